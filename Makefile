@@ -1,0 +1,46 @@
+# Every target makes its virtual environment from the lock file first; PYTHON and VENV may be given.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+INSTALLED = $(VENV)/.installed
+
+.PHONY: demo test check lint types bench soak lock clean
+
+demo: $(INSTALLED)  ## build a balanced dataset from a real imbalanced table
+	$(BIN)/python -m flows.demo
+
+test: $(INSTALLED)  ## run the tests
+	$(BIN)/python -m pytest
+
+check: lint types test  ## what CI runs
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## print the ratios of the README's table, measured here
+	$(BIN)/python -m tests.benchmarks
+
+soak: $(INSTALLED)  ## the long tests
+	$(BIN)/python -m pytest -m slow --timeout 3600
+
+# torch's own wheel pins its CUDA packages exactly, and its CPU build has none: so they are left out of the lock.
+NO_EMIT = cuda-bindings cuda-pathfinder cuda-toolkit triton nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \
+	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse \
+	nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
+
+lock:  ## write requirements.lock anew (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-annotate --quiet \
+		--custom-compile-command "make lock" $(NO_EMIT:%=--no-emit-package %) --output-file requirements.lock
+
+$(INSTALLED): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo
