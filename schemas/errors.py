@@ -1,0 +1,93 @@
+"""The errors that a user may meet, each with the exit code that the command line ends with.
+
+A message says what was wrong, what was got, and what to do next. Anything else that is raised is a fault of
+makeweight's own and shows its traceback.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+class MakeweightError(Exception):
+    """Any failure that is explained to the user in one plain message."""
+
+    exit_code = 1
+
+
+Lines = Mapping[tuple[str | int, ...], int]
+"""Line numbers of a YAML file by the keys that lead to them."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a spec, and the keys that lead to it from the top."""
+
+    path: tuple[str | int, ...]
+    problem: str
+
+    def describe(self, file: str = "", lines: Lines | None = None) -> str:
+        """Return `file:line: generator.name: problem`, leaving out what is not known."""
+        known = [self.path[:n] for n in range(len(self.path), 0, -1) if self.path[:n] in (lines or {})]
+        line = str(lines[known[0]]) if lines and known else ""
+        place = ":".join(part for part in (file, line) if part)
+        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
+        return ": ".join(part for part in (place, key, self.problem) if part)
+
+
+class SpecError(MakeweightError):
+    """The spec asks for something that cannot be; holds every fault that was found."""
+
+    exit_code = 2
+
+    def __init__(self, *faults: Fault, file: str = "", lines: Lines | None = None) -> None:
+        self.faults, self.file, self.lines = faults, file, dict(lines or {})
+        super().__init__("\n".join(fault.describe(file, lines) for fault in faults))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the faults, so that the error crosses to another process whole."""
+        return (_spec_error, (self.faults, self.file, self.lines))
+
+    def located(self, file: str, lines: Lines) -> "SpecError":
+        """Return the same faults with the spec file's name and line numbers."""
+        return SpecError(*self.faults, file=file, lines=lines)
+
+
+def _spec_error(faults: tuple[Fault, ...], file: str, lines: Lines) -> SpecError:
+    return SpecError(*faults, file=file, lines=lines)
+
+
+class SourceError(MakeweightError):
+    """The source cannot be read as the spec says."""
+
+    exit_code = 2
+
+
+class OutputError(MakeweightError):
+    """The output folder cannot take the dataset (it holds another build, is full, or may not be written)."""
+
+    exit_code = 2
+
+
+class ShortfallError(MakeweightError):
+    """One or more classes could not reach their target within the budget."""
+
+    exit_code = 3
+
+
+class GeneratorError(MakeweightError):
+    """A generator failed on a request in a way that trying again does not mend."""
+
+
+class VerifyError(MakeweightError):
+    """A published dataset does not agree with its manifest."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean 'x'?` for the known word nearest to `word`, or the list of known words if none is near."""
+    known = sorted(known)
+    lowered = {name.lower(): name for name in reversed(known)}
+    close = get_close_matches(word.lower(), lowered, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {lowered[close[0]]!r}?"
+    return f"; known are {', '.join(known)}" if known else ""

@@ -1,0 +1,55 @@
+"""The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
+
+from schemas.plan import Column, Noun
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+
+
+class ClassCounts(Noun):
+    """Rows of one stratum in the published dataset."""
+
+    real: int
+    synthetic: int
+    target: int
+
+
+class Shard(Noun):
+    """One Parquet file; `path` is relative to the dataset's folder, `sha256` is of the file's bytes."""
+
+    path: str
+    split: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class Manifest(Noun):
+    """What was built, from what, how, and how to check it.
+
+    `content_hash` is of all rows in order, whatever the file format's details; `rejections` and `attempts` count the
+    candidates up to the last accepted one of each stratum, so that they do not depend on who was fast.
+    """
+
+    format: int = FORMAT
+    name: str
+    spec_fingerprint: str
+    source_fingerprint: str
+    seed: int
+    by: list[str]
+    label: str
+    generator: str
+    model_fingerprint: str | None
+    columns: list[Column]
+    counts: dict[str, ClassCounts]
+    source_counts: dict[str, int]
+    rejections: dict[str, dict[str, int]]
+    attempts: dict[str, int]
+    shards: list[Shard]
+    content_hash: str
+    versions: dict[str, str]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the whole dataset."""
+        return sum(shard.rows for shard in self.shards)

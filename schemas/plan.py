@@ -1,0 +1,125 @@
+"""The plan: what a build will do, fixed before anything is sampled. Pure data, no behaviour beyond look-ups.
+
+A plan is derived from the spec and the profile of the source alone, so that the same spec and source give the same
+plan, and the same plan gives the same rows.
+"""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Role = Literal["feature", "id", "constant"]
+Value = bool | int | float | str | None
+
+
+class Noun(BaseModel):
+    """A frozen, typed record that is written to disk as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(Noun):
+    """One column of the source.
+
+    `type` is the Arrow type by its name (`int64`, `double`, `string`, `bool`, `date32[day]`, `timestamp[us]`).
+    `minimum` and `maximum` are of the real rows: numbers as they are, dates and times as ISO 8601 text.
+    `categories` holds the distinct values of a text column that has few of them, else nothing.
+    """
+
+    name: str
+    type: str
+    role: Role = "feature"
+    nulls: int = 0
+    distinct: int | None = None
+    minimum: Value = None
+    maximum: Value = None
+    categories: list[str] | None = None
+
+
+class SourceProfile(Noun):
+    """What one streaming read of the source found.
+
+    `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
+    sight; rows whose `by` values hold a null are counted in `dropped` alone.
+    """
+
+    path: str
+    format: str
+    files: list[str]
+    bytes: int
+    rows: int
+    dropped: int
+    columns: list[Column]
+    by: list[str]
+    counts: list[tuple[list[Value], int]]
+    fingerprint: str
+
+    def column(self, name: str) -> Column:
+        """Return the column of that name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+class Stratum(Noun):
+    """One class, or one combination of the `by` columns, and the rows it is to have.
+
+    `key` holds the values of the `by` columns, in their order; `name` is unique among the strata.
+    """
+
+    name: str
+    key: list[Value]
+    real: int
+    target: int
+    chunk_rows: int
+
+    @property
+    def keep(self) -> int:
+        """Real rows that stay."""
+        return min(self.real, self.target)
+
+    @property
+    def make(self) -> int:
+        """Synthetic rows that are needed."""
+        return self.target - self.keep
+
+
+class Step(Noun):
+    """A validator or generator by its registered name, with its checked parameters."""
+
+    name: str
+    params: dict[str, Any]
+
+
+class Plan(Noun):
+    """Everything that decides which rows a build publishes."""
+
+    name: str
+    seed: int
+    modality: str
+    label: str
+    profile: SourceProfile
+    strata: list[Stratum]
+    generator: Step
+    validators: list[Step]
+    attempts_per_row: float
+    fit_rows: int
+    shard_rows: int
+    splits: dict[str, float]
+    spec_fingerprint: str
+
+    @property
+    def by(self) -> list[str]:
+        """The columns whose combinations are the strata."""
+        return self.profile.by
+
+    def stratum(self, name: str) -> Stratum:
+        """Return the stratum of that name."""
+        return next(stratum for stratum in self.strata if stratum.name == name)
+
+
+class SampleRequest(Noun):
+    """Chunk `chunk` of the endless stream of candidates of one stratum: `rows` rows from `seed` alone."""
+
+    stratum: str
+    chunk: int
+    rows: int
+    seed: int

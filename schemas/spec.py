@@ -1,0 +1,212 @@
+"""The spec: what a user asks for, as pydantic models. Knows nothing of files, data or libraries.
+
+Unknown keys are refused, with the nearest known key named. `parse_spec` says where in the YAML each fault lies.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from schemas.errors import Fault, SpecError, nearest
+
+NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
+
+Modality = Literal["tabular", "text", "image"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
+
+
+class Part(BaseModel):
+    """A part of the spec: frozen, and with no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Source(Part):
+    """Where the real rows are, and which column is the class."""
+
+    path: str = Field(min_length=1, description="A file, a folder, or a URI that pyarrow can open (s3://…).")
+    label: str = Field(min_length=1, description="The class column.")
+    modality: Modality | None = Field(None, description="Inferred when left out.")
+    format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
+    header: list[str] | None = Field(None, description="Column names of a delimited file that has no header row.")
+    nulls: list[str] = Field(list(NULL_TOKENS), description="Cell texts that stand for a missing value.")
+    missing_label: Literal["refuse", "drop"] = Field(
+        "refuse", description="What to do with rows whose class is missing."
+    )
+    types: dict[str, ColumnType] = Field({}, description="Column types that override what is inferred.")
+
+
+def _by_name(steps: Any) -> Any:
+    """Read `[schema, label_agreement: {min_probability: 0.5}]` as a list of names with parameters."""
+    if not isinstance(steps, list):
+        return steps
+    named: list[Any] = []
+    for step in steps:
+        if isinstance(step, str):
+            named.append({"name": step})
+        elif isinstance(step, Mapping) and len(step) == 1 and "name" not in step:
+            [(name, params)] = step.items()
+            named.append({"name": name, "params": params or {}})
+        else:
+            named.append(step)
+    return named
+
+
+def _rows(rows: Any) -> bool:
+    return isinstance(rows, int) and not isinstance(rows, bool) and rows >= 0
+
+
+def _target(target: Any) -> Any:
+    """Say in one message what a target may be, instead of one for each branch of the union."""
+    if isinstance(target, Mapping):
+        wrong = {name: rows for name, rows in target.items() if not _rows(rows)}
+        if wrong:
+            raise ValueError(f"each class must have a whole number of rows, 0 or more; got {wrong!r}")
+        return {value_name(name): rows for name, rows in target.items()}
+    if not _rows(target) and target not in ("largest", "smallest"):
+        raise ValueError(f"must be largest, smallest, a whole number of rows or {{class: number}}; got {target!r}")
+    return target
+
+
+def value_name(value: Any) -> str:
+    """Return how a class value is written wherever it is named: `true` and `false` as in YAML, the rest by `str`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+class Balance(Part):
+    """How many rows each class shall have."""
+
+    target: Annotated[Literal["largest", "smallest"] | int | dict[str, int], BeforeValidator(_target)] = Field(
+        "largest", description="largest, smallest, a number of rows, or a number for each class."
+    )
+    by: list[str] | None = Field(
+        None, min_length=1, description="Columns whose combinations are balanced; the label alone when left out."
+    )
+
+
+class GeneratorChoice(Part):
+    """Which model makes the rows, and what it runs on."""
+
+    name: str | None = Field(
+        None, description="The modality's default when left out; `module:Class` for one of your own."
+    )
+    params: dict[str, Any] = Field({}, description="The generator's own parameters.")
+    actors: int | None = Field(None, ge=1, description="As many as the resources allow when left out.")
+    cpus: float = Field(1, gt=0, description="CPUs that each actor takes.")
+    gpus: float | None = Field(
+        None, ge=0, description="Share of a GPU that each actor takes; 0 without GPUs when left out."
+    )
+    chunk_rows: int | None = Field(None, ge=1, description="Candidates in one request; a sound number when left out.")
+    fit_rows: int = Field(
+        1_000_000, ge=1, description="Real rows that the model is fitted on, at most; small classes stay whole."
+    )
+
+
+class ValidatorChoice(Part):
+    """One check that each candidate row must pass."""
+
+    name: str
+    params: dict[str, Any] = {}
+
+
+class Budget(Part):
+    """When to give up."""
+
+    attempts_per_row: float = Field(20, ge=1, description="Candidates drawn for each row that is needed, at most.")
+
+
+class Output(Part):
+    """Where the dataset goes, and how it is cut."""
+
+    path: str = Field(min_length=1, description="A folder or URI; it must be empty or hold the same build.")
+    shard_rows: int = Field(50_000, ge=1, description="Rows in one Parquet file, at most.")
+    splits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
+        {"train": 1.0}, description="Share of each split; the shares add up to 1."
+    )
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> "Output":
+        if abs(sum(self.splits.values()) - 1) > 1e-9:
+            raise ValueError(f"splits: the shares must add up to 1, got {sum(self.splits.values()):g}")
+        for name in self.splits:
+            if not re.fullmatch(r"\w+(\.\w+)*", name):
+                raise ValueError(f"splits: a split is named with letters, digits, '_' and '.', got {name!r}")
+        return self
+
+
+class Spec(Part):
+    """One build, as a user asks for it."""
+
+    name: str = Field(
+        pattern=r"^[\w][\w.-]{0,99}$", description="Names the dataset: letters, digits, '.', '_' and '-'."
+    )
+    seed: int = Field(0, ge=0, lt=2**63)
+    source: Source
+    balance: Balance = Balance()
+    generator: GeneratorChoice = GeneratorChoice()
+    validators: Annotated[list[ValidatorChoice], BeforeValidator(_by_name)] | None = Field(
+        None,
+        alias="validate",
+        description="Checks in order, each a name or {name: {parameter: value}}; the modality's defaults if left out.",
+    )
+    budget: Budget = Budget()
+    output: Output
+
+    @property
+    def by(self) -> list[str]:
+        """The columns whose combinations are the strata."""
+        return self.balance.by or [self.source.label]
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse(model: type[Model], data: Any, path: tuple[str | int, ...] = ()) -> Model:
+    """Check `data` against `model`; `path` leads to it from the top of the spec.
+
+    Raises SpecError with every fault; an unknown key comes with the nearest known one.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        faults = [_fault(model, detail, path) for detail in error.errors(include_url=False)]
+        raise SpecError(*dict.fromkeys(faults)) from None
+
+
+def _fault(model: type[BaseModel], detail: Any, path: tuple[str | int, ...]) -> Fault:
+    loc = _known_part(detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        known = _keys_at(model, loc[:-1])
+        return Fault((*path, *loc), f"unknown key {loc[-1]!r}{nearest(str(loc[-1]), known)}")
+    if detail["type"] == "missing":
+        return Fault((*path, *loc[:-1]), f"the key {loc[-1]!r} is missing")
+    got = detail.get("input")
+    problem = detail["msg"].removeprefix("Value error, ")
+    shown = "" if isinstance(got, dict | list | BaseModel) else f", got {got!r}"
+    return Fault((*path, *loc), problem[:1].lower() + problem[1:] + ("" if "got" in problem else shown))
+
+
+def _known_part(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """Drop the names that pydantic adds for the branches of a union (they hold a bracket or name a type)."""
+    branches = {"int", "str", "float", "bool", "constrained-int"}
+    return tuple(part for part in loc if isinstance(part, int) or not ("[" in part or part in branches))
+
+
+def _keys_at(model: type[BaseModel], loc: tuple[str | int, ...]) -> list[str]:
+    """Return the keys that the part of `model` at `loc` knows."""
+    for part in loc:
+        field = next((f for name, f in model.model_fields.items() if part in (name, f.alias)), None)
+        nested = list(_models_in(field.annotation)) if field else []
+        model = nested[0] if nested else model
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Yield the pydantic models that a type annotation mentions, at any depth."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
