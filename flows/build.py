@@ -1,0 +1,200 @@
+"""The build: the one place that strings the steps together, as a Prefect flow of few coarse tasks.
+
+Tasks hand on paths and small records. The files are the truth about what is done: a build that is started again goes
+on where it was, whatever Prefect remembers.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar, cast
+
+from prefect import flow, task
+from prefect.artifacts import create_link_artifact, create_table_artifact
+
+from flows.progress import listener
+from pipelines import actors
+from pipelines.fill import FillResult, StratumProgress, fill
+from pipelines.filled import load_filled, refuse_shortfall, save_filled
+from pipelines.fit import fit_generator, fit_validator
+from pipelines.ingest import RealRows, ingest
+from pipelines.layout import make_layout
+from pipelines.plan import make_plan
+from pipelines.publish import REPORT, check_output, make_manifest, publish, publishing_folder
+from pipelines.registry import make_validators
+from pipelines.report import render_card
+from pipelines.summary import summarise
+from pipelines.validate.base import Novelty, Sketching
+from pipelines.workspace import Workspace, workspace
+from pipelines.write import content_hash, write_group
+from schemas.arrow import dataset_schema
+from schemas.errors import MakeweightError
+from schemas.manifest import Manifest, Shard
+from schemas.plan import Plan
+from schemas.spec import GeneratorChoice, Source, Spec
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
+    """Retry what may pass (a lost node, a network), not what was explained to the user."""
+    return not isinstance(state.result(raise_on_failure=False), MakeweightError)
+
+
+def step(function: Callable[P, R]) -> Callable[P, R]:
+    """Make a Prefect task of a function: retried, but not when its failure was explained to the user."""
+    name = function.__name__.removesuffix("_task")
+    made = task(name=name, retries=2, retry_delay_seconds=5, retry_condition_fn=_worth_retrying, persist_result=False)(
+        function
+    )
+    return cast(Callable[P, R], made)
+
+
+@dataclass
+class Clock:
+    """Seconds by step, in order."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step, and tell the listener that it began."""
+        listener().step(name)
+        start = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - start
+
+
+@flow(name="makeweight-build", persist_result=False, validate_parameters=False)
+def build(spec: Spec, replace: bool = False, plan: Plan | None = None) -> Manifest:
+    """Build the dataset that the spec asks for, publish it, and return its manifest.
+
+    A build that is complete already is returned as it is. `replace` puts this build in the place of another one, once
+    it is complete. `plan` spares reading the source again when the caller has just made it.
+    """
+    clock = Clock()
+    with clock.step("plan"):
+        plan = plan or plan_task(spec)
+        place = workspace(spec.output.path, plan)
+        done = check_output(plan, place, replace)
+    if done:
+        return done
+    with actors.cluster(spec.generator):
+        with clock.step("ingest"):
+            real = ingest_task(spec.source, plan, place)
+        with clock.step("fit"):
+            fit_task(plan, place, real, spec.generator)
+        with clock.step("fill"):
+            strata = fill_task(plan, place, spec.generator)
+        with clock.step("write"):
+            manifest = write_task(plan, place, real, strata)
+        with clock.step("report"):
+            publish_task(plan, place, real, manifest, clock.seconds)
+    announce(place, manifest)
+    return manifest
+
+
+@step
+def plan_task(spec: Spec) -> Plan:
+    """Read the source once, and fix what the build will do."""
+    return make_plan(spec)
+
+
+@step
+def ingest_task(source: Source, plan: Plan, place: Workspace) -> RealRows:
+    """Copy the source, typed, into the build's own folder."""
+    return actors.run(ingest, source, plan, place.real)
+
+
+@step
+def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoice) -> None:
+    """Fit the generator and the validators on the real rows; nothing when no rows are to be made."""
+    if not _makes(plan):
+        return
+    actors.run(fit_generator, plan, real, place.models, gpus=actors.gpu_share(plan, choice))
+    calls = [(plan, number, real, place.validators) for number in range(len(plan.validators))]
+    for _ in actors.run_all(fit_validator, calls):
+        pass
+
+
+@step
+def fill_task(plan: Plan, place: Workspace, choice: GeneratorChoice) -> list[StratumProgress]:
+    """Make candidates until every class is full; raises ShortfallError if the budget does not suffice."""
+    result = load_filled(place.filled) or _fill(plan, place, choice)
+    refuse_shortfall(plan, result.strata)
+    save_filled(result, place.filled)
+    return result.strata
+
+
+def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
+    if not _makes(plan):
+        return FillResult([], [])
+    with actors.open_pool(plan, place, choice) as pool:
+        listener().filling(plan, pool.slots // actors.AHEAD)
+        return fill(
+            plan.strata,
+            pool,
+            seed=plan.seed,
+            attempts_per_row=plan.attempts_per_row,
+            novelties=_novelties(plan),
+            on_progress=listener().filled,
+        )
+
+
+def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
+    """Return what makes a stratum's memories: one for each validator that compares candidates with one another."""
+    comparing = [validator for validator in make_validators(plan) if isinstance(validator, Sketching)]
+    return lambda: [(validator.name, validator.novelty()) for validator in comparing]
+
+
+@step
+def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress]) -> Manifest:
+    """Write the shards and return the manifest of the dataset, which is not published yet."""
+    layout = actors.run(_layout, plan, place, real)
+    target = publishing_folder(place)
+    shards: list[Shard] = []
+
+    def digests() -> Iterator[bytes]:
+        calls = ((plan, layout, group, place, target) for group in layout.groups)
+        for written in actors.run_all(write_group, calls):
+            for one in written:
+                shards.append(one.shard)
+                yield one.digests
+
+    total = content_hash(dataset_schema(plan.profile.columns), digests())
+    return make_manifest(plan, strata, shards, total)
+
+
+@step
+def publish_task(plan: Plan, place: Workspace, real: RealRows, manifest: Manifest, seconds: dict[str, float]) -> None:
+    """Render the card and the report, and make the dataset visible; then drop what is not needed any more."""
+    page = actors.run(_report, plan, place, real, manifest, seconds)
+    publish(place, manifest, render_card(manifest), page)
+    place.work.remove()
+
+
+def _layout(plan: Plan, place: Workspace, real: RealRows) -> Any:
+    return make_layout(plan, real, _filled(place).accepted, place.filled)
+
+
+def _report(plan: Plan, place: Workspace, real: RealRows, manifest: Manifest, seconds: dict[str, float]) -> str:
+    return summarise(plan, manifest, real, _filled(place), place.staged, seconds)
+
+
+def _filled(place: Workspace) -> FillResult:
+    return load_filled(place.filled) or FillResult([], [])
+
+
+def _makes(plan: Plan) -> bool:
+    return any(stratum.make for stratum in plan.strata)
+
+
+def announce(place: Workspace, manifest: Manifest) -> None:
+    """Leave the counts and a link to the report with Prefect."""
+    before = manifest.source_counts
+    table = [{"class": name, "before": before[name], **counts.model_dump()} for name, counts in manifest.counts.items()]
+    create_table_artifact(table=table, key="class-counts", description=f"{manifest.name}: rows of each class")
+    report = place.output.inner(REPORT)
+    create_link_artifact(link=f"file://{report}", key="report", link_text=f"Report of {manifest.name}")

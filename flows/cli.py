@@ -1,0 +1,144 @@
+"""The command line: plan, build, verify. Turns every explained failure into one plain message and its exit code.
+
+Imports what a command needs when it runs, so that `plan` answers at once.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from schemas.errors import MakeweightError
+
+if TYPE_CHECKING:
+    from flows.display import LiveDisplay, PlainDisplay
+    from schemas.plan import Plan
+    from schemas.spec import Spec
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Balanced, validated, de-duplicated datasets, with synthetic rows where rows were missing.",
+)
+SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="The YAML file that says what to build.")]
+Overrides = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+
+QUIET = {
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # its console log would break into the display, with tracebacks
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+"""Nothing is reported to anyone about a user's builds, unless the user sets these otherwise."""
+
+
+@app.command()
+def plan(spec: SpecPath, set_: Overrides = [], json_: Json = False) -> None:  # noqa: B006 typer needs the list
+    """Show how many rows of each class would be kept and made. Starts nothing and writes nothing."""
+    with _explained(json_):
+        _, made = _plan(spec, set_)
+        if json_:
+            _print_json(made.model_dump(mode="json"))
+        else:
+            from flows.display import plan_table
+
+            Console().print(plan_table(made))
+
+
+@app.command()
+def build(
+    spec: SpecPath,
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    json_: Json = False,
+) -> None:
+    """Build the dataset; a build that was stopped goes on where it was."""
+    with _explained(json_):
+        asked, made = _plan(spec, set_)
+        out = Console(stderr=json_)
+        from flows.display import plan_table, result_table
+
+        out.print(plan_table(made))
+        for name, value in QUIET.items():
+            os.environ.setdefault(name, value)
+        from flows.build import build as build_flow
+        from flows.progress import listening
+
+        with _display(out) as display, listening(display):
+            manifest = build_flow(asked, replace, made)
+        if json_:
+            _print_json(manifest.model_dump(mode="json"))
+            return
+        out.print(result_table(manifest))
+        path = asked.output.path
+        out.print(f"dataset  {path}\nreport   {path}/report.html\ncheck    makeweight verify {path}", markup=False)
+
+
+@app.command()
+def verify(
+    path: Annotated[str, typer.Argument(metavar="DIR", help="A published dataset.")], json_: Json = False
+) -> None:
+    """Count and hash a published dataset again; say which shard is wrong."""
+    with _explained(json_):
+        from pipelines.verify import verify as verify_dataset
+
+        found = verify_dataset(path)
+        if json_:
+            _print_json({"ok": not found.problems, "rows": found.rows, "problems": found.problems})
+        elif not found.problems:
+            shards = len(found.manifest.shards)
+            print(f"ok: {found.rows:,} rows in {shards} shard(s), counts, hashes and content_hash agree")
+        if found.problems:
+            if not json_:
+                print("\n".join(found.problems), file=sys.stderr)
+            raise typer.Exit(1)
+
+
+def _plan(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
+    from flows.spec_file import load_spec, located
+    from pipelines.plan import make_plan
+
+    spec, lines = load_spec(path, overrides)
+    with located(path, lines):
+        return spec, make_plan(spec)
+
+
+def _display(console: Console) -> "LiveDisplay | PlainDisplay":
+    from flows.display import LiveDisplay, PlainDisplay
+
+    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+def _print_json(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def _explained(as_json: bool) -> Iterator[None]:
+    try:
+        yield
+    except MakeweightError as error:
+        if as_json:
+            _print_json({"error": str(error), "exit_code": error.exit_code})
+        else:
+            print(f"makeweight: {error}", file=sys.stderr)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("makeweight: stopped; run the same command again to go on where it was", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

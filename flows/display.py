@@ -1,0 +1,156 @@
+"""What the terminal shows: the plan, a live line for each class while it fills, the result. Knows no step's inside."""
+
+import time
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.fill import StratumProgress
+from schemas.manifest import Manifest
+from schemas.plan import Plan
+
+PLAIN_SECONDS = 5.0
+"""Without a terminal, a line for a class is written at most so often."""
+SHOWN = 40
+"""Classes that are listed one by one; the rest is counted."""
+
+
+def plan_table(plan: Plan) -> Table:
+    """Return the strata with the rows that each has, keeps, gets and ends with."""
+    table = Table(title=f"{plan.name}: {plan.profile.rows:,} rows by {', '.join(plan.by)}", title_justify="left")
+    table.add_column("class")
+    for heading in ("real", "keep", "make", "target"):
+        table.add_column(heading, justify="right")
+    for stratum in plan.strata[:SHOWN]:
+        numbers = (stratum.real, stratum.keep, stratum.make, stratum.target)
+        table.add_row(Text(stratum.name), *(f"{rows:,}" for rows in numbers))
+    if len(plan.strata) > SHOWN:
+        table.add_row(f"… and {len(plan.strata) - SHOWN:,} more", "", "", "", "")
+    table.add_section()
+    totals = [sum(getattr(stratum, part) for stratum in plan.strata) for part in ("real", "keep", "make", "target")]
+    table.add_row("all", *(f"{rows:,}" for rows in totals))
+    return table
+
+
+def result_table(manifest: Manifest) -> Table:
+    """Return the counts before and after, with the acceptance rate of each class."""
+    table = Table(title=f"{manifest.name}: {manifest.rows:,} rows, exactly on target", title_justify="left")
+    table.add_column("class")
+    for heading in ("before", "real", "synthetic", "after", "accepted"):
+        table.add_column(heading, justify="right")
+    for name, counts in list(manifest.counts.items())[:SHOWN]:
+        tried = manifest.attempts.get(name, 0)
+        rate = f"{_rate(manifest.rejections.get(name, {}), tried):.0%}" if tried else ""
+        rows = (manifest.source_counts[name], counts.real, counts.synthetic, counts.target)
+        table.add_row(Text(name), *(f"{number:,}" for number in rows), rate)
+    if len(manifest.counts) > SHOWN:
+        table.add_row(f"… and {len(manifest.counts) - SHOWN:,} more", "", "", "", "", "")
+    return table
+
+
+def _rate(rejected: Mapping[str, int], tried: int) -> float:
+    return 1 - sum(rejected.values()) / tried if tried else 1.0
+
+
+class _Rate(ProgressColumn):
+    """Share of candidates that were kept."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields.get("kept", ""), style="dim")
+
+
+class _Speed(ProgressColumn):
+    """Rows accepted in a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} rows/s" if speed else "", style="dim")
+
+
+class LiveDisplay:
+    """A live line for each class on a terminal: rows, acceptance rate, rows/s, time left."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=28),
+            TextColumn("{task.completed:>9,.0f} of {task.total:,.0f}"),
+            _Rate(),
+            _Speed(),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=True,
+        )
+        self._status = console.status("")
+        self._console = console
+        self._bars: dict[str, TaskID] = {}
+        self._others: TaskID | None = None
+
+    def __enter__(self) -> "LiveDisplay":
+        self._status.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+        self._status.stop()
+
+    def step(self, name: str) -> None:
+        """Show which step is at work."""
+        self._progress.stop()
+        self._status.update(f"{name} …")
+        self._status.start()
+
+    def filling(self, plan: Plan, actors: int) -> None:
+        """Show a line for each class that needs rows."""
+        self._status.stop()
+        self._console.print(f"[dim]{actors} actor(s), generator {plan.generator.name}[/]")
+        needy = sorted((s for s in plan.strata if s.make), key=lambda s: -s.make)
+        shown = max(5, min(SHOWN, self._console.height - 6))
+        for stratum in needy[:shown]:
+            self._bars[stratum.name] = self._progress.add_task(stratum.name[:40], total=stratum.make, kept="")
+        self._progress.start()
+
+    def filled(self, progress: StratumProgress) -> None:
+        """Move the line of one class."""
+        bar = self._bars.get(progress.name)
+        if bar is not None:
+            kept = f"{_rate(progress.rejected, progress.candidates):.0%} kept" if progress.candidates else ""
+            self._progress.update(bar, completed=progress.accepted, kept=kept)
+
+
+class PlainDisplay:
+    """Plain lines, now and then, where there is no terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = self._last = time.monotonic()
+
+    def __enter__(self) -> "PlainDisplay":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        return None
+
+    def step(self, name: str) -> None:
+        """Say which step is at work."""
+        self._say(f"{name} …")
+
+    def filling(self, plan: Plan, actors: int) -> None:
+        """Say how many actors are at work."""
+        self._started = time.monotonic()
+        self._say(f"{actors} actor(s), generator {plan.generator.name}")
+
+    def filled(self, progress: StratumProgress) -> None:
+        """Say how far a class is, if it is full or nothing was said for a while."""
+        now = time.monotonic()
+        if progress.missing and now - self._last < PLAIN_SECONDS:
+            return
+        self._last = now
+        kept = f"{_rate(progress.rejected, progress.candidates):.0%} of candidates kept"
+        self._say(f"class {progress.name!r}: {progress.accepted:,} of {progress.target:,} rows, {kept}")
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)

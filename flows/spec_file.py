@@ -1,0 +1,131 @@
+"""Reads a spec from a YAML file: every fault comes with the file's name and line. Knows no data."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipelines.storage import is_uri
+from schemas.errors import Fault, Lines, SpecError
+from schemas.spec import Spec, parse
+
+MAX_BYTES = 1_000_000
+
+
+def load_spec(path: str, overrides: Sequence[str] = ()) -> tuple[Spec, Lines]:
+    """Return the spec of a YAML file and the line of each of its keys.
+
+    `overrides` are `key.of.spec=value` pairs, the value in YAML. Relative paths in the file are made absolute: they
+    are relative to the file. Raises SpecError.
+    """
+    node = _compose(path, _read(path))
+    lines = dict(_lines(node, ()))
+    with located(path, lines):
+        data = _construct(node)
+        if not isinstance(data, dict):
+            raise SpecError(Fault((), f"a spec is a mapping of keys, got {type(data).__name__}"))
+        for override in overrides:
+            _override(data, override)
+        _absolute(data, os.path.dirname(os.path.abspath(path)))
+        return parse(Spec, data), lines
+
+
+@contextmanager
+def located(path: str, lines: Lines) -> Iterator[None]:
+    """Add the spec file's name and line to any SpecError that the block raises."""
+    try:
+        yield
+    except SpecError as error:
+        raise error.located(os.path.basename(path), lines) from error.__cause__
+
+
+def _read(path: str) -> str:
+    try:
+        if os.path.getsize(path) > MAX_BYTES:
+            raise SpecError(Fault((), f"{path} has more than {MAX_BYTES:,} bytes; that is no spec"))
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise SpecError(Fault((), f"no such file: {path}")) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(Fault((), f"cannot read {path}: {error}; a spec is a YAML file in UTF-8")) from error
+
+
+def _compose(path: str, text: str) -> yaml.Node:
+    name = os.path.basename(path)
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise SpecError(Fault((), f"{name}: YAML aliases (*name) are not accepted; write the value out"))
+        node = yaml.compose(text, yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise SpecError(Fault((), f"{name}{line}: not YAML: {error.problem or error.context}")) from error
+    except yaml.YAMLError as error:
+        raise SpecError(Fault((), f"{name}: not YAML: {error}")) from error
+    except RecursionError:
+        raise SpecError(Fault((), f"{name}: nested too deeply")) from None
+    if node is None:
+        raise SpecError(Fault((), f"{name} is empty; a spec has at least name, source and output"))
+    return node
+
+
+def _construct(node: yaml.Node) -> Any:
+    """Return the node's value; refuses a key that stands twice, which YAML would let the last one win."""
+    loader = yaml.SafeLoader("")
+    try:
+        _refuse_repeated(node)
+        return loader.construct_document(node)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        raise SpecError(Fault((), f"not a value of YAML: {getattr(error, 'problem', error)}")) from error
+    finally:
+        loader.dispose()
+
+
+def _refuse_repeated(node: yaml.Node, path: tuple[str | int, ...] = ()) -> None:
+    if isinstance(node, yaml.MappingNode):
+        seen: set[str] = set()
+        for key, value in node.value:
+            if str(key.value) in seen:
+                raise SpecError(Fault((*path, str(key.value)), "this key stands twice; remove one"))
+            seen.add(str(key.value))
+            _refuse_repeated(value, (*path, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            _refuse_repeated(item, (*path, number))
+
+
+def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            yield (*path, str(key.value)), key.start_mark.line + 1
+            yield from _lines(value, (*path, str(key.value)))
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield (*path, number), item.start_mark.line + 1
+            yield from _lines(item, (*path, number))
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise SpecError(Fault((), f"--set takes key.of.spec=value, got {override!r}"))
+    *parents, last = key.split(".")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SpecError(Fault((), f"--set {key}: {text!r} is not YAML")) from error
+    for parent in parents:
+        data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise SpecError(Fault((), f"--set {key}: {parent!r} holds no keys"))
+    data[last] = value
+
+
+def _absolute(data: dict[str, Any], base: str) -> None:
+    for part in ("source", "output"):
+        section = data.get(part)
+        path = section.get("path") if isinstance(section, dict) else None
+        if isinstance(path, str) and path and not is_uri(path):
+            data[part] = {**data[part], "path": os.path.join(base, os.path.expanduser(path))}

@@ -1,0 +1,53 @@
+"""The protocol that every generator follows. Knows neither Ray nor Prefect: a generator runs in a notebook."""
+
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict
+
+from schemas.plan import SampleRequest
+
+
+class Params(BaseModel):
+    """Base of a generator's or validator's parameters: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Generator(Protocol):
+    """A model that makes rows of a given class.
+
+    `Params` lists the parameters; `max_chunk_rows` is the largest sensible request; `min_class_rows` the fewest real
+    rows of a class that it can learn from; `origin` says what its rows are; `uses_gpu` whether it gains from one.
+    Importing the class is cheap: heavy libraries are imported inside the methods.
+    """
+
+    Params: ClassVar[type[Params]]
+    max_chunk_rows: ClassVar[int]
+    min_class_rows: ClassVar[int]
+    origin: ClassVar[str]  # "synthetic" or "augmented"
+    uses_gpu: ClassVar[bool]
+
+    def __init__(self, params: Any) -> None: ...
+
+    def fit(self, table: pa.Table, label: str, seed: int) -> None:
+        """Learn from `table`, whose string column `label` holds each row's class (never null).
+
+        Other columns are bool, int64, double, string, date32 or timestamp, each with possible nulls. Same table, label
+        and seed: same model. Leaves the global random state as it was. Raises GeneratorError with the class named where
+        a class is too small.
+        """
+
+    def sample(self, request: SampleRequest) -> pa.Table:
+        """Return `request.rows` rows with the columns and types of the fitted table, in its order.
+
+        Every row's `label` is `request.stratum`. Same request, same rows, in any process. An augmenting generator adds
+        the columns `_parent_row` (int64: the row of the fitted table that each was made from).
+        """
+
+    def save(self, path: Path) -> None:
+        """Write the model into the existing empty folder `path`, ready for any device."""
+
+    def load(self, path: Path, device: str) -> None:
+        """Read what `save` wrote, onto `device` (`cpu` or `cuda`)."""

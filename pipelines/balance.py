@@ -1,0 +1,42 @@
+"""From class counts and a strategy to the rows that each class shall have. Pure arithmetic; knows no data."""
+
+from collections.abc import Mapping, Sequence
+
+from schemas.errors import Fault, SpecError, nearest
+from schemas.plan import Value
+from schemas.spec import value_name
+
+Target = str | int | Mapping[str, int]
+
+
+def compute_targets(counts: Mapping[str, int], target: Target) -> dict[str, int]:
+    """Return the rows each class shall have, in the order of `counts`.
+
+    `largest` and `smallest` take the largest and smallest class's count, a number holds for every class, and of a
+    mapping the classes it leaves out keep their real count. Raises SpecError for a class that the source lacks.
+    """
+    if isinstance(target, Mapping):
+        _refuse_unknown(target, counts)
+        return {name: target.get(name, real) for name, real in counts.items()}
+    if target == "largest":
+        rows = max(counts.values())
+    elif target == "smallest":
+        rows = min(counts.values())
+    else:
+        rows = int(target)
+    return dict.fromkeys(counts, rows)
+
+
+def _refuse_unknown(target: Mapping[str, int], counts: Mapping[str, int]) -> None:
+    faults = [
+        Fault(("balance", "target", name), f"the source has no class {name!r}{nearest(name, counts)}")
+        for name in target
+        if name not in counts
+    ]
+    if faults:
+        raise SpecError(*faults)
+
+
+def stratum_name(key: Sequence[Value]) -> str:
+    """Return the name of the stratum with these values of the `by` columns: the values, joined by ` | `."""
+    return " | ".join(value_name(value) for value in key)

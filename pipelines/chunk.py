@@ -1,0 +1,132 @@
+"""Makes one chunk: sample, validate, stage. Knows one fitted generator and the fitted validators, but no Ray.
+
+A chunk that is staged already is read back instead of made again: that is the whole of resuming.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from generators.base import Generator
+from pipelines.features import from_model
+from pipelines.fill import ChunkResult
+from pipelines.fingerprint import row_hashes
+from pipelines.report.data import REASON
+from pipelines.storage import Folder
+from pipelines.validate.base import Batch, Sketching, Validator
+from schemas.arrow import STRATUM
+from schemas.plan import Plan, SampleRequest
+
+REJECTED = "rejected"
+SHOWN_CHUNKS, SHOWN_ROWS = 2, 8
+"""Of so many first chunks of each stratum, so many rejected rows are kept for the report."""
+
+
+@dataclass(frozen=True)
+class ChunkMaker:
+    """Serves requests with a fitted generator and fitted validators; stages what passes in `staged`."""
+
+    plan: Plan
+    generator: Generator
+    validators: Sequence[Validator]
+    staged: Folder
+
+    def make(self, request: SampleRequest) -> ChunkResult:
+        """Return the chunk's counts and sketches; its rows are in the staged file then."""
+        known = read_result(self.staged, request)
+        if known:
+            return known
+        table = from_model(self.generator.sample(request), request, self.plan)
+        batch = Batch(table, fingerprint(table, self.plan), request.stratum)
+        keep, rejected, shown = self._check(batch)
+        passed = _select(batch, keep)
+        sketches = tuple(v.sketch(passed) for v in self.validators if isinstance(v, Sketching))
+        result = ChunkResult(request.stratum, request.chunk, batch.table.num_rows, len(keep), rejected, sketches)
+        if shown and request.chunk < SHOWN_CHUNKS:
+            self.staged.write_arrow(_name(request, REJECTED), _rejected_rows(batch, shown))
+        self.staged.write_arrow(_name(request), _staged_table(passed.table, keep, result))
+        return result
+
+    def _check(self, batch: Batch) -> tuple[NDArray[np.int32], dict[str, int], list[tuple[int, str]]]:
+        """Return the rows that every validator keeps, the reasons of the others, and a few of those by position."""
+        alive = np.arange(batch.table.num_rows, dtype=np.int32)
+        reasons: Counter[str] = Counter()
+        shown: list[tuple[int, str]] = []
+        for validator in self.validators:
+            if not len(alive):
+                break
+            verdict = validator.check(_select(batch, alive))
+            lost = alive[~verdict.keep]
+            reasons.update(_reasons(validator.name, len(lost), verdict.details))
+            shown.extend((int(row), validator.name) for row in lost[:SHOWN_ROWS])
+            alive = alive[verdict.keep]
+        return alive, dict(reasons), shown
+
+
+def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
+    """Return a 64-bit hash of each row over all columns but ids; shape (rows,)."""
+    return row_hashes(table.select([c.name for c in plan.profile.columns if c.role != "id"]))
+
+
+def _reasons(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:
+    if not lost:
+        return {}
+    return {f"{name}: {detail}": rows for detail, rows in details.items()} or {name: lost}
+
+
+def _select(batch: Batch, rows: NDArray[np.int32]) -> Batch:
+    if len(rows) == batch.table.num_rows:
+        return batch
+    return Batch(batch.table.take(pa.array(rows)), batch.fingerprints[rows], batch.stratum)
+
+
+def _name(request: SampleRequest, kind: str = "rows") -> str:
+    return staged_name(request.stratum, request.chunk, kind)
+
+
+def staged_name(stratum: str, chunk: int, kind: str = "rows") -> str:
+    """Return the staged file's name; a class may have any name, so its bytes are hashed for the folder."""
+    import xxhash
+
+    return f"{xxhash.xxh3_128_hexdigest(stratum.encode())}/{chunk:08d}.{kind}.arrow"
+
+
+def _staged_table(table: pa.Table, rows: NDArray[np.int32], result: ChunkResult) -> pa.Table:
+    """Return the rows with their position in the chunk and their sketches; the counts are in the schema's metadata."""
+    table = table.append_column("_row", pa.array(rows))
+    for number, sketch in enumerate(result.sketches):
+        column = pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(sketch.itemsize * (sketch.shape[1] if sketch.ndim > 1 else 1)),
+            len(sketch),
+            [None, pa.py_buffer(np.ascontiguousarray(sketch))],
+        )
+        table = table.append_column(f"_sketch{number}", column)
+    shapes = [[sketch.dtype.str, list(sketch.shape)] for sketch in result.sketches]
+    counts = {"sampled": result.sampled, "rejected": dict(result.rejected), "sketches": shapes}
+    return table.replace_schema_metadata({"makeweight": json.dumps(counts)})
+
+
+def _rejected_rows(batch: Batch, shown: list[tuple[int, str]]) -> pa.Table:
+    rows = batch.table.take(pa.array([row for row, _ in shown], pa.int32()))
+    rows = rows.append_column(STRATUM, pa.repeat(pa.scalar(batch.stratum), len(shown)))
+    return rows.append_column(REASON, pa.array([reason for _, reason in shown], pa.string()))
+
+
+def read_result(folder: Folder, request: SampleRequest) -> ChunkResult | None:
+    """Return what a staged chunk says of itself, or nothing if it is not there or was not written whole."""
+    try:
+        table = folder.read_arrow(_name(request))
+    except (FileNotFoundError, pa.ArrowInvalid):
+        return None
+    counts: dict[str, Any] = json.loads(table.schema.metadata[b"makeweight"])
+    sketches = tuple(
+        np.frombuffer(table[f"_sketch{i}"].combine_chunks().buffers()[1], np.dtype(dtype)).reshape(shape).copy()
+        for i, (dtype, shape) in enumerate(counts["sketches"])
+    )
+    return ChunkResult(request.stratum, request.chunk, counts["sampled"], table.num_rows, counts["rejected"], sketches)

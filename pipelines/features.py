@@ -1,0 +1,91 @@
+"""What a generator sees of the source: no ids, no constants, and one `_stratum` column in place of the `by` columns.
+
+Since the stratum decides the `by` columns, they are put back exactly; so the class of a synthetic row is never wrong.
+"""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.balance import stratum_name
+from schemas.arrow import STRATUM, arrow_type, source_schema
+from schemas.errors import GeneratorError
+from schemas.plan import Column, Plan, SampleRequest
+
+
+def stratum_column(table: pa.Table, by: list[str]) -> pa.DictionaryArray:
+    """Return each row's stratum by name, as a dictionary of int32 codes; the `by` columns hold no nulls."""
+    encoded = [table[name].combine_chunks().dictionary_encode() for name in by]
+    codes = [np.asarray(column.indices) for column in encoded]
+    flat = np.ravel_multi_index(codes, [max(1, len(column.dictionary)) for column in encoded])
+    used, inverse = np.unique(flat, return_inverse=True)
+    values = [column.dictionary.to_pylist() for column in encoded]
+    shape = [max(1, len(column.dictionary)) for column in encoded]
+    keys = zip(*np.unravel_index(used, shape), strict=True)
+    names = [stratum_name([_plain(v[i]) for v, i in zip(values, key, strict=True)]) for key in keys]
+    return pa.DictionaryArray.from_arrays(pa.array(inverse, pa.int32()), pa.array(names, pa.string()))
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str) else str(value)
+
+
+def modelled(plan: Plan) -> list[Column]:
+    """Return the columns that the generator learns and makes, in the source's order."""
+    return [column for column in plan.profile.columns if column.role == "feature" and column.name not in plan.by]
+
+
+def to_model(table: pa.Table, plan: Plan) -> pa.Table:
+    """Return the rows as a generator is fitted on them; `table` has the source's columns and `_stratum`."""
+    view = table.select([column.name for column in modelled(plan)])
+    return view.append_column(pa.field(STRATUM, pa.string()), table[STRATUM].cast(pa.string()))
+
+
+def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
+    """Return what a generator made as rows with the source's columns and types.
+
+    Raises GeneratorError when the generator did not keep to the request.
+    """
+    if made.num_rows != request.rows:
+        problem = f"{made.num_rows} rows made of {request.rows} that were asked for"
+        raise GeneratorError(f"generator {plan.generator.name!r}, class {request.stratum!r}: {problem}")
+    stratum = plan.stratum(request.stratum)
+    fixed = dict(zip(plan.by, stratum.key, strict=True))
+    columns = []
+    for column in plan.profile.columns:
+        if column.name in fixed:
+            columns.append(_repeat(fixed[column.name], column, request.rows))
+        elif column.role == "id":
+            columns.append(_fresh_ids(column, request, plan))
+        elif column.role == "constant":
+            columns.append(_repeat(column.minimum, column, request.rows))
+        else:
+            columns.append(_cast(made, column, plan))
+    return pa.table(columns, schema=source_schema(plan.profile.columns))
+
+
+def _cast(made: pa.Table, column: Column, plan: Plan) -> pa.ChunkedArray:
+    try:
+        return made[column.name].cast(arrow_type(column.type))
+    except (KeyError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        problem = f"column {column.name!r} is not of type {column.type}: {error}"
+        raise GeneratorError(f"generator {plan.generator.name!r}: {problem}") from error
+
+
+def _repeat(value: Any, column: Column, rows: int) -> pa.Array:
+    wanted = arrow_type(column.type)
+    if value is None:
+        return pa.nulls(rows, wanted)
+    return pa.repeat(pc.cast(pa.scalar(value), wanted), rows)
+
+
+def _fresh_ids(column: Column, request: SampleRequest, plan: Plan) -> pa.Array:
+    """Return ids that no real row has and no other synthetic row gets."""
+    if column.type != "int64":
+        return pa.array([f"synthetic-{request.seed:016x}-{row}" for row in range(request.rows)], pa.string())
+    names = [stratum.name for stratum in plan.strata]
+    position = np.arange(request.rows, dtype=np.int64) + request.chunk * request.rows
+    first = int(column.maximum or 0) + 1
+    return pa.array(first + position * len(names) + names.index(request.stratum), pa.int64())

@@ -1,0 +1,97 @@
+"""Fits the generator and the validators on the real rows, and finds them again. Knows no Ray; it runs in a task.
+
+A fitted thing lies in a folder together with `fitted.json`, written last, which holds the hash of each file: what does
+not agree with it is not loaded.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from generators.base import Generator
+from pipelines.draw import draw_evenly
+from pipelines.features import to_model
+from pipelines.ingest import RealRows
+from pipelines.registry import make_generator, make_validators
+from pipelines.seeds import derive_seed
+from pipelines.storage import Folder
+from pipelines.validate.base import Validator
+from pipelines.workspace import library_versions
+from schemas.arrow import STRATUM
+from schemas.errors import MakeweightError
+from schemas.plan import Plan
+
+RECORD = "fitted.json"
+
+
+def model_fingerprint(plan: Plan) -> str:
+    """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
+    profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
+    parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def fit_generator(plan: Plan, real: RealRows, models: Folder) -> bool:
+    """Fit the plan's generator, unless a model of the same fingerprint is there; return whether it was fitted now."""
+    folder = models.at(model_fingerprint(plan))
+    if folder.exists(RECORD):
+        return False
+    generator = make_generator(plan.generator)
+    table = to_model(draw_evenly(real.tables(), plan.fit_rows, derive_seed(plan.seed, "draw")), plan)
+    generator.fit(table, STRATUM, derive_seed(plan.seed, "fit", plan.generator.name))
+    with folder.filling() as path:
+        generator.save(path)
+        record = _hashes(path)
+    folder.write(RECORD, json.dumps(record).encode())
+    return True
+
+
+def load_generator(plan: Plan, models: Folder, device: str) -> Generator:
+    """Return the fitted generator on `device`; raises MakeweightError if its files are not what was saved."""
+    generator = make_generator(plan.generator)
+    folder = models.at(model_fingerprint(plan))
+    with folder.local_copy() as path:
+        _refuse_changed(folder, path)
+        generator.load(path, device)
+    return generator
+
+
+def fit_validator(plan: Plan, number: int, real: RealRows, validators: Folder) -> None:
+    """Fit the plan's validator of that number, unless it was fitted before."""
+    folder = validators.at(str(number))
+    if folder.exists(RECORD):
+        return
+    validator = make_validators(plan)[number]
+    validator.fit(real.batches(plan))
+    with folder.filling() as path:
+        validator.save(path)
+        record = _hashes(path)
+    folder.write(RECORD, json.dumps(record).encode())
+
+
+def load_validators(plan: Plan, validators: Folder) -> list[Validator]:
+    """Return the fitted validators in the plan's order."""
+    made = make_validators(plan)
+    for number, validator in enumerate(made):
+        folder = validators.at(str(number))
+        with folder.local_copy() as path:
+            _refuse_changed(folder, path)
+            validator.load(path)
+    return made
+
+
+def _hashes(path: Path) -> dict[str, str]:
+    files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != RECORD)
+    return {str(file.relative_to(path)): _sha256(file) for file in files}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refuse_changed(folder: Folder, path: Path) -> None:
+    if json.loads(folder.read(RECORD)) != _hashes(path):
+        raise MakeweightError(
+            f"{folder.path}: the files are not those that were saved there; remove the folder, and it is fitted anew"
+        )

@@ -1,0 +1,59 @@
+"""Copies the source, typed and hashed, into the build's own folder, block by block; the rest of a build reads that.
+
+Memory is bounded by a block: the source may be larger than any machine's.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.chunk import fingerprint
+from pipelines.features import stratum_column
+from pipelines.read import read_source
+from pipelines.storage import Folder
+from pipelines.validate.base import Batch
+from schemas.arrow import STRATUM
+from schemas.plan import Plan
+from schemas.spec import Source
+
+ROW, FINGERPRINT = "_row", "_fingerprint"
+
+
+@dataclass(frozen=True)
+class RealRows:
+    """The typed copy of the source: Arrow files named `files`, in the source's order.
+
+    They hold the source's columns, `_row` (int64, position in the source), `_stratum` (string dictionary) and
+    `_fingerprint` (uint64).
+    """
+
+    folder: Folder
+    files: Sequence[str]
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the rows, a file at a time."""
+        return (self.folder.read_arrow(name) for name in self.files)
+
+    def batches(self, plan: Plan) -> Iterator[Batch]:
+        """Yield the rows as validators are fitted on them."""
+        columns = [column.name for column in plan.profile.columns]
+        for table in self.tables():
+            yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "")
+
+
+def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
+    """Copy the source into `folder`, unless that was done before; the list of files is written last."""
+    if folder.exists("files.json"):
+        return RealRows(folder, json.loads(folder.read("files.json")))
+    folder.remove()
+    files = []
+    for number, table in enumerate(read_source(source, plan.profile)):
+        table = table.append_column(STRATUM, stratum_column(table, plan.by))
+        table = table.append_column(FINGERPRINT, pa.array(fingerprint(table, plan)))
+        files.append(f"{number:06d}.arrow")
+        folder.write_arrow(files[-1], table)
+    folder.write("files.json", json.dumps(files).encode())
+    return RealRows(folder, files)

@@ -1,0 +1,109 @@
+"""Publishes a finished build: manifest, card and report beside the shards, the manifest last.
+
+On a local disk all is written to a hidden folder and renamed into place at the end; elsewhere the manifest alone
+says that a dataset is complete.
+"""
+
+import os
+from collections.abc import Sequence
+
+from pyarrow import fs
+
+from pipelines.fill import StratumProgress
+from pipelines.fit import model_fingerprint
+from pipelines.storage import Folder, explained, is_uri
+from pipelines.workspace import HIDDEN, Workspace, library_versions
+from schemas.errors import OutputError
+from schemas.manifest import MANIFEST, ClassCounts, Manifest, Shard
+from schemas.plan import Plan
+
+CARD, REPORT, DATA = "README.md", "report.html", "data"
+
+
+def make_manifest(
+    plan: Plan, strata: Sequence[StratumProgress], shards: Sequence[Shard], content_hash: str
+) -> Manifest:
+    """Return the manifest of a build whose classes are all full."""
+    made = any(stratum.make for stratum in plan.strata)
+    return Manifest(
+        name=plan.name,
+        spec_fingerprint=plan.spec_fingerprint,
+        source_fingerprint=plan.profile.fingerprint,
+        seed=plan.seed,
+        by=plan.by,
+        label=plan.label,
+        generator=plan.generator.name,
+        model_fingerprint=model_fingerprint(plan) if made else None,
+        columns=plan.profile.columns,
+        counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},
+        source_counts={s.name: s.real for s in plan.strata},
+        rejections={s.name: dict(s.rejected) for s in strata},
+        attempts={s.name: s.candidates for s in strata},
+        shards=list(shards),
+        content_hash=content_hash,
+        versions=library_versions(),
+    )
+
+
+def read_manifest(folder: Folder) -> Manifest | None:
+    """Return the manifest of a complete dataset, or nothing if there is none."""
+    if not folder.exists(MANIFEST):
+        return None
+    try:
+        return Manifest.model_validate_json(folder.read(MANIFEST))
+    except ValueError as error:
+        raise OutputError(f"{folder.path}/{MANIFEST} is not a manifest of makeweight: {error}") from error
+
+
+def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None:
+    """Return the manifest if this very build is complete already, nothing if the output is free.
+
+    Raises OutputError when the folder holds another build and `replace` is not set, or anything that is not
+    makeweight's.
+    """
+    manifest = read_manifest(place.output)
+    if manifest is None:
+        _refuse_foreign(place)
+        return None
+    theirs = (manifest.spec_fingerprint, manifest.source_fingerprint)
+    if theirs == (plan.spec_fingerprint, plan.profile.fingerprint):
+        return manifest
+    if replace:
+        return None
+    differs = "spec" if theirs[0] != plan.spec_fingerprint else "source"
+    raise OutputError(
+        f"{place.output.path} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
+        "give another output.path, or --replace to put this build in its place"
+    )
+
+
+def _refuse_foreign(place: Workspace) -> None:
+    found = place.output.filesystem.get_file_info(fs.FileSelector(place.output.inner(), allow_not_found=True))
+    ours = {HIDDEN, DATA, CARD, REPORT} if place.hidden.exists() else {HIDDEN}
+    foreign = sorted(info.base_name for info in found if info.base_name not in ours)
+    if foreign:
+        listed = ", ".join(map(repr, foreign[:3]))
+        raise OutputError(f"{place.output.path} is not empty (it holds {listed}); give an empty or new output.path")
+
+
+def publishing_folder(place: Workspace) -> Folder:
+    """Return where shards are written: hidden on a local disk, in place on an object store, which cannot rename."""
+    return place.output if is_uri(place.output.path) else place.work.at("publish")
+
+
+def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> None:
+    """Make the dataset visible, whole, with the manifest last; whatever was in its place is gone."""
+    folder = publishing_folder(place)
+    folder.write(CARD, card.encode())
+    folder.write(REPORT, report.encode())
+    if folder != place.output:
+        place.output.remove(MANIFEST)
+        _move(folder, place.output)
+    place.output.write(MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
+
+
+def _move(folder: Folder, output: Folder) -> None:
+    with explained(output.path):
+        for name in (DATA, CARD, REPORT):
+            output.remove(name)
+            os.replace(folder.inner(name), output.inner(name))

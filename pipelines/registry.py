@@ -1,0 +1,57 @@
+"""Looks generators and validators up by the names that a spec gives them. Imports no heavy library."""
+
+import importlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from generators import GENERATORS
+from generators.base import Generator
+from pipelines.validate import VALIDATORS
+from pipelines.validate.base import Validator
+from schemas.errors import Fault, SpecError, nearest
+from schemas.plan import Plan, Step
+from schemas.spec import parse
+
+
+def generator_class(name: str) -> type[Generator]:
+    """Return the class of a generator: a registered name, or `module:Class` for a user's own.
+
+    Raises SpecError with the nearest known name.
+    """
+    return cast(type[Generator], _load(name, GENERATORS, ("generator", "name"), "generator"))
+
+
+def validator_class(name: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:
+    """Return the class of a validator, as `generator_class` does; `path` is where the spec names it."""
+    return cast(type[Validator], _load(name, VALIDATORS, path, "validator"))
+
+
+def make_generator(step: Step) -> Generator:
+    """Return the generator with its parameters, not yet fitted."""
+    cls = generator_class(step.name)
+    return cls(parse(cls.Params, step.params, ("generator", "params")))
+
+
+def make_validators(plan: Plan) -> list[Validator]:
+    """Return the plan's validators in order, not yet fitted."""
+    made = []
+    for number, step in enumerate(plan.validators):
+        cls = validator_class(step.name, ("validate", number))
+        made.append(cls(parse(cls.Params, step.params, ("validate", number, step.name)), plan))
+    return made
+
+
+def _load(name: str, known: Mapping[str, str], path: tuple[str | int, ...], kind: str) -> Any:
+    if name not in known and ":" not in name:
+        raise SpecError(Fault(path, f"unknown {kind} {name!r}{nearest(name, known)}"))
+    module, _, attribute = known.get(name, name).partition(":")
+    if name not in known and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # a user's own class lies beside where the command runs
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        if name in known:
+            raise
+        raise SpecError(Fault(path, f"cannot load {name!r}: {error}; give it as module:Class")) from error

@@ -1,0 +1,19 @@
+"""A class's candidates are an endless stream, cut into chunks. This says how large a chunk is, and what is in it."""
+
+from pipelines.seeds import derive_seed
+from schemas.plan import SampleRequest, Stratum
+
+
+def chunk_rows(make: int, most: int) -> int:
+    """Return how many candidates one request holds, for a class that needs `make` rows.
+
+    A thirty-second of the need, so that many actors can share one class, but at least 64 (a call has its own cost) and
+    at most what the generator bears. It does not depend on the number of actors, since chunks decide the rows.
+    """
+    return max(1, min(most, max(64, -(-make // 32))))
+
+
+def chunk_request(seed: int, stratum: Stratum, chunk: int) -> SampleRequest:
+    """Return chunk `chunk` of the stratum's stream."""
+    request_seed = derive_seed(seed, "sample", stratum.name, chunk)
+    return SampleRequest(stratum=stratum.name, chunk=chunk, rows=stratum.chunk_rows, seed=request_seed)

@@ -1,0 +1,67 @@
+"""Gathers what the report shows: an even draw of real and synthetic rows, and a few rejected ones."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from pipelines.chunk import REJECTED, staged_name
+from pipelines.draw import draw_evenly
+from pipelines.fill import FillResult
+from pipelines.ingest import RealRows
+from pipelines.report.data import REASON, ReportData
+from pipelines.report.page import render_report
+from pipelines.seeds import derive_seed
+from pipelines.storage import Folder
+from schemas.arrow import STRATUM, source_schema
+from schemas.manifest import Manifest
+from schemas.plan import Plan
+
+SHOWN_ROWS = 20_000
+
+
+def summarise(
+    plan: Plan, manifest: Manifest, real: RealRows, filled: FillResult, staged: Folder, timings: dict[str, float]
+) -> str:
+    """Return the report as one HTML page."""
+    seed = derive_seed(plan.seed, "report")
+    schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
+    refused = schema.append(pa.field(REASON, pa.string()))
+    real_rows = (_as(table, schema) for table in real.tables())
+    data = ReportData(
+        manifest=manifest,
+        real=draw_evenly([schema.empty_table(), *real_rows], SHOWN_ROWS, seed),
+        synthetic=draw_evenly([schema.empty_table(), *_made(filled, staged, schema)], SHOWN_ROWS, seed),
+        rejected=pa.concat_tables([refused.empty_table(), *_rejected(staged, refused)]),
+        timings=timings,
+        notes=_notes(plan),
+    )
+    return render_report(data)
+
+
+def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    return table.select(schema.names).cast(schema)
+
+
+def _made(filled: FillResult, staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
+    for chunk in filled.accepted:
+        rows = staged.read_arrow(staged_name(chunk.stratum, chunk.chunk)).take(pa.array(chunk.rows))
+        stratum = pa.repeat(pa.scalar(chunk.stratum), rows.num_rows)
+        yield _as(rows.append_column(STRATUM, stratum), schema)
+
+
+def _rejected(staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
+    for info in staged.files():
+        if info.path.endswith(f".{REJECTED}.arrow"):
+            yield _as(staged.read_arrow(info.path.removeprefix(staged.inner()).lstrip("/")), schema)
+
+
+def _notes(plan: Plan) -> list[str]:
+    notes = []
+    if plan.profile.dropped:
+        notes.append(f"{plan.profile.dropped:,} source rows without a class were left out, as the spec allows.")
+    ids = [column.name for column in plan.profile.columns if column.role == "id"]
+    if ids:
+        notes.append(f"Taken for ids, so not modelled and made anew for synthetic rows: {', '.join(ids)}.")
+    if plan.profile.rows > plan.fit_rows:
+        notes.append(f"The model was fitted on {plan.fit_rows:,} rows at most (generator.fit_rows).")
+    return notes

@@ -1,0 +1,115 @@
+"""Checks a published dataset against its manifest: counts again, hashes again, and says which shard is wrong."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.features import stratum_column
+from pipelines.fingerprint import row_hashes
+from pipelines.publish import DATA, read_manifest
+from pipelines.storage import Folder
+from pipelines.validate.memory import FingerprintSet
+from pipelines.write import content_hash, row_digests
+from schemas.arrow import dataset_schema
+from schemas.errors import OutputError
+from schemas.manifest import Manifest, Shard
+
+
+@dataclass
+class Verification:
+    """What was found: `problems` is empty when the dataset is what its manifest says."""
+
+    manifest: Manifest
+    problems: list[str] = field(default_factory=list)
+    rows: int = 0
+
+
+def verify(path: str, on_shard: Callable[[Shard], None] = lambda _: None) -> Verification:
+    """Read every shard of the dataset at `path` and compare it with the manifest, one shard in memory at a time."""
+    folder = Folder(path)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise OutputError(f"{path} holds no complete dataset: there is no manifest.json; run its build again")
+    found = Verification(manifest)
+    counts: Counter[tuple[str, bool]] = Counter()
+    digests: list[bytes] = []
+    ids = FingerprintSet()
+    for shard in manifest.shards:
+        table = _read_shard(folder, shard, found)
+        if table is not None:
+            _count(table, manifest, counts)
+            digests.append(row_digests(table))
+            _refuse_repeated(table, ids, shard, found)
+            found.rows += table.num_rows
+        on_shard(shard)
+    _compare_counts(manifest, counts, found)
+    if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
+        found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
+    _find_strangers(folder, manifest, found)
+    return found
+
+
+def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:
+    """Return the shard's rows, or nothing when it is not what was published; the reason is then in `problems`."""
+    try:
+        data = folder.read(shard.path)
+    except OSError as error:
+        problem = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+        found.problems.append(f"{shard.path} {problem}")
+        return None
+    if len(data) != shard.bytes:
+        found.problems.append(f"{shard.path} has {len(data):,} bytes, the manifest says {shard.bytes:,}")
+    elif (sha256 := hashlib.sha256(data).hexdigest()) != shard.sha256:
+        found.problems.append(f"{shard.path} was changed: its SHA-256 is {sha256}, the manifest says {shard.sha256}")
+    try:
+        table = pq.read_table(pa.BufferReader(data))
+    except (pa.ArrowInvalid, OSError) as error:
+        found.problems.append(f"{shard.path} is no Parquet file any more: {error}")
+        return None
+    if not table.schema.equals(dataset_schema(found.manifest.columns)):
+        found.problems.append(f"{shard.path} has other columns than the manifest says")
+        return None
+    if table.num_rows != shard.rows:
+        found.problems.append(f"{shard.path} has {table.num_rows:,} rows, the manifest says {shard.rows:,}")
+    return table
+
+
+def _count(table: pa.Table, manifest: Manifest, counts: Counter[tuple[str, bool]]) -> None:
+    strata = stratum_column(table, manifest.by)
+    names = strata.dictionary.to_pylist()
+    codes = np.asarray(strata.indices)
+    real = np.asarray(pc.equal(table["_origin"], "real"))
+    for is_real in (True, False):
+        for code, rows in enumerate(np.bincount(codes[real == is_real], minlength=len(names))):
+            counts[names[code], is_real] += int(rows)
+
+
+def _refuse_repeated(table: pa.Table, ids: FingerprintSet, shard: Shard, found: Verification) -> None:
+    repeated = int(np.count_nonzero(~ids.admit(row_hashes(table.select(["_id"])))))
+    if repeated:
+        found.problems.append(f"{shard.path} repeats {repeated:,} row ids")
+
+
+def _compare_counts(manifest: Manifest, counts: Counter[tuple[str, bool]], found: Verification) -> None:
+    for name, wanted in manifest.counts.items():
+        got = (counts.pop((name, True), 0), counts.pop((name, False), 0))
+        if got != (wanted.real, wanted.synthetic):
+            expected = f"{wanted.real:,} real and {wanted.synthetic:,} synthetic"
+            found.problems.append(f"class {name!r} has {got[0]:,} real and {got[1]:,} synthetic rows, not {expected}")
+    for (name, _), rows in counts.items():
+        if rows:
+            found.problems.append(f"class {name!r} with {rows:,} rows is not in the manifest")
+
+
+def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    known = {shard.path for shard in manifest.shards}
+    for info in folder.at(DATA).files():
+        name = f"{DATA}/{info.path.removeprefix(folder.inner(DATA)).lstrip('/')}"
+        if name not in known:
+            found.problems.append(f"{name} is not in the manifest")

@@ -1,0 +1,78 @@
+"""Where a build keeps its own things: below the output, in `.makeweight/`. Knows names only, not what is in them."""
+
+import hashlib
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from pipelines.storage import Folder
+from schemas.plan import Plan
+
+HIDDEN = ".makeweight"
+_DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
+             "imbalanced-learn", "scipy", "xxhash")  # fmt: skip
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide the rows."""
+    found = {"python": platform.python_version()}
+    for name in _DECIDING:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one build.
+
+    Work is kept under a hash of the plan and of the library versions, so that a build goes on only with what it would
+    have made itself; fitted models are kept for later builds.
+    """
+
+    output: Folder
+    key: str
+
+    @property
+    def hidden(self) -> Folder:
+        """All that is not the dataset itself."""
+        return self.output.at(HIDDEN)
+
+    @property
+    def models(self) -> Folder:
+        """Fitted models, each in a folder of its own; they outlive the build."""
+        return self.hidden.at("models")
+
+    @property
+    def work(self) -> Folder:
+        """What is needed until the dataset is published."""
+        return self.hidden.at(f"work-{self.key}")
+
+    @property
+    def real(self) -> Folder:
+        """The typed copy of the source."""
+        return self.work.at("real")
+
+    @property
+    def validators(self) -> Folder:
+        """The fitted validators, by their number."""
+        return self.work.at("validators")
+
+    @property
+    def staged(self) -> Folder:
+        """Candidates that passed, chunk by chunk."""
+        return self.work.at("staged")
+
+    @property
+    def filled(self) -> Folder:
+        """What the fill step decided."""
+        return self.work.at("filled")
+
+
+def workspace(output: str, plan: Plan) -> Workspace:
+    """Return the folders of the build of this plan."""
+    identity = [plan.spec_fingerprint, plan.profile.fingerprint, library_versions()]
+    return Workspace(Folder(output), hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16])

@@ -1,0 +1,71 @@
+"""A spec file's faults come with file and line; paths are relative to it; hostile YAML is refused."""
+
+import pytest
+
+from flows.spec_file import load_spec
+from schemas.errors import SpecError
+
+GOOD = "name: x\nsource:\n  path: data.csv\n  label: y\noutput: {path: out}\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        path = tmp_path / "spec.yaml"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    return write
+
+
+def refused(path, overrides=()):
+    with pytest.raises(SpecError) as caught:
+        load_spec(path, overrides)
+    return str(caught.value)
+
+
+def test_paths_are_relative_to_the_file(write, tmp_path):
+    spec, _ = load_spec(write(GOOD))
+    assert spec.source.path == str(tmp_path / "data.csv")
+    assert spec.output.path == str(tmp_path / "out")
+    uri, _ = load_spec(write(GOOD.replace("data.csv", "s3://bucket/data.csv")))
+    assert uri.source.path == "s3://bucket/data.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "sed: 3\n", "spec.yaml:6: sed: unknown key 'sed'; did you mean 'seed'?"),
+        (GOOD.replace("label: y", "lable: y"), "spec.yaml:4: source.lable: unknown key 'lable'; did you mean 'label'?"),
+        (GOOD.replace("label: y", "lable: y"), "spec.yaml:2: source: the key 'label' is missing"),
+        (GOOD + "validate: [schema, {a: 1, b: 2}]\n", "spec.yaml:6: validate[1]"),
+        ("", "is empty"),
+        ("- a\n- b\n", "a spec is a mapping of keys, got list"),
+        ("a: [1\n", "spec.yaml:2: not YAML"),
+        (GOOD + "seed: 1\nseed: 2\n", "spec.yaml:7: seed: this key stands twice"),
+        ("a: &x [1]\nb: *x\n", "aliases"),
+        ("a: !!python/object/apply:os.system [echo]\n", "not a value of YAML"),
+        (b"\xff\xfe\x00", "cannot read"),
+        ("[" * 5000 + "]" * 5000, "nested too deeply"),
+        ("a: 2020-99-99\n", "not a value of YAML"),
+    ],
+)
+def test_faults_come_with_file_and_line(write, text, message):
+    assert message in refused(write(text))
+
+
+def test_a_billion_laughs_are_refused_at_once(write):
+    laughs = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    assert "aliases" in refused(write(laughs))
+
+
+def test_no_such_file(tmp_path):
+    assert "no such file" in refused(str(tmp_path / "none.yaml"))
+
+
+def test_overrides(write):
+    spec, _ = load_spec(write(GOOD), ["balance.target=10", "seed=3", "generator.params.epochs=2"])
+    assert (spec.balance.target, spec.seed, spec.generator.params) == (10, 3, {"epochs": 2})
+    assert "did you mean 'seed'" in refused(write(GOOD), ["sed=3"])
+    assert "--set takes key.of.spec=value" in refused(write(GOOD), ["seed"])
+    assert "holds no keys" in refused(write(GOOD), ["name.x=1"])

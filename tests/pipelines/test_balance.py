@@ -1,0 +1,47 @@
+"""Targets are plain arithmetic on class counts."""
+
+import pytest
+
+from pipelines.balance import compute_targets, stratum_name
+from pipelines.stream import chunk_request, chunk_rows
+from schemas.errors import SpecError
+from schemas.plan import Stratum
+
+COUNTS = {"common": 900, "rare": 7, "fraud": 90}
+
+
+@pytest.mark.parametrize(
+    ("target", "rows"),
+    [
+        ("largest", [900, 900, 900]),
+        ("smallest", [7, 7, 7]),
+        (100, [100, 100, 100]),
+        (0, [0, 0, 0]),
+        ({"rare": 50, "fraud": 0}, [900, 50, 0]),
+    ],
+)
+def test_targets(target, rows):
+    assert list(compute_targets(COUNTS, target).values()) == rows
+
+
+def test_a_class_that_the_source_lacks_is_refused_with_the_nearest():
+    with pytest.raises(
+        SpecError, match=r"balance\.target\.fruad: the source has no class 'fruad'; did you mean 'fraud'"
+    ):
+        compute_targets(COUNTS, {"fruad": 3})
+
+
+def test_names_of_joint_strata():
+    assert stratum_name([">50K", True, 3]) == ">50K | true | 3"
+
+
+def test_chunks_depend_on_the_need_and_on_the_generators_limit_alone():
+    assert [chunk_rows(make, 8192) for make in (0, 10, 2048, 32_000, 10**7)] == [64, 64, 64, 1000, 8192]
+    assert chunk_rows(100, 16) == 16
+
+
+def test_requests_differ_by_run_seed_stratum_and_chunk():
+    strata = [Stratum(name=name, key=[name], real=1, target=9, chunk_rows=4) for name in ("a", "b", "1", "a1")]
+    seeds = {chunk_request(seed, s, chunk).seed for seed in (0, 1) for s in strata for chunk in (0, 1, 11)}
+    assert len(seeds) == 24
+    assert chunk_request(5, strata[0], 3) == chunk_request(5, strata[0], 3)
