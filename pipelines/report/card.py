@@ -1,0 +1,57 @@
+"""The dataset's README.md: a Hugging Face dataset card (https://huggingface.co/docs/hub/datasets-cards).
+
+Everything in it comes from the manifest. The licence is left out, since that of the source is not known.
+"""
+
+from typing import Any
+
+import yaml
+
+from pipelines.report.data import ends
+from pipelines.report.engine import environment
+from pipelines.report.overview import LISTED_CLASSES, class_rows, headline
+from pipelines.report.wording import printable
+from schemas.manifest import Manifest
+
+LISTED_COLUMNS = 200
+_SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
+
+
+def render_card(manifest: Manifest) -> str:
+    """Return the card, YAML header first. The same manifest gives the same text."""
+    rows = class_rows(manifest)
+    shown, rest = ends(rows, LISTED_CLASSES)
+    template = environment().get_template("card.md")
+    body = template.render(
+        manifest=manifest,
+        headline=headline(manifest),
+        rows=shown,
+        rest=len(rest),
+        attempts=sum(row.attempts for row in rows),
+        columns=manifest.columns[:LISTED_COLUMNS],
+        columns_left_out=max(0, len(manifest.columns) - LISTED_COLUMNS),
+    )
+    header = yaml.safe_dump(card_header(manifest), sort_keys=False, allow_unicode=True, width=120)
+    return f"---\n{header}---\n\n{body}"
+
+
+def card_header(manifest: Manifest) -> dict[str, Any]:
+    """Return the metadata that the Hugging Face hub and `datasets` read."""
+    made = any(counts.synthetic for counts in manifest.counts.values())
+    splits = list(dict.fromkeys(shard.split for shard in manifest.shards))
+    files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
+    return {
+        "pretty_name": printable(manifest.name),
+        "size_categories": [size_category(manifest.rows)],
+        "task_categories": ["tabular-classification"],
+        "tags": [*(["synthetic"] if made else []), "makeweight", "class-balanced", "tabular"],
+        "configs": [{"config_name": "default", "data_files": files}],
+    }
+
+
+def size_category(rows: int) -> str:
+    """Return the hub's name for a size: `n<1K`, `1K<n<10K` and so on to `n>1T`."""
+    for power, size in enumerate(_SIZES, start=3):
+        if rows < 10**power:
+            return f"n<{size}" if power == 3 else f"{_SIZES[power - 4]}<n<{size}"
+    return f"n>{_SIZES[-1]}"

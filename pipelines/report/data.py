@@ -1,0 +1,60 @@
+"""What a report is made from, and what a section of one is. Knows nothing of plots or pages."""
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import pyarrow as pa
+
+from schemas.arrow import STRATUM
+from schemas.manifest import Manifest
+
+Item = TypeVar("Item")
+
+REASON = "_reason"
+"""Name of the column that says why a rejected row was rejected."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that the report shows.
+
+    `real` and `synthetic` hold up to some ten thousand rows each, drawn evenly, with the source's columns and
+    `_stratum`; `rejected` holds a few candidates with `_reason` besides. `timings` are seconds by step, in order;
+    `notes` are plain sentences.
+    """
+
+    manifest: Manifest
+    real: pa.Table
+    synthetic: pa.Table
+    rejected: pa.Table
+    timings: dict[str, float]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of the page: `template` is rendered with `view`, under the heading `title`."""
+
+    anchor: str
+    title: str
+    template: str
+    view: Any
+
+
+def source_columns(table: pa.Table) -> list[str]:
+    """Return the names of the columns that come from the source, in order."""
+    return [name for name in table.column_names if name not in (STRATUM, REASON)]
+
+
+def by_size(manifest: Manifest) -> list[str]:
+    """Return the strata, those with the most source rows first."""
+    return sorted(manifest.counts, key=lambda name: (-manifest.source_counts.get(name, 0), name))
+
+
+def ends(items: list[Item], most: int) -> tuple[list[Item], list[Item]]:
+    """Split `items` into those shown, half from each end where there are more than `most`, and those left out."""
+    if len(items) <= most:
+        return items, []
+    head = most // 2
+    tail = len(items) - (most - head)
+    return items[:head] + items[tail:], items[head:tail]

@@ -1,0 +1,36 @@
+"""The report as one HTML page that needs nothing else: no network, no script, no font. Pure: same data, same bytes."""
+
+from collections.abc import Callable
+
+from pipelines.report.data import ReportData, Section
+from pipelines.report.engine import environment
+from pipelines.report.fidelity import association_section, distribution_section
+from pipelines.report.overview import (
+    class_section,
+    headline,
+    note_section,
+    provenance_section,
+    rejection_section,
+    timing_section,
+)
+from pipelines.report.samples import rejected_section, sample_section
+
+SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
+    class_section,
+    rejection_section,
+    distribution_section,
+    association_section,
+    sample_section,
+    rejected_section,
+    timing_section,
+    provenance_section,
+    note_section,
+)
+"""The parts of the page, in order; each returns None where it has nothing to show."""
+
+
+def render_report(data: ReportData) -> str:
+    """Return the whole page. Every value from the data is escaped; the same `data` gives the same text."""
+    sections = [section for make in SECTIONS if (section := make(data))]
+    page = environment().get_template("report.html")
+    return page.render(headline=headline(data.manifest), sections=sections)

@@ -1,0 +1,98 @@
+"""Sections that show rows as they are: real beside synthetic for each class, and rejected candidates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from pipelines.report.compare import strata_of
+from pipelines.report.data import REASON, ReportData, Section, source_columns
+from pipelines.report.wording import Cell, cell
+from schemas.arrow import STRATUM
+
+SAMPLED_CLASSES, SAMPLED_ROWS, SAMPLED_COLUMNS, REJECTED_ROWS = 6, 3, 40, 20
+
+
+@dataclass(frozen=True)
+class ClassSample:
+    """Rows of one class, turned: each of `lines` is a column's name, its real values and its synthetic ones."""
+
+    name: str
+    real: int
+    synthetic: int
+    lines: list[tuple[str, list[Cell], list[Cell]]]
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Sampled rows of the classes with the most synthetic rows, and how much is left out."""
+
+    classes: list[ClassSample]
+    classes_left_out: int
+    columns_left_out: int
+
+
+def sample_section(data: ReportData) -> Section | None:
+    """Return a few rows of each class that has synthetic ones, the same rows each time."""
+    counts = data.manifest.counts
+    real, synthetic = strata_of(data.real), strata_of(data.synthetic)
+    there = set(synthetic)
+    names = sorted((name for name in counts if name in there), key=lambda name: (-counts[name].synthetic, name))
+    if not names:
+        return None
+    columns = source_columns(data.real)
+    shown = columns[:SAMPLED_COLUMNS]
+    classes = [
+        _sample(data, name, _few(real == name), _few(synthetic == name), shown) for name in names[:SAMPLED_CLASSES]
+    ]
+    view = Samples(classes, len(names) - len(classes), len(columns) - len(shown))
+    return Section("samples", "Rows, real beside synthetic", "report_samples.html", view)
+
+
+def _few(mask: "np.typing.NDArray[np.bool_]") -> list[int]:
+    """Return some of the rows that `mask` marks, in order."""
+    places = np.flatnonzero(mask)
+    chosen = np.random.default_rng(0).permutation(places)[:SAMPLED_ROWS]
+    return sorted(int(place) for place in chosen)
+
+
+def _sample(data: ReportData, name: str, real: list[int], synthetic: list[int], columns: list[str]) -> ClassSample:
+    here, there = data.real.take(pa.array(real, pa.int64())), data.synthetic.take(pa.array(synthetic, pa.int64()))
+    known = set(there.column_names)
+    lines = [
+        (
+            column,
+            [cell(value) for value in here.column(column).to_pylist()],
+            [cell(value) for value in there.column(column).to_pylist()] if column in known else [],
+        )
+        for column in columns
+    ]
+    return ClassSample(name, len(real), len(synthetic), lines)
+
+
+@dataclass(frozen=True)
+class RejectedRows:
+    """Rejected candidates as (class, reason, cells)."""
+
+    columns: list[str]
+    rows: list[tuple[str, str, list[Cell]]]
+    columns_left_out: int
+    rows_left_out: int
+
+
+def rejected_section(data: ReportData) -> Section | None:
+    """Return some rejected candidates with the reason for each."""
+    table = data.rejected
+    if not table.num_rows:
+        return None
+    columns = source_columns(table)
+    shown = columns[:SAMPLED_COLUMNS]
+    head = table.slice(0, REJECTED_ROWS)
+    values = [[cell(value, 28) for value in head.column(column).to_pylist()] for column in shown]
+    classes, reasons = (head.column(name).cast("string").to_pylist() for name in (STRATUM, REASON))
+    rows = [
+        (str(c), str(r), [column[i] for column in values])
+        for i, (c, r) in enumerate(zip(classes, reasons, strict=True))
+    ]
+    view = RejectedRows(shown, rows, len(columns) - len(shown), table.num_rows - head.num_rows)
+    return Section("rejected", "Rejected rows", "report_rejected.html", view)

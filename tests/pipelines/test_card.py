@@ -1,0 +1,141 @@
+"""The dataset card: its header is YAML that the hub reads, its numbers are right, its cells are escaped."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.report import render_card
+from pipelines.report.card import size_category
+from pipelines.report.engine import markdown
+from schemas.manifest import ClassCounts, Manifest, Shard
+from schemas.plan import Column
+
+
+def make_manifest(**changes: Any) -> Manifest:
+    manifest = Manifest(
+        name="adult-balanced",
+        spec_fingerprint="5" * 64,
+        source_fingerprint="6" * 64,
+        seed=3,
+        by=["income"],
+        label="income",
+        generator="ctgan",
+        model_fingerprint=None,
+        columns=[Column(name="age", type="int64"), Column(name="income", type="string", nulls=1234)],
+        counts={
+            "<=50K": ClassCounts(real=24720, synthetic=0, target=24720),
+            ">50K": ClassCounts(real=7841, synthetic=16879, target=24720),
+        },
+        source_counts={"<=50K": 24720, ">50K": 7841},
+        rejections={},
+        attempts={">50K": 20000},
+        shards=[
+            Shard(path=f"data/{split}-0000{i}-of-00002.parquet", split=split, rows=rows, bytes=1, sha256="0" * 64)
+            for split, i, rows in (("train", 0, 20000), ("train", 1, 19440), ("test", 0, 10000))
+        ],
+        content_hash="a" * 64,
+        versions={"sdv": "2.0.0"},
+    )
+    return manifest.model_copy(update=changes)
+
+
+def split_card(card: str) -> tuple[dict[str, Any], str]:
+    _, header, body = card.split("---\n", 2)
+    return yaml.safe_load(header), body
+
+
+def test_header_is_what_the_hub_reads() -> None:
+    header, _ = split_card(render_card(make_manifest()))
+    assert header == {
+        "pretty_name": "adult-balanced",
+        "size_categories": ["10K<n<100K"],
+        "task_categories": ["tabular-classification"],
+        "tags": ["synthetic", "makeweight", "class-balanced", "tabular"],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [
+                    {"split": "train", "path": "data/train-*.parquet"},
+                    {"split": "test", "path": "data/test-*.parquet"},
+                ],
+            }
+        ],
+    }
+    assert "license" not in header
+
+
+def test_counts_columns_and_commands() -> None:
+    _, body = split_card(render_card(make_manifest()))
+    assert "| &lt;=50K | 24,720 | 24,720 | 0 | 24,720 | 24,720 |" in body
+    assert "| &gt;50K | 7,841 | 7,841 | 16,879 | 24,720 | 24,720 |" in body
+    assert "| income | string | 1,234 |" in body
+    assert "16,879 of 49,440 rows (34.1%)" in body
+    assert "drew 20,000 candidates" in body
+    for name in ("_id", "_origin", "_generator", "_seed", "_parent"):
+        assert f"| `{name}` |" in body
+    for line in ('load_dataset("DIR")', "pd.read_parquet(", "pl.read_parquet(", "duckdb.sql(", "makeweight verify DIR"):
+        assert line in body
+
+
+def test_every_table_row_has_as_many_cells_as_its_head() -> None:
+    hostile = "a|b\n| c | `d` <script>alert(1)</script> [x](http://evil.example) $x$"
+    counts = {hostile: ClassCounts(real=1, synthetic=1, target=2), "": ClassCounts(real=2, synthetic=0, target=2)}
+    manifest = make_manifest(
+        name=f"{hostile}: - 'x' # y",
+        label=hostile,
+        by=[hostile],
+        generator=hostile,
+        counts=counts,
+        source_counts={hostile: 1, "": 9},
+        columns=[Column(name=hostile, type="string")],
+        versions={hostile: hostile},
+    )
+    header, body = split_card(render_card(manifest))
+    assert header["pretty_name"].startswith("a|b↵| c |")
+    assert "<script" not in body
+    assert "http://evil" not in body
+    widths: list[int] = []
+    for line in body.splitlines():
+        if not line.startswith("|"):
+            widths = []
+            continue
+        widths.append(line.replace("\\|", "").count("|"))
+        assert len(set(widths)) == 1, line
+
+
+def test_down_sampled_datasets_claim_no_synthetic_rows() -> None:
+    counts = {name: ClassCounts(real=7841, synthetic=0, target=7841) for name in ("<=50K", ">50K")}
+    header, body = split_card(render_card(make_manifest(counts=counts, attempts={})))
+    assert "synthetic" not in header["tags"]
+    assert "contains no synthetic rows" in body
+    assert "no generator was needed" in body
+
+
+def test_many_classes_and_columns_are_capped_and_it_is_said() -> None:
+    counts = {f"c{k}": ClassCounts(real=1, synthetic=1, target=2) for k in range(1000)}
+    columns = [Column(name=f"x{k}", type="double") for k in range(500)]
+    _, body = split_card(
+        render_card(make_manifest(counts=counts, source_counts=dict.fromkeys(counts, 1), columns=columns))
+    )
+    assert "900 more are in `manifest.json`" in body
+    assert "300 more columns are in `manifest.json`" in body
+
+
+def test_same_manifest_same_text() -> None:
+    assert render_card(make_manifest()) == render_card(make_manifest())
+
+
+@pytest.mark.parametrize(
+    ("rows", "size"),
+    [(0, "n<1K"), (999, "n<1K"), (1000, "1K<n<10K"), (999_999, "100K<n<1M"), (10**9, "1B<n<10B"), (10**12, "n>1T")],
+)
+def test_size_category(rows: int, size: str) -> None:
+    assert size_category(rows) == size
+
+
+def test_markdown_shows_a_value_as_it_is() -> None:
+    assert markdown("a_b|c*") == "a\\_b\\|c\\*"
+    assert markdown("<b>&") == "&lt;b&gt;&amp;"
+    assert markdown("") == "*(empty)*"
+    assert len(markdown("x" * 300)) == 80
