@@ -1,0 +1,44 @@
+"""The classes of a table: their rows, and the errors that name them. Knows no model."""
+
+from collections.abc import Collection
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.errors import GeneratorError, nearest
+
+
+def split_classes(table: pa.Table, label: str) -> dict[str, pa.Table]:
+    """Return the rows of each class in the table's order, the classes sorted by name."""
+    labels = table[label].combine_chunks()
+    names = sorted(pc.unique(labels).to_pylist())
+    return {name: table.filter(pc.equal(labels, name)) for name in names}
+
+
+def check_class_sizes(table: pa.Table, label: str, minimum: int, generator: str) -> None:
+    """Raise GeneratorError if the table is empty or a class has fewer than `minimum` rows."""
+    if not table.num_rows:
+        raise GeneratorError(f"{generator}: the table to learn from has no rows; give it at least {minimum} a class")
+    for count in pc.value_counts(table[label]).to_pylist():
+        name, rows = count["values"], count["counts"]
+        if rows < minimum:
+            raise GeneratorError(
+                f"class {name!r}: {rows:,} real row{'s' * (rows != 1)}, and {generator} needs at least {minimum} in"
+                " each class; add real rows, merge the class with another, or use the generator 'resample'"
+            )
+
+
+def check_class_known(stratum: str, known: Collection[str]) -> None:
+    """Raise GeneratorError if the model was not fitted on rows of the class `stratum`."""
+    if stratum not in known:
+        raise GeneratorError(
+            f"class {stratum!r}: the model was fitted on no row of it{nearest(stratum, known)}; ask for one of those"
+        )
+
+
+def sample_rows(table: pa.Table, rows: int, rng: np.random.Generator) -> pa.Table:
+    """Return at most `rows` rows drawn without replacement, in the table's order."""
+    if table.num_rows <= rows:
+        return table
+    return table.take(np.sort(rng.choice(table.num_rows, rows, replace=False)))

@@ -1,0 +1,188 @@
+"""SMOTE: new rows between a real row of the class and its neighbours. Knows imbalanced-learn, no network.
+
+imbalanced-learn works on whole data sets: each call would look for all neighbours again and return all real rows. Here
+the neighbours are found once, at fit; a request runs the library's own generation step on the rows that it drew.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from generators.random import seeded
+from generators.tabular.classes import check_class_known, check_class_sizes, sample_rows, split_classes
+from generators.tabular.frame import LABEL, NULL, Codec, decode, encode
+from generators.tabular.params import SMOTEParams
+from schemas.plan import SampleRequest
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows as SMOTE sees them: float64 numbers, and codes of categories (int64, places in `values`), by column."""
+
+    codec: Codec
+    names: list[str]
+    numbers: np.ndarray
+    values: dict[str, np.ndarray]
+    codes: np.ndarray
+    classes: np.ndarray
+
+
+class SMOTE:
+    """SMOTE, SMOTE-NC or a vote of categories, as the columns require (Chawla et al. 2002, JAIR 16; imbalanced-learn).
+
+    A row is drawn between a real row and one of its `k_neighbors` nearest rows of the same class. Numbers lie on the
+    line between the two; distances are in units of each number's spread in the class, so that none outweighs the rest.
+    A category is the most frequent of the neighbours'. A null is taken from the real row, so nulls keep their rate.
+    """
+
+    Params = SMOTEParams
+    max_chunk_rows: ClassVar[int] = 2_000  # rows x neighbours x categories are held in memory
+    min_class_rows: ClassVar[int] = 2
+    origin: ClassVar[str] = "synthetic"
+    uses_gpu: ClassVar[bool] = False
+
+    def __init__(self, params: SMOTEParams) -> None:
+        self.params = params
+
+    def fit(self, table: pa.Table, label: str, seed: int) -> None:
+        """Find the neighbours of each row; raises GeneratorError with the class named where one has a single row."""
+        check_class_sizes(table, label, self.min_class_rows, "smote")
+        with seeded(seed) as rng:
+            most = self.params.max_class_rows
+            kept = [sample_rows(rows, most, rng) for rows in split_classes(table, label).values()]
+            self._remember(pa.concat_tables(kept), label)
+            self._neighbors = _find_neighbors(self._rows, self.params.k_neighbors)
+
+    def _remember(self, table: pa.Table, label: str) -> None:
+        self._table, self._label = table, label
+        self._rows = _prepare(table, label, self.params.max_categories)
+
+    def sample(self, request: SampleRequest) -> pa.Table:
+        """Return `request.rows` rows of the class; raises GeneratorError if the class was not in the table."""
+        check_class_known(request.stratum, self._neighbors)
+        members = np.flatnonzero(self._rows.classes == request.stratum)
+        with seeded(request.seed) as rng:
+            bases = rng.integers(len(members), size=request.rows)
+            near = self._neighbors[request.stratum][bases]
+            chosen = rng.integers(near.shape[1], size=request.rows)
+            numbers, codes = _mix(self._rows, members[bases], members[near], chosen, rng)
+            return decode(self._rows.codec, _to_frame(self._rows, members[bases], numbers, codes), request.stratum, rng)
+
+    def save(self, path: Path) -> None:
+        """Write the real rows and each one's neighbours (places within its class), and `model.json`."""
+        pq.write_table(self._table, path / "rows.parquet")
+        lists = [near.tolist() for near in self._neighbors.values()]
+        near = pa.array([row for rows in lists for row in rows], pa.list_(pa.int64()))
+        pq.write_table(pa.table({"neighbors": near}), path / "neighbors.parquet")
+        classes = {name: len(near) for name, near in self._neighbors.items()}
+        (path / "model.json").write_text(json.dumps({"label": self._label, "classes": classes}))
+
+    def load(self, path: Path, device: str) -> None:  # noqa: ARG002 - nothing runs on a device
+        """Read what `save` wrote."""
+        model = json.loads((path / "model.json").read_text())
+        self._remember(pq.read_table(path / "rows.parquet"), model["label"])
+        lists, self._neighbors = pq.read_table(path / "neighbors.parquet")["neighbors"].to_pylist(), {}
+        for name, rows in model["classes"].items():
+            self._neighbors[name] = np.array(lists[:rows], dtype=np.int64)
+            lists = lists[rows:]
+
+
+def _prepare(table: pa.Table, label: str, max_categories: int) -> _Rows:
+    """Return the table's rows; a number that is null is the median of its class (no other randomness is left)."""
+    rng = np.random.default_rng(0)
+    codec, frame = encode(table, label, rng, max_categories=max_categories, smooth=True)
+    classes = frame[LABEL].to_numpy()
+    names = [str(name) for name in frame if name not in codec.texts]
+    for column in codec.columns:
+        if column.code in names and column.kinds in frame:
+            nulls = frame[column.kinds] == NULL
+            medians = frame[column.code].mask(nulls).groupby(classes).transform("median")
+            frame[column.code] = frame[column.code].mask(nulls, medians.fillna(0))
+    values, codes = {}, np.empty((len(frame), 0), dtype=np.int64)
+    for name in frame:
+        if name in codec.texts and name != LABEL:
+            values[name], places = np.unique(frame[name].to_numpy(), return_inverse=True)
+            codes = np.column_stack([codes, places])
+    return _Rows(codec, names, frame[names].to_numpy(dtype=np.float64), values, codes, classes)
+
+
+def _find_neighbors(rows: _Rows, k: int) -> dict[str, np.ndarray]:
+    """Return for each class the places within it of each row's nearest others, int64 (rows x at most k)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    found = {}
+    for name in np.unique(rows.classes):
+        at = rows.classes == name
+        points = _points(rows, at)
+        finder = NearestNeighbors(n_neighbors=min(k, len(points) - 1)).fit(points)
+        found[str(name)] = finder.kneighbors(return_distance=False).astype(np.int64)
+    return found
+
+
+def _points(rows: _Rows, at: np.ndarray) -> np.ndarray:
+    """Return points whose Euclidean distance is SMOTE-NC's: numbers in units of their spread, categories 0 or 1 apart.
+
+    Chawla et al. take the median spread of the numbers for the distance of two categories; here that is 1. Without
+    numbers the same distance serves: SMOTE-N's (value difference) is 0 between categories that only one class has.
+    """
+    numbers = rows.numbers[at]
+    spread = numbers.std(axis=0)
+    numbers = (numbers - numbers.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    origin = np.zeros((len(numbers), 1))  # rows without any column are all equally near
+    return np.column_stack([origin, numbers, _one_hot(rows, np.flatnonzero(at)) / np.sqrt(2)])
+
+
+def _one_hot(rows: _Rows, at: np.ndarray) -> np.ndarray:
+    """Return float64 (rows x categories of all columns)."""
+    sizes = [len(values) for values in rows.values.values()]
+    hot = np.zeros((len(at), sum(sizes)))
+    starts = np.cumsum([0, *sizes])[:-1].astype(np.int64)
+    hot[np.arange(len(at))[:, None], rows.codes[at] + starts] = 1
+    return hot
+
+
+def _mix(
+    rows: _Rows, bases: np.ndarray, near: np.ndarray, chosen: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return numbers and codes of new rows between each base and its chosen neighbour, by the library's own step."""
+    from imblearn.over_sampling import SMOTENC
+
+    used, places = np.unique(np.column_stack([bases, near]), return_inverse=True)
+    places = places.reshape(len(bases), -1)
+    points = np.column_stack([rows.numbers[used], _one_hot(rows, used)])
+    width = rows.numbers.shape[1]
+    smote: Any = SMOTENC(categorical_features=[], random_state=int(rng.integers(2**32)))
+    # What `fit_resample` would set before this step. Without categories the step is SMOTE's, without numbers a vote.
+    smote.continuous_features_ = np.arange(width)
+    smote.categorical_encoder_ = _Categories(list(rows.values.values()))
+    smote.median_std_ = {None: 1.0}
+    steps = rng.uniform(size=(len(bases), 1))
+    order = np.arange(len(bases))
+    made = smote._generate_samples(points[places[:, 0]], points, places[:, 1:], order, chosen, steps, None)
+    sizes = [len(values) for values in rows.values.values()]
+    parts = np.split(made[:, width:], np.cumsum(sizes)[:-1], axis=1) if sizes else []
+    codes = np.column_stack([np.empty((len(bases), 0), dtype=np.int64), *(part.argmax(axis=1) for part in parts)])
+    return made[:, :width], codes.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Categories:
+    """The one thing that SMOTE-NC's generation asks of its encoder."""
+
+    categories_: list[np.ndarray]
+
+
+def _to_frame(rows: _Rows, bases: np.ndarray, numbers: np.ndarray, codes: np.ndarray) -> Any:
+    """Return the frame of new rows, with the nulls of the real rows that they start from."""
+    import pandas as pd
+
+    data: dict[str, np.ndarray] = {name: numbers[:, i] for i, name in enumerate(rows.names)}
+    for i, (name, values) in enumerate(rows.values.items()):
+        own, voted = values[rows.codes[bases, i]], values[codes[:, i]]
+        data[name] = np.where((own == NULL) | (voted == NULL), own, voted)
+    return pd.DataFrame(data, index=range(len(bases)))

@@ -1,0 +1,82 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from pydantic import ValidationError
+
+from generators.tabular.sdv import CTGAN, TVAE, CopulaGAN, GaussianCopula
+from schemas.plan import SampleRequest
+
+SMALL = {"batch_size": 100, "generator_dim": (32,), "discriminator_dim": (32,)}
+
+
+def two_classes(common=900, rare=60):
+    """Return rows whose number, spread, category and correlation all differ between the classes."""
+    rng = np.random.default_rng(1)
+    rows = common + rare
+    is_rare = np.arange(rows) >= common
+    first = rng.normal(np.where(is_rare, 50, 0), np.where(is_rare, 2, 10))
+    second = np.where(is_rare, -1, 1) * first + rng.normal(0, 1, rows)
+    colour = np.where(rng.random(rows) < np.where(is_rare, 0.9, 0.1), "red", "blue")
+    names = np.where(is_rare, "rare", "common")
+    return pa.table({"first": first, "second": second, "colour": colour, "y": names})
+
+
+def draw(generator, stratum, rows=1000):
+    return generator.sample(SampleRequest(stratum=stratum, chunk=0, rows=rows, seed=9))
+
+
+@pytest.mark.parametrize("stratum", ["common", "rare"])
+@pytest.mark.parametrize("distribution", ["truncnorm", "norm", "beta"])
+def test_copula_has_each_class_s_own_statistics(stratum, distribution):
+    table = two_classes()
+    generator = GaussianCopula(GaussianCopula.Params(default_distribution=distribution))
+    generator.fit(table, "y", 1)
+    real, made = table.filter(pc.equal(table["y"], stratum)).to_pandas(), draw(generator, stratum).to_pandas()
+    for name in ("first", "second"):
+        assert abs(made[name].mean() - real[name].mean()) < 0.3 * real[name].std()
+        assert 0.6 < made[name].std() / real[name].std() < 1.4
+    assert abs((made["colour"] == "red").mean() - (real["colour"] == "red").mean()) < 0.06
+    assert abs(made.corr("pearson", numeric_only=True).iloc[0, 1] - real.corr(numeric_only=True).iloc[0, 1]) < 0.15
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        CTGAN(CTGAN.Params(epochs=60, generator_lr=2e-3, discriminator_lr=2e-3, **SMALL)),
+        CopulaGAN(CopulaGAN.Params(epochs=60, generator_lr=2e-3, discriminator_lr=2e-3, **SMALL)),
+        TVAE(TVAE.Params(epochs=40, batch_size=100, learning_rate=5e-3, embedding_dim=16)),
+    ],
+    ids=["ctgan", "copulagan", "tvae"],
+)
+def test_joint_models_heed_the_class(generator):
+    generator.fit(two_classes(400, 100), "y", 1)
+    rare, common = draw(generator, "rare").to_pandas(), draw(generator, "common").to_pandas()
+    assert rare["first"].mean() > common["first"].mean() + 15
+    assert (rare["colour"] == "red").mean() > (common["colour"] == "red").mean() + 0.3
+
+
+def test_condition_is_found_whatever_the_label_s_place_and_name():
+    """The ctgan package numbers all conditions as if they were of the first discrete column."""
+    table = two_classes(300, 300).select(["colour", "first", "y"]).rename_columns(["aa", "n0", "zz.value"])
+    generator = CTGAN(CTGAN.Params(epochs=30, generator_lr=2e-3, discriminator_lr=2e-3, **SMALL))
+    generator.fit(table, "zz.value", 1)
+    model = next(iter(generator._models.values())).fitted._model
+    assert model._transformer._column_transform_info_list[0].column_name == "label"
+    assert (model.sample(500, "label", "rare")["label"] == "rare").mean() > 0.9
+
+
+def test_batch_size_must_fit_pac():
+    with pytest.raises(ValidationError, match=r"even multiple of pac, got batch_size 55 and pac 10; .* batch_size 60"):
+        CTGAN.Params(batch_size=55)
+
+
+def test_gpu_that_is_not_there_is_named():
+    import torch
+
+    from schemas.errors import GeneratorError
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(GeneratorError, match="set gpu: false"):
+        TVAE(TVAE.Params(gpu=True)).fit(two_classes(20, 20), "y", 1)
