@@ -30,7 +30,7 @@ def redacted(text: str) -> str:
 
     `s3://key:secret@bucket` becomes `s3://***@bucket`; query parameters that are named after a secret lose their value.
     """
-    text = re.sub(r"://[^\s/@]*:[^\s@]*@", "://***@", text)
+    text = re.sub(r"://[^\s/@:]*:(?=\S)[^@\n]*?@", "://***@", text)
     return re.sub(r"(?i)([?&][^=&\s]*(?:key|secret|token|password|sig)[^=&\s]*=)[^&\s'\"]+", r"\1***", text)
 
 

@@ -1,0 +1,77 @@
+"""The hand-off between the formats and what is made of them: raw cells, a block at a time."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.arrow import PROVENANCE, STRATUM
+from schemas.errors import SourceError
+
+ROW = "_row"
+RESERVED = frozenset({*PROVENANCE.names, STRATUM, ROW, "_fingerprint"})
+MAX_COLUMNS = 10_000
+NO_TEXT = pa.nulls(1, pa.string())[0]
+"""A null text; a Python None among the arguments of a kernel would import pandas."""
+BLOCK_ROWS = 65_536
+BLOCK_BYTES = 8 << 20
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some rows of one file, column by column.
+
+    `types` names the Arrow type of columns where the file itself tells it; the others are text whose type is still
+    to be found. A typed column of a JSON Lines file is text too, of the type that its values have.
+    """
+
+    columns: dict[str, pa.Array]
+    types: dict[str, str]
+    rows: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """Cells with their place: `file` as messages show it, `first` the position of its first row in the source.
+
+    `rows` (int64) holds the position of each row in the source, from zero.
+    """
+
+    cells: Cells
+    rows: pa.Array
+    file: str
+    first: int
+
+    def place(self, index: int) -> str:
+        """Return how messages name a row: the file, and the row counted from 1 after any header."""
+        return f"{self.file}, data row {self.rows[index].as_py() - self.first + 1:,}"
+
+
+def numbered(start: int, rows: int) -> pa.Array:
+    """Return the int64 array start, start + 1, …; made of a buffer, since `pyarrow.array` would import pandas."""
+    return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(np.arange(start, start + rows))])
+
+
+def texts(words: Iterable[str]) -> pa.Array:
+    """Return a few words as a string array; made of buffers, since `pyarrow.array` would import pandas."""
+    encoded = [word.encode() for word in words]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def check_names(names: list[str], file: str) -> None:
+    """Raise SourceError for columns that share a name, bear a reserved one, or are too many to be columns."""
+    if len(names) > MAX_COLUMNS:
+        raise SourceError(f"{file}: {len(names):,} columns, more than {MAX_COLUMNS:,}; are these values, not columns?")
+    twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
+    if twice:
+        listed = ", ".join(map(repr, twice[:5]))
+        raise SourceError(f"{file}: more than one column is named {listed}; give each column a name of its own")
+    taken = sorted(RESERVED.intersection(names))
+    if taken:
+        raise SourceError(
+            f"{file}: the column name {taken[0]!r} is reserved for makeweight's own columns "
+            f"({', '.join(sorted(RESERVED))}); rename the column in the source"
+        )

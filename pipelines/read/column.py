@@ -1,0 +1,209 @@
+"""What one pass over a column's cells tells: type, nulls, extremes, distinct values, and whether it is an id.
+
+The memory of a column is bounded, by `DISTINCT_CAP` values or `DISTINCT_BYTES`, whatever the rows.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.read.cells import Block
+from pipelines.read.infer import DATE, DECLARED, INTEGER, NULL, NUMBER, STRING, convert, in_range, infer, join, misfits
+from schemas.errors import SourceError
+from schemas.plan import Column, Role, Value
+
+DISTINCT_CAP = 65_536
+DISTINCT_BYTES = 1 << 20
+MAX_CATEGORIES = 1_000
+SORTED_ID_ROWS = 100
+"""Rows from which a column of rising integers is an id; in fewer it may be a measurement that happens to be sorted."""
+SHAPED_ID_ROWS = 20
+"""Rows from which all-distinct codes are an id."""
+
+_ID_NAME = re.compile(r"(?i:(?:^|[\s_.-])(?:id|uuid|guid|key|index|idx|number)$|^id[\s_.-]|^unnamed: 0$)|[a-z]I[dD]$")
+_CODE = (
+    r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}"
+    r"|[A-Za-z]{0,12}[-_:/#.]?[0-9]+)$"
+)
+
+
+@dataclass
+class ColumnState:
+    """What is known of a column after the blocks seen so far."""
+
+    name: str
+    declared: str | None = None
+    rows: int = 0
+    nulls: int = 0
+    infinite: int = 0
+    type: str = NULL
+    minimum: Any = None
+    maximum: Any = None
+    seen: pa.Array | None = field(default_factory=lambda: pa.nulls(0, pa.string()))
+    unique: bool = True
+    codes: bool = True
+    steps: set[int] = field(default_factory=set)
+    last: int | None = None
+
+    def observe(self, block: Block) -> None:
+        """Take in a block; a column that it lacks is null in it."""
+        cells = block.cells.columns.get(self.name)
+        self.rows += block.cells.rows
+        if cells is None:
+            self.nulls += block.cells.rows
+            return
+        self.nulls += cells.null_count
+        if cells.null_count < len(cells):
+            values = self._typed(cells, block).drop_null()
+            self._measure(values, block.file)
+            self._tell_apart(cells.drop_null(), values)
+
+    def _typed(self, cells: pa.Array, block: Block) -> pa.Array:
+        """Widen the type by this block, and return its cells as their own type."""
+        names = DECLARED.get(self.declared or "")
+        if names is None:
+            return self._inferred(cells, block.cells.types.get(self.name))
+        for name in names:
+            values = convert(cells, name)
+            if values is not None and join(self.type, name) in names:
+                self._widen(name)
+                return values
+        raise self._misfit(cells, names, block)
+
+    def _inferred(self, cells: pa.Array, known: str | None) -> pa.Array:
+        if known is None:
+            found, values = infer(cells, self.type)
+            self._widen(found)
+            return values
+        self._widen(known)
+        values = convert(cells, known) if known != NULL else None
+        return cells if values is None else values
+
+    def _widen(self, found: str) -> None:
+        wider = join(self.type, found)
+        if self.type == DATE and wider not in (DATE, STRING) and self.minimum is not None:
+            self.minimum, self.maximum = (datetime.combine(day, time()) for day in (self.minimum, self.maximum))
+        if wider == STRING:
+            self.minimum = self.maximum = None
+        self.type = wider
+
+    def _misfit(self, cells: pa.Array, names: tuple[str, ...], block: Block) -> SourceError:
+        wrong = misfits(cells, names)
+        if not len(wrong):
+            return SourceError(
+                f"{block.file}: column {self.name!r} mixes times with and without a zone, and source.types says "
+                f"{self.declared}; write them in one way, or set the type to string"
+            )
+        among = pc.is_in(cells, value_set=wrong)
+        first = pc.index(among, True).as_py()
+        return SourceError(
+            f"column {self.name!r}: source.types says {self.declared}, but {among.true_count:,} of {len(cells):,} "
+            f"cells are none, such as {str(cells[first].as_py())[:80]!r} ({block.place(first)}); mend them, list "
+            "the text in source.nulls if it means missing, or set the type to string"
+        )
+
+    def _measure(self, values: pa.Array, file: str) -> None:
+        if self.type == STRING or not len(values):
+            return
+        if pa.types.is_temporal(values.type) and not in_range(values):
+            raise SourceError(f"{file}: column {self.name!r} holds times outside the years 1 to 9999; mend them")
+        if pa.types.is_floating(values.type):
+            finite = pc.is_finite(values)
+            self.infinite += len(values) - finite.true_count
+        extremes = pc.min_max(values).as_py()
+        low, high = extremes["min"], extremes["max"]
+        if isinstance(low, date) and not isinstance(low, datetime) and self.type != DATE:
+            low, high = datetime.combine(low, time()), datetime.combine(high, time())
+        self.minimum = low if self.minimum is None else min(low, self.minimum)
+        self.maximum = high if self.maximum is None else max(high, self.maximum)
+
+    def _tell_apart(self, cells: pa.Array, values: pa.Array) -> None:
+        """Collect distinct cells up to the cap, and what speaks for or against an id."""
+        self._look_for_id(cells, values)
+        if self.seen is None and not self.unique:
+            return
+        distinct = cells.unique()
+        self.unique = self.unique and len(distinct) == len(cells)
+        if self.seen is not None:
+            before = len(self.seen)
+            self.seen = pa.concat_arrays([self.seen, distinct]).unique() if before else distinct
+            self.unique = self.unique and len(self.seen) == before + len(distinct)
+            if len(self.seen) > DISTINCT_CAP or self.seen.nbytes > DISTINCT_BYTES:
+                self.seen = None
+
+    def _look_for_id(self, cells: pa.Array, values: pa.Array) -> None:
+        if self.declared or not self.unique or self.nulls or self.type not in (INTEGER, STRING):
+            self.unique = False
+        elif self.type == INTEGER:
+            self.steps |= {values[0].as_py() - self.last} if self.last is not None else set()
+            self.steps |= set(pc.min_max(pc.pairwise_diff(values)).as_py().values()) - {None}
+            self.last = values[-1].as_py()
+        elif pc.any(pc.match_substring_regex(cells, r"\s")).as_py():
+            self.unique = False
+        else:
+            self.codes = self.codes and pc.all(pc.match_substring_regex(cells, _CODE)).as_py()
+            self.unique = self.codes or self._named_id()
+
+    def _named_id(self) -> bool:
+        return bool(_ID_NAME.search(self.name))
+
+    def finish(self, *, is_key: bool) -> Column:
+        """Return what was found; `is_key` says that the column is the label or one of `by`."""
+        self._refuse_infinite()
+        final = STRING if self.type == NULL else self.type
+        values = None if self.seen is None else convert(self.seen, final)
+        distinct = None if values is None else values.unique()
+        few = distinct is not None and final == STRING and len(distinct) <= MAX_CATEGORIES
+        return Column(
+            name=self.name,
+            type=final,
+            role="feature" if is_key else self._role(distinct),
+            nulls=self.nulls,
+            distinct=None if distinct is None else len(distinct),
+            minimum=_plain(self.minimum, final),
+            maximum=_plain(self.maximum, final),
+            categories=sorted(distinct.to_pylist()) if few and distinct is not None else None,
+        )
+
+    def _refuse_infinite(self) -> None:
+        if self.infinite and self.type == NUMBER:
+            raise SourceError(
+                f"column {self.name!r}: {self.infinite:,} of {self.rows:,} values are infinite or too large for a "
+                "double; replace them, list their text in source.nulls, or set the column's source.types to string"
+            )
+
+    def _role(self, distinct: pa.Array | None) -> Role:
+        if self.declared == "id":
+            return "id"
+        if distinct is not None and len(distinct) + (self.nulls > 0) <= 1:
+            return "constant"
+        return "id" if self._is_id() else "feature"
+
+    def _is_id(self) -> bool:
+        """Whether the column names rows instead of describing them.
+
+        No two rows share a value and none lacks one (exact up to `DISTINCT_CAP` values, and within each block after
+        that), source.types says nothing of the column, and one of these holds: the name says so (`id`, `uuid`, `key`,
+        `index`, `number` as its last word); the integers are consecutive; they rise or fall all along, in at least
+        `SORTED_ID_ROWS` rows; or the texts hold no blank and are codes (UUIDs, hexadecimal digests, numbers with a
+        prefix), in at least `SHAPED_ID_ROWS` rows. So a measurement or a free text is no id, however distinct.
+        """
+        if not self.unique or self.nulls or self.type not in (INTEGER, STRING):
+            return False
+        if self._named_id():
+            return True
+        if self.type == STRING:
+            return self.codes and self.rows >= SHAPED_ID_ROWS
+        consecutive = self.rows > 2 and self.steps in ({1}, {-1})
+        one_way = min(self.steps) > 0 or max(self.steps) < 0
+        return consecutive or (one_way and self.rows >= SORTED_ID_ROWS)
+
+
+def _plain(value: Any, final: str) -> Value:
+    if isinstance(value, date):
+        return value.isoformat()
+    return float(value) if final == NUMBER and value is not None else value

@@ -1,0 +1,201 @@
+"""Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+import pyarrow as pa
+from pyarrow import fs
+
+from pipelines.storage import is_uri, redacted, resolve
+from schemas.errors import SourceError, nearest
+from schemas.plan import SourceProfile
+from schemas.spec import Source
+
+EXTENSIONS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+CHUNK = 4 << 20
+"""Bytes that are read at a time where a file is only looked through."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a source: `names` are relative to `root`, a folder of `filesystem`, and sorted.
+
+    `path` is as the spec gives it, without credentials; `bytes` is the size of all files.
+    """
+
+    path: str
+    format: str
+    filesystem: fs.FileSystem
+    root: str
+    names: list[str]
+    bytes: int = 0
+
+    def shown(self, name: str) -> str:
+        """Return how messages call the file: by the path of the spec where that is the file itself."""
+        single = self.path.split("?")[0].rstrip("/").endswith(name)
+        return self.path if single else f"{self.path.rstrip('/')}: {name}"
+
+    def open(self, name: str, compression: str | None = "detect") -> pa.NativeFile:
+        """Open the file as a stream, unpacked if its name says that it is compressed."""
+        if compression == "detect":
+            compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
+        return self.filesystem.open_input_stream(f"{self.root}/{name}", compression=compression)
+
+    def open_random(self, name: str) -> pa.NativeFile:
+        """Open the file for reading at any place, as Parquet needs it."""
+        return self.filesystem.open_input_file(f"{self.root}/{name}")
+
+
+@contextmanager
+def readable(place: str) -> Iterator[None]:
+    """Turn what pyarrow and the filesystem raise about `place` into one plain message without credentials."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError) as error:
+        reason = redacted(str(error)).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceError(f"{place}: cannot be read: {reason}; {_advice(reason)}") from error
+
+
+def _advice(reason: str) -> str:
+    if "runcated" in reason or "magic bytes" in reason or "footer" in reason or "inflate" in reason:
+        return "the file is cut short or is not what its name says: fetch it again, or set source.format"
+    if "ermission" in reason or "ACCESS_DENIED" in reason or "Forbidden" in reason:
+        return "give this user the right to read it"
+    return "check that the file is whole and that source.path and source.format are right"
+
+
+def find_files(source: Source) -> Files:
+    """Return the files of a source and their format.
+
+    A folder is searched at any depth; files and folders whose name begins with `_` or `.` are left out. Raises
+    SourceError where there is nothing to read, or something that must not be (a link out of the folder).
+    """
+    place = redacted(source.path)
+    with readable(place):
+        filesystem, inner = resolve(source.path)
+        info = filesystem.get_file_info(inner)
+    if info.type == fs.FileType.Directory:
+        return _folder(source, filesystem, inner)
+    if not info.is_file:
+        raise SourceError(_missing(place, filesystem, inner, info))
+    root, name = os.path.split(inner)
+    found = source.format or format_of(name)
+    if found is None:
+        raise SourceError(
+            f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
+            f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
+        )
+    return Files(place, found, filesystem, root, [name], info.size)
+
+
+def reopen(source: Source, profile: SourceProfile) -> Files:
+    """Return the files that a profile was made of."""
+    place = redacted(source.path)
+    with readable(place):
+        filesystem, inner = resolve(source.path)
+        single = filesystem.get_file_info(inner).is_file
+    root = os.path.dirname(inner) if single else inner
+    return Files(place, profile.format, filesystem, root, profile.files, profile.bytes)
+
+
+def format_of(name: str) -> str | None:
+    """Return the format that a file's name tells, or None."""
+    stem, extension = os.path.splitext(name.lower())
+    if extension in COMPRESSIONS:
+        inner = EXTENSIONS.get(os.path.splitext(stem)[1])
+        return None if inner == "parquet" else inner
+    return EXTENSIONS.get(extension)
+
+
+def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo) -> str:
+    if info.type != fs.FileType.NotFound:
+        return f"{place}: is neither a file nor a folder; set source.path to one"
+    folder, name = os.path.split(inner)
+    with readable(place):
+        beside = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True)) if folder else []
+    hint = nearest(name, [info.base_name for info in beside])
+    hint = hint if "did you mean" in hint else ""
+    return f"{place}: no such file or folder; check source.path (relative paths start at the spec file){hint}"
+
+
+def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
+    place = redacted(source.path)
+    with readable(place):
+        sizes = _local_sizes(place, root) if not is_uri(source.path) else _sizes(filesystem, root)
+    formats = {name: format_of(name) for name in sizes}
+    wanted = {source.format} if source.format else {found for found in formats.values() if found}
+    names = sorted(name for name, found in formats.items() if found in wanted)
+    if not names:
+        looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
+        raise SourceError(
+            f"{place}: the folder holds no data files; looked for {', '.join(looked_for)} at any depth and found "
+            f"{len(sizes):,} other files; check source.path and source.format"
+        )
+    if len(wanted) > 1:
+        raise SourceError(
+            f"{place}: the folder holds files of several formats ({', '.join(sorted(map(str, wanted)))}); "
+            "set source.format to the one that is meant"
+        )
+    found = cast(str, formats[names[0]])
+    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names))
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith(("_", ".")) for part in name.split("/"))
+
+
+def _sizes(filesystem: fs.FileSystem, root: str) -> dict[str, int]:
+    infos = filesystem.get_file_info(fs.FileSelector(root, recursive=True))
+    sizes = {info.path[len(root) :].lstrip("/"): info.size for info in infos if info.is_file}
+    return {name: size for name, size in sizes.items() if not _hidden(name)}
+
+
+def _local_sizes(place: str, root: str) -> dict[str, int]:
+    """Return the sizes of the files below `root`; links are followed to files within it only."""
+    sizes = {}
+    real_root = os.path.realpath(root)
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not _hidden(name)]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in [*links, *(name for name in files if not _hidden(name))]:
+            path = os.path.join(folder, name)
+            relative = os.path.relpath(path, root).replace(os.sep, "/")
+            if name in links or not os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep):
+                raise SourceError(
+                    f"{place}: {relative} is a symbolic link {'to a folder' if name in links else 'out of the folder'};"
+                    " makeweight reads only what lies in the folder: copy the data there, or remove the link"
+                )
+            if os.path.isfile(path):
+                sizes[relative] = os.path.getsize(path)
+    return sizes
+
+
+def fingerprint(files: Files, source: Source) -> str:
+    """Return the SHA-256 of the files' contents, in their order, and of the options that decide how they are read.
+
+    It does not depend on where the files lie nor on their names.
+    """
+    hashes = []
+    for name in files.names:
+        content = hashlib.sha256()
+        with readable(files.shown(name)), files.open(name, compression=None) as stream:
+            while chunk := stream.read(CHUNK):
+                content.update(chunk)
+        hashes.append(content.hexdigest())
+    options = source.model_dump(mode="json", include={"header", "nulls", "types", "missing_label", "label"})
+    text = json.dumps({"files": hashes, "format": files.format, **options}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""The formats by name, and the stream of clean blocks that a source is, whatever its format."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.read import delimited, jsonl, parquet
+from pipelines.read.cells import NO_TEXT, Block, Cells, numbered, texts
+from pipelines.read.files import Files
+from pipelines.read.infer import NULL
+from schemas.errors import Fault, SourceError, SpecError
+from schemas.spec import NULL_TOKENS, Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files of one format are read; `columns` returns None where only the rows tell."""
+
+    columns: Callable[[Files, str, Source], dict[str, str] | None]
+    batches: Callable[[Files, str, Source, list[str] | None], Iterator[Cells]]
+
+
+FORMATS = {
+    "csv": Format(delimited.columns, delimited.batches),
+    "tsv": Format(delimited.columns, delimited.batches),
+    "jsonl": Format(jsonl.columns, jsonl.batches),
+    "parquet": Format(parquet.columns, parquet.batches),
+}
+
+
+def columns_of(files: Files, source: Source) -> dict[str, str] | None:
+    """Return the columns that all files share, with their types where the files tell them.
+
+    None if the format has no columns but those of its rows. Raises SourceError where two files differ.
+    """
+    if files.format == "jsonl" and source.header is not None:
+        raise SpecError(Fault(("source", "header"), "JSON Lines name their own columns; leave this out"))
+    first: dict[str, str] | None = None
+    for name in files.names:
+        found = FORMATS[files.format].columns(files, name, source)
+        if found is None:
+            return None
+        if first is not None:
+            _refuse_difference(files, name, first, found)
+        known = {column: kind for column, kind in found.items() if kind != NULL}
+        first = {**found, **(first or {}), **known}
+    return first
+
+
+def _refuse_difference(files: Files, name: str, first: dict[str, str], found: dict[str, str]) -> None:
+    for column in [*first, *found]:
+        one, other = first.get(column, "missing"), found.get(column, "missing")
+        if one != other and NULL not in (one, other):
+            kinds = f"{one or 'there'} in {files.names[0]}, {other or 'there'} in {name}"
+            raise SourceError(
+                f"{files.path}: the files have different columns; the first difference is {column!r}: {kinds}; "
+                "bring the files to the same columns, or take one of them out of the folder"
+            )
+
+
+def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Iterator[Block]:
+    """Yield the rows of all files in order, as clean cells with their positions; `wanted` restricts the columns.
+
+    In delimited files blanks around a cell are trimmed and the texts of `source.nulls` are null. In the other formats
+    a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
+    """
+    delimited_text = files.format in ("csv", "tsv")
+    tokens = source.nulls if delimited_text or source.nulls != list(NULL_TOKENS) else []
+    nulls = texts(token.strip() if delimited_text else token for token in tokens)
+    position = 0
+    for name in files.names:
+        first = position
+        for cells in FORMATS[files.format].batches(files, name, source, wanted):
+            rows = numbered(position, cells.rows)
+            position += cells.rows
+            yield Block(_clean(cells, nulls, trim=delimited_text), rows, files.shown(name), first)
+
+
+def _clean(cells: Cells, nulls: pa.Array, *, trim: bool) -> Cells:
+    columns = {name: _clean_texts(array, nulls, trim=trim) for name, array in cells.columns.items()}
+    return Cells(columns, cells.types, cells.rows)
+
+
+def _clean_texts(array: pa.Array, nulls: pa.Array, *, trim: bool) -> pa.Array:
+    if not pa.types.is_string(array.type):
+        return array
+    array = pc.ascii_trim_whitespace(array) if trim else array
+    missing = pc.is_in(array, value_set=nulls)
+    return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
+
+
+def complete(block: Block, by: list[str]) -> Block:
+    """Return the block without the rows where one of the `by` columns is null."""
+    cells = block.cells
+    keep = reduce(pc.and_, [cells.columns.get(name, pa.nulls(cells.rows)).is_valid() for name in by])
+    if keep.true_count == cells.rows:
+        return block
+    columns = {name: array.filter(keep) for name, array in cells.columns.items()}
+    return Block(Cells(columns, cells.types, keep.true_count), block.rows.filter(keep), block.file, block.first)

@@ -1,0 +1,100 @@
+"""Reads the source once and says what is in it: columns with their types, and the rows of each class.
+
+The types are found here and nowhere else; memory is bounded by a block and a cap for each column.
+"""
+
+from collections.abc import Iterable
+
+from pipelines.read.cells import Block
+from pipelines.read.classes import Classes
+from pipelines.read.column import ColumnState
+from pipelines.read.files import Files, find_files, fingerprint
+from pipelines.read.formats import blocks, columns_of, complete
+from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.plan import SourceProfile
+from schemas.spec import Source
+
+
+def profile_source(source: Source, by: list[str]) -> SourceProfile:
+    """Return what one streaming read of the source finds, types included.
+
+    `by` are the columns whose combinations are counted. Raises SourceError for a source that cannot be read, and
+    SpecError where the spec names a column that the source lacks.
+    """
+    files = find_files(source)
+    mark = fingerprint(files, source)
+    known = columns_of(files, source)
+    if known is not None:
+        _refuse_unknown(files, source, by, list(known), list(source.types))
+    states = {name: ColumnState(name, source.types.get(name)) for name in known or {}}
+    classes = Classes(by)
+    total = _observe(files, source, by, states, classes)
+    rows = next(iter(states.values())).rows if states else 0
+    if not total:
+        raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
+    _refuse_unknown(files, source, by, list(states), list(source.types))
+    _refuse_nulls(files, states, by, total)
+    columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
+    return SourceProfile(
+        path=files.path,
+        format=files.format,
+        files=files.names,
+        bytes=files.bytes,
+        rows=rows,
+        dropped=total - rows,
+        columns=columns,
+        by=by,
+        counts=classes.finish({column.name: column.type for column in columns}),
+        fingerprint=mark,
+    )
+
+
+def _observe(files: Files, source: Source, by: list[str], states: dict[str, ColumnState], classes: Classes) -> int:
+    """Take in all blocks, and return the number of rows, dropped ones included."""
+    total = rows = 0
+    for block in blocks(files, source):
+        total += block.cells.rows
+        _add_new(states, block, source, rows)
+        if rows == 0:
+            _refuse_unknown(files, source, by, list(states), [])
+        kept = complete(block, by) if source.missing_label == "drop" else block
+        rows += kept.cells.rows
+        for state in states.values():
+            state.observe(kept)
+        classes.observe(kept)
+    return total
+
+
+def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows: int) -> None:
+    """Begin the columns that this block is the first to have: they are null in all rows before it."""
+    for name in block.cells.columns:
+        if name not in states:
+            states[name] = ColumnState(name, source.types.get(name), rows=rows, nulls=rows)
+
+
+def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str], typed: Iterable[str]) -> None:
+    known = [name[:80] if name.isprintable() else repr(name[:80]) for name in names[:50]]
+    wanted: list[tuple[tuple[str, ...], str]] = [(("source", "label"), source.label)]
+    wanted += [(("balance", "by"), name) for name in by if name != source.label]
+    wanted += [(("source", "types", name), name) for name in typed]
+    headless = files.format in ("csv", "tsv") and source.header is None
+    advice = " (a file without a header row needs source.header)" if headless else ""
+    faults = [
+        Fault(path, f"the source has no column {name!r}{nearest(name, known)}{advice}")
+        for path, name in wanted
+        if name not in names
+    ]
+    if faults:
+        raise SpecError(*faults)
+
+
+def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], total: int) -> None:
+    """Refuse rows without a class; where the spec drops them, that none is left."""
+    if not states[by[0]].rows:
+        raise SourceError(f"{files.path}: all {total:,} rows lack a class ({', '.join(by)}); check source.label")
+    for name in by:
+        if nulls := states[name].nulls:
+            raise SourceError(
+                f"column {name!r}: {nulls:,} of {total:,} rows have no class; fill it in, or leave these rows out with "
+                "source.missing_label: drop"
+            )

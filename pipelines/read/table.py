@@ -1,0 +1,60 @@
+"""Streams the source as typed tables, with the types of its profile."""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, ROW, Block
+from pipelines.read.files import Files, reopen
+from pipelines.read.formats import blocks, complete
+from pipelines.read.infer import convert
+from schemas.arrow import source_schema
+from schemas.errors import SourceError
+from schemas.plan import SourceProfile
+from schemas.spec import Source
+
+
+def read_source(source: Source, profile: SourceProfile, *, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the source's rows in order, as tables of at most 65,536 rows and about 8 MB.
+
+    They have the columns of the profile (only those of `columns`, if given, in the profile's order), then `_row`
+    (int64): the position of the row among all data rows of the source. Rows whose `by` columns hold a null are left
+    out where `source.missing_label` is `drop`, but counted in `_row`. Raises SourceError if the source is no longer
+    what the profile describes.
+    """
+    chosen = [column for column in profile.columns if columns is None or column.name in columns]
+    schema = source_schema(chosen).append(pa.field(ROW, pa.int64()))
+    files = reopen(source, profile)
+    drop = source.missing_label == "drop"
+    needed = [*dict.fromkeys([*schema.names[:-1], *(profile.by if drop else [])])]
+    rows = dropped = 0
+    for block in blocks(files, source, needed):
+        kept = complete(block, profile.by) if drop else block
+        rows += kept.cells.rows
+        dropped += block.cells.rows - kept.cells.rows
+        yield from _slices(_table(kept, schema, files))
+    if (rows, dropped) != (profile.rows, profile.dropped):
+        raise _changed(files, f"{rows + dropped:,} rows now, {profile.rows + profile.dropped:,} then")
+
+
+def _table(block: Block, schema: pa.Schema, files: Files) -> pa.Table:
+    arrays = []
+    for field in schema.names[:-1]:
+        name = str(schema.field(field).type)
+        cells = block.cells.columns.get(field)
+        values = pa.nulls(block.cells.rows, schema.field(field).type) if cells is None else convert(cells, name)
+        if values is None:
+            raise _changed(files, f"column {field!r} no longer fits {name}")
+        arrays.append(values)
+    return pa.table([*arrays, block.rows], schema=schema)
+
+
+def _slices(table: pa.Table) -> Iterator[pa.Table]:
+    parts = max(1, -(-table.num_rows // BLOCK_ROWS), -(-table.nbytes // BLOCK_BYTES))
+    rows = max(1, -(-table.num_rows // parts))
+    for start in range(0, table.num_rows, rows):
+        yield table.slice(start, rows)
+
+
+def _changed(files: Files, what: str) -> SourceError:
+    return SourceError(f"{files.path}: the source changed since it was profiled: {what}; run the command again")
