@@ -75,10 +75,11 @@ def build(spec: Spec, replace: bool = False, plan: Plan | None = None) -> Manife
     it is complete. `plan` spares reading the source again when the caller has just made it.
     """
     clock = Clock()
-    with clock.step("plan"):
-        plan = plan or plan_task(spec)
-        place = workspace(spec.output.path, plan)
-        done = check_output(plan, place, replace)
+    if plan is None:
+        with clock.step("plan"):
+            plan = plan_task(spec)
+    place = workspace(spec.output.path, plan)
+    done = check_output(plan, place, replace)
     if done:
         return done
     with actors.cluster(spec.generator):
@@ -105,6 +106,7 @@ def plan_task(spec: Spec) -> Plan:
 @step
 def ingest_task(source: Source, plan: Plan, place: Workspace) -> RealRows:
     """Copy the source, typed, into the build's own folder."""
+    place.keep_plan(plan)
     return actors.run(ingest, source, plan, place.real)
 
 

@@ -81,15 +81,16 @@ def _cause(error: RayTaskError) -> BaseException:
 class GeneratorActor:
     """A Ray actor that loads one fitted model and the fitted validators once, and makes chunks with them."""
 
-    def __init__(self, plan: Plan, place: Workspace, device: str) -> None:
-        self._plan, self._place, self._device = plan, place, device
+    def __init__(self, place: Workspace, device: str) -> None:
+        self._place, self._device = place, device
 
     @cached_property
     def _maker(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
-        generator = load_generator(self._plan, self._place.models, self._device)
-        validators = load_validators(self._plan, self._place.validators)
-        return ChunkMaker(self._plan, generator, validators, self._place.staged)
+        plan = self._place.plan()
+        generator = load_generator(plan, self._place.models, self._device)
+        validators = load_validators(plan, self._place.validators)
+        return ChunkMaker(plan, generator, validators, self._place.staged)
 
     def make(self, request: SampleRequest) -> ChunkResult:
         """Make the chunk, stage its rows, and return its counts and sketches."""
@@ -108,8 +109,7 @@ class GeneratorPool:
         size = pool_size(plan, choice, gpus)
         actor = ray.remote(num_cpus=choice.cpus, num_gpus=gpus, max_restarts=-1)(GeneratorActor)
         device = "cuda" if gpus else "cpu"
-        shared = ray.put(plan)
-        self._actors = [actor.remote(shared, place, device) for _ in range(size)]
+        self._actors = [actor.remote(place, device) for _ in range(size)]
         self._free = deque(self._actors * AHEAD)
         self._busy: dict[Any, tuple[Any, SampleRequest]] = {}
         self._deaths: Counter[tuple[str, int]] = Counter()

@@ -60,7 +60,7 @@ def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
         elif column.role == "id":
             columns.append(_fresh_ids(column, request, plan))
         elif column.role == "constant":
-            columns.append(_repeat(column.minimum, column, request.rows))
+            columns.append(_repeat(column.constant, column, request.rows))
         else:
             columns.append(_cast(made, column, plan))
     return pa.table(columns, schema=source_schema(plan.profile.columns))

@@ -36,6 +36,14 @@ class Workspace:
     output: Folder
     key: str
 
+    def keep_plan(self, plan: Plan) -> None:
+        """Write the plan down for the actors: one that is started again on another machine finds it there."""
+        self.work.write("plan.json", plan.model_dump_json().encode())
+
+    def plan(self) -> Plan:
+        """Return the plan that was written down."""
+        return Plan.model_validate_json(self.work.read("plan.json"))
+
     @property
     def hidden(self) -> Folder:
         """All that is not the dataset itself."""

@@ -22,7 +22,7 @@ class Column(Noun):
     """One column of the source.
 
     `type` is the Arrow type by its name (`int64`, `double`, `string`, `bool`, `date32[day]`, `timestamp[us]`).
-    `minimum` and `maximum` are of the real rows: numbers as they are, dates and times as ISO 8601 text.
+    `minimum` and `maximum` are of the real rows: numbers and booleans as they are, dates and times as ISO 8601 text.
     `categories` holds the distinct values of a text column that has few of them, else nothing.
     """
 
@@ -34,6 +34,11 @@ class Column(Noun):
     minimum: Value = None
     maximum: Value = None
     categories: list[str] | None = None
+
+    @property
+    def constant(self) -> Value:
+        """The one value of a constant column; None where all are missing."""
+        return self.categories[0] if self.categories else self.minimum
 
 
 class SourceProfile(Noun):

@@ -1,0 +1,38 @@
+"""What all tests share: nothing calls out, one Ray and one Prefect server for all builds."""
+
+import os
+from pathlib import Path
+
+os.environ.update(
+    PREFECT_SERVER_ANALYTICS_ENABLED="false",
+    PREFECT_LOGGING_LEVEL="CRITICAL",
+    DO_NOT_TRACK="1",
+    RAY_USAGE_STATS_ENABLED="0",
+    NO_ALBUMENTATIONS_UPDATE="1",
+    HF_HUB_OFFLINE="1",
+)
+
+import pytest  # noqa: E402 the environment comes first
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The folder of real data beside the project; a test that needs it skips where it is missing."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """One local Ray and one Prefect server for every build in this process."""
+    import ray
+    from prefect.testing.utilities import prefect_test_harness
+
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    with prefect_test_harness(server_startup_timeout=60):
+        yield
+    ray.shutdown()
