@@ -1,0 +1,85 @@
+"""The protocol that every validator follows: keep a candidate, or say why not.
+
+A validator that compares candidates with one another gives each a *sketch*, and a fresh `Novelty` that looks at the
+sketches of one stratum in stream order; it alone sees them in the driver, rows never get there.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from generators.base import Params
+from schemas.plan import Plan
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Candidates of one request.
+
+    `table` has the source's columns and types; `fingerprints` holds a 64-bit hash of each row (uint64, as long as the
+    table) over all columns but ids; `stratum` is the class that was asked for.
+    """
+
+    table: pa.Table
+    fingerprints: NDArray[np.uint64]
+    stratum: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a validator says of a batch.
+
+    `keep` (bool) is as long as the batch. `details` says why rows were rejected, where there is more to say than the
+    validator's name: a short text to the number of rows, each rejected row counted once at most. A reader sees
+    `name: detail` (as in `schema: range of age`), and plain `name` for rejected rows that no detail counts.
+    """
+
+    keep: NDArray[np.bool_]
+    details: dict[str, int] = field(default_factory=dict)
+
+
+class Validator(Protocol):
+    """One check. `name` begins the reason that a rejected row carries.
+
+    Building one is cheap and needs no heavy library, so that faults in `params` are found at plan time.
+    """
+
+    name: ClassVar[str]
+    Params: ClassVar[type[Params]]
+
+    def __init__(self, params: Any, plan: Plan) -> None: ...
+
+    def fit(self, real: Iterable[Batch]) -> None:
+        """Look once at all real rows, streamed in batches that mix strata (`stratum` is then empty)."""
+
+    def check(self, batch: Batch) -> Verdict:
+        """Return for each row whether it is kept; the verdict on a row does not depend on the rows around it."""
+
+    def save(self, path: Path) -> None:
+        """Write what `fit` learnt into the existing empty folder `path`."""
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote."""
+
+
+class Novelty(Protocol):
+    """Remembers the accepted rows of one stratum; used by the driver in stream order."""
+
+    def admit(self, sketches: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return which rows, taken one after the other, are new among those admitted so far, and remember those."""
+
+
+@runtime_checkable
+class Sketching(Protocol):
+    """A validator that also compares candidates with one another."""
+
+    def sketch(self, batch: Batch) -> NDArray[Any]:
+        """Return what `novelty` needs to compare the candidates: uint64, of shape (rows,) or (rows, fixed width)."""
+
+    def novelty(self) -> Novelty:
+        """Return an empty memory for one stratum; it needs nothing of what `fit` learnt."""

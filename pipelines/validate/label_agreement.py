@@ -1,0 +1,197 @@
+"""Whether a row looks like its class: a classifier fitted on the real rows must find the class likely enough.
+
+The class is the plan's label column, also where strata are made by other columns. The classifier is scikit-learn's
+histogram gradient boosting, the way of LightGBM (Ke et al. 2017), with every class weighing the same in all, so that
+a rare class is not found unlikely merely for being rare. It looks at all columns but ids and the label.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import Field
+
+from generators import base
+from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.features import Feature, encode, learn_features
+from pipelines.validate.sample import stratified_sample
+from schemas.arrow import arrow_type
+from schemas.plan import Plan
+
+_MOST_TREES = 3_000  # in all: each round grows one tree a class (one for two classes)
+_FEWEST_ROUNDS = 10
+_ROWS_FOR_THREADS = 100_000  # with fewer, threads that wait for one another on a busy machine cost more than they bring
+_HELD_OUT = 10  # every tenth row of a class tells when to stop
+
+
+class LabelAgreementParams(base.Params):
+    """How sure the classifier must be, and how much is spent on it."""
+
+    min_probability: float = Field(0.3, ge=0, le=1, description="Least probability of the row's own class.")
+    fit_rows: int = Field(200_000, ge=1, description="Real rows to learn from, at most; small classes stay whole.")
+    max_iter: int = Field(100, ge=1, description="Rounds of boosting, at most; fewer with over 30 classes.")
+
+
+class LabelAgreement:
+    """Refuses rows whose class the classifier finds unlikely; keeps all where there is nothing to tell them by.
+
+    The class of a row is that in its label column. Rows whose label is missing or is no class of the real rows are
+    refused.
+    """
+
+    name: ClassVar[str] = "label_agreement"
+    Params: ClassVar[type[base.Params]] = LabelAgreementParams
+
+    def __init__(self, params: LabelAgreementParams, plan: Plan) -> None:
+        self._params = params
+        self._label = plan.label
+        self._names = [c.name for c in plan.profile.columns if c.role == "feature" and c.name != plan.label]
+        self._classes = pa.array([], arrow_type(plan.profile.column(plan.label).type))
+        self._features: list[Feature] = []
+        self._model: Any = None
+
+    def fit(self, real: Iterable[Batch]) -> None:
+        """Fit the classifier on a fair sample of the rows; the model depends on the rows alone, not on their order."""
+        self._model, self._features = None, []
+        seen = _Classes(self._classes.type)
+        table = stratified_sample(self._labelled(real, seen), self._params.fit_rows)
+        self._classes = seen.ordered()
+        self._features = learn_features(table, self._names)
+        if self._features and len(self._classes) > 1:
+            target = _codes(table.column(self._label), self._classes)
+            categorical = [feature.categories is not None for feature in self._features]
+            threads = None if len(table) > _ROWS_FOR_THREADS else 1
+            with _threads().limit(limits=threads):
+                self._model = _fit_trees(encode(table, self._features), target, categorical, self._params.max_iter)
+
+    def check(self, batch: Batch) -> Verdict:
+        """Refuse the rows whose class is less likely than `min_probability`."""
+        codes = _codes(batch.table.column(self._label), self._classes)
+        unknown = codes < 0
+        unlikely = ~unknown & (self._probability(batch.table, codes) < self._params.min_probability)
+        details = {"not a class of the real rows": int(unknown.sum()), "unlikely class": int(unlikely.sum())}
+        return Verdict(~(unknown | unlikely), {detail: count for detail, count in details.items() if count})
+
+    def save(self, path: Path) -> None:
+        """Write classes.parquet, features.json and, where there is a model, model.joblib."""
+        import joblib  # type: ignore[import-untyped]
+
+        pq.write_table(pa.table({"class": self._classes}), path / "classes.parquet")
+        (path / "features.json").write_text(json.dumps([asdict(feature) for feature in self._features]))
+        if self._model is not None:
+            joblib.dump(self._model, path / "model.joblib")
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote. The model is a pickle: load none but the build's own."""
+        import joblib
+
+        self._classes = pq.read_table(path / "classes.parquet").column("class").combine_chunks()
+        self._features = [Feature(**feature) for feature in json.loads((path / "features.json").read_text())]
+        self._model = joblib.load(path / "model.joblib") if (path / "model.joblib").exists() else None
+
+    def _labelled(
+        self, real: Iterable[Batch], seen: "_Classes"
+    ) -> Iterator[tuple[pa.Table, NDArray[np.uint64], NDArray[np.int64]]]:
+        """Yield the columns that matter, fingerprints and class numbers of the rows that have a label."""
+        for batch in real:
+            table = batch.table.select([*self._names, self._label])
+            known = pc.is_valid(table.column(self._label)).to_numpy()
+            table = table.filter(pa.array(known))
+            yield table, batch.fingerprints[known], seen.number(table.column(self._label))
+
+    def _probability(self, table: pa.Table, codes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the probability of each row's own class; 1 where there is no model."""
+        if self._model is None or not len(codes):
+            return np.ones(len(codes))
+        with _threads().limit(limits=1):
+            chances: NDArray[np.float64] = self._model.predict_proba(encode(table, self._features))
+        return chances[np.arange(len(codes)), codes]
+
+
+class _Classes:
+    """Numbers classes in the order of first sight while the rows stream by."""
+
+    def __init__(self, kind: pa.DataType) -> None:
+        self._values = pa.array([], kind)
+
+    def number(self, labels: pa.ChunkedArray) -> NDArray[np.int64]:
+        """Return the number of each label (none null); new ones get the next numbers."""
+        distinct = labels.unique()
+        fresh = distinct.filter(pc.invert(pc.is_in(distinct, value_set=self._values)))
+        self._values = pa.concat_arrays([self._values, fresh])
+        return _codes(labels, self._values)
+
+    def ordered(self) -> pa.Array:
+        """Return the classes in the order of their values, which does not depend on the stream's."""
+        return self._values.take(pc.sort_indices(self._values))
+
+
+@cache
+def _threads() -> Any:
+    """Return what limits scikit-learn's threads (the result does not depend on them); finding its libraries is slow.
+
+    An actor has its share of the cores, and others compute beside it: there one thread is up to ten times faster.
+    """
+    import sklearn.ensemble  # noqa: F401 (its libraries must be loaded to be found)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+def _codes(labels: pa.ChunkedArray, classes: pa.Array) -> NDArray[np.int64]:
+    """Return each label's place among the classes, -1 where it has none."""
+    places = pc.fill_null(pc.index_in(labels, value_set=classes), -1)
+    if pa.types.is_boolean(labels.type) or labels.null_count:
+        places = pc.if_else(pc.is_valid(labels), places, -1)
+    codes: NDArray[np.int64] = places.to_numpy().astype(np.int64)
+    return codes
+
+
+def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categorical: list[bool], max_iter: int) -> Any:
+    """Fit the classifier on all but the held-out rows, which tell when more rounds no longer help.
+
+    There is no randomness in it: the held-out rows are every tenth of each class in the sample's order. Classes with
+    fewer than ten rows keep all for learning.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    held_out = _rank_in_class(target) % _HELD_OUT == _HELD_OUT - 1
+    classes = int(target.max()) + 1
+    weight = (len(target) / (classes * np.bincount(target)))[target]
+    trees = HistGradientBoostingClassifier(
+        max_iter=_rounds(classes, max_iter),
+        categorical_features=categorical,
+        early_stopping=bool(held_out.any()),
+        random_state=0,
+    )
+    if not held_out.any():
+        return trees.fit(matrix, target, sample_weight=weight)
+    return trees.fit(
+        matrix[~held_out],
+        target[~held_out],
+        sample_weight=weight[~held_out],
+        X_val=matrix[held_out],
+        y_val=target[held_out],
+        sample_weight_val=weight[held_out],
+    )
+
+
+def _rounds(classes: int, most: int) -> int:
+    return min(most, max(_FEWEST_ROUNDS, _MOST_TREES // classes))
+
+
+def _rank_in_class(target: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many rows of the same class come before each row."""
+    order = np.argsort(target, kind="stable")
+    sizes = np.bincount(target)
+    ranks = np.empty(len(target), np.int64)
+    ranks[order] = np.arange(len(target)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return ranks

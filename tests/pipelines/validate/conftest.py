@@ -1,0 +1,101 @@
+"""A table much like Adult, and plans for any table."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from threadpoolctl import threadpool_limits
+
+from pipelines.fingerprint import row_hashes
+from pipelines.validate.base import Batch
+from schemas.plan import Column, Plan, SourceProfile, Step, Stratum
+
+PlanOf = Callable[..., Plan]
+
+
+def _column(name: str, values: pa.ChunkedArray) -> Column:
+    text = pa.types.is_string(values.type)
+    ranged = not text and not pa.types.is_boolean(values.type)
+    low, high = pc.min_max(values).as_py().values() if ranged else (None, None)
+    plain = [v.isoformat() if hasattr(v, "isoformat") else v for v in (low, high)]
+    return Column(
+        name=name,
+        type=str(values.type),
+        role="id" if name == "id" else "feature",
+        nulls=values.null_count,
+        minimum=plain[0],
+        maximum=plain[1],
+        categories=sorted(values.drop_null().unique().to_pylist()) if text else None,
+    )
+
+
+def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None) -> Plan:
+    columns = [_column(name, table.column(name)) for name in table.column_names]
+    counts = [([pair["values"]], pair["counts"]) for pair in table.column(label).value_counts().to_pylist()]
+    profile = SourceProfile(
+        path="adult.csv", format="csv", files=["adult.csv"], bytes=1, rows=len(table), dropped=0, columns=columns,
+        by=[label], counts=counts, fingerprint="0",
+    )  # fmt: skip
+    strata = [Stratum(name=str(key[0]), key=key, real=n, target=n, chunk_rows=8) for key, n in counts]
+    return Plan(
+        name="test", seed=0, modality="tabular", label=label, profile=profile, strata=strata,
+        generator=Step(name="resample", params={}), validators=steps or [], attempts_per_row=20, fit_rows=1000,
+        shard_rows=1000, splits={"train": 1.0}, spec_fingerprint="0",
+    )  # fmt: skip
+
+
+def batch_of_table(table: pa.Table) -> Batch:
+    names = [name for name in table.column_names if name != "id"]
+    return Batch(table, row_hashes(table.select(names)), "")
+
+
+def adult_like(rows: int, seed: int = 0) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    rich = rng.random(rows) < 0.25
+    age = np.where(rich, rng.normal(48, 8, rows), rng.normal(30, 8, rows)).round()
+    job = np.where(rich & (rng.random(rows) < 0.9), "manager", rng.choice(["clerk", "cook", "driver"], rows))
+    days = [date(2020, 1, 1) + timedelta(days=int(day)) for day in rng.integers(0, 900, rows)]
+    columns: dict[str, Any] = {
+        "id": pa.array(np.arange(rows)),
+        "age": pa.array(age.astype(np.int64)),
+        "capital-gain": pa.array(np.where(rich, rng.exponential(5000, rows), 0), mask=rng.random(rows) < 0.1),
+        "weight": pa.array(rng.normal(70, 10, rows)),
+        "job": pa.array(job.tolist()),
+        "married": pa.array((rng.random(rows) < 0.5).tolist(), mask=rng.random(rows) < 0.05),
+        "hired": pa.array(days),
+        "income": pa.array(np.where(rich, ">50K", "<=50K").tolist()),
+    }
+    return pa.table(columns)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Many small fits: threads that wait for one another on a busy machine cost more than they bring."""
+    with threadpool_limits(1):
+        yield
+
+
+@pytest.fixture(scope="session")
+def adult() -> pa.Table:
+    return adult_like(3000)
+
+
+@pytest.fixture(scope="session")
+def unseen() -> pa.Table:
+    """Rows of the same kind, with ages that Adult has; every tenth is a copy of a real row."""
+    fresh = adult_like(400, seed=1)
+    return pa.concat_tables([fresh, adult_like(3000).slice(100, 40)])
+
+
+@pytest.fixture(scope="session")
+def plan_of() -> PlanOf:
+    return plan_of_table
+
+
+@pytest.fixture(scope="session")
+def batch_of() -> Callable[[pa.Table], Batch]:
+    return batch_of_table
