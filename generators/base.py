@@ -19,11 +19,14 @@ class Generator(Protocol):
     """A model that makes rows of a given class.
 
     `Params` lists the parameters; `max_chunk_rows` is the largest sensible request; `min_class_rows` the fewest real
-    rows of a class that it can learn from; `origin` says what its rows are; `uses_gpu` whether it gains from one.
+    rows of a class that it can learn from; `origin` says what its rows are; `uses_gpu` whether it gains from one;
+    `modalities` what it can make; `skips` names default validators that make no sense for it.
     Importing the class is cheap: heavy libraries are imported inside the methods.
     """
 
-    Params: ClassVar[type[Params]]
+    Params: ClassVar[Any]  # a subclass of `Params`
+    modalities: ClassVar[tuple[str, ...]]
+    skips: ClassVar[frozenset[str]]
     max_chunk_rows: ClassVar[int]
     min_class_rows: ClassVar[int]
     origin: ClassVar[str]  # "synthetic" or "augmented"
@@ -43,7 +46,7 @@ class Generator(Protocol):
         """Return `request.rows` rows with the columns and types of the fitted table, in its order.
 
         Every row's `label` is `request.stratum`. Same request, same rows, in any process. An augmenting generator adds
-        the columns `_parent_row` (int64: the row of the fitted table that each was made from).
+        the column `_parent_row` (int64: the row of the fitted table that each was made from).
         """
 
     def save(self, path: Path) -> None:

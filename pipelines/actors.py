@@ -88,9 +88,9 @@ class GeneratorActor:
     def _maker(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
         plan = self._place.plan()
-        generator = load_generator(plan, self._place.models, self._device)
+        generator, parents = load_generator(plan, self._place.models, self._device)
         validators = load_validators(plan, self._place.validators)
-        return ChunkMaker(plan, generator, validators, self._place.staged)
+        return ChunkMaker(plan, generator, validators, parents, self._place.staged)
 
     def make(self, request: SampleRequest) -> ChunkResult:
         """Make the chunk, stage its rows, and return its counts and sketches."""

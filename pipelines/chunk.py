@@ -20,7 +20,7 @@ from pipelines.fingerprint import row_hashes
 from pipelines.report.data import REASON
 from pipelines.storage import Folder
 from pipelines.validate.base import Batch, Sketching, Validator
-from schemas.arrow import STRATUM
+from schemas.arrow import PARENT_ROW, ROW, STRATUM
 from schemas.plan import Plan, SampleRequest
 
 REJECTED = "rejected"
@@ -30,11 +30,15 @@ SHOWN_CHUNKS, SHOWN_ROWS = 2, 8
 
 @dataclass(frozen=True)
 class ChunkMaker:
-    """Serves requests with a fitted generator and fitted validators; stages what passes in `staged`."""
+    """Serves requests with a fitted generator and fitted validators; stages what passes in `staged`.
+
+    `parents` holds the source row of each row that the generator was fitted on (int64).
+    """
 
     plan: Plan
     generator: Generator
     validators: Sequence[Validator]
+    parents: NDArray[np.int64]
     staged: Folder
 
     def make(self, request: SampleRequest) -> ChunkResult:
@@ -42,7 +46,8 @@ class ChunkMaker:
         known = read_result(self.staged, request)
         if known:
             return known
-        table = from_model(self.generator.sample(request), request, self.plan)
+        made = self.generator.sample(request)
+        table = from_model(made, request, self.plan)
         batch = Batch(table, fingerprint(table, self.plan), request.stratum)
         keep, rejected, shown = self._check(batch)
         passed = _select(batch, keep)
@@ -50,7 +55,11 @@ class ChunkMaker:
         result = ChunkResult(request.stratum, request.chunk, batch.table.num_rows, len(keep), rejected, sketches)
         if shown and request.chunk < SHOWN_CHUNKS:
             self.staged.write_arrow(_name(request, REJECTED), _rejected_rows(batch, shown))
-        self.staged.write_arrow(_name(request), _staged_table(passed.table, keep, result))
+        rows = passed.table.append_column(ROW, pa.array(keep))
+        if PARENT_ROW in made.column_names:
+            parents = self.parents[np.asarray(made[PARENT_ROW])[keep]]
+            rows = rows.append_column(PARENT_ROW, pa.array(parents))
+        self.staged.write_arrow(_name(request), _with_sketches(rows, result))
         return result
 
     def _check(self, batch: Batch) -> tuple[NDArray[np.int32], dict[str, int], list[tuple[int, str]]]:
@@ -97,9 +106,8 @@ def staged_name(stratum: str, chunk: int, kind: str = "rows") -> str:
     return f"{xxhash.xxh3_128_hexdigest(stratum.encode())}/{chunk:08d}.{kind}.arrow"
 
 
-def _staged_table(table: pa.Table, rows: NDArray[np.int32], result: ChunkResult) -> pa.Table:
-    """Return the rows with their position in the chunk and their sketches; the counts are in the schema's metadata."""
-    table = table.append_column("_row", pa.array(rows))
+def _with_sketches(table: pa.Table, result: ChunkResult) -> pa.Table:
+    """Return the rows with their sketches; the counts are in the schema's metadata."""
     for number, sketch in enumerate(result.sketches):
         column = pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(sketch.itemsize * (sketch.shape[1] if sketch.ndim > 1 else 1)),

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pipelines.balance import stratum_name
 from schemas.arrow import STRATUM, arrow_type, source_schema
 from schemas.errors import GeneratorError
-from schemas.plan import Column, Plan, SampleRequest
+from schemas.plan import Column, Plan, SampleRequest, SourceProfile
 
 
 def stratum_column(table: pa.Table, by: list[str]) -> pa.DictionaryArray:
@@ -32,20 +32,22 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | str) else str(value)
 
 
-def modelled(plan: Plan) -> list[Column]:
-    """Return the columns that the generator learns and makes, in the source's order."""
-    return [column for column in plan.profile.columns if column.role == "feature" and column.name not in plan.by]
+def modelled(profile: SourceProfile) -> list[Column]:
+    """Return the columns that the generator learns and makes, in the source's order: of texts, the text alone."""
+    role = "text" if profile.text else "feature"
+    return [column for column in profile.columns if column.role == role and column.name not in profile.by]
 
 
 def to_model(table: pa.Table, plan: Plan) -> pa.Table:
     """Return the rows as a generator is fitted on them; `table` has the source's columns and `_stratum`."""
-    view = table.select([column.name for column in modelled(plan)])
+    view = table.select([column.name for column in modelled(plan.profile)])
     return view.append_column(pa.field(STRATUM, pa.string()), table[STRATUM].cast(pa.string()))
 
 
 def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
     """Return what a generator made as rows with the source's columns and types.
 
+    What describes a real row beside its text (a date, a sender) is null in a made one.
     Raises GeneratorError when the generator did not keep to the request.
     """
     if made.num_rows != request.rows:
@@ -53,6 +55,7 @@ def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
         raise GeneratorError(f"generator {plan.generator.name!r}, class {request.stratum!r}: {problem}")
     stratum = plan.stratum(request.stratum)
     fixed = dict(zip(plan.by, stratum.key, strict=True))
+    made_columns = modelled(plan.profile)
     columns = []
     for column in plan.profile.columns:
         if column.name in fixed:
@@ -61,6 +64,8 @@ def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
             columns.append(_fresh_ids(column, request, plan))
         elif column.role == "constant":
             columns.append(_repeat(column.constant, column, request.rows))
+        elif column not in made_columns:
+            columns.append(_repeat(None, column, request.rows))
         else:
             columns.append(_cast(made, column, plan))
     return pa.table(columns, schema=source_schema(plan.profile.columns))

@@ -8,6 +8,11 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
 from generators.base import Generator
 from pipelines.draw import draw_evenly
 from pipelines.features import to_model
@@ -17,11 +22,11 @@ from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
 from pipelines.validate.base import Validator
 from pipelines.workspace import library_versions
-from schemas.arrow import STRATUM
+from schemas.arrow import ROW, STRATUM
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
-RECORD = "fitted.json"
+RECORD, PARENTS = "fitted.json", "parents.npy"
 
 
 def model_fingerprint(plan: Plan) -> str:
@@ -37,23 +42,38 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder) -> bool:
     if folder.exists(RECORD):
         return False
     generator = make_generator(plan.generator)
-    table = to_model(draw_evenly(real.tables(), plan.fit_rows, derive_seed(plan.seed, "draw")), plan)
-    generator.fit(table, STRATUM, derive_seed(plan.seed, "fit", plan.generator.name))
+    rows = draw_evenly(real.tables(), plan.fit_rows, derive_seed(plan.seed, "draw"))
+    rows = _large_enough(rows, plan, generator.min_class_rows)
+    generator.fit(to_model(rows, plan), STRATUM, derive_seed(plan.seed, "fit", plan.generator.name))
     with folder.filling() as path:
         generator.save(path)
+        np.save(path / PARENTS, np.asarray(rows[ROW]))
         record = _hashes(path)
     folder.write(RECORD, json.dumps(record).encode())
     return True
 
 
-def load_generator(plan: Plan, models: Folder, device: str) -> Generator:
-    """Return the fitted generator on `device`; raises MakeweightError if its files are not what was saved."""
+def _large_enough(rows: pa.Table, plan: Plan, least: int) -> pa.Table:
+    """Leave out the classes that the generator cannot learn: the plan asks for no rows of them."""
+    small = [stratum.name for stratum in plan.strata if stratum.real < least]
+    return (
+        rows.filter(pc.invert(pc.is_in(rows[STRATUM].cast(pa.string()), pa.array(small, pa.string()))))
+        if small
+        else rows
+    )
+
+
+def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, NDArray[np.int64]]:
+    """Return the fitted generator on `device`, and the source row of each row that it was fitted on.
+
+    Raises MakeweightError if its files are not what was saved.
+    """
     generator = make_generator(plan.generator)
     folder = models.at(model_fingerprint(plan))
     with folder.local_copy() as path:
         _refuse_changed(folder, path)
         generator.load(path, device)
-    return generator
+        return generator, np.load(path / PARENTS)
 
 
 def fit_validator(plan: Plan, number: int, real: RealRows, validators: Folder) -> None:

@@ -19,7 +19,7 @@ from schemas.arrow import STRATUM
 from schemas.plan import Plan
 from schemas.spec import Source
 
-ROW, FINGERPRINT = "_row", "_fingerprint"
+FINGERPRINT = "_fingerprint"
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from pipelines.chunk import staged_name
 from pipelines.fill import AcceptedChunk
-from pipelines.ingest import ROW, RealRows
+from pipelines.ingest import RealRows
 from pipelines.seeds import derive_seed, keyed_order
 from pipelines.storage import Folder
-from schemas.arrow import STRATUM
+from schemas.arrow import ROW, STRATUM
 from schemas.plan import Plan
 
 CHUNK_BITS = 24

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from generators import DEFAULTS as DEFAULT_GENERATOR
 from generators.base import Generator
 from pipelines.balance import compute_targets, stratum_name
+from pipelines.features import modelled
+from pipelines.modality import find_modality, profile_text
 from pipelines.read import profile_source
-from pipelines.registry import generator_class, make_generator, make_validators
+from pipelines.registry import generator_class, generators_for, make_generator, make_validators
 from pipelines.stream import chunk_rows
 from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from schemas.errors import Fault, SourceError, SpecError
@@ -21,13 +23,9 @@ from schemas.spec import Spec
 
 def make_plan(spec: Spec) -> Plan:
     """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built."""
-    modality = spec.source.modality or "tabular"
-    if modality not in DEFAULT_GENERATOR:
-        problem = f"{modality!r} is not supported; supported: {', '.join(DEFAULT_GENERATOR)}"
-        raise SpecError(Fault(("source", "modality"), problem))
-    generator = Step(name=spec.generator.name or DEFAULT_GENERATOR[modality], params=spec.generator.params)
-    make_generator(generator)  # refuses an unknown name or parameter before the source is read
-    profile = profile_source(spec.source, spec.by)
+    modality = find_modality(spec)
+    generator = _generator(spec, modality)
+    profile = profile_text(spec.source, spec.by) if modality == "text" else profile_source(spec.source, spec.by)
     plan = Plan(
         name=spec.name,
         seed=spec.seed,
@@ -36,7 +34,7 @@ def make_plan(spec: Spec) -> Plan:
         profile=profile,
         strata=_strata(spec, profile, generator_class(generator.name)),
         generator=generator,
-        validators=_validators(spec, modality),
+        validators=_validators(spec, modality, generator_class(generator.name)),
         attempts_per_row=spec.budget.attempts_per_row,
         fit_rows=spec.generator.fit_rows,
         shard_rows=spec.output.shard_rows,
@@ -48,9 +46,22 @@ def make_plan(spec: Spec) -> Plan:
     return plan
 
 
-def _validators(spec: Spec, modality: str) -> list[Step]:
+def _generator(spec: Spec, modality: str) -> Step:
+    """Return the generator; an unknown name or parameter is refused before the source is read."""
+    step = Step(name=spec.generator.name or DEFAULT_GENERATOR[modality], params=spec.generator.params)
+    cls = generator_class(step.name)
+    if modality not in cls.modalities:
+        known = ", ".join(generators_for(modality))
+        problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {modality}; for {modality}: {known}"
+        raise SpecError(Fault(("generator", "name"), problem))
+    make_generator(step)
+    return step
+
+
+def _validators(spec: Spec, modality: str, generator: type[Generator]) -> list[Step]:
     if spec.validators is None:
-        return [Step(name=name, params={}) for name in DEFAULT_VALIDATORS[modality]]
+        names = [name for name in DEFAULT_VALIDATORS[modality] if name not in generator.skips]
+        return [Step(name=name, params={}) for name in names]
     return [Step(name=choice.name, params=choice.params) for choice in spec.validators]
 
 
@@ -78,8 +89,7 @@ def _refuse_hopeless(plan: Plan) -> None:
         raise SpecError(Fault(("balance", "target"), "asks for no rows at all; give at least one class some"))
     if not any(stratum.make for stratum in plan.strata):
         return
-    modelled = [column for column in plan.profile.columns if column.role == "feature" and column.name not in plan.by]
-    if not modelled:
+    if not modelled(plan.profile):
         raise SourceError(
             f"there is no column to model beside {', '.join(plan.by)}: the others are constant or ids; "
             "say otherwise in source.types if that is wrong"

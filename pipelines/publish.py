@@ -11,6 +11,7 @@ from pyarrow import fs
 
 from pipelines.fill import StratumProgress
 from pipelines.fit import model_fingerprint
+from pipelines.registry import generator_class
 from pipelines.storage import Folder, explained, is_uri
 from pipelines.workspace import HIDDEN, Workspace, library_versions
 from schemas.errors import OutputError
@@ -30,9 +31,11 @@ def make_manifest(
         spec_fingerprint=plan.spec_fingerprint,
         source_fingerprint=plan.profile.fingerprint,
         seed=plan.seed,
+        modality=plan.modality,
         by=plan.by,
         label=plan.label,
         generator=plan.generator.name,
+        origin=generator_class(plan.generator.name).origin,
         model_fingerprint=model_fingerprint(plan) if made else None,
         columns=plan.profile.columns,
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},

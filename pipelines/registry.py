@@ -23,9 +23,14 @@ def generator_class(name: str) -> type[Generator]:
     return cast(type[Generator], _load(name, GENERATORS, ("generator", "name"), "generator"))
 
 
-def validator_class(name: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:
-    """Return the class of a validator, as `generator_class` does; `path` is where the spec names it."""
-    return cast(type[Validator], _load(name, VALIDATORS, path, "validator"))
+def generators_for(modality: str) -> list[str]:
+    """Return the registered names of the generators that make rows of this modality."""
+    return sorted(name for name in GENERATORS if modality in generator_class(name).modalities)
+
+
+def validator_class(name: str, modality: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:
+    """Return the class of a modality's validator, as `generator_class` does; `path` is where the spec names it."""
+    return cast(type[Validator], _load(name, VALIDATORS[modality], path, f"{modality} validator"))
 
 
 def make_generator(step: Step) -> Generator:
@@ -38,7 +43,7 @@ def make_validators(plan: Plan) -> list[Validator]:
     """Return the plan's validators in order, not yet fitted."""
     made = []
     for number, step in enumerate(plan.validators):
-        cls = validator_class(step.name, ("validate", number))
+        cls = validator_class(step.name, plan.modality, ("validate", number))
         made.append(cls(parse(cls.Params, step.params, ("validate", number, step.name)), plan))
     return made
 

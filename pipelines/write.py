@@ -15,13 +15,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.fingerprint import row_hashes
-from pipelines.ingest import ROW
 from pipelines.layout import Layout, Part, ShardGroup, ShardPlace
 from pipelines.registry import generator_class
 from pipelines.storage import Folder
 from pipelines.stream import chunk_request
 from pipelines.workspace import Workspace
-from schemas.arrow import PROVENANCE, dataset_schema
+from schemas.arrow import PARENT_ROW, PROVENANCE, ROW, dataset_schema
 from schemas.manifest import Shard
 from schemas.plan import Plan
 
@@ -65,9 +64,8 @@ def _take(plan: Plan, part: Part, positions: NDArray[np.int32], place: Workspace
 
 def _real_provenance(rows: pa.Table) -> list[pa.Array]:
     count = rows.num_rows
-    ids = pc.binary_join_element_wise("real", rows[ROW].cast(pa.string()), "-")
     nothing = [pa.nulls(count, field.type) for field in list(PROVENANCE)[2:]]
-    return [ids, _constant("real", count), *nothing]
+    return [_real_ids(rows[ROW]), _constant("real", count), *nothing]
 
 
 def _made_provenance(plan: Plan, part: Part, rows: pa.Table) -> list[pa.Array]:
@@ -78,7 +76,12 @@ def _made_provenance(plan: Plan, part: Part, rows: pa.Table) -> list[pa.Array]:
     ids = pc.binary_join_element_wise(prefix, rows[ROW].cast(pa.string()), "-")
     generator = _constant(plan.generator.name, count)
     origin = _constant(generator_class(plan.generator.name).origin, count)
-    return [ids, origin, generator, pa.repeat(pa.scalar(request.seed, pa.int64()), count), pa.nulls(count, pa.string())]
+    parents = _real_ids(rows[PARENT_ROW]) if PARENT_ROW in rows.column_names else pa.nulls(count, pa.string())
+    return [ids, origin, generator, pa.repeat(pa.scalar(request.seed, pa.int64()), count), parents]
+
+
+def _real_ids(positions: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise("real", positions.cast(pa.string()), "-")
 
 
 def _constant(value: str, count: int) -> pa.Array:

@@ -7,6 +7,11 @@ from schemas.plan import Column
 STRATUM = "_stratum"
 """Name of the column, seen by generators alone, that holds each row's stratum."""
 
+ROW = "_row"
+"""Name of the column that holds a row's position: of a real row in the source, of a made one in its chunk."""
+PARENT_ROW = "_parent_row"
+"""Name of the column in which an augmenting generator says which row of its fitted table a row was made from."""
+
 PROVENANCE = pa.schema(
     [
         pa.field("_id", pa.string(), nullable=False),

@@ -28,7 +28,8 @@ class Manifest(Noun):
     """What was built, from what, how, and how to check it.
 
     `content_hash` is of all rows in order, whatever the file format's details; `rejections` and `attempts` count the
-    candidates up to the last accepted one of each stratum, so that they do not depend on who was fast.
+    candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
+    made rows are: `synthetic`, or `augmented` from a real row each.
     """
 
     format: int = FORMAT
@@ -36,9 +37,11 @@ class Manifest(Noun):
     spec_fingerprint: str
     source_fingerprint: str
     seed: int
+    modality: str
     by: list[str]
     label: str
     generator: str
+    origin: str
     model_fingerprint: str | None
     columns: list[Column]
     counts: dict[str, ClassCounts]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Role = Literal["feature", "id", "constant"]
+Role = Literal["feature", "id", "constant", "text"]
 Value = bool | int | float | str | None
 
 
@@ -58,6 +58,11 @@ class SourceProfile(Noun):
     by: list[str]
     counts: list[tuple[list[Value], int]]
     fingerprint: str
+
+    @property
+    def text(self) -> str | None:
+        """The column that holds the text, of a source of texts."""
+        return next((column.name for column in self.columns if column.role == "text"), None)
 
     def column(self, name: str) -> Column:
         """Return the column of that name."""

@@ -14,7 +14,7 @@ from schemas.errors import Fault, SpecError, nearest
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
 Modality = Literal["tabular", "text", "image"]
-SourceFormat = Literal["csv", "tsv", "jsonl", "parquet"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
 
 
@@ -31,11 +31,13 @@ class Source(Part):
     label: str = Field(min_length=1, description="The class column.")
     modality: Modality | None = Field(None, description="Inferred when left out.")
     format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
+    text: str | None = Field(None, description="The text column of a source of texts; inferred when left out.")
     header: list[str] | None = Field(None, description="Column names of a delimited file that has no header row.")
     nulls: list[str] = Field(list(NULL_TOKENS), description="Cell texts that stand for a missing value.")
     missing_label: Literal["refuse", "drop"] = Field(
         "refuse", description="What to do with rows whose class is missing."
     )
+    missing_text: Literal["refuse", "drop"] = Field("refuse", description="What to do with empty texts.")
     types: dict[str, ColumnType] = Field({}, description="Column types that override what is inferred.")
 
 

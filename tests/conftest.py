@@ -12,7 +12,7 @@ os.environ.update(
     HF_HUB_OFFLINE="1",
 )
 
-import pytest  # noqa: E402 the environment comes first
+import pytest
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,13 +9,14 @@ import pyarrow.parquet as pq
 
 from generators import base
 from generators.tabular.classes import check_class_known, check_class_sizes, split_classes
+from schemas.arrow import PARENT_ROW
 from schemas.plan import SampleRequest
 
 
 class Resample:
     """Draws real rows of the class with replacement: random over-sampling, what every other generator must beat.
 
-    Its rows are copies, so a build that validates `duplicates` rejects all of them: leave that validator out.
+    Its rows are copies, so the validators of duplicates are not among its defaults: they would reject all of them.
     """
 
     class Params(base.Params):
@@ -23,8 +24,10 @@ class Resample:
 
     max_chunk_rows: ClassVar[int] = 100_000
     min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
+    origin: ClassVar[str] = "augmented"
     uses_gpu: ClassVar[bool] = False
+    modalities: ClassVar[tuple[str, ...]] = ("tabular", "text")
+    skips: ClassVar[frozenset[str]] = frozenset({"duplicates", "near_duplicates"})
 
     def __init__(self, params: Params) -> None:
         self.params = params
@@ -33,10 +36,14 @@ class Resample:
         """Keep the rows of each class; raises GeneratorError if there are none."""
         check_class_sizes(table, label, self.min_class_rows, "resample")
         self._table, self._label = table, label
-        self._classes = split_classes(table, label)
+        numbered = table.append_column(PARENT_ROW, pa.array(range(table.num_rows), pa.int64()))
+        self._classes = split_classes(numbered, label)
 
     def sample(self, request: SampleRequest) -> pa.Table:
-        """Return `request.rows` real rows of the class; raises GeneratorError if the class was not in the table."""
+        """Return `request.rows` real rows of the class, and in `_parent_row` which they are.
+
+        Raises GeneratorError if the class was not in the table.
+        """
         import numpy as np
 
         check_class_known(request.stratum, self._classes)

@@ -44,6 +44,8 @@ class _SDVGenerator:
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "synthetic"
     uses_gpu: ClassVar[bool] = False  # a sample's time is spent in turning numbers into values, on the CPU
+    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
+    skips: ClassVar[frozenset[str]] = frozenset()
     _name: ClassVar[str]
 
     def __init__(self, params: Any) -> None:

@@ -45,6 +45,8 @@ class SMOTE:
     min_class_rows: ClassVar[int] = 2
     origin: ClassVar[str] = "synthetic"
     uses_gpu: ClassVar[bool] = False
+    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
+    skips: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: SMOTEParams) -> None:
         self.params = params

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from schemas.arrow import PROVENANCE, STRATUM
+from schemas.arrow import PARENT_ROW, PROVENANCE, ROW, STRATUM
 from schemas.errors import SourceError
 
-ROW = "_row"
-RESERVED = frozenset({*PROVENANCE.names, STRATUM, ROW, "_fingerprint"})
+RESERVED = frozenset({*PROVENANCE.names, STRATUM, ROW, PARENT_ROW, "_fingerprint"})
 MAX_COLUMNS = 10_000
 NO_TEXT = pa.nulls(1, pa.string())[0]
 """A null text; a Python None among the arguments of a kernel would import pandas."""

@@ -24,8 +24,11 @@ EXTENSIONS = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".txt": "folders",
 }
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+READING = ("header", "nulls", "types", "missing_label", "missing_text", "label", "text")
+"""What of the spec's source decides how its files are read."""
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
 
@@ -94,6 +97,8 @@ def find_files(source: Source) -> Files:
         raise SourceError(_missing(place, filesystem, inner, info))
     root, name = os.path.split(inner)
     found = source.format or format_of(name)
+    if found == "folders":
+        raise SourceError(f"{place}: one text is no dataset; give the folder that holds the class folders")
     if found is None:
         raise SourceError(
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
@@ -138,6 +143,8 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
         sizes = _local_sizes(place, root) if not is_uri(source.path) else _sizes(filesystem, root)
     formats = {name: format_of(name) for name in sizes}
     wanted = {source.format} if source.format else {found for found in formats.values() if found}
+    if len(wanted) > 1:
+        wanted -= {"folders"}  # a note beside tables is no data
     names = sorted(name for name, found in formats.items() if found in wanted)
     if not names:
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
@@ -196,6 +203,6 @@ def fingerprint(files: Files, source: Source) -> str:
             while chunk := stream.read(CHUNK):
                 content.update(chunk)
         hashes.append(content.hexdigest())
-    options = source.model_dump(mode="json", include={"header", "nulls", "types", "missing_label", "label"})
+    options = source.model_dump(mode="json", include=set(READING))
     text = json.dumps({"files": hashes, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

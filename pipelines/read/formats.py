@@ -7,7 +7,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.read import delimited, jsonl, parquet
+from pipelines.read import delimited, folders, jsonl, parquet
 from pipelines.read.cells import NO_TEXT, Block, Cells, numbered, texts
 from pipelines.read.files import Files
 from pipelines.read.infer import NULL
@@ -17,10 +17,14 @@ from schemas.spec import NULL_TOKENS, Source
 
 @dataclass(frozen=True)
 class Format:
-    """How files of one format are read; `columns` returns None where only the rows tell."""
+    """How files of one format are read; `columns` returns None where only the rows tell.
+
+    Where the files are rows and not tables, `batches` reads them all `together`, and gets no name.
+    """
 
     columns: Callable[[Files, str, Source], dict[str, str] | None]
     batches: Callable[[Files, str, Source, list[str] | None], Iterator[Cells]]
+    together: bool = False
 
 
 FORMATS = {
@@ -28,6 +32,7 @@ FORMATS = {
     "tsv": Format(delimited.columns, delimited.batches),
     "jsonl": Format(jsonl.columns, jsonl.batches),
     "parquet": Format(parquet.columns, parquet.batches),
+    "folders": Format(folders.columns, folders.batches, together=True),
 }
 
 
@@ -61,8 +66,10 @@ def _refuse_difference(files: Files, name: str, first: dict[str, str], found: di
             )
 
 
-def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Iterator[Block]:
+def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: str | None = None) -> Iterator[Block]:
     """Yield the rows of all files in order, as clean cells with their positions; `wanted` restricts the columns.
+
+    In the column `text` a text of blanks alone is null, whatever the format.
 
     In delimited files blanks around a cell are trimmed and the texts of `source.nulls` are null. In the other formats
     a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
@@ -71,12 +78,13 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Ite
     tokens = source.nulls if delimited_text or source.nulls != list(NULL_TOKENS) else []
     nulls = texts(token.strip() if delimited_text else token for token in tokens)
     position = 0
-    for name in files.names:
+    for name in [""] if FORMATS[files.format].together else files.names:
         first = position
         for cells in FORMATS[files.format].batches(files, name, source, wanted):
             rows = numbered(position, cells.rows)
             position += cells.rows
-            yield Block(_clean(cells, nulls, trim=delimited_text), rows, files.shown(name), first)
+            clean = _clean(cells, nulls, trim=delimited_text)
+            yield Block(_without_blanks(clean, text), rows, files.shown(name), first)
 
 
 def _clean(cells: Cells, nulls: pa.Array, *, trim: bool) -> Cells:
@@ -92,8 +100,24 @@ def _clean_texts(array: pa.Array, nulls: pa.Array, *, trim: bool) -> pa.Array:
     return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
 
 
+def _without_blanks(cells: Cells, text: str | None) -> Cells:
+    if text not in cells.columns or not pa.types.is_string(cells.columns[text].type):
+        return cells
+    array = cells.columns[text]
+    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(array)), numbered(0, 1)[0])
+    return Cells({**cells.columns, text: pc.if_else(blank, NO_TEXT, array)}, cells.types, cells.rows)
+
+
+def droppable(source: Source, by: list[str], text: str | None) -> list[str]:
+    """Return the columns in which a null drops the row."""
+    drop = list(by) if source.missing_label == "drop" else []
+    return [*drop, text] if text and source.missing_text == "drop" else drop
+
+
 def complete(block: Block, by: list[str]) -> Block:
     """Return the block without the rows where one of the `by` columns is null."""
+    if not by:
+        return block
     cells = block.cells
     keep = reduce(pc.and_, [cells.columns.get(name, pa.nulls(cells.rows)).is_valid() for name in by])
     if keep.true_count == cells.rows:

@@ -9,7 +9,7 @@ from pipelines.read.cells import Block
 from pipelines.read.classes import Classes
 from pipelines.read.column import ColumnState
 from pipelines.read.files import Files, find_files, fingerprint
-from pipelines.read.formats import blocks, columns_of, complete
+from pipelines.read.formats import blocks, columns_of, complete, droppable
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.spec import Source
@@ -34,6 +34,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
     _refuse_unknown(files, source, by, list(states), list(source.types))
     _refuse_nulls(files, states, by, total)
+    _refuse_empty_texts(files, states, source, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
     return SourceProfile(
         path=files.path,
@@ -52,12 +53,12 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
 def _observe(files: Files, source: Source, by: list[str], states: dict[str, ColumnState], classes: Classes) -> int:
     """Take in all blocks, and return the number of rows, dropped ones included."""
     total = rows = 0
-    for block in blocks(files, source):
+    for block in blocks(files, source, text=source.text):
         total += block.cells.rows
         _add_new(states, block, source, rows)
         if rows == 0:
             _refuse_unknown(files, source, by, list(states), [])
-        kept = complete(block, by) if source.missing_label == "drop" else block
+        kept = complete(block, droppable(source, by, source.text))
         rows += kept.cells.rows
         for state in states.values():
             state.observe(kept)
@@ -75,6 +76,7 @@ def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows:
 def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str], typed: Iterable[str]) -> None:
     known = [name[:80] if name.isprintable() else repr(name[:80]) for name in names[:50]]
     wanted: list[tuple[tuple[str, ...], str]] = [(("source", "label"), source.label)]
+    wanted += [(("source", "text"), source.text)] if source.text else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]
     headless = files.format in ("csv", "tsv") and source.header is None
@@ -98,3 +100,16 @@ def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], t
                 f"column {name!r}: {nulls:,} of {total:,} rows have no class; fill it in, or leave these rows out with "
                 "source.missing_label: drop"
             )
+
+
+def _refuse_empty_texts(files: Files, states: dict[str, ColumnState], source: Source, total: int) -> None:
+    if source.text is None:
+        return
+    state = states[source.text]
+    if not state.rows:
+        raise SourceError(f"{files.path}: all {total:,} texts of column {source.text!r} are empty; check source.text")
+    if state.nulls:
+        raise SourceError(
+            f"column {source.text!r}: {state.nulls:,} of {total:,} texts are empty; fill them in, or leave these rows "
+            "out with source.missing_text: drop"
+        )

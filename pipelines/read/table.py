@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pyarrow as pa
 
-from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, ROW, Block
+from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Block
 from pipelines.read.files import Files, reopen
-from pipelines.read.formats import blocks, complete
+from pipelines.read.formats import blocks, complete, droppable
 from pipelines.read.infer import convert
-from schemas.arrow import source_schema
+from schemas.arrow import ROW, source_schema
 from schemas.errors import SourceError
 from schemas.plan import SourceProfile
 from schemas.spec import Source
@@ -18,18 +18,18 @@ def read_source(source: Source, profile: SourceProfile, *, columns: list[str] | 
     """Yield the source's rows in order, as tables of at most 65,536 rows and about 8 MB.
 
     They have the columns of the profile (only those of `columns`, if given, in the profile's order), then `_row`
-    (int64): the position of the row among all data rows of the source. Rows whose `by` columns hold a null are left
-    out where `source.missing_label` is `drop`, but counted in `_row`. Raises SourceError if the source is no longer
+    (int64): the position of the row among all data rows of the source. Rows without a class or a text are left
+    out where the spec drops them, but counted in `_row`. Raises SourceError if the source is no longer
     what the profile describes.
     """
     chosen = [column for column in profile.columns if columns is None or column.name in columns]
     schema = source_schema(chosen).append(pa.field(ROW, pa.int64()))
     files = reopen(source, profile)
-    drop = source.missing_label == "drop"
-    needed = [*dict.fromkeys([*schema.names[:-1], *(profile.by if drop else [])])]
+    drop = droppable(source, profile.by, profile.text)
+    needed = [*dict.fromkeys([*schema.names[:-1], *drop])]
     rows = dropped = 0
-    for block in blocks(files, source, needed):
-        kept = complete(block, profile.by) if drop else block
+    for block in blocks(files, source, needed, profile.text):
+        kept = complete(block, drop)
         rows += kept.cells.rows
         dropped += block.cells.rows - kept.cells.rows
         yield from _slices(_table(kept, schema, files))

@@ -23,6 +23,8 @@ class Cheap:
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "synthetic"
     uses_gpu: ClassVar[bool] = False
+    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
+    skips: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, params: CheapParams) -> None:
         self.columns: dict[str, list] = {}

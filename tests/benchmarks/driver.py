@@ -1,4 +1,4 @@
-"""The driver's own time for a chunk, with simulated actors: 10,000 of them that take 5 s a chunk finish 2,000 a second."""
+"""The driver's own time a chunk, with simulated actors: 10,000 of them at 5 s a chunk finish 2,000 a second."""
 
 import time
 

@@ -63,7 +63,7 @@ def main(rows: int = 1_000_000, rounds: int = 3) -> None:
             fill, write = watch.seconds("fill", "write"), watch.seconds("write", "report")
             ratio = made / (fill + write) / bare
             ratios.append(ratio)
-            print(f"bare loop {bare:,.0f} rows/s; fill {made / fill:,.0f} rows/s; with shards {made / (fill + write):,.0f}")
+            print(f"bare loop {bare:,.0f} rows/s; fill {made / fill:,.0f}; with shards {made / (fill + write):,.0f}")
             print(f"  ratio of fill alone {made / fill / bare:.2f}, with shards {ratio:.2f}")
     print(f"throughput: median {sorted(ratios)[len(ratios) // 2]:.2f} x the bare loop ({machine()})")
 

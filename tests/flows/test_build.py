@@ -53,7 +53,9 @@ def test_the_bytes_do_not_depend_on_the_number_of_actors_nor_on_the_folder(make_
         for actors in (1, 2, 4)
     ]
     assert len({m.content_hash for m in manifests}) == 1
-    assert len({m.model_dump_json() for m in manifests}) == 1, "manifests agree in every byte: shards, attempts, reasons"
+    assert len({m.model_dump_json() for m in manifests}) == 1, (
+        "manifests agree in every byte: shards, attempts, reasons"
+    )
     assert build(make_spec("seed", seed=1)).content_hash != manifests[0].content_hash
 
 
@@ -156,7 +158,7 @@ def test_a_changed_model_is_not_loaded(make_spec):
     from schemas.errors import MakeweightError
 
     build(make_spec())
-    [model] = [p for p in Path(make_spec().output.path).glob(".makeweight/models/*/*.parquet")][:1]
+    model = next(Path(make_spec().output.path).glob(".makeweight/models/*/*.parquet"))
     model.write_bytes(model.read_bytes() + b"x")
     with pytest.raises(MakeweightError, match="the files are not those that were saved there; remove the folder"):
         build(make_spec(balance={"target": 700}), replace=True)

@@ -55,7 +55,9 @@ def test_faults_come_with_file_and_line(write, text, message):
 
 
 def test_a_billion_laughs_are_refused_at_once(write):
-    laughs = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    laughs = "a: &a [x, x]\n" + "".join(
+        f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
     assert "aliases" in refused(write(laughs))
 
 

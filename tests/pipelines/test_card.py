@@ -18,9 +18,11 @@ def make_manifest(**changes: Any) -> Manifest:
         spec_fingerprint="5" * 64,
         source_fingerprint="6" * 64,
         seed=3,
+        modality="tabular",
         by=["income"],
         label="income",
         generator="ctgan",
+        origin="synthetic",
         model_fingerprint=None,
         columns=[Column(name="age", type="int64"), Column(name="income", type="string", nulls=1234)],
         counts={

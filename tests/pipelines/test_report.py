@@ -67,9 +67,11 @@ def make_manifest(table: pa.Table, counts: dict[str, tuple[int, int, int]], **ch
         spec_fingerprint="5" * 64,
         source_fingerprint="6" * 64,
         seed=7,
+        modality="tabular",
         by=["label"],
         label="label",
         generator="ctgan",
+        origin="synthetic",
         model_fingerprint="8" * 64,
         columns=[
             Column(name=field.name, type=str(field.type)) for field in table.schema if not field.name.startswith("_")

@@ -1,0 +1,56 @@
+"""Streams a folder of class folders: one text file a row, the folder's name its class."""
+
+from collections.abc import Iterator
+
+from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
+from pipelines.read.delimited import not_utf8
+from pipelines.read.files import Files, readable
+from schemas.errors import SourceError
+from schemas.spec import Source
+
+TEXT = "text"
+MAX_TEXT_BYTES = 8 * BLOCK_BYTES
+_BOM = b"\xef\xbb\xbf"
+
+
+def columns(files: Files, name: str, source: Source) -> dict[str, str]:
+    """Return the two columns of every such folder: `text`, and the label under the name that the spec gives it."""
+    if "/" not in name:
+        raise SourceError(
+            f"{files.shown(name)}: lies in no class folder; put each text into a folder that is named as its class"
+        )
+    return {TEXT: "string", source.label: "string"}
+
+
+def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+    """Yield the texts of all files together, in order, many at a time."""
+    words: list[str] = []
+    labels: list[str] = []
+    size = 0
+    for name in files.names:
+        words.append(_read(files, name))
+        labels.append(name.split("/")[0])
+        size += len(words[-1])
+        if len(words) == BLOCK_ROWS or size >= BLOCK_BYTES:
+            yield _cells(words, labels, source, wanted)
+            words, labels, size = [], [], 0
+    if words:
+        yield _cells(words, labels, source, wanted)
+
+
+def _cells(words: list[str], labels: list[str], source: Source, wanted: list[str] | None) -> Cells:
+    found = {TEXT: texts(words), source.label: texts(labels)}
+    chosen = {name: array for name, array in found.items() if wanted is None or name in wanted}
+    return Cells(chosen, dict.fromkeys(chosen, "string"), len(words))
+
+
+def _read(files: Files, name: str) -> str:
+    file = files.shown(name)
+    with readable(file), files.open(name, compression=None) as stream:
+        data = bytes(stream.read(MAX_TEXT_BYTES + 1)).removeprefix(_BOM)
+    if len(data) > MAX_TEXT_BYTES:
+        raise SourceError(f"{file}: is longer than {MAX_TEXT_BYTES >> 20} MB; a file holds one text, split it")
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise not_utf8(file, error.start, data[error.start]) from error
