@@ -154,7 +154,7 @@ def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
 @step
 def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress]) -> Manifest:
     """Write the shards and return the manifest of the dataset, which is not published yet."""
-    layout = actors.run(_layout, plan, place, real)
+    layout = actors.run(make_layout, plan, real, place)
     target = publishing_folder(place)
     shards: list[Shard] = []
 
@@ -172,21 +172,9 @@ def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[Stratu
 @step
 def publish_task(plan: Plan, place: Workspace, real: RealRows, manifest: Manifest, seconds: dict[str, float]) -> None:
     """Render the card and the report, and make the dataset visible; then drop what is not needed any more."""
-    page = actors.run(_report, plan, place, real, manifest, seconds)
+    page = actors.run(summarise, plan, manifest, real, place, seconds)
     publish(place, manifest, render_card(manifest), page)
     place.work.remove()
-
-
-def _layout(plan: Plan, place: Workspace, real: RealRows) -> Any:
-    return make_layout(plan, real, _filled(place).accepted, place.filled)
-
-
-def _report(plan: Plan, place: Workspace, real: RealRows, manifest: Manifest, seconds: dict[str, float]) -> str:
-    return summarise(plan, manifest, real, _filled(place), place.staged, seconds)
-
-
-def _filled(place: Workspace) -> FillResult:
-    return load_filled(place.filled) or FillResult([], [])
 
 
 def _makes(plan: Plan) -> bool:

@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 
 from pipelines.chunk import staged_name
 from pipelines.fill import AcceptedChunk
+from pipelines.filled import load_filled
 from pipelines.ingest import RealRows
 from pipelines.seeds import derive_seed, keyed_order
 from pipelines.storage import Folder
+from pipelines.workspace import Workspace
 from schemas.arrow import ROW, STRATUM
 from schemas.plan import Plan
 
@@ -74,8 +76,14 @@ class _Rows:
     keys: NDArray[np.uint64]
 
 
-def make_layout(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folder: Folder) -> Layout:
-    """Place every row, and keep the places in `folder`. Each split takes its share of every stratum, to the row."""
+def make_layout(plan: Plan, real: RealRows, place: Workspace) -> Layout:
+    """Place every row of the filled build, and keep the places. Each split takes its share of every stratum."""
+    filled = load_filled(place.filled)
+    return lay_out(plan, real, filled.accepted if filled else [], place.filled)
+
+
+def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folder: Folder) -> Layout:
+    """Place every row, and keep the places in `folder`."""
     parts = [Part(None, 0, file) for file in real.files]
     rows = list(_real_rows(plan, real))
     codes = {stratum.name: code for code, stratum in enumerate(plan.strata)}

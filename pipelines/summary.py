@@ -7,11 +7,13 @@ import pyarrow as pa
 from pipelines.chunk import REJECTED, staged_name
 from pipelines.draw import draw_evenly
 from pipelines.fill import FillResult
+from pipelines.filled import load_filled
 from pipelines.ingest import RealRows
 from pipelines.report.data import REASON, ReportData
 from pipelines.report.page import render_report
 from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
+from pipelines.workspace import Workspace
 from schemas.arrow import STRATUM, source_schema
 from schemas.manifest import Manifest
 from schemas.plan import Plan
@@ -19,10 +21,9 @@ from schemas.plan import Plan
 SHOWN_ROWS = 20_000
 
 
-def summarise(
-    plan: Plan, manifest: Manifest, real: RealRows, filled: FillResult, staged: Folder, timings: dict[str, float]
-) -> str:
+def summarise(plan: Plan, manifest: Manifest, real: RealRows, place: Workspace, timings: dict[str, float]) -> str:
     """Return the report as one HTML page."""
+    filled = load_filled(place.filled) or FillResult([], [])
     seed = derive_seed(plan.seed, "report")
     schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
     refused = schema.append(pa.field(REASON, pa.string()))
@@ -30,8 +31,8 @@ def summarise(
     data = ReportData(
         manifest=manifest,
         real=draw_evenly([schema.empty_table(), *real_rows], SHOWN_ROWS, seed),
-        synthetic=draw_evenly([schema.empty_table(), *_made(filled, staged, schema)], SHOWN_ROWS, seed),
-        rejected=pa.concat_tables([refused.empty_table(), *_rejected(staged, refused)]),
+        synthetic=draw_evenly([schema.empty_table(), *_made(filled, place.staged, schema)], SHOWN_ROWS, seed),
+        rejected=pa.concat_tables([refused.empty_table(), *_rejected(place.staged, refused)]),
         timings=timings,
         notes=_notes(plan),
     )

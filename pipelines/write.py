@@ -20,14 +20,17 @@ from pipelines.registry import generator_class
 from pipelines.storage import Folder
 from pipelines.stream import chunk_request
 from pipelines.workspace import Workspace
-from schemas.arrow import PARENT_ROW, PROVENANCE, ROW, dataset_schema
+from schemas.arrow import PARENT_ROW, ROW, dataset_schema, source_schema
 from schemas.manifest import Shard
 from schemas.plan import Plan
+
+PARTS_AT_ONCE = 256
+"""Parts that a task opens at a time; on a local disk they are mapped, elsewhere they are read."""
 
 
 @dataclass(frozen=True)
 class WrittenShard:
-    """A shard as it was written, and the digests of its rows (16 bytes a row)."""
+    """A shard as it was written, and the digests of its rows (8 bytes a row)."""
 
     shard: Shard
     digests: bytes
@@ -35,57 +38,79 @@ class WrittenShard:
 
 def write_group(plan: Plan, layout: Layout, group: ShardGroup, place: Workspace, target: Folder) -> list[WrittenShard]:
     """Write the shards of one group into `target`."""
-    rows = _gather(plan, layout.parts, place.filled.read_arrow(group.file), place)
+    places = place.filled.read_arrow(group.file)
+    rows = _gather(plan, layout.parts, np.asarray(places["part"]), np.asarray(places["position"]), place)
     first = group.shards[0].start
     return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start)) for s in group.shards]
 
 
-def _gather(plan: Plan, parts: Sequence[Part], places: pa.Table, place: Workspace) -> pa.Table:
-    """Return the rows at these places, in their order."""
-    part = np.asarray(places["part"])
-    position = np.asarray(places["position"])
-    by_part = np.argsort(part, kind="stable")
-    used, starts = np.unique(part[by_part], return_index=True)
-    tables = []
-    for number, rows in zip(used, np.split(by_part, starts[1:]), strict=True):
-        tables.append(_take(plan, parts[number], position[rows], place))
-    back = np.empty(len(by_part), np.int64)
-    back[by_part] = np.arange(len(by_part))
-    return pa.concat_tables(tables).take(pa.array(back)).combine_chunks()
+def _gather(
+    plan: Plan, parts: Sequence[Part], part: NDArray[np.int32], position: NDArray[np.int32], place: Workspace
+) -> pa.Table:
+    """Return the rows at these places, in their order; opens a bounded number of parts at a time."""
+    used = np.unique(part)
+    tables, order = [], []
+    for start in range(0, len(used), PARTS_AT_ONCE):
+        batch = used[start : start + PARTS_AT_ONCE]
+        here = np.flatnonzero((part >= batch[0]) & (part <= batch[-1]))
+        local = np.searchsorted(batch, part[here])
+        tables.append(_pick(plan, [parts[number] for number in batch], local, position[here], place))
+        order.append(here)
+    if len(tables) == 1:
+        return tables[0]
+    return pa.concat_tables(tables).take(pa.array(np.argsort(np.concatenate(order)))).combine_chunks()
 
 
-def _take(plan: Plan, part: Part, positions: NDArray[np.int32], place: Workspace) -> pa.Table:
-    source = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
-    rows = source.take(pa.array(positions))
-    provenance = _real_provenance(rows) if part.stratum is None else _made_provenance(plan, part, rows)
-    columns = [column.name for column in plan.profile.columns]
-    return pa.table([*rows.select(columns).columns, *provenance], schema=dataset_schema(plan.profile.columns))
+def _pick(
+    plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], position: NDArray[np.int32], place: Workspace
+) -> pa.Table:
+    """Return the rows at these places of these parts, with their provenance."""
+    tables = [_open(plan, one, place) for one in parts]
+    starts = np.cumsum([0, *(table.num_rows for table in tables)])
+    rows = pa.concat_tables(tables).take(pa.array(starts[part] + position)).combine_chunks()
+    columns = [rows[column.name] for column in plan.profile.columns]
+    return pa.table([*columns, *_provenance(plan, parts, part, rows)], schema=dataset_schema(plan.profile.columns))
 
 
-def _real_provenance(rows: pa.Table) -> list[pa.Array]:
-    count = rows.num_rows
-    nothing = [pa.nulls(count, field.type) for field in list(PROVENANCE)[2:]]
-    return [_real_ids(rows[ROW]), _constant("real", count), *nothing]
+def _open(plan: Plan, part: Part, place: Workspace) -> pa.Table:
+    """Return the part's rows: the source's columns, `_row` and `_parent_row`, both int64."""
+    table = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
+    columns = [table[column.name] for column in plan.profile.columns]
+    parents = table[PARENT_ROW] if PARENT_ROW in table.column_names else pa.nulls(table.num_rows, pa.int64())
+    numbers = [table[ROW].cast(pa.int64()), parents]
+    fields = [pa.field(ROW, pa.int64()), pa.field(PARENT_ROW, pa.int64())]
+    return pa.table([*columns, *numbers], schema=pa.schema([*source_schema(plan.profile.columns), *fields]))
 
 
-def _made_provenance(plan: Plan, part: Part, rows: pa.Table) -> list[pa.Array]:
-    count = rows.num_rows
-    stratum = plan.stratum(part.stratum or "")
-    request = chunk_request(plan.seed, stratum, part.chunk)
-    prefix = f"made-{plan.strata.index(stratum)}-{part.chunk}"
-    ids = pc.binary_join_element_wise(prefix, rows[ROW].cast(pa.string()), "-")
-    generator = _constant(plan.generator.name, count)
-    origin = _constant(generator_class(plan.generator.name).origin, count)
-    parents = _real_ids(rows[PARENT_ROW]) if PARENT_ROW in rows.column_names else pa.nulls(count, pa.string())
-    return [ids, origin, generator, pa.repeat(pa.scalar(request.seed, pa.int64()), count), parents]
+def _provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> list[pa.Array]:
+    """Return the provenance columns of rows that come from these parts."""
+    codes = pa.array(part)
+
+    def of_part(values: list[str | int | None], kind: pa.DataType) -> pa.Array:
+        return pa.array(values, kind).take(codes)
+
+    origin = generator_class(plan.generator.name).origin
+    made = [one.stratum is not None for one in parts]
+    prefixes = of_part([_id_prefix(plan, one) for one in parts], pa.string())
+    return [
+        pc.binary_join_element_wise(prefixes, rows[ROW].cast(pa.string()), "-"),
+        of_part([origin if flag else "real" for flag in made], pa.string()),
+        of_part([plan.generator.name if flag else None for flag in made], pa.string()),
+        of_part([_request_seed(plan, one) for one in parts], pa.int64()),
+        pc.binary_join_element_wise("real", rows[PARENT_ROW].cast(pa.string()), "-"),
+    ]
 
 
-def _real_ids(positions: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.binary_join_element_wise("real", positions.cast(pa.string()), "-")
+def _id_prefix(plan: Plan, part: Part) -> str:
+    if part.stratum is None:
+        return "real"
+    return f"made-{plan.strata.index(plan.stratum(part.stratum))}-{part.chunk}"
 
 
-def _constant(value: str, count: int) -> pa.Array:
-    return pa.repeat(pa.scalar(value), count)
+def _request_seed(plan: Plan, part: Part) -> int | None:
+    if part.stratum is None:
+        return None
+    return chunk_request(plan.seed, plan.stratum(part.stratum), part.chunk).seed
 
 
 def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table) -> WrittenShard:
@@ -104,8 +129,8 @@ def _repeating(rows: pa.Table) -> list[str]:
 
 
 def row_digests(rows: pa.Table) -> bytes:
-    """Return 16 bytes for each row, over all its columns, in order."""
-    return row_hashes(rows, lanes=2).astype("<u8").tobytes()
+    """Return 8 bytes for each row, over all its columns, in order."""
+    return row_hashes(rows).astype("<u8").tobytes()
 
 
 def content_hash(schema: pa.Schema, digests: Iterable[bytes]) -> str:
