@@ -11,6 +11,7 @@ import pyarrow.csv
 
 from flows.cli import QUIET
 from flows.progress import Silent, listening
+from pipelines.fill import StratumProgress
 from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
 
@@ -40,18 +41,28 @@ def make_spec(folder: Path, name: str, **parts: object) -> Spec:
 
 
 class Stopwatch(Silent):
-    """Notes when each step of a build began."""
+    """Notes when each step of a build began, and how the fill went once its actors were up."""
 
     def __init__(self) -> None:
         self.began: dict[str, float] = {}
+        self.accepted: list[tuple[float, int]] = []
 
     def step(self, name: str) -> None:
         """Note it."""
         self.began[name] = time.perf_counter()
 
+    def filled(self, progress: StratumProgress) -> None:
+        """Note it."""
+        self.accepted.append((time.perf_counter(), progress.accepted))
+
     def seconds(self, first: str, last: str) -> float:
         """Return the time from the beginning of one step to the beginning of another."""
         return self.began[last] - self.began[first]
+
+    def fill_rate(self) -> float:
+        """Return the rows a second of a fill of one class, from its first accepted chunk to its last."""
+        (first, before), (last, after) = self.accepted[0], self.accepted[-1]
+        return (after - before) / (last - first)
 
 
 def timed_build(spec: Spec) -> tuple[Manifest, Stopwatch]:

@@ -60,12 +60,16 @@ def main(rows: int = 1_000_000, rounds: int = 3) -> None:
             with actors.cluster(spec.generator):
                 manifest, watch = timed_build(spec)
             made = manifest.counts["rare"].synthetic
-            fill, write = watch.seconds("fill", "write"), watch.seconds("write", "report")
-            ratio = made / (fill + write) / bare
-            ratios.append(ratio)
-            print(f"bare loop {bare:,.0f} rows/s; fill {made / fill:,.0f}; with shards {made / (fill + write):,.0f}")
-            print(f"  ratio of fill alone {made / fill / bare:.2f}, with shards {ratio:.2f}")
-    print(f"throughput: median {sorted(ratios)[len(ratios) // 2]:.2f} x the bare loop ({machine()})")
+            fill, write = made / watch.fill_rate(), watch.seconds("write", "report")
+            print(f"bare loop {bare:,.0f} rows/s; two actors: {made / fill:,.0f} while they fill,", end=" ")
+            print(
+                f"{made / (fill + write):,.0f} with the shuffled shards; {watch.seconds('fill', 'write'):.1f} s of",
+                end=" ",
+            )
+            print(f"filling and {write:.1f} s of writing, the start of the actors counted")
+            ratios.append((made / fill / bare, made / (fill + write) / bare))
+    filling, whole = (sorted(part)[rounds // 2] for part in zip(*ratios, strict=True))
+    print(f"throughput: {filling:.2f} x the bare loop while filling, {whole:.2f} x with the shards ({machine()})")
 
 
 if __name__ == "__main__":
