@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -142,8 +143,7 @@ class GeneratorPool:
         except (RayActorError, OutOfMemoryError) as error:
             self._deaths[request.stratum, request.chunk] += 1
             if self._deaths[request.stratum, request.chunk] >= DEATHS:
-                told = str(error).strip().splitlines()[0]
-                problem = f"{DEATHS} actors died on it, the last with: {told}"
+                problem = f"{DEATHS} actors died on it, the last with: {_told(error)}"
                 raise GeneratorError(f"class {request.stratum!r}, chunk {request.chunk}: {problem}") from error
             self.submit(request)
             return None
@@ -152,6 +152,12 @@ class GeneratorPool:
         """End the actors; chunks that are under way are dropped, unless they are staged already."""
         for actor in self._actors:
             ray.kill(actor)
+
+
+def _told(error: Exception) -> str:
+    """Return what Ray says of a dead actor, short: its first line, and the last, where the cause stands."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines() if line.strip()]
+    return " … ".join(dict.fromkeys([lines[0], lines[-1]])) if lines else type(error).__name__
 
 
 def gpu_share(plan: Plan, choice: GeneratorChoice) -> float:

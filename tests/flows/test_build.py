@@ -180,3 +180,40 @@ def test_the_manifest_is_written_last_and_work_is_cleared(make_spec):
     assert newest.name == "manifest.json"
     assert not list(output.glob(".makeweight/work-*"))
     assert json.loads(newest.read_text())["rejections"] is not None
+
+
+def test_prefect_holds_the_counts_and_a_link_to_the_report(make_spec):
+    from prefect.artifacts import Artifact
+
+    spec = make_spec()
+    build(spec)
+    table = json.loads(Artifact.get("class-counts").data)
+    assert {row["class"]: row["target"] for row in table} == {"fair": 538, "fraud": 538}
+    assert f"file://{spec.output.path}/report.html" in Artifact.get("report").data
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 2 MB, where the machine lets us mount one."""
+    import subprocess
+
+    place = tmp_path / "small"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("may not mount a tmpfs here")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_is_told_and_the_build_goes_on_once_there_is_room(make_spec, small_disk):
+    ballast = small_disk / "out" / ".makeweight" / "ballast"
+    ballast.parent.mkdir(parents=True)
+    spec = make_spec(output={"path": str(small_disk / "out"), "shard_rows": 400})
+    ballast.write_bytes(b"x" * 1_900_000)
+    with pytest.raises(OutputError, match="the disk is full; make room and run the same command again"):
+        build(spec)
+    assert not (small_disk / "out" / "manifest.json").exists()
+    ballast.unlink()
+    build(spec)
+    assert verify(spec.output.path).problems == []
