@@ -24,6 +24,7 @@ from pipelines.plan import make_plan
 from pipelines.publish import REPORT, check_output, make_manifest, publish, publishing_folder
 from pipelines.registry import make_validators
 from pipelines.report import render_card
+from pipelines.storage import is_uri
 from pipelines.summary import summarise
 from pipelines.validate.base import Novelty, Sketching
 from pipelines.workspace import Workspace, workspace
@@ -115,10 +116,11 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
     """Fit the generator and the validators on the real rows; nothing when no rows are to be made."""
     if not _makes(plan):
         return
-    actors.run(fit_generator, plan, real, place.models, gpus=actors.gpu_share(plan, choice))
+    generator = actors.start(fit_generator, plan, real, place.models, gpus=actors.gpu_share(plan, choice))
     calls = [(plan, number, real, place.validators) for number in range(len(plan.validators))]
     for _ in actors.run_all(fit_validator, calls):
         pass
+    generator()
 
 
 @step
@@ -186,5 +188,6 @@ def announce(place: Workspace, manifest: Manifest) -> None:
     before = manifest.source_counts
     table = [{"class": name, "before": before[name], **counts.model_dump()} for name, counts in manifest.counts.items()]
     create_table_artifact(table=table, key="class-counts", description=f"{manifest.name}: rows of each class")
-    report = place.output.inner(REPORT)
-    create_link_artifact(link=f"file://{report}", key="report", link_text=f"Report of {manifest.name}")
+    report = place.output.at(REPORT).shown
+    link = report if is_uri(report) else f"file://{report}"
+    create_link_artifact(link=link, key="report", link_text=f"Report of {manifest.name}")

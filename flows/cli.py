@@ -70,6 +70,7 @@ def build(
             os.environ.setdefault(name, value)
         from flows.build import build as build_flow
         from flows.progress import listening
+        from pipelines.storage import Folder
 
         with _display(out) as display, listening(display):
             manifest = build_flow(asked, replace, made)
@@ -77,8 +78,10 @@ def build(
             _print_json(manifest.model_dump(mode="json"))
             return
         out.print(result_table(manifest))
-        path = asked.output.path
-        out.print(f"dataset  {path}\nreport   {path}/report.html\ncheck    makeweight verify {path}", markup=False)
+        dataset = Folder(asked.output.path)
+        report = dataset.at("report.html").shown
+        told = f"dataset  {dataset.shown}\nreport   {report}\ncheck    makeweight verify {dataset.shown}"
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -45,17 +45,23 @@ def cluster(choice: GeneratorChoice) -> Iterator[None]:
         ray.shutdown()
 
 
-def run(function: Callable[..., R], *args: Any, gpus: float = 0) -> R:
+def start(function: Callable[..., R], *args: Any, gpus: float = 0) -> Callable[[], R]:
+    """Start one step as a Ray task, away from the driver; what is returned waits for its result."""
+    ref = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=DEATHS)(function).remote(*args)
+    return lambda: cast(R, _get(ref))
+
+
+def run(function: Callable[..., R], *args: Any) -> R:
     """Run one step as a Ray task, away from the driver, and return what it returns."""
-    return next(iter(run_all(function, [args], gpus=gpus)))
+    return start(function, *args)()
 
 
-def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]], *, gpus: float = 0) -> Iterator[R]:
+def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Iterator[R]:
     """Run a function on each tuple of arguments as Ray tasks; yield the results in order.
 
-    No more are under way than there are CPUs, so that finished results do not pile up.
+    Hardly more are under way than there are CPUs, so that finished results do not pile up.
     """
-    task = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=DEATHS)(function)
+    task = ray.remote(num_cpus=1, max_retries=DEATHS)(function)
     ahead = max(2, int(ray.cluster_resources().get("CPU", 1)) + 1)
     pending: deque[Any] = deque()
     for args in calls:

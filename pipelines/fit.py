@@ -113,5 +113,5 @@ def _sha256(file: Path) -> str:
 def _refuse_changed(folder: Folder, path: Path) -> None:
     if json.loads(folder.read(RECORD)) != _hashes(path):
         raise MakeweightError(
-            f"{folder.path}: the files are not those that were saved there; remove the folder, and it is fitted anew"
+            f"{folder.shown}: the files are not those that were saved there; remove the folder, and it is fitted anew"
         )

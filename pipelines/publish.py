@@ -55,7 +55,7 @@ def read_manifest(folder: Folder) -> Manifest | None:
     try:
         return Manifest.model_validate_json(folder.read(MANIFEST))
     except ValueError as error:
-        raise OutputError(f"{folder.path}/{MANIFEST} is not a manifest of makeweight: {error}") from error
+        raise OutputError(f"{folder.shown}/{MANIFEST} is not a manifest of makeweight: {error}") from error
 
 
 def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None:
@@ -75,7 +75,7 @@ def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None
         return None
     differs = "spec" if theirs[0] != plan.spec_fingerprint else "source"
     raise OutputError(
-        f"{place.output.path} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
+        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
         "give another output.path, or --replace to put this build in its place"
     )
 
@@ -86,7 +86,7 @@ def _refuse_foreign(place: Workspace) -> None:
     foreign = sorted(info.base_name for info in found if info.base_name not in ours)
     if foreign:
         listed = ", ".join(map(repr, foreign[:3]))
-        raise OutputError(f"{place.output.path} is not empty (it holds {listed}); give an empty or new output.path")
+        raise OutputError(f"{place.output.shown} is not empty (it holds {listed}); give an empty or new output.path")
 
 
 def publishing_folder(place: Workspace) -> Folder:
@@ -106,7 +106,7 @@ def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> Non
 
 
 def _move(folder: Folder, output: Folder) -> None:
-    with explained(output.path):
+    with explained(output.shown):
         for name in (DATA, CARD, REPORT):
             output.remove(name)
             os.replace(folder.inner(name), output.inner(name))

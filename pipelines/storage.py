@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
@@ -34,6 +35,7 @@ def redacted(text: str) -> str:
     return re.sub(r"(?i)([?&][^=&\s]*(?:key|secret|token|password|sig)[^=&\s]*=)[^&\s'\"]+", r"\1***", text)
 
 
+@lru_cache(maxsize=64)
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a path or URI, and the path within it."""
     if is_uri(path):
@@ -50,7 +52,13 @@ class Folder:
 
     def at(self, name: str) -> "Folder":
         """Return the folder `name` below this one."""
-        return Folder(f"{self.path.rstrip('/')}/{name}")
+        place, question, options = self.path.partition("?") if is_uri(self.path) else (self.path, "", "")
+        return Folder(f"{place.rstrip('/')}/{name}{question}{options}")
+
+    @property
+    def shown(self) -> str:
+        """The folder's path as messages name it, without credentials."""
+        return redacted(self.path)
 
     @property
     def filesystem(self) -> fs.FileSystem:
@@ -109,7 +117,7 @@ class Folder:
         parent = os.path.dirname(self.inner()) if local else None
         if parent:
             os.makedirs(parent, exist_ok=True)
-        with explained(self.path), TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as temporary:
+        with explained(self.shown), TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as temporary:
             yield Path(temporary)
             self.remove()
             if local:
@@ -134,7 +142,7 @@ class Folder:
         try:
             if local:
                 os.makedirs(os.path.dirname(final), exist_ok=True)
-            with explained(self.path), self.filesystem.open_output_stream(target) as sink:
+            with explained(self.shown), self.filesystem.open_output_stream(target) as sink:
                 yield sink
             if local:
                 if durable:

@@ -35,7 +35,7 @@ def verify(path: str, on_shard: Callable[[Shard], None] = lambda _: None) -> Ver
     folder = Folder(path)
     manifest = read_manifest(folder)
     if manifest is None:
-        raise OutputError(f"{path} holds no complete dataset: there is no manifest.json; run its build again")
+        raise OutputError(f"{folder.shown} holds no complete dataset: there is no manifest.json; run its build again")
     found = Verification(manifest)
     counts: Counter[tuple[str, bool]] = Counter()
     digests: list[bytes] = []

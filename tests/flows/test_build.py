@@ -188,7 +188,7 @@ def test_prefect_holds_the_counts_and_a_link_to_the_report(make_spec):
     spec = make_spec()
     build(spec)
     table = json.loads(Artifact.get("class-counts").data)
-    assert {row["class"]: row["target"] for row in table} == {"fair": 538, "fraud": 538}
+    assert {row["class"]: row["target"] for row in table} == {"fair": 539, "fraud": 539}
     assert f"file://{spec.output.path}/report.html" in Artifact.get("report").data
 
 
@@ -217,3 +217,40 @@ def test_a_full_disk_is_told_and_the_build_goes_on_once_there_is_room(make_spec,
     ballast.unlink()
     build(spec)
     assert verify(spec.output.path).problems == []
+
+
+@pytest.fixture
+def bucket():
+    """A bucket on a real S3 server on this machine, as a URI."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "s3", endpoint_url=f"http://{host}:{port}", aws_access_key_id="key", aws_secret_access_key="hush", region_name="us-east-1"
+    )  # fmt: skip
+    client.create_bucket(Bucket="data")
+    yield f"s3://key:hush@data/{{}}?endpoint_override={host}:{port}&scheme=http&region=us-east-1", client
+    server.stop()
+
+
+def test_source_and_output_on_an_object_store(make_spec, source, bucket):
+    uri, client = bucket
+    client.put_object(Bucket="data", Key="payments.csv", Body=source.read_bytes())
+    local = build(make_spec())
+    spec = make_spec(
+        source={"path": uri.format("payments.csv"), "label": "label"},
+        output={"path": uri.format("out"), "shard_rows": 400},
+    )
+    manifest = build(spec)
+    assert manifest.content_hash == local.content_hash
+    assert manifest.shards == local.shards
+    assert verify(spec.output.path).problems == []
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket="data", Prefix="out/")["Contents"]]
+    assert "out/manifest.json" in keys
+    assert not [key for key in keys if "work-" in key]
+    for key in ("out/manifest.json", "out/report.html", "out/README.md"):
+        assert b"hush" not in client.get_object(Bucket="data", Key=key)["Body"].read()
+    assert build(spec) == manifest, "a complete build is found again"

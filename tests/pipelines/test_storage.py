@@ -1,0 +1,55 @@
+"""Folders: whole files or none, on a local disk and on an object store."""
+
+import pyarrow as pa
+import pytest
+
+from pipelines.storage import Folder, redacted
+from schemas.errors import OutputError
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    folder = Folder(str(tmp_path))
+    with pytest.raises(RuntimeError), folder.writing("a/b.txt") as sink:
+        sink.write(b"half")
+        raise RuntimeError
+    assert folder.files() == []
+    folder.write("a/b.txt", b"whole")
+    assert [info.base_name for info in folder.files()] == ["b.txt"]
+    assert folder.read("a/b.txt") == b"whole"
+
+
+def test_filling_replaces_a_folder_whole_or_not_at_all(tmp_path):
+    folder = Folder(str(tmp_path / "model"))
+    with folder.filling() as path:
+        (path / "old").write_text("1")
+    with pytest.raises(RuntimeError), folder.filling() as path:
+        (path / "new").write_text("2")
+        raise RuntimeError
+    assert [info.base_name for info in folder.files()] == ["old"]
+    with folder.filling() as path:
+        (path / "new").write_text("2")
+    assert [info.base_name for info in folder.files()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_arrow_files_are_mapped_and_a_cut_one_is_noticed(tmp_path):
+    folder = Folder(str(tmp_path))
+    folder.write_arrow("t.arrow", pa.table({"a": range(1000)}))
+    assert folder.read_arrow("t.arrow")["a"].to_pylist() == list(range(1000))
+    whole = folder.read("t.arrow")
+    (tmp_path / "cut.arrow").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(pa.ArrowInvalid):
+        folder.read_arrow("cut.arrow")
+
+
+def test_a_place_that_may_not_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises((OutputError, OSError)):
+        Folder(str(tmp_path / "file")).write("x", b"")
+
+
+def test_folders_below_a_uri_keep_its_options():
+    below = Folder("s3://key:secret@bucket/out?region=eu").at("data")
+    assert below.path == "s3://key:secret@bucket/out/data?region=eu"
+    assert below.shown == "s3://***@bucket/out/data?region=eu"
+    assert "secret" not in redacted(below.path)
