@@ -146,7 +146,7 @@ class PlainDisplay:
     def filled(self, progress: StratumProgress) -> None:
         """Say how far a class is, if it is full or nothing was said for a while."""
         now = time.monotonic()
-        if progress.missing and now - self._last < PLAIN_SECONDS:
+        if not progress.candidates or (progress.missing and now - self._last < PLAIN_SECONDS):
             return
         self._last = now
         kept = f"{_rate(progress.rejected, progress.candidates):.0%} of candidates kept"

@@ -228,9 +228,8 @@ def bucket():
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
-    client = boto3.client(
-        "s3", endpoint_url=f"http://{host}:{port}", aws_access_key_id="key", aws_secret_access_key="hush", region_name="us-east-1"
-    )  # fmt: skip
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "hush"}
+    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
     client.create_bucket(Bucket="data")
     yield f"s3://key:hush@data/{{}}?endpoint_override={host}:{port}&scheme=http&region=us-east-1", client
     server.stop()
