@@ -13,6 +13,8 @@ from schemas.errors import Fault, Lines, SpecError
 from schemas.spec import Spec, parse
 
 MAX_BYTES = 1_000_000
+PATH_KEYS = {"file", "examples", "model", "back"}
+"""Parameters of generators and validators that may hold a path."""
 
 
 def load_spec(path: str, overrides: Sequence[str] = ()) -> tuple[Spec, Lines]:
@@ -107,6 +109,10 @@ def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple
             yield from _lines(item, (*path, number))
 
 
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
 def _override(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
@@ -124,6 +130,13 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 
 def _absolute(data: dict[str, Any], base: str) -> None:
+    generator = data.get("generator")
+    steps = [generator.get("params") if isinstance(generator, dict) else None]
+    steps += [part for step in _items(data.get("validate")) if isinstance(step, dict) for part in step.values()]
+    for params in (step for step in steps if isinstance(step, dict)):
+        for key in PATH_KEYS & set(params):
+            if os.path.exists(path := os.path.join(base, str(params[key]))):  # else it may name a model on a hub
+                params[key] = path
     for part in ("source", "output"):
         section = data.get(part)
         path = section.get("path") if isinstance(section, dict) else None

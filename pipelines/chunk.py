@@ -79,8 +79,11 @@ class ChunkMaker:
 
 
 def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each row over all columns but ids; shape (rows,)."""
-    return row_hashes(table.select([c.name for c in plan.profile.columns if c.role != "id"]))
+    """Return a 64-bit hash of each row, shape (rows,): over all columns but ids, or over a text and its class."""
+    columns = [column.name for column in plan.profile.columns if column.role != "id"]
+    if plan.profile.text:
+        columns = [plan.profile.text, *plan.by]  # what else describes a real text is null in a made one
+    return row_hashes(table.select(columns))
 
 
 def _reasons(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:

@@ -43,8 +43,8 @@ def card_header(manifest: Manifest) -> dict[str, Any]:
     return {
         "pretty_name": printable(manifest.name),
         "size_categories": [size_category(manifest.rows)],
-        "task_categories": ["tabular-classification"],
-        "tags": [*(["synthetic"] if made else []), "makeweight", "class-balanced", "tabular"],
+        "task_categories": [f"{manifest.modality}-classification"],
+        "tags": [*(["synthetic"] if made else []), "makeweight", "class-balanced", manifest.modality],
         "configs": [{"config_name": "default", "data_files": files}],
     }
 

@@ -46,6 +46,11 @@ def source_columns(table: pa.Table) -> list[str]:
     return [name for name in table.column_names if name not in (STRATUM, REASON)]
 
 
+def text_column(manifest: Manifest) -> str | None:
+    """Return the name of the column that holds the text, of a dataset of texts."""
+    return next((column.name for column in manifest.columns if column.role == "text"), None)
+
+
 def by_size(manifest: Manifest) -> list[str]:
     """Return the strata, those with the most source rows first."""
     return sorted(manifest.counts, key=lambda name: (-manifest.source_counts.get(name, 0), name))

@@ -14,13 +14,16 @@ from pipelines.report.overview import (
     timing_section,
 )
 from pipelines.report.samples import rejected_section, sample_section
+from pipelines.report.text import text_sample_section, text_section
 
 SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
     class_section,
     rejection_section,
     distribution_section,
     association_section,
+    text_section,
     sample_section,
+    text_sample_section,
     rejected_section,
     timing_section,
     provenance_section,

@@ -11,6 +11,8 @@ from pipelines.report.wording import Cell, cell
 from schemas.arrow import STRATUM
 
 SAMPLED_CLASSES, SAMPLED_ROWS, SAMPLED_COLUMNS, REJECTED_ROWS = 6, 3, 40, 20
+LONG_TEXT = 280
+"""Characters of a text that are shown; of a longer one, those from the middle are left out."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ def sample_section(data: ReportData) -> Section | None:
     real, synthetic = strata_of(data.real), strata_of(data.synthetic)
     there = set(synthetic)
     names = sorted((name for name in counts if name in there), key=lambda name: (-counts[name].synthetic, name))
-    if not names:
+    if not names or data.manifest.modality == "text":
         return None
     columns = source_columns(data.real)
     shown = columns[:SAMPLED_COLUMNS]
@@ -72,8 +74,9 @@ def _sample(data: ReportData, name: str, real: list[int], synthetic: list[int], 
 
 @dataclass(frozen=True)
 class RejectedRows:
-    """Rejected candidates as (class, reason, cells)."""
+    """Rejected candidates as (class, reason, cells); `texts` says that cells may hold long texts."""
 
+    texts: bool
     columns: list[str]
     rows: list[tuple[str, str, list[Cell]]]
     columns_left_out: int
@@ -88,11 +91,12 @@ def rejected_section(data: ReportData) -> Section | None:
     columns = source_columns(table)
     shown = columns[:SAMPLED_COLUMNS]
     head = table.slice(0, REJECTED_ROWS)
-    values = [[cell(value, 28) for value in head.column(column).to_pylist()] for column in shown]
+    most = {column.name: LONG_TEXT for column in data.manifest.columns if column.role == "text"}
+    values = [[cell(value, most.get(name, 28)) for value in head.column(name).to_pylist()] for name in shown]
     classes, reasons = (head.column(name).cast("string").to_pylist() for name in (STRATUM, REASON))
     rows = [
         (str(c), str(r), [column[i] for column in values])
         for i, (c, r) in enumerate(zip(classes, reasons, strict=True))
     ]
-    view = RejectedRows(shown, rows, len(columns) - len(shown), table.num_rows - head.num_rows)
+    view = RejectedRows(bool(most), shown, rows, len(columns) - len(shown), table.num_rows - head.num_rows)
     return Section("rejected", "Rejected rows", "report_rejected.html", view)

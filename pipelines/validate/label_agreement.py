@@ -21,6 +21,7 @@ from pydantic import Field
 
 from generators import base
 from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.classes import Classes, agreement, class_codes
 from pipelines.validate.features import Feature, encode, learn_features
 from pipelines.validate.sample import stratified_sample
 from schemas.arrow import arrow_type
@@ -61,12 +62,12 @@ class LabelAgreement:
     def fit(self, real: Iterable[Batch]) -> None:
         """Fit the classifier on a fair sample of the rows; the model depends on the rows alone, not on their order."""
         self._model, self._features = None, []
-        seen = _Classes(self._classes.type)
+        seen = Classes(self._classes.type)
         table = stratified_sample(self._labelled(real, seen), self._params.fit_rows)
         self._classes = seen.ordered()
         self._features = learn_features(table, self._names)
         if self._features and len(self._classes) > 1:
-            target = _codes(table.column(self._label), self._classes)
+            target = class_codes(table.column(self._label), self._classes)
             categorical = [feature.categories is not None for feature in self._features]
             threads = None if len(table) > _ROWS_FOR_THREADS else 1
             with _threads().limit(limits=threads):
@@ -74,11 +75,8 @@ class LabelAgreement:
 
     def check(self, batch: Batch) -> Verdict:
         """Refuse the rows whose class is less likely than `min_probability`."""
-        codes = _codes(batch.table.column(self._label), self._classes)
-        unknown = codes < 0
-        unlikely = ~unknown & (self._probability(batch.table, codes) < self._params.min_probability)
-        details = {"not a class of the real rows": int(unknown.sum()), "unlikely class": int(unlikely.sum())}
-        return Verdict(~(unknown | unlikely), {detail: count for detail, count in details.items() if count})
+        codes = class_codes(batch.table.column(self._label), self._classes)
+        return agreement(codes, self._probability(batch.table, codes), self._params.min_probability)
 
     def save(self, path: Path) -> None:
         """Write classes.parquet, features.json and, where there is a model, model.joblib."""
@@ -98,7 +96,7 @@ class LabelAgreement:
         self._model = joblib.load(path / "model.joblib") if (path / "model.joblib").exists() else None
 
     def _labelled(
-        self, real: Iterable[Batch], seen: "_Classes"
+        self, real: Iterable[Batch], seen: Classes
     ) -> Iterator[tuple[pa.Table, NDArray[np.uint64], NDArray[np.int64]]]:
         """Yield the columns that matter, fingerprints and class numbers of the rows that have a label."""
         for batch in real:
@@ -116,24 +114,6 @@ class LabelAgreement:
         return chances[np.arange(len(codes)), codes]
 
 
-class _Classes:
-    """Numbers classes in the order of first sight while the rows stream by."""
-
-    def __init__(self, kind: pa.DataType) -> None:
-        self._values = pa.array([], kind)
-
-    def number(self, labels: pa.ChunkedArray) -> NDArray[np.int64]:
-        """Return the number of each label (none null); new ones get the next numbers."""
-        distinct = labels.unique()
-        fresh = distinct.filter(pc.invert(pc.is_in(distinct, value_set=self._values)))
-        self._values = pa.concat_arrays([self._values, fresh])
-        return _codes(labels, self._values)
-
-    def ordered(self) -> pa.Array:
-        """Return the classes in the order of their values, which does not depend on the stream's."""
-        return self._values.take(pc.sort_indices(self._values))
-
-
 @cache
 def _threads() -> Any:
     """Return what limits scikit-learn's threads (the result does not depend on them); finding its libraries is slow.
@@ -144,15 +124,6 @@ def _threads() -> Any:
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()
-
-
-def _codes(labels: pa.ChunkedArray, classes: pa.Array) -> NDArray[np.int64]:
-    """Return each label's place among the classes, -1 where it has none."""
-    places = pc.fill_null(pc.index_in(labels, value_set=classes), -1)
-    if pa.types.is_boolean(labels.type) or labels.null_count:
-        places = pc.if_else(pc.is_valid(labels), places, -1)
-    codes: NDArray[np.int64] = places.to_numpy().astype(np.int64)
-    return codes
 
 
 def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categorical: list[bool], max_iter: int) -> Any:

@@ -71,3 +71,14 @@ def test_overrides(write):
     assert "did you mean 'seed'" in refused(write(GOOD), ["sed=3"])
     assert "--set takes key.of.spec=value" in refused(write(GOOD), ["seed"])
     assert "holds no keys" in refused(write(GOOD), ["name.x=1"])
+
+
+def test_files_that_parameters_name_are_relative_to_the_spec_too(write, tmp_path):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "words.txt").write_text("darn\n")
+    text = (
+        GOOD + "generator: {params: {model: tiny, back: some/hub-id}}\nvalidate: [{inappropriate: {file: words.txt}}]\n"
+    )
+    spec, _ = load_spec(write(text))
+    assert spec.generator.params == {"model": str(tmp_path / "tiny"), "back": "some/hub-id"}
+    assert spec.validators[0].params == {"file": str(tmp_path / "words.txt")}

@@ -1,4 +1,4 @@
-"""A table much like Adult, and plans for any table."""
+"""A table much like Adult, texts much like short messages, and plans for any table."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
@@ -12,12 +12,12 @@ from threadpoolctl import threadpool_limits
 
 from pipelines.fingerprint import row_hashes
 from pipelines.validate.base import Batch
-from schemas.plan import Column, Plan, SourceProfile, Step, Stratum
+from schemas.plan import Column, Plan, Role, SourceProfile, Step, Stratum
 
 PlanOf = Callable[..., Plan]
 
 
-def _column(name: str, values: pa.ChunkedArray) -> Column:
+def _column(name: str, values: pa.ChunkedArray, role: Role | None) -> Column:
     text = pa.types.is_string(values.type)
     ranged = not text and not pa.types.is_boolean(values.type)
     low, high = pc.min_max(values).as_py().values() if ranged else (None, None)
@@ -25,16 +25,17 @@ def _column(name: str, values: pa.ChunkedArray) -> Column:
     return Column(
         name=name,
         type=str(values.type),
-        role="id" if name == "id" else "feature",
+        role=role or ("id" if name == "id" else "feature"),
         nulls=values.null_count,
         minimum=plain[0],
         maximum=plain[1],
-        categories=sorted(values.drop_null().unique().to_pylist()) if text else None,
+        categories=sorted(values.drop_null().unique().to_pylist()) if text and role != "text" else None,
     )
 
 
-def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None) -> Plan:
-    columns = [_column(name, table.column(name)) for name in table.column_names]
+def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None, text: str | None = None) -> Plan:
+    """Return a plan; of texts, where `text` names their column."""
+    columns = [_column(name, table.column(name), "text" if name == text else None) for name in table.column_names]
     counts = [([pair["values"]], pair["counts"]) for pair in table.column(label).value_counts().to_pylist()]
     profile = SourceProfile(
         path="adult.csv", format="csv", files=["adult.csv"], bytes=1, rows=len(table), dropped=0, columns=columns,
@@ -42,7 +43,7 @@ def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None) 
     )  # fmt: skip
     strata = [Stratum(name=str(key[0]), key=key, real=n, target=n, chunk_rows=8) for key, n in counts]
     return Plan(
-        name="test", seed=0, modality="tabular", label=label, profile=profile, strata=strata,
+        name="test", seed=0, modality="text" if text else "tabular", label=label, profile=profile, strata=strata,
         generator=Step(name="resample", params={}), validators=steps or [], attempts_per_row=20, fit_rows=1000,
         shard_rows=1000, splits={"train": 1.0}, spec_fingerprint="0",
     )  # fmt: skip
@@ -72,6 +73,19 @@ def adult_like(rows: int, seed: int = 0) -> pa.Table:
     return pa.table(columns)
 
 
+def sms_like(rows: int, seed: int = 0) -> pa.Table:
+    """Messages of two classes that share half of their words."""
+    rng = np.random.default_rng(seed)
+    common = [f"{a}{b}" for a in ("mor", "ten", "la", "vis", "ko") for b in ("ning", "der", "ter", "on", "ma", "li")]
+    own = {"ham": [f"{word}y" for word in common], "spam": [f"win{word}" for word in common]}
+    labels = np.where(rng.random(rows) < 0.3, "spam", "ham").tolist()
+    texts = []
+    for label in labels:
+        words = rng.choice(common + own[label], int(rng.integers(4, 20)))
+        texts.append(f"{' '.join(words).capitalize()}{rng.choice(['.', '!', '?', '...'])}")
+    return pa.table({"id": pa.array(np.arange(rows)), "label": labels, "text": texts})
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Many small fits: threads that wait for one another on a busy machine cost more than they bring."""
@@ -89,6 +103,17 @@ def unseen() -> pa.Table:
     """Rows of the same kind, with ages that Adult has; every tenth is a copy of a real row."""
     fresh = adult_like(400, seed=1)
     return pa.concat_tables([fresh, adult_like(3000).slice(100, 40)])
+
+
+@pytest.fixture(scope="session")
+def sms() -> pa.Table:
+    return sms_like(1500)
+
+
+@pytest.fixture(scope="session")
+def unseen_sms() -> pa.Table:
+    """Messages of the same kind; the last ones are copies of real ones."""
+    return pa.concat_tables([sms_like(200, seed=1), sms_like(1500).slice(100, 30)])
 
 
 @pytest.fixture(scope="session")

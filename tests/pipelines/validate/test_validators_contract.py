@@ -17,15 +17,37 @@ from schemas.plan import Plan, Step
 BatchOf = Callable[[pa.Table], Batch]
 
 
-@pytest.fixture(params=sorted(VALIDATORS))
-def step(request: pytest.FixtureRequest) -> Step:
-    params: dict[str, Any] = {"schema": {"constraints": ["age >= 18"]}}
-    return Step(name=request.param, params=params.get(request.param, {}))
+PARAMS: dict[str, dict[str, Any]] = {
+    "schema": {"constraints": ["age >= 18"]},
+    "pii": {"kinds": ["email", "card"]},
+    "inappropriate": {"words": ["morning"]},
+}
+
+
+@pytest.fixture(params=[(modality, name) for modality, names in VALIDATORS.items() for name in names], ids="-".join)
+def chosen(request: pytest.FixtureRequest) -> tuple[str, str]:
+    chosen: tuple[str, str] = request.param
+    return chosen
 
 
 @pytest.fixture
-def plan(adult: pa.Table, plan_of: Callable[..., Plan], step: Step) -> Plan:
-    return plan_of(adult, "income", [step])
+def step(chosen: tuple[str, str]) -> Step:
+    return Step(name=chosen[1], params=PARAMS.get(chosen[1], {}))
+
+
+@pytest.fixture
+def real(chosen: tuple[str, str], adult: pa.Table, sms: pa.Table) -> pa.Table:
+    return {"tabular": adult, "text": sms}[chosen[0]]
+
+
+@pytest.fixture
+def fresh(chosen: tuple[str, str], unseen: pa.Table, unseen_sms: pa.Table) -> pa.Table:
+    return {"tabular": unseen, "text": unseen_sms}[chosen[0]]
+
+
+@pytest.fixture
+def plan(chosen: tuple[str, str], real: pa.Table, plan_of: Callable[..., Plan], step: Step) -> Plan:
+    return plan_of(real, "income", [step]) if chosen[0] == "tabular" else plan_of(real, "label", [step], "text")
 
 
 def _fitted(plan: Plan, batches: list[Batch]) -> Validator:
@@ -39,51 +61,51 @@ def _cut(table: pa.Table, rows: int, batch_of: BatchOf) -> list[Batch]:
 
 
 def test_defaults_are_known() -> None:
-    assert all(name in VALIDATORS for names in DEFAULTS.values() for name in names)
+    assert all(name in VALIDATORS[modality] for modality, names in DEFAULTS.items() for name in names)
 
 
-def test_verdict_has_the_batch_s_shape_and_details_that_add_up(plan, adult, unseen, batch_of: BatchOf) -> None:
-    verdict = _fitted(plan, [batch_of(adult)]).check(batch_of(unseen))
+def test_verdict_has_the_batch_s_shape_and_details_that_add_up(plan, real, fresh, batch_of: BatchOf) -> None:
+    verdict = _fitted(plan, [batch_of(real)]).check(batch_of(fresh))
     assert verdict.keep.dtype == np.bool_
-    assert verdict.keep.shape == (len(unseen),)
+    assert verdict.keep.shape == (len(fresh),)
     assert verdict.keep.any()
     assert sum(verdict.details.values()) == (~verdict.keep).sum()
     assert all(count > 0 for count in verdict.details.values())
 
 
-def test_saved_and_loaded_gives_the_same_verdicts(plan, adult, unseen, batch_of: BatchOf, tmp_path: Path) -> None:
-    fitted = _fitted(plan, [batch_of(adult)])
+def test_saved_and_loaded_gives_the_same_verdicts(plan, real, fresh, batch_of: BatchOf, tmp_path: Path) -> None:
+    fitted = _fitted(plan, [batch_of(real)])
     fitted.save(tmp_path)
     [loaded] = make_validators(plan)
     loaded.load(tmp_path)
-    before, after = fitted.check(batch_of(unseen)), loaded.check(batch_of(unseen))
+    before, after = fitted.check(batch_of(fresh)), loaded.check(batch_of(fresh))
     np.testing.assert_array_equal(before.keep, after.keep)
     assert before.details == after.details
     if isinstance(fitted, Sketching):
         assert isinstance(loaded, Sketching)
-        np.testing.assert_array_equal(fitted.sketch(batch_of(unseen)), loaded.sketch(batch_of(unseen)))
+        np.testing.assert_array_equal(fitted.sketch(batch_of(fresh)), loaded.sketch(batch_of(fresh)))
 
 
-def test_fitted_twice_saves_the_same_bytes(plan, adult, batch_of: BatchOf, tmp_path: Path) -> None:
+def test_fitted_twice_saves_the_same_bytes(plan, real, batch_of: BatchOf, tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        _fitted(plan, [batch_of(adult)]).save(tmp_path / name)
+        _fitted(plan, [batch_of(real)]).save(tmp_path / name)
     files = sorted(file.name for file in (tmp_path / "one").iterdir())
     assert files == sorted(file.name for file in (tmp_path / "two").iterdir())
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
 
 
-def test_verdicts_do_not_depend_on_batches(plan, adult, unseen, batch_of: BatchOf) -> None:
-    whole = _fitted(plan, [batch_of(adult)]).check(batch_of(unseen)).keep
-    shuffled = adult.take(np.random.default_rng(2).permutation(len(adult)))
+def test_verdicts_do_not_depend_on_batches(plan, real, fresh, batch_of: BatchOf) -> None:
+    whole = _fitted(plan, [batch_of(real)]).check(batch_of(fresh)).keep
+    shuffled = real.take(np.random.default_rng(2).permutation(len(real)))
     validator = _fitted(plan, _cut(shuffled, 700, batch_of))
-    parts = [validator.check(batch).keep for batch in _cut(unseen, 33, batch_of)]
+    parts = [validator.check(batch).keep for batch in _cut(fresh, 33, batch_of)]
     np.testing.assert_array_equal(np.concatenate(parts), whole)
 
 
-def test_real_and_candidate_rows_are_left_alone(plan, adult, unseen, batch_of: BatchOf) -> None:
-    batch = batch_of(unseen)
+def test_real_and_candidate_rows_are_left_alone(plan, real, fresh, batch_of: BatchOf) -> None:
+    batch = batch_of(fresh)
     fingerprints = batch.fingerprints.copy()
     validator = _fitted(plan, [batch])
     validator.check(batch)
@@ -92,24 +114,24 @@ def test_real_and_candidate_rows_are_left_alone(plan, adult, unseen, batch_of: B
     np.testing.assert_array_equal(batch.fingerprints, fingerprints)
 
 
-def test_no_rows(plan, adult, batch_of: BatchOf) -> None:
-    validator = _fitted(plan, [batch_of(adult.slice(0, 0)), batch_of(adult)])
-    empty = batch_of(adult.slice(0, 0))
+def test_no_rows(plan, real, batch_of: BatchOf) -> None:
+    validator = _fitted(plan, [batch_of(real.slice(0, 0)), batch_of(real)])
+    empty = batch_of(real.slice(0, 0))
     assert validator.check(empty).keep.shape == (0,)
     if isinstance(validator, Sketching):
         assert validator.novelty().admit(validator.sketch(empty)).shape == (0,)
 
 
-def test_sketches_are_of_fixed_width_and_a_novelty_sees_nothing_else(plan, adult, unseen, batch_of: BatchOf) -> None:
-    validator = _fitted(plan, [batch_of(adult)])
+def test_sketches_are_of_fixed_width_and_a_novelty_sees_nothing_else(plan, real, fresh, batch_of: BatchOf) -> None:
+    validator = _fitted(plan, [batch_of(real)])
     if not isinstance(validator, Sketching):
         pytest.skip("does not compare candidates")
     [unfitted] = make_validators(plan)
     assert isinstance(unfitted, Sketching)
     novelty = unfitted.novelty()
-    sketches = validator.sketch(batch_of(unseen))
+    sketches = validator.sketch(batch_of(fresh))
     assert sketches.dtype == np.uint64
-    assert len(sketches) == len(unseen)
+    assert len(sketches) == len(fresh)
     assert novelty.admit(sketches[:0]).shape == (0,)
     assert novelty.admit(sketches).any()
     assert not novelty.admit(sketches).any()

@@ -1,0 +1,107 @@
+"""Pretrained encoders of texts by the transformers library, from a local folder or a hub id. Knows no validator.
+
+Texts are padded to a multiple of 32 tokens and taken 32 at a time, so that what a text gets does not depend on those
+around it: batches of other shapes would change the last digits.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generators.random import seeded
+from generators.text.pretrained import context_of, quiet
+from schemas.errors import MakeweightError
+
+_ROWS, _STEP, _LONGEST = 32, 32, 512
+Floats = NDArray[np.float64]
+
+
+class Encoder:
+    """A pretrained model, on a GPU if there is one."""
+
+    def __init__(self, name: str, task: Literal["embed", "classify"]) -> None:
+        """Load the model; raises MakeweightError where there is none of that name, or none for that task."""
+        import torch
+
+        model, self._tokenizer = _load(name, task)
+        self._model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+        places = min(_LONGEST, context_of(model) or _LONGEST)
+        self._longest = places - places % _STEP or places
+
+    @property
+    def labels(self) -> list[str]:
+        """The classes of a classifier, in the order of `scores`."""
+        return [str(name) for _, name in sorted(self._model.config.id2label.items())]
+
+    def vectors(self, texts: Sequence[str]) -> Floats:
+        """Return the mean of each text's token vectors, scaled to length 1; shape (texts, width)."""
+        return self._each(texts, lambda out, mask: _mean(out.last_hidden_state, mask))
+
+    def scores(self, texts: Sequence[str]) -> Floats:
+        """Return each class's probability; shape (texts, classes)."""
+        return self._each(texts, lambda out, _: out.logits.softmax(dim=-1))
+
+    def _each(self, texts: Sequence[str], pick: Callable[[Any, Any], Any]) -> Floats:
+        """Return what `pick` takes of the model's output, for each text; texts of like length go together."""
+        tokens = self._tokenizer(list(texts), truncation=True, max_length=self._longest)["input_ids"] if texts else []
+        widths = np.array([min(self._longest, -(-max(1, len(one)) // _STEP) * _STEP) for one in tokens], np.int64)
+        rows: list[Floats | None] = [None] * len(tokens)
+        for width in np.unique(widths):
+            places = np.flatnonzero(widths == width)
+            for start in range(0, len(places), _ROWS):
+                part = places[start : start + _ROWS]
+                found = self._batch([tokens[place] for place in part], int(width), pick)
+                for place, row in zip(part, found, strict=False):
+                    rows[place] = row
+        return np.array(rows, np.float64).reshape(len(rows), -1)
+
+    def _batch(self, tokens: list[list[int]], width: int, pick: Callable[[Any, Any], Any]) -> Floats:
+        import torch
+
+        ids = torch.full((_ROWS, width), self._tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(ids)
+        mask[:, 0] = 1  # rows that fill the batch up see one token
+        for row, one in enumerate(tokens):
+            ids[row, : len(one)] = torch.tensor(one, dtype=ids.dtype)
+            mask[row, : len(one)] = 1
+        ids, mask = ids.to(self._model.device), mask.to(self._model.device)
+        with torch.inference_mode():
+            found: Floats = pick(self._model(input_ids=ids, attention_mask=mask), mask).double().cpu().numpy()
+        return found
+
+
+def _mean(states: Any, mask: Any) -> Any:
+    """Return the mean over the tokens that are there (Reimers and Gurevych 2019), of length 1."""
+    import torch
+
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return torch.nn.functional.normalize((states * weights).sum(1) / weights.sum(1).clamp(min=1), dim=-1)
+
+
+def _load(name: str, task: str) -> tuple[Any, Any]:
+    """Return the model and its tokenizer; the global random state stays as it is."""
+    import torch
+    import transformers
+
+    kind = transformers.AutoModel if task == "embed" else transformers.AutoModelForSequenceClassification
+    with quiet(), seeded(0):  # a model is filled with random weights before the file's are read
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name)
+            model, info = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+        except (OSError, ValueError, ImportError, KeyError) as error:
+            raise MakeweightError(
+                f"cannot load {name!r} as a model of texts: {_first_line(error)}; give a folder that transformers'"
+                " save_pretrained wrote (model and tokenizer), or a hub id that can be reached"
+            ) from error
+    if task == "classify" and info["missing_keys"]:
+        raise MakeweightError(
+            f"{name!r} is no classifier: its files lack {', '.join(sorted(info['missing_keys'])[:3])}; give a model"
+            " that was trained for text classification"
+        )
+    return model, tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,247 @@
+"""Sections for datasets of texts: lengths, words, diversity, and texts side by side."""
+
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from pipelines.report.compare import Floats, Mix, gap, halves, mix, moments, present, strata_of
+from pipelines.report.data import ReportData, Section, text_column
+from pipelines.report.fidelity import bins
+from pipelines.report.language import MOST_CHARACTERS, Bag, bags, distinct_n, log_odds, self_bleu
+from pipelines.report.plots import bars_plot, histogram_plot
+from pipelines.report.samples import LONG_TEXT
+from pipelines.report.wording import Cell, cell, figure
+from pipelines.validate.text.words import words_of
+
+SHOWN_CLASSES, SHOWN_TEXTS, TELLING_WORDS, FREQUENT_WORDS = 6, 5, 10, 8
+DISTINCT_TEXTS, BLEU_TEXTS = 300, 40
+Strata = tuple[NDArray[Any], NDArray[Any]]
+_TELLING = 1.96  # standard deviations from which a word is called telling
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of texts, real against synthetic: its plot, distance, distance by chance, and what is typical."""
+
+    name: str
+    plot: Markup
+    distance: float | None
+    chance: float | None
+    typical: tuple[str, str]
+    remark: str
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Words of one class, each with its score, the most telling first.
+
+    `real` and `synthetic` tell the class's rows from real rows of other classes; `missing` are those that real rows
+    of the class have more of than synthetic ones, `excess` those that they have less of.
+    """
+
+    name: str
+    real: list[tuple[Cell, float, bool]]
+    synthetic: list[tuple[Cell, float, bool]]
+    missing: list[tuple[Cell, float, bool]]
+    excess: list[tuple[Cell, float, bool]]
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Diversity of one class, as (real, synthetic), from the same number of texts on both sides."""
+
+    name: str
+    texts: int
+    distinct: list[tuple[float | None, float | None]]
+    bleu_texts: int
+    bleu: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The view of the section; `strata` are the classes that are compared."""
+
+    strata: list[str]
+    real_rows: int
+    synthetic_rows: int
+    measures: list[Measure]
+    unseen: float
+    telling: list[Telling]
+    diversity: list[Diversity]
+    left_out: int
+
+
+def text_section(data: ReportData) -> Section | None:
+    """Return how the texts of real and synthetic rows compare; nothing for other datasets or without synthetic rows."""
+    name = text_column(data.manifest)
+    if name is None or not data.synthetic.num_rows:
+        return None
+    weights = mix(data)
+    sides = [table.column(name).to_pylist() for table in (data.real, data.synthetic)]
+    words, (real, synthetic) = bags(sides)
+    shown = _shown(data, weights)
+    strata = strata_of(data.real), strata_of(data.synthetic)
+    view = Texts(
+        strata=weights.strata,
+        real_rows=int((weights.real > 0).sum()),
+        synthetic_rows=int((weights.synthetic > 0).sum()),
+        measures=_measures(sides, real, synthetic, words, weights) if weights.strata else [],
+        unseen=_unseen(real, synthetic, weights, len(words)),
+        telling=[_telling(one, strata, real, synthetic, words) for one in shown],
+        diversity=[_diversity(one, strata, sides) for one in shown],
+        left_out=len(weights.strata) - len(shown),
+    )
+    return Section("texts", "Texts, real against synthetic", "report_text.html", view)
+
+
+def _shown(data: ReportData, weights: Mix) -> list[str]:
+    """Return the classes with the most synthetic rows."""
+    counts = data.manifest.counts
+    return sorted(weights.strata, key=lambda name: (-counts[name].synthetic, name))[:SHOWN_CLASSES]
+
+
+def _measures(
+    sides: list[list[str | None]], real: Bag, synthetic: Bag, words: list[str], weights: Mix
+) -> list[Measure]:
+    lengths = [np.array([len(text or "") for text in side], np.float64) for side in sides]
+    return [
+        _length("characters", lengths[0], lengths[1], weights),
+        _length("words", real.lengths, synthetic.lengths, weights),
+        _frequency(real, synthetic, words, weights),
+    ]
+
+
+def _length(unit: str, real: Floats, synthetic: Floats, weights: Mix) -> Measure:
+    a, a_weights = present(real, weights.real)
+    b, b_weights = present(synthetic, weights.synthetic)
+    edges, remark = bins(np.concatenate([a, b]), np.concatenate([a_weights, b_weights]))
+    shares = [
+        np.histogram(np.clip(v, edges[0], edges[-1]), bins=edges, weights=w)[0].astype(np.float64)
+        for v, w in ((a, a_weights), (b, b_weights))
+    ]
+    left, right = halves(weights.real)
+    return Measure(
+        name=f"Length in {unit}",
+        plot=histogram_plot(edges, shares[0], shares[1], f"length in {unit}", False),
+        distance=gap("number", a, a_weights, b, b_weights),
+        chance=gap("number", real, left, real, right),
+        typical=(_spread(a, a_weights), _spread(b, b_weights)),
+        remark=remark,
+    )
+
+
+def _frequency(real: Bag, synthetic: Bag, words: list[str], weights: Mix) -> Measure:
+    """Return the most frequent words, and the total variation distance of all words' shares."""
+    size = len(words)
+    a, b = real.shares(weights.real, size), synthetic.shares(weights.synthetic, size)
+    left, right = (real.shares(half, size) for half in halves(weights.real))
+    order = np.argsort(-(a + b), kind="stable")[:FREQUENT_WORDS]
+    names = [words[place] for place in order]
+    plot = bars_plot(names, a[order], b[order], "words") if names else Markup("")
+    return Measure(
+        name="Most frequent words",
+        plot=plot,
+        distance=_variation(a, b),
+        chance=_variation(left, right),
+        typical=(f"{np.count_nonzero(a):,} different", f"{np.count_nonzero(b):,} different"),
+        remark="share of all words",
+    )
+
+
+def _spread(values: Floats, weights: Floats) -> str:
+    mean, deviation = moments(values, weights)
+    return f"{figure(mean)} ± {figure(deviation)}"
+
+
+def _variation(a: Floats, b: Floats) -> float | None:
+    """Return half the summed difference of two lists of shares; None where a side has no word."""
+    return float(np.abs(a - b).sum() / 2) if a.any() and b.any() else None
+
+
+def _unseen(real: Bag, synthetic: Bag, weights: Mix, size: int) -> float:
+    """Return the share of the synthetic texts' words that stand in no real text of the report, of any class."""
+    known = np.bincount(real.ids, minlength=size) > 0
+    return float(synthetic.shares(weights.synthetic, size)[~known].sum())
+
+
+def _telling(name: str, strata: Strata, real: Bag, synthetic: Bag, words: list[str]) -> Telling:
+    size = len(words)
+    here, made = (real.counts(strata[0] == name, size), synthetic.counts(strata[1] == name, size))
+    others = real.counts(strata[0] != name, size)
+    background = here + made + others
+    among_real = log_odds(here, others, background) if others.any() else np.zeros(size)
+    among_made = log_odds(made, others, background) if others.any() else np.zeros(size)
+    tops = [set(_top(scores)) for scores in (among_real, among_made)]
+    apart = log_odds(here, made, background)
+    return Telling(
+        name=name,
+        real=_words(words, among_real, tops[1]),
+        synthetic=_words(words, among_made, tops[0]),
+        missing=_words(words, apart, set()),
+        excess=_words(words, -apart, set()),
+    )
+
+
+def _top(scores: Floats) -> list[int]:
+    order = np.argsort(-scores, kind="stable")[:TELLING_WORDS]
+    return [int(place) for place in order if scores[place] >= _TELLING]
+
+
+def _words(words: list[str], scores: Floats, also: set[int]) -> list[tuple[Cell, float, bool]]:
+    """Return the words of the highest scores, each with its score and whether it is in `also`."""
+    return [(cell(words[place], 24), float(scores[place]), place in also) for place in _top(scores)]
+
+
+def _diversity(name: str, strata: Strata, sides: list[list[str | None]]) -> Diversity:
+    places = [np.flatnonzero(side == name) for side in strata]
+    count = min(DISTINCT_TEXTS, *map(len, places))
+    few = min(BLEU_TEXTS, count)
+    chosen = [
+        [words_of((side[place] or "")[:MOST_CHARACTERS]) for place in _drawn(where, count)]
+        for side, where in zip(sides, places, strict=True)
+    ]
+    distinct = [(distinct_n(chosen[0], n), distinct_n(chosen[1], n)) for n in (1, 2, 3)]
+    return Diversity(name, count, distinct, few, (self_bleu(chosen[0][:few]), self_bleu(chosen[1][:few])))
+
+
+def _drawn(places: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    """Return some of the places in random order, the same each time."""
+    return np.random.default_rng(0).permutation(places)[:count]
+
+
+@dataclass(frozen=True)
+class TextSample:
+    """Texts of one class as they are; `whole` of a cell is the text that was shortened."""
+
+    name: str
+    pairs: list[tuple[Cell | None, ...]]
+
+
+@dataclass(frozen=True)
+class TextSamples:
+    """Texts of the classes with the most synthetic rows; `left_out` classes are not shown."""
+
+    classes: list[TextSample]
+    left_out: int
+
+
+def text_sample_section(data: ReportData) -> Section | None:
+    """Return a few texts of each class, real beside synthetic, the same each time; nothing for other datasets."""
+    name = text_column(data.manifest)
+    if name is None or not data.synthetic.num_rows:
+        return None
+    counts = data.manifest.counts
+    strata = strata_of(data.real), strata_of(data.synthetic)
+    names = sorted(set(strata[1]) & set(counts), key=lambda one: (-counts[one].synthetic, one))
+    sides = [table.column(name) for table in (data.real, data.synthetic)]
+    classes = []
+    for one in names[:SHOWN_CLASSES]:
+        drawn = [_drawn(np.flatnonzero(side == one), SHOWN_TEXTS) for side in strata]
+        cells = [[cell(side[int(k)].as_py(), LONG_TEXT) for k in at] for side, at in zip(sides, drawn, strict=True)]
+        classes.append(TextSample(one, list(zip_longest(*cells))))
+    view = TextSamples(classes, len(names) - len(classes))
+    return Section("samples", "Texts side by side", "report_text_samples.html", view)

@@ -1,0 +1,165 @@
+"""Inappropriate texts: no candidate may hold a listed word, or be taken for inappropriate by a classifier.
+
+What is inappropriate, the user says: by words, by examples that a small classifier learns from, or by a pretrained
+classifier. None comes with makeweight, for none would suit every language and use.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from generators import base
+from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.text.classifier import Linear, Terms, fit_linear
+from pipelines.validate.text.wordlist import WordList, read_words
+from pipelines.validate.text.words import as_texts
+from schemas.errors import MakeweightError, nearest
+from schemas.plan import Plan
+
+Mask = NDArray[np.bool_]
+_WORDS, _CLASSES = "words.json", "classes.json"
+
+
+class InappropriateParams(base.Params):
+    """What is inappropriate: at least one of words, file, examples and model."""
+
+    words: list[str] = Field([], description="Words and phrases, found whole and in any case.")
+    file: str | None = Field(None, description="A text file with one word or phrase a line.")
+    disguised: bool = Field(True, description="Find words with digits and signs for letters too (as in sh1t).")
+    examples: str | None = Field(None, description="A CSV, TSV or JSON Lines file of texts and labels to learn from.")
+    text: str = Field("text", description="The column of the examples that holds the text.")
+    label: str = Field("label", description="The column of the examples that holds the label.")
+    model: str | None = Field(None, description="Folder or hub id of a transformers text classifier.")
+    bad: list[str] = Field([], description="Labels of the examples or the model that are inappropriate.")
+    max_probability: float = Field(0.5, ge=0, le=1, description="Largest probability of the bad labels together.")
+
+    @model_validator(mode="after")
+    def _something(self) -> "InappropriateParams":
+        if not (self.words or self.file or self.examples or self.model):
+            raise ValueError("nothing to look for; give words, file, examples or model")
+        if (self.examples or self.model) and not self.bad:
+            raise ValueError("say in `bad` which labels of the examples or the model are inappropriate")
+        return self
+
+
+class Inappropriate:
+    """Refuses inappropriate texts. A text is counted under the first of words, examples and model that says so."""
+
+    name: ClassVar[str] = "inappropriate"
+    Params: ClassVar[type[base.Params]] = InappropriateParams
+
+    def __init__(self, params: InappropriateParams, plan: Plan) -> None:
+        self._params = params
+        self._text = plan.profile.text
+        self._words: list[str] = []
+        self._list: WordList | None = None
+        self._classes: list[str] = []
+        self._terms = Terms()
+        self._linear: Linear | None = None
+        self._encoder: Any = None
+
+    def fit(self, real: Iterable[Batch]) -> None:  # noqa: ARG002 (the protocol's)
+        """Read the word list and learn from the examples; raises MakeweightError where they cannot be used."""
+        params = self._params
+        self._words = params.words + (read_words(params.file) if params.file else [])
+        if params.examples:
+            texts, labels = read_examples(params.examples, params.text, params.label)
+            self._classes = sorted(set(labels))
+            _refuse_unknown(params.bad, self._classes, params.examples)
+            self._linear = _learn(self._terms, texts, [self._classes.index(label) for label in labels], params.examples)
+        if params.model:
+            _refuse_unknown(params.bad, self._model().labels, params.model)
+
+    def check(self, batch: Batch) -> Verdict:
+        """Refuse the inappropriate texts."""
+        keep, details = np.ones(batch.table.num_rows, np.bool_), {}
+        texts = as_texts(batch.table.column(self._text))
+        for detail, found in self._findings(texts) if texts else ():
+            count = int(np.count_nonzero(keep & found))
+            if count:
+                details[detail] = count
+                keep &= ~found
+        return Verdict(keep, details)
+
+    def save(self, path: Path) -> None:
+        """Write words.json and, of examples, classes.json and the model's weights and terms; nothing is a pickle."""
+        (path / _WORDS).write_text(json.dumps(self._words), encoding="utf-8")
+        if self._linear is not None:
+            (path / _CLASSES).write_text(json.dumps(self._classes), encoding="utf-8")
+            self._linear.save(path)
+            self._terms.save(path)
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote; a pretrained model is read from its own place."""
+        self._words, self._list = json.loads((path / _WORDS).read_text(encoding="utf-8")), None
+        if (path / _CLASSES).exists():
+            self._classes = json.loads((path / _CLASSES).read_text(encoding="utf-8"))
+            self._linear = Linear.load(path)
+            self._terms.load(path)
+
+    def _findings(self, texts: list[str]) -> Iterator[tuple[str, Mask]]:
+        """Yield each way of looking, and which texts it finds inappropriate."""
+        params = self._params
+        if self._words:
+            self._list = self._list or WordList(self._words, disguised=params.disguised)
+            yield "listed word", np.array([self._list.found_in(text) for text in texts], np.bool_)
+        if self._linear is not None:
+            chances = self._linear.probabilities(self._terms.features(texts))
+            yield "like bad examples", _of(chances, self._classes, params.bad) > params.max_probability
+        if params.model:
+            chances = self._model().scores(texts)
+            yield "classifier", _of(chances, self._model().labels, params.bad) > params.max_probability
+
+    def _model(self) -> Any:
+        if self._encoder is None:
+            from generators.text.encoder import Encoder
+
+            self._encoder = Encoder(self._params.model or "", "classify")
+        return self._encoder
+
+
+def _of(chances: NDArray[np.float64], classes: list[str], bad: list[str]) -> NDArray[np.float64]:
+    """Return the probability of the bad classes together, for each row."""
+    return np.asarray(chances[:, [classes.index(label) for label in bad]].sum(axis=1))
+
+
+def _learn(terms: Terms, texts: list[str], target: list[int], path: str) -> Linear:
+    features = terms.fit(texts) if len(set(target)) > 1 else None
+    if features is None:
+        raise MakeweightError(
+            f"inappropriate: {path} holds no two labels of texts with words; give good and bad examples, some of each"
+        )
+    return fit_linear(features, np.array(target, np.int64))
+
+
+def _refuse_unknown(bad: list[str], known: list[str], where: str) -> None:
+    for label in bad:
+        if label not in known:
+            raise MakeweightError(f"inappropriate: {where} has no label {label!r}{nearest(label, known)}")
+
+
+def read_examples(path: str, text: str, label: str) -> tuple[list[str], list[str]]:
+    """Return the texts and labels of a CSV, TSV or JSON Lines file; raises MakeweightError."""
+    import pandas as pd
+
+    try:
+        if path.endswith((".jsonl", ".ndjson")):
+            frame = pd.read_json(path, lines=True, dtype=False)
+        else:
+            frame = pd.read_csv(path, sep="\t" if path.endswith(".tsv") else ",", dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        problem = str(error).splitlines()[0]
+        raise MakeweightError(
+            f"inappropriate: cannot read the examples in {path}: {problem}; give CSV, TSV or JSON Lines in UTF-8"
+        ) from error
+    for column in (text, label):
+        if column not in frame.columns:
+            known = nearest(column, map(str, frame.columns))
+            raise MakeweightError(f"inappropriate: the examples in {path} have no column {column!r}{known}")
+    frame = frame[[text, label]].dropna()
+    return frame[text].astype(str).tolist(), frame[label].astype(str).tolist()

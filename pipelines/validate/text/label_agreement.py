@@ -1,0 +1,108 @@
+"""Whether a text reads like its class: a classifier fitted on the real texts must find the class likely enough.
+
+The class is the plan's label column, also where strata are made by other columns. The classifier is logistic regression
+on TF-IDF of words and pairs of words, or on the sentence embeddings of a pretrained model if one is given. Every class
+weighs the same in all.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from pydantic import Field
+
+from generators import base
+from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.classes import Classes, agreement, class_codes
+from pipelines.validate.sample import stratified_sample
+from pipelines.validate.text.classifier import Linear, Terms, fit_linear
+from pipelines.validate.text.words import as_texts
+from schemas.arrow import arrow_type
+from schemas.plan import Plan
+
+
+class LabelAgreementParams(base.Params):
+    """How sure the classifier must be, and what it looks at."""
+
+    min_probability: float = Field(0.3, ge=0, le=1, description="Least probability of the row's own class.")
+    fit_rows: int = Field(50_000, ge=1, description="Real rows to learn from, at most; small classes stay whole.")
+    model: str | None = Field(None, description="Folder or hub id of a sentence-embedding model; left out: TF-IDF.")
+
+
+class LabelAgreement:
+    """Refuses texts whose class the classifier finds unlikely; keeps all where there is one class alone.
+
+    Rows whose label is missing or is no class of the real rows are refused.
+    """
+
+    name: ClassVar[str] = "label_agreement"
+    Params: ClassVar[type[base.Params]] = LabelAgreementParams
+
+    def __init__(self, params: LabelAgreementParams, plan: Plan) -> None:
+        self._params = params
+        self._text, self._label = plan.profile.text, plan.label
+        self._classes = pa.array([], arrow_type(plan.profile.column(plan.label).type))
+        self._terms = Terms()
+        self._linear: Linear | None = None
+        self._encoder: Any = None
+
+    def fit(self, real: Iterable[Batch]) -> None:
+        """Fit the classifier on a fair sample of the rows; the model depends on the rows alone, not on their order."""
+        seen = Classes(self._classes.type)
+        table = stratified_sample(self._labelled(real, seen), self._params.fit_rows)
+        self._classes, self._linear = seen.ordered(), None
+        if len(self._classes) > 1:
+            texts = as_texts(table.column(self._text))
+            features = self._encode(texts) if self._params.model else self._terms.fit(texts)
+            if features is not None:
+                self._linear = fit_linear(features, class_codes(table.column(self._label), self._classes))
+
+    def check(self, batch: Batch) -> Verdict:
+        """Refuse the rows whose class is less likely than `min_probability`."""
+        codes = class_codes(batch.table.column(self._label), self._classes)
+        return agreement(codes, self._probability(batch.table, codes), self._params.min_probability)
+
+    def save(self, path: Path) -> None:
+        """Write classes.parquet and, where there is a model, its weights and terms; nothing is a pickle."""
+        pq.write_table(pa.table({"class": self._classes}), path / "classes.parquet")
+        if self._linear is not None:
+            self._linear.save(path)
+            if not self._params.model:
+                self._terms.save(path)
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote; a pretrained model is read from its own place."""
+        self._classes = pq.read_table(path / "classes.parquet").column("class").combine_chunks()
+        self._linear = Linear.load(path) if (path / "weights.npy").exists() else None
+        if (path / "terms.json").exists():
+            self._terms.load(path)
+
+    def _labelled(
+        self, real: Iterable[Batch], seen: Classes
+    ) -> Iterator[tuple[pa.Table, NDArray[np.uint64], NDArray[np.int64]]]:
+        """Yield the text and label, fingerprints and class numbers of the rows that have a label."""
+        for batch in real:
+            known = pc.is_valid(batch.table.column(self._label)).to_numpy()
+            table = batch.table.select([self._text, self._label]).filter(pa.array(known))
+            yield table, batch.fingerprints[known], seen.number(table.column(self._label))
+
+    def _probability(self, table: pa.Table, codes: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the probability of each row's own class; 1 where there is no model."""
+        if self._linear is None or not len(codes):
+            return np.ones(len(codes))
+        texts = as_texts(table.column(self._text))
+        features = self._encode(texts) if self._params.model else self._terms.features(texts)
+        return self._linear.probabilities(features)[np.arange(len(codes)), codes]
+
+    def _encode(self, texts: list[str]) -> NDArray[np.float64]:
+        if self._encoder is None:
+            from generators.text.encoder import Encoder
+
+            self._encoder = Encoder(self._params.model or "", "embed")
+        vectors: NDArray[np.float64] = self._encoder.vectors(texts)
+        return vectors

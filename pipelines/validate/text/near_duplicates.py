@@ -1,0 +1,162 @@
+"""Near-duplicates among texts: no candidate may share most of its wording with a real text or an accepted one.
+
+Two texts are near-duplicates when their sets of shingles (runs of words, see `words`) have a Jaccard similarity of
+`threshold` or more (Broder 1997). Candidates are compared with the real texts of all classes, and with accepted ones of
+their own class.
+
+The usual MinHash with locality-sensitive hashing misses some pairs, more of them the nearer they lie to the threshold;
+so it cannot promise that none is left. Comparison with real texts is therefore an exact join (see `sets`) that misses
+none. The driver, which sees sketches of a fixed width alone, gets the shingles themselves of texts that have at most
+`num_perm` of them, and compares those exactly too; longer texts come as their MinHash, which is compared with four
+standard errors to the safe side: rather one too many is refused.
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from generators import base
+from pipelines.fingerprint import mix
+from pipelines.validate.base import Batch, Novelty, Verdict
+from pipelines.validate.duplicates import Anything
+from pipelines.validate.text.set_memory import NearTexts, pack
+from pipelines.validate.text.sets import Places, Postings, Sets, Words, buckets, distinct, near_pairs, prefixes
+from pipelines.validate.text.words import as_texts, hashed_words, shingles
+from schemas.plan import Plan
+
+_SLAB = 8_192  # real rows worked on at once
+_ASKED = 1_024  # candidates asked for at once
+_BUCKETS = 1 << 18  # counters of how common shingles are; two that share one are only ordered less well
+_ARRAYS = ("values", "starts", "keys", "rows")
+
+
+class NearDuplicatesParams(base.Params):
+    """How alike two texts may be, and what candidates are compared with."""
+
+    threshold: float = Field(0.8, gt=0, le=1, description="Jaccard similarity from which texts are near-duplicates.")
+    shingle: int = Field(3, ge=1, le=20, description="Words in a shingle (characters, in scripts without spaces).")
+    num_perm: int = Field(128, ge=16, le=1024, description="Width of a sketch: texts of more shingles are estimated.")
+    against_real: bool = Field(True, description="Refuse near-duplicates of real rows.")
+    among_synthetic: bool = Field(True, description="Refuse those of rows of the same class accepted before.")
+
+
+class NearDuplicates:
+    """Refuses near-duplicates among texts. Sketches are uint64 of shape (rows, 1 + num_perm)."""
+
+    name: ClassVar[str] = "near_duplicates"
+    Params: ClassVar[type[base.Params]] = NearDuplicatesParams
+
+    def __init__(self, params: NearDuplicatesParams, plan: Plan) -> None:
+        self._params = params
+        self._text = plan.profile.text
+        self._ranks = np.zeros(_BUCKETS, np.uint32)
+        self._held = Sets.of(np.zeros(0, np.uint64), np.zeros(0, np.int64))
+        self._index = Postings.of(*prefixes(self._held, params.threshold))
+        self._folder: TemporaryDirectory[str] | None = None
+
+    def fit(self, real: Iterable[Batch]) -> None:
+        """Index the real texts' shingles on disk; 24 bytes a row and a third of the index are in memory for a while.
+
+        How common shingles are is counted in the same pass: rare ones come first in every set.
+        """
+        self._folder = TemporaryDirectory(prefix="makeweight-near-")
+        folder = Path(self._folder.name)
+        self._ranks = np.zeros(_BUCKETS, np.uint32)
+        sizes, prints = self._spool(real, folder / "values.bin")
+        np.save(folder / "ranks.npy", self._ranks)
+        if self._params.against_real and len(sizes):
+            spooled: Words = np.memmap(folder / "values.bin", np.uint64, "r")
+            _write_index(folder, Sets.of(spooled, sizes), _first_of_each(prints), self._ranks, self._params.threshold)
+        (folder / "values.bin").unlink()
+        self.load(folder)
+
+    def check(self, batch: Batch) -> Verdict:
+        """Refuse the near-duplicates of real rows."""
+        near = np.zeros(batch.table.num_rows, np.bool_)
+        start = 0
+        for asked in self._sets(batch.table).slabs(_ASKED):
+            found, _ = near_pairs(asked, self._held, self._index, self._params.threshold)
+            near[start + found] = True
+            start += len(asked)
+        count = int(near.sum())
+        return Verdict(~near, {"close to a real row": count} if count else {})
+
+    def sketch(self, batch: Batch) -> Words:
+        """Return each text's number of shingles, then these or their MinHash."""
+        return pack(self._sets(batch.table), self._params.num_perm)
+
+    def novelty(self) -> Novelty:
+        """Return an empty memory, or one that admits all where synthetic rows are not compared."""
+        params = self._params
+        return NearTexts(params.threshold, params.num_perm) if params.among_synthetic else Anything()
+
+    def save(self, path: Path) -> None:
+        """Copy the index: ranks.npy and, against real rows, values.npy, starts.npy, keys.npy and rows.npy."""
+        if self._folder is None:
+            raise RuntimeError("near_duplicates: save comes after fit")
+        shutil.copytree(self._folder.name, path, dirs_exist_ok=True)
+
+    def load(self, path: Path) -> None:
+        """Map the index into memory: actors on one machine share its pages."""
+        self._ranks = np.load(path / "ranks.npy", mmap_mode="r")
+        if (path / "values.npy").exists():
+            values, starts, keys, rows = (np.load(path / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
+            self._held, self._index = Sets(values, starts), Postings(keys, rows)
+
+    def _runs(self, column: Any) -> Sets:
+        return shingles(hashed_words(as_texts(column)), self._params.shingle)
+
+    def _sets(self, table: pa.Table) -> Sets:
+        return distinct(self._runs(table.column(self._text)), self._ranks)
+
+    def _spool(self, real: Iterable[Batch], path: Path) -> tuple[Places, Words]:
+        """Write the shingles of all rows to disk and count them; return the rows' sizes, and a hash of each row's."""
+        sizes, prints = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+        with open(path, "wb") as sink:
+            for batch in real:
+                for table in batch.table.to_batches(max_chunksize=_SLAB):
+                    sets = distinct(self._runs(table.column(self._text)))
+                    sink.write(sets.values.tobytes())
+                    np.add.at(self._ranks, buckets(sets.values, _BUCKETS), 1)
+                    sizes.append(sets.sizes)
+                    prints.append(_prints(sets))
+        return np.concatenate(sizes), np.concatenate(prints)
+
+
+def _prints(sets: Sets) -> Words:
+    """Return a hash of each set, whatever its order."""
+    scrambled = mix(sets.values.copy())
+    return mix(np.add.reduceat(scrambled, sets.starts[:-1]) if len(sets) else scrambled)
+
+
+def _first_of_each(prints: Words) -> Places:
+    """Return the first row of each of the sets, in order: copies need no second place in the index."""
+    return np.sort(np.unique(prints, return_index=True)[1])
+
+
+def _write_index(folder: Path, sets: Sets, rows: Places, ranks: NDArray[np.uint32], threshold: float) -> None:
+    """Write the sets of those rows, rare shingles first, and the postings of their prefixes; a slab at a time."""
+    sizes = sets.sizes[rows]
+    keys: list[Words] = []
+    owners: list[Places] = []
+    np.save(folder / "starts.npy", Sets.of(sets.values, sizes).starts)
+    with open(folder / "values.npy", "wb") as sink:
+        np.lib.format.write_array_header_2_0(
+            sink, {"descr": "<u8", "fortran_order": False, "shape": (int(sizes.sum()),)}
+        )
+        for start in range(0, len(rows), _SLAB):
+            slab = distinct(sets.take(rows[start : start + _SLAB]), ranks)
+            sink.write(slab.values.tobytes())
+            prefix, owner = prefixes(slab, threshold)
+            keys.append(prefix)
+            owners.append(owner + start)
+    index = Postings.of(np.concatenate(keys), np.concatenate(owners))
+    np.save(folder / "keys.npy", index.keys)
+    np.save(folder / "rows.npy", index.rows)

@@ -1,0 +1,141 @@
+"""Whether a text could stand in the source: its length, script, repetition and language, and no prompt leftovers.
+
+What is usual is learnt from the real texts: a candidate may be as long as they are, use their scripts, and repeat
+itself as much as all but one in a thousand of them do. What looks like a prompt's leftover in real texts is none.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from generators import base
+from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.text.leftovers import LEFTOVERS
+from pipelines.validate.text.measures import Scripts
+from pipelines.validate.text.usual import Learner, Usual, measure
+from pipelines.validate.text.words import as_texts
+from schemas.plan import Plan
+
+Mask = NDArray[np.bool_]
+
+_FILE = "usual.json"
+
+
+class TextParams(base.Params):
+    """What a text must keep to; what is left out is learnt from the real texts."""
+
+    min_chars: int | None = Field(None, ge=0, description="Fewest characters; left out: as the shortest real text.")
+    max_chars: int | None = Field(None, ge=1, description="Most characters; left out: as the longest real text.")
+    min_words: int | None = Field(None, ge=0, description="Fewest words, likewise.")
+    max_words: int | None = Field(None, ge=1, description="Most words, likewise.")
+    slack: float = Field(0.1, ge=0, description="Share by which learnt lengths and repetition may be exceeded.")
+    max_foreign: float = Field(0.1, ge=0, le=1, description="Share of letters of scripts that no real text has.")
+    language: list[str] = Field([], description="ISO 639-1 codes of the languages that the texts are in; none: any.")
+    certainty: float = Field(0.95, gt=0.5, le=1, description="How sure another language must be to be refused.")
+    repetition: bool = Field(True, description="Refuse texts that repeat themselves more than real ones do.")
+    leftovers: bool = Field(True, description="Refuse texts that still show the prompt.")
+    also_leftovers: list[str] = Field([], description="Phrases that are leftovers besides those known.")
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def _listed(cls, codes: Any) -> Any:
+        return [codes] if isinstance(codes, str) else codes
+
+    @field_validator("language")
+    @classmethod
+    def _known(cls, codes: list[str]) -> list[str]:
+        from pipelines.validate.text.language import unknown_codes
+
+        wrong = unknown_codes(codes)
+        if wrong:
+            problem = f"{', '.join(map(repr, wrong))}: not among the languages that can be told"
+            raise ValueError(f"{problem}; give ISO 639-1 codes, as in [en, zh]")
+        return [code.lower() for code in codes]
+
+
+class TextQuality:
+    """Refuses texts that the source could not hold. A text is counted under the first rule that it breaks."""
+
+    name: ClassVar[str] = "text"
+    Params: ClassVar[type[base.Params]] = TextParams
+
+    def __init__(self, params: TextParams, plan: Plan) -> None:
+        self._params = params
+        self._text = plan.profile.text
+        self._patterns = _patterns(params)
+        self._scripts = Scripts()
+        self._usual: Usual | None = None
+
+    def fit(self, real: Iterable[Batch]) -> None:
+        """Learn what is usual, in constant memory."""
+        learner = Learner(self._patterns)
+        for batch in real:
+            if batch.table.num_rows:
+                learner.add(as_texts(batch.table.column(self._text)))
+        self._usual = learner.usual(self._params.slack)
+
+    def check(self, batch: Batch) -> Verdict:
+        """Refuse texts that are not as real ones are, with the first thing that is wrong as the detail."""
+        keep, details = np.ones(batch.table.num_rows, np.bool_), {}
+        texts = as_texts(batch.table.column(self._text))
+        for detail, broken in self._rules(texts) if texts else ():
+            count = int(np.count_nonzero(keep & broken))
+            if count:
+                details[detail] = count
+                keep &= ~broken
+        return Verdict(keep, details)
+
+    def save(self, path: Path) -> None:
+        """Write usual.json."""
+        (path / _FILE).write_text(json.dumps(asdict(self._learnt), ensure_ascii=False), encoding="utf-8")
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote."""
+        self._usual = Usual(**json.loads((path / _FILE).read_text(encoding="utf-8")))
+
+    @property
+    def _learnt(self) -> Usual:
+        if self._usual is None:
+            raise RuntimeError("text: fit or load comes first")
+        return self._usual
+
+    def _rules(self, texts: list[str]) -> Iterator[tuple[str, Mask]]:
+        """Yield each rule's name and which texts break it."""
+        usual, params = self._learnt, self._params
+        found = measure(texts, self._scripts, usual.scripts)
+        yield "empty", np.fromiter((not text.strip() for text in texts), np.bool_, len(texts))
+        yield from _outside("characters", found.chars, (params.min_chars, params.max_chars), usual.chars)
+        yield from _outside("words", found.words, (params.min_words, params.max_words), usual.words)
+        yield "control characters", found.odd > usual.odd
+        yield "script of no real text", found.foreign > params.max_foreign
+        if params.repetition:
+            yield "repetition", (found.run > usual.run) | (found.repeat > usual.repeat) | (found.echo > usual.echo)
+        for kind, pattern in self._patterns.items():
+            if kind not in usual.natural:
+                yield f"prompt leftover ({kind})", np.array([bool(pattern.search(text)) for text in texts], np.bool_)
+        if params.language:
+            from pipelines.validate.text.language import is_other
+
+            yield "other language", is_other(texts, params.language, params.certainty)
+
+
+def _patterns(params: TextParams) -> dict[str, re.Pattern[str]]:
+    known = LEFTOVERS if params.leftovers else {}
+    phrases = {phrase: re.escape(phrase) for phrase in params.also_leftovers}
+    return {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in (known | phrases).items()}
+
+
+def _outside(
+    unit: str, values: NDArray[np.int64], declared: tuple[int | None, int | None], learnt: list[int]
+) -> Iterator[tuple[str, Mask]]:
+    """Yield which values are too few and too many; what is declared goes before what was learnt."""
+    least, most = (given if given is not None else found for given, found in zip(declared, learnt, strict=True))
+    yield f"too few {unit}", values < least
+    yield f"too many {unit}", values > most
