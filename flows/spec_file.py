@@ -109,10 +109,6 @@ def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple
             yield from _lines(item, (*path, number))
 
 
-def _items(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
 def _override(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
@@ -130,15 +126,23 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 
 def _absolute(data: dict[str, Any], base: str) -> None:
-    generator = data.get("generator")
-    steps = [generator.get("params") if isinstance(generator, dict) else None]
-    steps += [part for step in _items(data.get("validate")) if isinstance(step, dict) for part in step.values()]
-    for params in (step for step in steps if isinstance(step, dict)):
-        for key in PATH_KEYS & set(params):
-            if os.path.exists(path := os.path.join(base, str(params[key]))):  # else it may name a model on a hub
-                params[key] = path
+    """Make relative paths start at `base`: of source and output, and of files that parameters name."""
     for part in ("source", "output"):
         section = data.get(part)
         path = section.get("path") if isinstance(section, dict) else None
         if isinstance(path, str) and path and not is_uri(path):
             data[part] = {**data[part], "path": os.path.join(base, os.path.expanduser(path))}
+    for params in _all_params(data):
+        for key in PATH_KEYS & set(params):
+            inside = os.path.join(base, str(params[key]))
+            if os.path.exists(inside):  # else it may name a model on a hub
+                params[key] = inside
+
+
+def _all_params(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of the generator and of each validator."""
+    generator, steps = data.get("generator"), data.get("validate")
+    found = [generator.get("params")] if isinstance(generator, dict) else []
+    for step in steps if isinstance(steps, list) else []:
+        found += step.values() if isinstance(step, dict) else []
+    yield from (params for params in found if isinstance(params, dict))

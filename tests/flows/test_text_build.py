@@ -14,14 +14,14 @@ from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
 
 WORDS = {
-    "spam": "win free prize cash claim now call text mobile urgent guaranteed bonus reply winner award".split(),
-    "ham": "see you later home dinner tonight work meeting thanks mum bus train lunch tomorrow sleep".split(),
+    "spam": "win free prize cash claim now call text mobile urgent guaranteed bonus reply winner award",
+    "ham": "see you later home dinner tonight work meeting thanks mum bus train lunch tomorrow sleep",
 }
 
 
 def texts(label, count):
     rng = random.Random(label)
-    return [" ".join(rng.choices(WORDS[label], k=rng.randint(6, 14))) for _ in range(count)]
+    return [" ".join(rng.choices(WORDS[label].split(), k=rng.randint(6, 14))) for _ in range(count)]
 
 
 def spec_for(path, out, **parts):
