@@ -7,8 +7,13 @@ GENERATORS = {
     "copulagan": "generators.tabular.sdv:CopulaGAN",
     "smote": "generators.tabular.smote:SMOTE",
     "resample": "generators.tabular.resample:Resample",
+    "edit": "generators.text.edit:Edit",
+    "causal_lm": "generators.text.causal_lm:CausalLM",
+    "seq2seq": "generators.text.seq2seq:Seq2Seq",
+    "endpoint": "generators.text.endpoint:Endpoint",
+    "vllm": "generators.text.vllm:VLLM",
 }
 """Every generator by the name that a spec gives it."""
 
-DEFAULTS = {"tabular": "gaussian_copula"}
+DEFAULTS = {"tabular": "gaussian_copula", "text": "edit"}
 """The generator of each modality when the spec names none."""

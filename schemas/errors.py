@@ -75,6 +75,12 @@ class ShortfallError(MakeweightError):
     exit_code = 3
 
 
+class BudgetError(MakeweightError):
+    """The tokens or the money that the spec allows are spent; what was bought is kept, and is not paid for again."""
+
+    exit_code = 3
+
+
 class GeneratorError(MakeweightError):
     """A generator failed on a request in a way that trying again does not mend."""
 

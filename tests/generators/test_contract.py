@@ -1,11 +1,13 @@
-"""One contract, held by every registered generator of tables: what `generators.base.Generator` promises."""
+"""One contract, held by every registered generator that runs here: what `generators.base.Generator` promises."""
 
 import datetime as dt
 import importlib
+import os
 import pickle
 import random
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -16,9 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from generators import GENERATORS
+from schemas.arrow import PARENT_ROW
 from schemas.errors import GeneratorError, SpecError
 from schemas.plan import SampleRequest
 from schemas.spec import parse
+from tests.chat_server import ChatServer
+from tests.tiny_models import WORDS, tiny_marian, tiny_t5
 
 TABULAR = sorted(name for name, place in GENERATORS.items() if place.startswith("generators.tabular"))
 NETWORK = {"epochs": 2, "batch_size": 100, "embedding_dim": 8}
@@ -27,6 +32,8 @@ TINY = {
     "copulagan": {**NETWORK, "generator_dim": [16], "discriminator_dim": [16]},
     "tvae": {**NETWORK, "epochs": 20, "compress_dims": [16], "decompress_dims": [16]},
 }
+TEXT = sorted(name for name, place in GENERATORS.items() if place.startswith("generators.text") and name != "vllm")
+NAMES = [*TABULAR, *TEXT]
 LABEL = "_stratum"
 COUNTS = {"common": 380, "middle": 150, "rare": 12}
 
@@ -65,16 +72,55 @@ def messy_table(counts: dict[str, int]) -> pa.Table:
 TABLE = messy_table(COUNTS)
 
 
-def make(name, params=None):
+def text_table(counts: dict[str, int]) -> pa.Table:
+    """Return texts of every sort, under a name that no code can guess."""
+    rng = np.random.default_rng(4)
+    odd = ["今天天气很好。", "!?", "x", "e\u0301te\u0301 https://a.org/b?c=1", " two  spaces ", "long " * 300]
+    texts = [" ".join(rng.choice(WORDS, rng.integers(1, 12))) for _ in range(sum(counts.values()))]
+    texts[: len(odd)] = odd[: len(texts)]
+    return pa.table({LABEL: np.repeat(list(counts), list(counts.values())).tolist(), "what was said": texts})
+
+
+TEXT_TABLE = text_table(COUNTS)
+
+
+def source(name, counts=None):
+    if counts is None:
+        return TEXT_TABLE if name in TEXT else TABLE
+    return text_table(counts) if name in TEXT else messy_table(counts)
+
+
+KEPT = []  # a folder and a server, until the process ends
+
+
+@cache
+def chat_params():
+    """Return an endpoint that this process serves; other processes have its answers in their cache."""
+    if "CONTRACT_CHAT" not in os.environ:
+        KEPT.extend([tempfile.TemporaryDirectory(), ChatServer().running()])
+        os.environ["CONTRACT_CACHE"] = KEPT[0].name
+        os.environ["CONTRACT_CHAT"] = KEPT[1].__enter__().url
+    return {"base_url": os.environ["CONTRACT_CHAT"], "model": "m", "cache": os.environ["CONTRACT_CACHE"]}
+
+
+TINY |= {
+    "causal_lm": {"width": 16, "layers": 1, "heads": 2, "vocabulary": 300, "max_steps": 4, "max_tokens": 8},
+    "seq2seq": lambda: {"model": tiny_t5(), "back": tiny_marian(), "max_tokens": 6, "read_tokens": 32},
+    "endpoint": chat_params,
+}
+
+
+def make(name):
     module, _, cls = GENERATORS[name].partition(":")
     generator = getattr(importlib.import_module(module), cls)
-    return generator(generator.Params(**(TINY.get(name, {}) if params is None else params)))
+    params = TINY.get(name, {})
+    return generator(generator.Params(**(params() if callable(params) else params)))
 
 
 @cache
 def fitted(name):
     generator = make(name)
-    generator.fit(TABLE, LABEL, 2**62 + 11)
+    generator.fit(source(name), LABEL, 2**62 + 11)
     return generator
 
 
@@ -88,17 +134,31 @@ def global_state():
     return pickle.dumps((random.getstate(), np.random.get_state(), torch.get_rng_state().tolist()))
 
 
-@pytest.fixture(params=TABULAR)
+@pytest.fixture(params=NAMES)
 def name(request):
     return request.param
+
+
+@pytest.fixture(params=TABULAR)
+def tabular(request):
+    return request.param
+
+
+def without_parents(name, made, stratum, real):
+    """Return the made rows alone; of an augmenting generator, after a look at the parents."""
+    if make(name).origin != "augmented":
+        return made
+    assert made.schema.field(PARENT_ROW).type == pa.int64()
+    assert pc.unique(real[LABEL].take(made[PARENT_ROW])).to_pylist() == [stratum]
+    return made.drop_columns(PARENT_ROW)
 
 
 @pytest.mark.parametrize("stratum", COUNTS)
 def test_rows_schema_and_class_are_exactly_as_asked(name, stratum):
     for rows in (1, 37):
-        table = fitted(name).sample(request(stratum, rows=rows))
+        table = without_parents(name, fitted(name).sample(request(stratum, rows=rows)), stratum, source(name))
         table.validate(full=True)
-        assert table.schema == TABLE.schema
+        assert table.schema == source(name).schema
         assert table.num_rows == rows
         assert pc.unique(table[LABEL]).to_pylist() == [stratum]
 
@@ -113,12 +173,19 @@ def test_same_request_same_rows_whatever_was_served_before(name):
 
 def test_same_table_same_seed_same_model(name):
     again = make(name)
-    again.fit(TABLE, LABEL, 2**62 + 11)
+    again.fit(source(name), LABEL, 2**62 + 11)
     assert again.sample(request()).equals(fitted(name).sample(request()))
 
 
-def test_values_are_of_the_real_ones_range_and_form(name):
-    table = fitted(name).sample(request("common", rows=400))
+@pytest.mark.parametrize("name", TEXT)
+def test_texts_are_never_null_nor_empty(name):
+    for stratum in COUNTS:
+        texts = fitted(name).sample(request(stratum, rows=200))["what was said"]
+        assert all(text and text.strip() for text in texts.to_pylist())
+
+
+def test_values_are_of_the_real_ones_range_and_form(tabular):
+    table = fitted(tabular).sample(request("common", rows=400))
     for column in ("whole", "gaps", "huge", "price", "born", "seen", "utc"):
         real, made = pc.min_max(TABLE[column]).as_py(), pc.min_max(table[column]).as_py()
         assert real["min"] <= made["min"] <= made["max"] <= real["max"]
@@ -129,10 +196,10 @@ def test_values_are_of_the_real_ones_range_and_form(name):
 
 
 @pytest.mark.parametrize("column", ["gaps", "yes", "colour", "born", "utc", "one or null"])
-def test_nulls_come_back_at_about_the_real_rate(name, column):
+def test_nulls_come_back_at_about_the_real_rate(tabular, column):
     real = TABLE.filter(pc.equal(TABLE[LABEL], "common"))[column].null_count / COUNTS["common"]
-    made = fitted(name).sample(request("common", rows=400))[column].null_count / 400
-    slack = 0.3 if name in ("ctgan", "copulagan") else 0.12  # two epochs teach a GAN little
+    made = fitted(tabular).sample(request("common", rows=400))[column].null_count / 400
+    slack = 0.3 if tabular in ("ctgan", "copulagan") else 0.12  # two epochs teach a GAN little
     assert abs(made - real) < slack
 
 
@@ -140,13 +207,14 @@ def test_nulls_come_back_at_about_the_real_rate(name, column):
 def saved(tmp_path_factory):
     """Every model saved, and what another process makes of each."""
     root = tmp_path_factory.mktemp("models")
-    for name in TABULAR:
+    for name in NAMES:
         (root / name).mkdir()
         fitted(name).save(root / name)
+        fitted(name).sample(request())
     script = (
         "import sys; sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
         "import pyarrow.parquet as pq, test_contract as t\n"
-        "for name in t.TABULAR:\n"
+        "for name in t.NAMES:\n"
         "    generator = t.make(name)\n"
         "    generator.load(t.Path(sys.argv[3]) / name, 'cpu')\n"
         "    pq.write_table(generator.sample(t.request()), f'{sys.argv[3]}/{name}.parquet')\n"
@@ -168,20 +236,20 @@ def test_global_random_state_is_left_alone(name):
     fitted(name).sample(request())  # libraries are imported now
     before = global_state()
     generator = make(name)
-    generator.fit(TABLE.slice(300), LABEL, 5)
+    generator.fit(source(name).slice(300), LABEL, 5)
     generator.sample(request())
     assert global_state() == before
 
 
 def test_nothing_is_printed(name, capfd):
     generator = make(name)
-    generator.fit(TABLE.slice(300), LABEL, 5)
+    generator.fit(source(name).slice(300), LABEL, 5)
     generator.sample(request())
     assert capfd.readouterr() == ("", "")
 
 
 def test_class_of_one_row_works_or_is_refused_by_name(name):
-    table = messy_table({"common": 120, "lonely": 1})
+    table = source(name, {"common": 120, "lonely": 1})
     generator = make(name)
     if generator.min_class_rows > 1:
         with pytest.raises(GeneratorError, match=rf"class 'lonely': 1 real row, and {name} needs at least 2"):
@@ -193,24 +261,25 @@ def test_class_of_one_row_works_or_is_refused_by_name(name):
 
 def test_smallest_class_that_is_allowed_works(name):
     generator = make(name)
-    generator.fit(messy_table({"common": 120, "few": generator.min_class_rows}), LABEL, 1)
+    generator.fit(source(name, {"common": 120, "few": generator.min_class_rows}), LABEL, 1)
     assert generator.sample(request("few", rows=20)).num_rows == 20
 
 
 @pytest.mark.parametrize(
     "columns", [[LABEL], [LABEL, "constant"], [LABEL, "nothing"], [LABEL, "gaps"], ["many", LABEL]]
 )
-def test_few_columns(name, columns):
-    generator = make(name)
-    generator.fit(TABLE.select(columns), LABEL, 1)
-    table = generator.sample(request(rows=20))
+def test_few_columns(tabular, columns):
+    generator = make(tabular)
+    real = TABLE.select(columns)
+    generator.fit(real, LABEL, 1)
+    table = without_parents(tabular, generator.sample(request(rows=20)), "rare", real)
     assert table.schema == TABLE.select(columns).schema
     assert pc.unique(table[LABEL]).to_pylist() == ["rare"]
 
 
 def test_one_class_alone(name):
     generator = make(name)
-    generator.fit(messy_table({"only": 60}), LABEL, 1)
+    generator.fit(source(name, {"only": 60}), LABEL, 1)
     assert generator.sample(request("only", rows=20)).num_rows == 20
 
 
@@ -223,7 +292,7 @@ def test_unknown_class_is_refused(name):
 
 def test_empty_table_is_refused(name):
     with pytest.raises(GeneratorError, match="the table to learn from has no rows"):
-        make(name).fit(TABLE.slice(0, 0), LABEL, 1)
+        make(name).fit(source(name).slice(0, 0), LABEL, 1)
 
 
 def test_unknown_parameter_is_refused(name):
@@ -233,7 +302,7 @@ def test_unknown_parameter_is_refused(name):
 
 
 def test_importing_generators_loads_no_heavy_library():
-    heavy = ["torch", "sdv", "pandas", "imblearn", "sklearn"]
+    heavy = ["torch", "sdv", "pandas", "imblearn", "sklearn", "transformers", "openai", "regex", "vllm"]
     modules = sorted({place.partition(":")[0] for place in GENERATORS.values()})
     script = f"import sys, {', '.join(modules)}; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parents[2]

@@ -1,0 +1,76 @@
+"""What a chat model is asked for, and what its reply holds. Knows no network."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from string import Formatter
+from typing import Any
+
+PROMPT = """Write {count} new texts of the class {label!r}{description}.
+
+Here are real ones, one JSON string a line:
+{examples}
+
+The new texts must be of the same kind, language, style and length as these, as different from them and from each \
+other as these are among themselves, and hold no personal data of real people. Answer with a JSON object of this form, \
+without any other text: {{"rows": ["first text", "second text"]}}"""
+
+FIELDS = ("label", "description", "examples", "count")
+
+_FENCE = re.compile(r"^\s*```\w*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
+
+
+def check_template(template: str, fields: Sequence[str]) -> str:
+    """Return the template; raises ValueError if it is malformed, or names something other than `fields`."""
+    try:
+        named = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"is no template ({error}); write {{{{ and }}}} for braces") from error
+    wrong = [name for name in named if name not in fields]
+    if wrong:
+        known = ", ".join(f"{{{field}}}" for field in fields)
+        raise ValueError(f"got {{{wrong[0]}}}, and knows {known}; write {{{{ and }}}} for braces")
+    return template
+
+
+def fill_prompt(template: str, label: str, description: str, examples: Sequence[str], count: int) -> str:
+    """Return the prompt for `count` rows of a class; the examples are shown as JSON strings."""
+    shown = "\n".join(json.dumps(text, ensure_ascii=False) for text in examples)
+    about = f" ({description})" if description else ""
+    return template.format(label=label, description=about, examples=shown, count=count)
+
+
+def rows_schema(count: int) -> dict[str, Any]:
+    """Return the JSON schema of an object whose `rows` are `count` strings."""
+    rows = {"type": "array", "items": {"type": "string"}, "minItems": count, "maxItems": count}
+    return {"type": "object", "properties": {"rows": rows}, "required": ["rows"], "additionalProperties": False}
+
+
+def read_rows(content: str | None) -> list[str]:
+    """Return the texts of a reply: of `{"rows": [...]}`, a bare list, or either inside a code fence or other words.
+
+    Empty texts are left out; a reply that is no such JSON gives none.
+    """
+    fenced = _FENCE.match(content or "")
+    body = fenced.group(1) if fenced else content or ""
+    for candidate in (body, _between(body, "{", "}"), _between(body, "[", "]")):
+        try:
+            return _texts(json.loads(candidate))
+        except (ValueError, RecursionError):
+            continue
+    return []
+
+
+def _between(text: str, first: str, last: str) -> str:
+    return text[text.find(first) : text.rfind(last) + 1] if first in text else ""
+
+
+def _texts(reply: Any) -> list[str]:
+    """Return the texts of a parsed reply; raises ValueError if it holds no list."""
+    if isinstance(reply, Mapping):
+        lists = [reply["rows"]] if "rows" in reply else [value for value in reply.values() if isinstance(value, list)]
+        reply = lists[0] if len(lists) == 1 else None
+    if not isinstance(reply, list):
+        raise ValueError("no list of rows")
+    items = [item.get("text") if isinstance(item, Mapping) else item for item in reply]
+    return [item.strip() for item in items if isinstance(item, str) and item.strip()]
