@@ -18,15 +18,16 @@ class Params(BaseModel):
 class Generator(Protocol):
     """A model that makes rows of a given class.
 
-    `Params` lists the parameters; `max_chunk_rows` is the largest sensible request; `min_class_rows` the fewest real
-    rows of a class that it can learn from; `origin` says what its rows are; `uses_gpu` whether it gains from one;
-    `modalities` what it can make; `skips` names default validators that make no sense for it.
-    Importing the class is cheap: heavy libraries are imported inside the methods.
+    `Params` lists the parameters; `min_chunk_rows` and `max_chunk_rows` are the smallest and the largest sensible
+    request; `min_class_rows` is the fewest real rows of a class that it can learn from; `origin` says what its rows
+    are; `uses_gpu` whether it gains from one; `modalities` what it can make; `skips` names default validators that make
+    no sense for it. Importing the class is cheap: heavy libraries are imported inside the methods.
     """
 
     Params: ClassVar[Any]  # a subclass of `Params`
     modalities: ClassVar[tuple[str, ...]]
     skips: ClassVar[frozenset[str]]
+    min_chunk_rows: ClassVar[int]
     max_chunk_rows: ClassVar[int]
     min_class_rows: ClassVar[int]
     origin: ClassVar[str]  # "synthetic" or "augmented"

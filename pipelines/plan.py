@@ -78,7 +78,7 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
     strata = []
     for name, real in counts.items():
         make = max(0, targets[name] - real)
-        rows = spec.generator.chunk_rows or chunk_rows(make, generator.max_chunk_rows)
+        rows = spec.generator.chunk_rows or chunk_rows(make, generator.min_chunk_rows, generator.max_chunk_rows)
         strata.append(Stratum(name=name, key=keys[name][0], real=real, target=targets[name], chunk_rows=rows))
     return strata
 

@@ -4,13 +4,13 @@ from pipelines.seeds import derive_seed
 from schemas.plan import SampleRequest, Stratum
 
 
-def chunk_rows(make: int, most: int) -> int:
+def chunk_rows(make: int, least: int, most: int) -> int:
     """Return how many candidates one request holds, for a class that needs `make` rows.
 
-    A thirty-second of the need, so that many actors can share one class, but at least 64 (a call has its own cost) and
-    at most what the generator bears. It does not depend on the number of actors, since chunks decide the rows.
+    A thirty-second of the need, so that many actors can share one class, but within what suits the generator: each call
+    has its own cost. It does not depend on the number of actors, since chunks decide the rows.
     """
-    return max(1, min(most, max(64, -(-make // 32))))
+    return min(most, max(least, -(-make // 32)))
 
 
 def chunk_request(seed: int, stratum: Stratum, chunk: int) -> SampleRequest:

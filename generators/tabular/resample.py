@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from generators import base
-from generators.tabular.classes import check_class_known, check_class_sizes, split_classes
+from generators.classes import check_class_known, check_class_sizes, split_classes
 from schemas.arrow import PARENT_ROW
 from schemas.plan import SampleRequest
 
@@ -22,6 +22,7 @@ class Resample:
     class Params(base.Params):
         """Takes no parameters."""
 
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 100_000
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "augmented"

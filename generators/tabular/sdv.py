@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
+from generators.classes import check_class_known, check_class_sizes, split_classes
 from generators.random import seeded
-from generators.tabular.classes import check_class_known, check_class_sizes, split_classes
 from generators.tabular.frame import LABEL, Codec, decode, encode
 from generators.tabular.params import CopulaGANParams, CopulaParams, CTGANParams, NetworkParams, TVAEParams
 from schemas.errors import GeneratorError
@@ -44,6 +44,7 @@ class _Model:
 class _SDVGenerator:
     """Saving, loading and sampling, the same for all: `_models` by class, one object for all classes of a joint one."""
 
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 10_000
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "synthetic"

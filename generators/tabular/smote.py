@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from generators.classes import check_class_known, check_class_sizes, sample_rows, split_classes
 from generators.random import seeded
-from generators.tabular.classes import check_class_known, check_class_sizes, sample_rows, split_classes
 from generators.tabular.frame import LABEL, NULL, Codec, decode, encode
 from generators.tabular.params import SMOTEParams
 from schemas.plan import SampleRequest
@@ -41,6 +41,7 @@ class SMOTE:
     """
 
     Params = SMOTEParams
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 2_000  # rows x neighbours x categories are held in memory
     min_class_rows: ClassVar[int] = 2
     origin: ClassVar[str] = "synthetic"

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
+from generators.classes import check_class_known, check_class_sizes
 from generators.random import seeded
-from generators.tabular.classes import check_class_known, check_class_sizes
 from generators.text.pretrained import context_of, load_pretrained, quiet
 from generators.text.rows import schema_from, text_table, texts_of
 from generators.text.tokens import add_class_tokens, encode, train_tokenizer
@@ -75,6 +75,7 @@ class CausalLM:
     Params = CausalLMParams
     modalities: ClassVar[tuple[str, ...]] = ("text",)
     skips: ClassVar[frozenset[str]] = frozenset()
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 512
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "synthetic"

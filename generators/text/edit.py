@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from generators import base
+from generators.classes import check_class_known, check_class_sizes
 from generators.random import seeded
-from generators.tabular.classes import check_class_known, check_class_sizes
 from generators.text import edits, words
 from generators.text.ragged import Ragged
 from generators.text.rows import members_of, schema_from, text_table, texts_of
@@ -45,6 +45,7 @@ class Edit:
     Params = EditParams
     modalities: ClassVar[tuple[str, ...]] = ("text",)
     skips: ClassVar[frozenset[str]] = frozenset()
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 4096
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "augmented"

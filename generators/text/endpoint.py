@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator, model_validator
 
 from generators import base
-from generators.tabular.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes
 from generators.text.answers import Answer, default_folder, open_answers
 from generators.text.calls import Call, Caller, Limits
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
@@ -107,6 +107,7 @@ class Endpoint:
     Params = EndpointParams
     modalities: ClassVar[tuple[str, ...]] = ("text",)
     skips: ClassVar[frozenset[str]] = frozenset()
+    min_chunk_rows: ClassVar[int] = 256  # 32 calls of 8 rows, all in flight
     max_chunk_rows: ClassVar[int] = 1024
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "synthetic"

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from generators import base
+from generators.classes import check_class_known, check_class_sizes
 from generators.random import seeded
-from generators.tabular.classes import check_class_known, check_class_sizes
 from generators.text.pretrained import context_of, load_pretrained, quiet
 from generators.text.prompts import check_template
 from generators.text.rows import members_of, text_table, texts_of
@@ -72,6 +72,7 @@ class Seq2Seq:
     Params = Seq2SeqParams
     modalities: ClassVar[tuple[str, ...]] = ("text",)
     skips: ClassVar[frozenset[str]] = frozenset()
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 256
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "augmented"

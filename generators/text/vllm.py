@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from generators import base
-from generators.tabular.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
 from generators.text.rows import members_of, text_table, texts_of
 from schemas.errors import GeneratorError
@@ -52,6 +52,7 @@ class VLLM:
     Params = VLLMParams
     modalities: ClassVar[tuple[str, ...]] = ("text",)
     skips: ClassVar[frozenset[str]] = frozenset()
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 4096
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "synthetic"

@@ -22,6 +22,7 @@ class Cheap:
     """
 
     Params = CheapParams
+    min_chunk_rows: ClassVar[int] = 64
     max_chunk_rows: ClassVar[int] = 8192
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "synthetic"

@@ -36,8 +36,9 @@ def test_names_of_joint_strata():
 
 
 def test_chunks_depend_on_the_need_and_on_the_generators_limit_alone():
-    assert [chunk_rows(make, 8192) for make in (0, 10, 2048, 32_000, 10**7)] == [64, 64, 64, 1000, 8192]
-    assert chunk_rows(100, 16) == 16
+    assert [chunk_rows(make, 64, 8192) for make in (0, 10, 2048, 32_000, 10**7)] == [64, 64, 64, 1000, 8192]
+    assert chunk_rows(100, 4, 16) == 4
+    assert chunk_rows(1000, 4, 16) == 16
 
 
 def test_requests_differ_by_run_seed_stratum_and_chunk():
