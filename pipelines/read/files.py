@@ -143,8 +143,8 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
         sizes = _local_sizes(place, root) if not is_uri(source.path) else _sizes(filesystem, root)
     formats = {name: format_of(name) for name in sizes}
     wanted = {source.format} if source.format else {found for found in formats.values() if found}
-    if len(wanted) > 1:
-        wanted -= {"folders"}  # a note beside tables is no data
+    if not source.format and (len(wanted) > 1 or not any("/" in name for name in formats)):
+        wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
     names = sorted(name for name, found in formats.items() if found in wanted)
     if not names:
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
