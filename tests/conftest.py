@@ -32,7 +32,9 @@ def engine():
     import ray
     from prefect.testing.utilities import prefect_test_harness
 
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    from pipelines.actors import LOCAL
+
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR", _system_config=LOCAL)
     with prefect_test_harness(server_startup_timeout=60):
         yield
     ray.shutdown()
