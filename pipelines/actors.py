@@ -24,8 +24,11 @@ from schemas.spec import GeneratorChoice
 R = TypeVar("R")
 AHEAD = 2
 """Requests that each actor holds: one it works on, one that waits, so that it never idles."""
-LOCAL = {"idle_worker_killing_time_threshold_ms": 600_000}
-"""On this machine: processes of one step wait for the next, since starting one takes seconds."""
+LOCAL: dict[str, Any] = {
+    "include_dashboard": False,
+    "_system_config": {"idle_worker_killing_time_threshold_ms": 600_000},
+}
+"""How Ray runs on this machine: processes of one step wait for the next, since starting one takes seconds."""
 DEATHS = 3
 """How many actors may die on one request before it is given up."""
 
@@ -38,7 +41,7 @@ def cluster(choice: GeneratorChoice) -> Iterator[None]:
         return
     joined = bool(os.environ.get("RAY_ADDRESS"))
     wanted = math.ceil((choice.actors or 1) * choice.cpus)
-    local = {} if joined else {"num_cpus": max(os.cpu_count() or 1, wanted), "include_dashboard": False, "_system_config": LOCAL}
+    local = {} if joined else {"num_cpus": max(os.cpu_count() or 1, wanted), **LOCAL}
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray.init(log_to_driver=False, logging_level="ERROR", **local)
     try:

@@ -34,7 +34,7 @@ def engine():
 
     from pipelines.actors import LOCAL
 
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR", _system_config=LOCAL)
+    ray.init(num_cpus=4, log_to_driver=False, logging_level="ERROR", **LOCAL)
     with prefect_test_harness(server_startup_timeout=60):
         yield
     ray.shutdown()
