@@ -69,7 +69,8 @@ class ChatServer:
         try:
             yield self
         finally:
-            self.http.shutdown()
+            if thread.is_alive():  # without it nobody would answer, and this would wait for ever
+                self.http.shutdown()
             self.http.server_close()
 
 

@@ -1,5 +1,6 @@
 """One contract, held by every registered generator that runs here: what `generators.base.Generator` promises."""
 
+import atexit
 import datetime as dt
 import importlib
 import os
@@ -8,6 +9,7 @@ import random
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
@@ -90,16 +92,16 @@ def source(name, counts=None):
     return text_table(counts) if name in TEXT else messy_table(counts)
 
 
-KEPT = []  # a folder and a server, until the process ends
+KEPT = ExitStack()  # a folder and a server, until the process ends; after that its server could not be stopped
+atexit.register(KEPT.close)
 
 
 @cache
 def chat_params():
     """Return an endpoint that this process serves; other processes have its answers in their cache."""
     if "CONTRACT_CHAT" not in os.environ:
-        KEPT.extend([tempfile.TemporaryDirectory(), ChatServer().running()])
-        os.environ["CONTRACT_CACHE"] = KEPT[0].name
-        os.environ["CONTRACT_CHAT"] = KEPT[1].__enter__().url
+        os.environ["CONTRACT_CACHE"] = KEPT.enter_context(tempfile.TemporaryDirectory())
+        os.environ["CONTRACT_CHAT"] = KEPT.enter_context(ChatServer().running()).url
     return {"base_url": os.environ["CONTRACT_CHAT"], "model": "m", "cache": os.environ["CONTRACT_CACHE"]}
 
 
