@@ -114,7 +114,7 @@ def ingest_task(source: Source, plan: Plan, place: Workspace) -> RealRows:
 @step
 def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoice) -> None:
     """Fit the generator and the validators on the real rows; nothing when no rows are to be made."""
-    if not _makes(plan):
+    if not plan.makes_rows:
         return
     generator = actors.start(fit_generator, plan, real, place.models, gpus=actors.gpu_share(plan, choice))
     calls = [(plan, number, real, place.validators) for number in range(len(plan.validators))]
@@ -133,7 +133,7 @@ def fill_task(plan: Plan, place: Workspace, choice: GeneratorChoice) -> list[Str
 
 
 def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
-    if not _makes(plan):
+    if not plan.makes_rows:
         return FillResult([], [])
     with actors.open_pool(plan, place, choice) as pool:
         listener().filling(plan, pool.slots // actors.AHEAD)
@@ -177,10 +177,6 @@ def publish_task(plan: Plan, place: Workspace, real: RealRows, manifest: Manifes
     page = actors.run(summarise, plan, manifest, real, place, seconds)
     publish(place, manifest, render_card(manifest), page)
     place.work.remove()
-
-
-def _makes(plan: Plan) -> bool:
-    return any(stratum.make for stratum in plan.strata)
 
 
 def announce(place: Workspace, manifest: Manifest) -> None:

@@ -70,6 +70,7 @@ def build(
             os.environ.setdefault(name, value)
         from flows.build import build as build_flow
         from flows.progress import listening
+        from pipelines.publish import REPORT
         from pipelines.storage import Folder
 
         with _display(out) as display, listening(display):
@@ -79,7 +80,7 @@ def build(
             return
         out.print(result_table(manifest))
         dataset = Folder(asked.output.path)
-        report = dataset.at("report.html").shown
+        report = dataset.at(REPORT).shown
         told = f"dataset  {dataset.shown}\nreport   {report}\ncheck    makeweight verify {dataset.shown}"
         out.print(told, markup=False, highlight=False, soft_wrap=True)
 

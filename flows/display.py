@@ -87,7 +87,6 @@ class LiveDisplay:
         self._status = console.status("")
         self._console = console
         self._bars: dict[str, TaskID] = {}
-        self._others: TaskID | None = None
 
     def __enter__(self) -> "LiveDisplay":
         self._status.start()
@@ -126,7 +125,7 @@ class PlainDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._started = self._last = time.monotonic()
+        self._last = time.monotonic()
 
     def __enter__(self) -> "PlainDisplay":
         return self
@@ -140,7 +139,6 @@ class PlainDisplay:
 
     def filling(self, plan: Plan, actors: int) -> None:
         """Say how many actors are at work."""
-        self._started = time.monotonic()
         self._say(f"{actors} actor(s), generator {plan.generator.name}")
 
     def filled(self, progress: StratumProgress) -> None:

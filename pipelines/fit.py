@@ -6,6 +6,8 @@ not agree with it is not loaded.
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -36,31 +38,26 @@ def model_fingerprint(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def fit_generator(plan: Plan, real: RealRows, models: Folder) -> bool:
-    """Fit the plan's generator, unless a model of the same fingerprint is there; return whether it was fitted now."""
+def fit_generator(plan: Plan, real: RealRows, models: Folder) -> None:
+    """Fit the plan's generator, unless a model of the same fingerprint is there."""
     folder = models.at(model_fingerprint(plan))
     if folder.exists(RECORD):
-        return False
+        return
     generator = make_generator(plan.generator)
     rows = draw_evenly(real.tables(), plan.fit_rows, derive_seed(plan.seed, "draw"))
     rows = _large_enough(rows, plan, generator.min_class_rows)
     generator.fit(to_model(rows, plan), STRATUM, derive_seed(plan.seed, "fit", plan.generator.name))
-    with folder.filling() as path:
+    with _recorded(folder) as path:
         generator.save(path)
         np.save(path / PARENTS, np.asarray(rows[ROW]))
-        record = _hashes(path)
-    folder.write(RECORD, json.dumps(record).encode())
-    return True
 
 
 def _large_enough(rows: pa.Table, plan: Plan, least: int) -> pa.Table:
     """Leave out the classes that the generator cannot learn: the plan asks for no rows of them."""
     small = [stratum.name for stratum in plan.strata if stratum.real < least]
-    return (
-        rows.filter(pc.invert(pc.is_in(rows[STRATUM].cast(pa.string()), pa.array(small, pa.string()))))
-        if small
-        else rows
-    )
+    if not small:
+        return rows
+    return rows.filter(pc.invert(pc.is_in(rows[STRATUM].cast(pa.string()), pa.array(small, pa.string()))))
 
 
 def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, NDArray[np.int64]]:
@@ -69,9 +66,7 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
     Raises MakeweightError if its files are not what was saved.
     """
     generator = make_generator(plan.generator)
-    folder = models.at(model_fingerprint(plan))
-    with folder.local_copy() as path:
-        _refuse_changed(folder, path)
+    with _checked(models.at(model_fingerprint(plan))) as path:
         generator.load(path, device)
         return generator, np.load(path / PARENTS)
 
@@ -83,19 +78,15 @@ def fit_validator(plan: Plan, number: int, real: RealRows, validators: Folder) -
         return
     validator = make_validators(plan)[number]
     validator.fit(real.batches(plan))
-    with folder.filling() as path:
+    with _recorded(folder) as path:
         validator.save(path)
-        record = _hashes(path)
-    folder.write(RECORD, json.dumps(record).encode())
 
 
 def load_validators(plan: Plan, validators: Folder) -> list[Validator]:
     """Return the fitted validators in the plan's order."""
     made = make_validators(plan)
     for number, validator in enumerate(made):
-        folder = validators.at(str(number))
-        with folder.local_copy() as path:
-            _refuse_changed(folder, path)
+        with _checked(validators.at(str(number))) as path:
             validator.load(path)
     return made
 
@@ -110,8 +101,22 @@ def _sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _refuse_changed(folder: Folder, path: Path) -> None:
-    if json.loads(folder.read(RECORD)) != _hashes(path):
-        raise MakeweightError(
-            f"{folder.shown}: the files are not those that were saved there; remove the folder, and it is fitted anew"
-        )
+@contextmanager
+def _recorded(folder: Folder) -> Iterator[Path]:
+    """Give an empty local folder to save into; what is saved is kept, and then recorded as whole."""
+    with folder.filling() as path:
+        yield path
+        record = _hashes(path)
+    folder.write(RECORD, json.dumps(record).encode())
+
+
+@contextmanager
+def _checked(folder: Folder) -> Iterator[Path]:
+    """Give the files to load from; raises MakeweightError if they are not those that were recorded."""
+    with folder.local_copy() as path:
+        if json.loads(folder.read(RECORD)) != _hashes(path):
+            raise MakeweightError(
+                f"{folder.shown}: the files are not those that were saved there; "
+                "remove the folder, and it is fitted anew"
+            )
+        yield path

@@ -87,7 +87,7 @@ def _refuse_hopeless(plan: Plan) -> None:
     """Refuse, before anything is trained, what the generator cannot do."""
     if not any(stratum.target for stratum in plan.strata):
         raise SpecError(Fault(("balance", "target"), "asks for no rows at all; give at least one class some"))
-    if not any(stratum.make for stratum in plan.strata):
+    if not plan.makes_rows:
         return
     if not modelled(plan.profile):
         raise SourceError(

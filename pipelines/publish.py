@@ -25,7 +25,6 @@ def make_manifest(
     plan: Plan, strata: Sequence[StratumProgress], shards: Sequence[Shard], content_hash: str
 ) -> Manifest:
     """Return the manifest of a build whose classes are all full."""
-    made = any(stratum.make for stratum in plan.strata)
     return Manifest(
         name=plan.name,
         spec_fingerprint=plan.spec_fingerprint,
@@ -36,7 +35,7 @@ def make_manifest(
         label=plan.label,
         generator=plan.generator.name,
         origin=generator_class(plan.generator.name).origin,
-        model_fingerprint=model_fingerprint(plan) if made else None,
+        model_fingerprint=model_fingerprint(plan) if plan.makes_rows else None,
         columns=plan.profile.columns,
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},
         source_counts={s.name: s.real for s in plan.strata},

@@ -79,6 +79,10 @@ class Folder:
         found = self.filesystem.get_file_info(fs.FileSelector(self.inner(), recursive=recursive, allow_not_found=True))
         return sorted((info for info in found if info.is_file), key=lambda info: info.path)
 
+    def names(self) -> list[str]:
+        """Return the files below this folder by their names relative to it, sorted."""
+        return [info.path.removeprefix(self.inner()).lstrip("/") for info in self.files()]
+
     def read(self, name: str) -> bytes:
         """Return the whole file."""
         with self.filesystem.open_input_stream(self.inner(name)) as stream:

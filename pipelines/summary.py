@@ -51,9 +51,9 @@ def _made(filled: FillResult, staged: Folder, schema: pa.Schema) -> Iterator[pa.
 
 
 def _rejected(staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
-    for info in staged.files():
-        if info.path.endswith(f".{REJECTED}.arrow"):
-            yield _as(staged.read_arrow(info.path.removeprefix(staged.inner()).lstrip("/")), schema)
+    for name in staged.names():
+        if name.endswith(f".{REJECTED}.arrow"):
+            yield _as(staged.read_arrow(name), schema)
 
 
 def _notes(plan: Plan) -> list[str]:

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,7 +29,7 @@ class Verification:
     rows: int = 0
 
 
-def verify(path: str, on_shard: Callable[[Shard], None] = lambda _: None) -> Verification:
+def verify(path: str) -> Verification:
     """Read every shard of the dataset at `path` and compare it with the manifest, one shard in memory at a time."""
     folder = Folder(path)
     manifest = read_manifest(folder)
@@ -47,7 +46,6 @@ def verify(path: str, on_shard: Callable[[Shard], None] = lambda _: None) -> Ver
             digests.append(row_digests(table))
             _refuse_repeated(table, ids, shard, found)
             found.rows += table.num_rows
-        on_shard(shard)
     _compare_counts(manifest, counts, found)
     if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
@@ -109,7 +107,5 @@ def _compare_counts(manifest: Manifest, counts: Counter[tuple[str, bool]], found
 
 def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:
     known = {shard.path for shard in manifest.shards}
-    for info in folder.at(DATA).files():
-        name = f"{DATA}/{info.path.removeprefix(folder.inner(DATA)).lstrip('/')}"
-        if name not in known:
-            found.problems.append(f"{name} is not in the manifest")
+    strangers = {f"{DATA}/{name}" for name in folder.at(DATA).names()} - known
+    found.problems.extend(f"{name} is not in the manifest" for name in sorted(strangers))

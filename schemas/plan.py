@@ -121,6 +121,11 @@ class Plan(Noun):
         """The columns whose combinations are the strata."""
         return self.profile.by
 
+    @property
+    def makes_rows(self) -> bool:
+        """Whether any stratum needs synthetic rows."""
+        return any(stratum.make for stratum in self.strata)
+
     def stratum(self, name: str) -> Stratum:
         """Return the stratum of that name."""
         return next(stratum for stratum in self.strata if stratum.name == name)
