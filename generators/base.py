@@ -1,7 +1,8 @@
 """The protocol that every generator follows. Knows neither Ray nor Prefect: a generator runs in a notebook."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
@@ -38,9 +39,9 @@ class Generator(Protocol):
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
         """Learn from `table`, whose string column `label` holds each row's class (never null).
 
-        Other columns are bool, int64, double, string, date32 or timestamp, each with possible nulls. Same table, label
-        and seed: same model. Leaves the global random state as it was. Raises GeneratorError with the class named where
-        a class is too small.
+        Other columns are bool, int64, double, string, date32 or timestamp, each with possible nulls, or an image and
+        its objects (see `schemas.arrow`), never null. Same table, label and seed: same model. Leaves the global random
+        state as it was. Raises GeneratorError with the class named where a class is too small.
         """
 
     def sample(self, request: SampleRequest) -> pa.Table:
@@ -55,3 +56,48 @@ class Generator(Protocol):
 
     def load(self, path: Path, device: str) -> None:
         """Read what `save` wrote, onto `device` (`cpu` or `cuda`)."""
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """How far a training is: `loss` is the mean since the last report, `held_out` that on rows it does not learn."""
+
+    step: int
+    steps: int
+    loss: float
+    held_out: float | None = None
+
+
+class Training(Protocol):
+    """Watches a training, and keeps its state, so that one that was killed goes on where it was."""
+
+    def report(self, progress: TrainingProgress) -> None:
+        """Hear how far it is."""
+
+    def restore(self) -> bytes | None:
+        """Return the state that was kept last, or nothing at the first start."""
+
+    def keep(self, state: bytes) -> None:
+        """Keep the state; it is there whole or not at all."""
+
+
+class Unwatched:
+    """A training that nobody watches, and that begins anew when it is killed."""
+
+    def report(self, progress: TrainingProgress) -> None:
+        """Do nothing."""
+
+    def restore(self) -> bytes | None:
+        """Return nothing."""
+        return None
+
+    def keep(self, state: bytes) -> None:
+        """Do nothing."""
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A generator whose fit takes long: it can be watched, and goes on after a kill."""
+
+    def train(self, table: pa.Table, label: str, seed: int, training: Training) -> None:
+        """Do what `fit` does. A training that was killed and goes on ends with the same model as one that was not."""

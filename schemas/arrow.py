@@ -24,13 +24,33 @@ PROVENANCE = pa.schema(
 """`_id` unique row id; `_origin` real, synthetic or augmented; `_generator`, `_seed` (the request's) and `_parent`
 (the real row an augmented one was made from) are null where they do not apply."""
 
+IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
+"""An encoded image and the name of its file: the struct that Hugging Face's `datasets` decodes by itself.
+
+In the tables that generators are fitted on, the field's metadata says how made images are to be encoded: `format`
+(`png`, `jpeg` or `webp`; png where there is none) and `quality` (of jpeg and webp, 1 to 100)."""
+
+BBOX = pa.list_(pa.float32(), 4)
+"""A box as COCO writes it: x and y of its upper left corner, width, height, in pixels."""
+
+RLE = pa.struct([pa.field("size", pa.list_(pa.int32(), 2)), pa.field("counts", pa.string())])
+"""A mask as COCO's compressed run lengths: `size` is height and width."""
+
+OBJECTS = pa.list_(pa.struct([pa.field("bbox", BBOX), pa.field("category", pa.string())]))
+"""The objects in an image, each a box and its class."""
+
+MASKED_OBJECTS = pa.list_(pa.struct([*OBJECTS.value_type, pa.field("segmentation", RLE)]))
+"""The objects in an image, each a box, its class, and a mask or null."""
+
 _TIMES = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _TYPES = {str(t): t for t in (pa.int64(), pa.float64(), pa.bool_(), pa.string(), *_TIMES)}
+NESTED: dict[str, pa.DataType] = {"image": IMAGE, "objects": OBJECTS, "masked objects": MASKED_OBJECTS}
+"""The types of images and of what is marked in them, by the names that a plan gives them."""
 
 
 def arrow_type(name: str) -> pa.DataType:
-    """Return the Arrow type that `str(type)` names; raises KeyError for one that makeweight does not use."""
-    return _TYPES[name]
+    """Return the Arrow type that `str(type)` or `NESTED` names; raises KeyError for any other."""
+    return NESTED.get(name) or _TYPES[name]
 
 
 def source_schema(columns: list[Column]) -> pa.Schema:

@@ -22,12 +22,15 @@ class Batch:
     """Candidates of one request.
 
     `table` has the source's columns and types; `fingerprints` holds a 64-bit hash of each row (uint64, as long as the
-    table) over all columns but ids; `stratum` is the class that was asked for.
+    table) over all columns but ids, or of an image's pixels; `stratum` is the class that was asked for. `rows` holds
+    positions in the source (int64): of real rows their own, of augmented candidates those of their parents, and of
+    others it is None.
     """
 
     table: pa.Table
     fingerprints: NDArray[np.uint64]
     stratum: str
+    rows: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

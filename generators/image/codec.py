@@ -1,0 +1,80 @@
+"""Images as pixels and as bytes: the one decoder and the one encoder that everything uses. Knows no table.
+
+Pixels are uint8 of shape (height, width, channels), RGB or one grey channel. What the source holds beside that (other
+modes, turned, animated or broken images) is mended or refused where it is read; here every image is sound.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from schemas.errors import MakeweightError
+
+Pixels = NDArray[np.uint8]
+
+_PNG_LEVEL = 1  # of 9: small images hardly shrink beyond it, and it costs a third of the time
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How pixels become bytes: `format` is png, jpeg or webp, `quality` (1 to 100) is of the last two."""
+
+    format: str = "png"
+    quality: int = 95
+
+    @classmethod
+    def of(cls, metadata: Mapping[bytes, bytes] | None) -> "Encoding":
+        """Return what an Arrow field's metadata says, or PNG where it says nothing."""
+        known = metadata or {}
+        return cls(known.get(b"format", b"png").decode(), int(known.get(b"quality", b"95")))
+
+    def metadata(self) -> dict[str, str]:
+        """Return what `of` reads."""
+        return {"format": self.format, "quality": str(self.quality)}
+
+
+def decode(data: bytes) -> Pixels:
+    """Return the pixels of an encoded image, one channel if it is grey; raises MakeweightError if it is no image."""
+    import cv2
+
+    flags = cv2.IMREAD_UNCHANGED if _is_grey(data) else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    read: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if read is None:
+        raise MakeweightError(f"{len(data):,} bytes are no image that can be decoded; read the source anew")
+    pixels: Pixels = read[..., None] if read.ndim == 2 else read
+    return pixels
+
+
+def encode(pixels: Pixels, encoding: Encoding) -> bytes:
+    """Return the encoded image; the same pixels give the same bytes."""
+    import cv2
+
+    options = {
+        "png": [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL],
+        "jpeg": [cv2.IMWRITE_JPEG_QUALITY, encoding.quality],
+        "webp": [cv2.IMWRITE_WEBP_QUALITY, encoding.quality],
+    }
+    turned = pixels[..., ::-1] if pixels.shape[2] == 3 else pixels  # the library writes BGR
+    _, data = cv2.imencode(f".{encoding.format}", np.ascontiguousarray(turned), options[encoding.format])
+    return data.tobytes()
+
+
+def _is_grey(data: bytes) -> bool:
+    """Whether the header of a PNG, JPEG or WebP says that it has one channel."""
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return data[25:26] == b"\x00"
+    return data[:2] == b"\xff\xd8" and _jpeg_channels(data) == 1
+
+
+def _jpeg_channels(data: bytes) -> int:
+    """Return the components of a JPEG's frame header (ITU-T T.81, B.2.2), 0 where there is none."""
+    at = 2
+    while at + 10 <= len(data) and data[at] == 0xFF:
+        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return data[at + 9]
+        at += 1 if marker == 0xFF else 2 + size
+    return 0

@@ -1,0 +1,71 @@
+"""Tables of an image, its class and perhaps its objects: what goes into and comes out of every generator of images.
+
+Knows no model.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from generators.image.codec import Encoding, Pixels, decode, encode
+from schemas.arrow import IMAGE, PARENT_ROW
+from schemas.errors import GeneratorError
+from schemas.plan import SampleRequest
+
+
+def image_name(table: pa.Table) -> str:
+    """Return the name of the image column; raises GeneratorError if there is none, or more than one."""
+    names = [field.name for field in table.schema if field.type == IMAGE]
+    if len(names) != 1:
+        raise GeneratorError(f"a generator of images learns from one image column, got {names or 'none'}")
+    return str(names[0])
+
+
+def bytes_of(column: pa.ChunkedArray) -> list[bytes]:
+    """Return the encoded images of a column in order; raises GeneratorError if one is missing."""
+    data = column.combine_chunks().field("bytes")
+    if data.null_count:
+        raise GeneratorError(f"{data.null_count:,} images are missing; leave those rows out (source.images.unreadable)")
+    return list(data.to_pylist())
+
+
+def stack_images(table: pa.Table, generator: str) -> NDArray[np.uint8]:
+    """Return all images, shape (rows, height, width, channels); raises GeneratorError unless all are of one shape."""
+    images = [decode(data) for data in bytes_of(table[image_name(table)])]
+    shapes = sorted({image.shape for image in images})
+    if len(shapes) != 1:
+        listed = ", ".join(f"{width}x{height}x{channels}" for height, width, channels in shapes[:3])
+        raise GeneratorError(
+            f"{generator} learns from images of one size and mode, got {listed}{' …' * (len(shapes) > 3)}; set"
+            " source.images.size and source.images.mode"
+        )
+    return np.stack(images)
+
+
+def image_table(
+    schema: pa.Schema,
+    label: str,
+    request: SampleRequest,
+    images: Iterable[Pixels],
+    *,
+    objects: Sequence[object] | pa.Array | None = None,
+    parents: NDArray[np.int64] | None = None,
+) -> pa.Table:
+    """Return the request's rows as a table of `schema`, the images encoded as their field's metadata says.
+
+    `objects` holds what is marked in each image, where the schema has a column for that; with `parents` there is a
+    column `_parent_row`.
+    """
+    columns = []
+    for field in schema:
+        if field.type == IMAGE:
+            encoding = Encoding.of(field.metadata)
+            columns.append(pa.array([{"bytes": encode(image, encoding), "path": None} for image in images], IMAGE))
+        elif field.name == label:
+            columns.append(pa.repeat(pa.scalar(request.stratum, pa.string()), request.rows))
+        else:
+            columns.append(pa.array(objects, field.type))
+    table = pa.table(columns, schema=schema)
+    return table if parents is None else table.append_column(PARENT_ROW, pa.array(parents, pa.int64()))
