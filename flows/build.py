@@ -17,7 +17,7 @@ from flows.progress import listener
 from pipelines import actors
 from pipelines.fill import FillResult, StratumProgress, fill
 from pipelines.filled import load_filled, refuse_shortfall, save_filled
-from pipelines.fit import fit_generator, fit_validator
+from pipelines.fit import fit_validator
 from pipelines.ingest import RealRows, ingest
 from pipelines.layout import make_layout
 from pipelines.plan import make_plan
@@ -116,11 +116,13 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
     """Fit the generator and the validators on the real rows; nothing when no rows are to be made."""
     if not plan.makes_rows:
         return
-    generator = actors.start(fit_generator, plan, real, place.models, gpus=actors.gpu_share(plan, choice))
+    gpus = actors.gpu_share(plan, choice)
+    actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
+    fitting = actors.Fitting(plan, real, place, gpus)
     calls = [(plan, number, real, place.validators) for number in range(len(plan.validators))]
     for _ in actors.run_all(fit_validator, calls):
         pass
-    generator()
+    fitting.wait(listener().trained)
 
 
 @step

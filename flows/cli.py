@@ -47,9 +47,7 @@ def plan(spec: SpecPath, set_: Overrides = [], json_: Json = False) -> None:  # 
         if json_:
             _print_json(made.model_dump(mode="json"))
         else:
-            from flows.display import plan_table
-
-            Console().print(plan_table(made))
+            _show_plan(Console(), made)
 
 
 @app.command()
@@ -63,9 +61,9 @@ def build(
     with _explained(json_):
         asked, made = _plan(spec, set_)
         out = Console(stderr=json_)
-        from flows.display import plan_table, result_table
+        from flows.display import result_table
 
-        out.print(plan_table(made))
+        _show_plan(out, made)
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
         from flows.build import build as build_flow
@@ -103,6 +101,14 @@ def verify(
             if not json_:
                 print("\n".join(found.problems), file=sys.stderr)
             raise typer.Exit(1)
+
+
+def _show_plan(console: Console, made: "Plan") -> None:
+    from flows.display import plan_notes, plan_table
+
+    console.print(plan_table(made))
+    for note in plan_notes(made):
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
 def _plan(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":

@@ -8,9 +8,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
+from generators.base import TrainingProgress
 from pipelines.fill import StratumProgress
-from schemas.manifest import Manifest
-from schemas.plan import Plan
+from pipelines.image_notes import image_notes
+from schemas.manifest import BoxCounts, Manifest
+from schemas.plan import BoxTarget, Plan
 
 PLAIN_SECONDS = 5.0
 """Without a terminal, a line for a class is written at most so often."""
@@ -18,8 +20,39 @@ SHOWN = 40
 """Classes that are listed one by one; the rest is counted."""
 
 
+def plan_notes(plan: Plan) -> list[str]:
+    """Return what else there is to say of a plan, in sentences."""
+    notes = image_notes(plan.profile.images) if plan.profile.images else []
+    if plan.boxes:
+        made = max((stratum.make / max(1, stratum.real) for stratum in plan.strata), default=0)
+        notes.append(
+            f"{sum(s.keep for s in plan.strata):,} real images stay, {sum(s.make for s in plan.strata):,} are made of"
+            f" them, up to {made:,.0f} of one (balance.max_copies limits that)."
+        )
+    return notes
+
+
+def _box_table(plan: Plan, boxes: Mapping[str, BoxTarget]) -> Table:
+    table = Table(title=f"{plan.name}: {plan.profile.rows:,} images, boxes by class", title_justify="left")
+    table.add_column("class")
+    for heading in ("real", "keep", "make", "planned", "target", "off"):
+        table.add_column(heading, justify="right")
+    for name, one in list(boxes.items())[:SHOWN]:
+        numbers = (one.before, one.real, one.planned - one.real, one.planned, one.target)
+        table.add_row(Text(name), *(f"{rows:,}" for rows in numbers), _off(one.planned, one.target))
+    if len(boxes) > SHOWN:
+        table.add_row(f"… and {len(boxes) - SHOWN:,} more", *[""] * 6)
+    return table
+
+
+def _off(reached: int, target: int) -> str:
+    return f"{reached / target - 1:+.1%}" if target and reached != target else ""
+
+
 def plan_table(plan: Plan) -> Table:
-    """Return the strata with the rows that each has, keeps, gets and ends with."""
+    """Return the strata with the rows that each has, keeps, gets and ends with; of marked images, the boxes."""
+    if plan.boxes:
+        return _box_table(plan, plan.boxes)
     table = Table(title=f"{plan.name}: {plan.profile.rows:,} rows by {', '.join(plan.by)}", title_justify="left")
     table.add_column("class")
     for heading in ("real", "keep", "make", "target"):
@@ -35,8 +68,21 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
+def _box_result(manifest: Manifest, boxes: Mapping[str, BoxCounts]) -> Table:
+    table = Table(title=f"{manifest.name}: {manifest.rows:,} images, boxes by class", title_justify="left")
+    table.add_column("class")
+    for heading in ("before", "real", "made", "reached", "target", "off"):
+        table.add_column(heading, justify="right")
+    for name, one in list(boxes.items())[:SHOWN]:
+        numbers = (one.before, one.real, one.made, one.reached, one.target)
+        table.add_row(Text(name), *(f"{number:,}" for number in numbers), _off(one.reached, one.target))
+    return table
+
+
 def result_table(manifest: Manifest) -> Table:
-    """Return the counts before and after, with the acceptance rate of each class."""
+    """Return the counts before and after, with the acceptance rate of each class; of marked images, the boxes."""
+    if manifest.boxes:
+        return _box_result(manifest, manifest.boxes)
     table = Table(title=f"{manifest.name}: {manifest.rows:,} rows, exactly on target", title_justify="left")
     table.add_column("class")
     for heading in ("before", "real", "synthetic", "after", "accepted"):
@@ -53,6 +99,11 @@ def result_table(manifest: Manifest) -> Table:
 
 def _rate(rejected: Mapping[str, int], tried: int) -> float:
     return 1 - sum(rejected.values()) / tried if tried else 1.0
+
+
+def _training(progress: TrainingProgress) -> str:
+    held_out = f", held out {progress.held_out:.4g}" if progress.held_out is not None else ""
+    return f"step {progress.step:,} of {progress.steps:,}, loss {progress.loss:.4g}{held_out}"
 
 
 class _Rate(ProgressColumn):
@@ -102,6 +153,10 @@ class LiveDisplay:
         self._status.update(f"{name} …")
         self._status.start()
 
+    def trained(self, progress: TrainingProgress) -> None:
+        """Show how far the training is."""
+        self._status.update(f"fit … {_training(progress)}")
+
     def filling(self, plan: Plan, actors: int) -> None:
         """Show a line for each class that needs rows."""
         self._status.stop()
@@ -136,6 +191,13 @@ class PlainDisplay:
     def step(self, name: str) -> None:
         """Say which step is at work."""
         self._say(f"{name} …")
+
+    def trained(self, progress: TrainingProgress) -> None:
+        """Say how far the training is, if nothing was said for a while."""
+        now = time.monotonic()
+        if now - self._last >= PLAIN_SECONDS:
+            self._last = now
+            self._say(f"fit: {_training(progress)}")
 
     def filling(self, plan: Plan, actors: int) -> None:
         """Say how many actors are at work."""

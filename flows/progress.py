@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from generators.base import TrainingProgress
 from pipelines.fill import StratumProgress
 from schemas.plan import Plan
 
@@ -16,6 +17,9 @@ class Listener(Protocol):
 
     def step(self, name: str) -> None:
         """Hear that a step began: plan, ingest, fit, fill, write or report."""
+
+    def trained(self, progress: TrainingProgress) -> None:
+        """Hear how far the training of the generator is."""
 
     def filling(self, plan: Plan, actors: int) -> None:
         """Hear that the fill began with so many actors."""
@@ -28,6 +32,9 @@ class Silent:
     """Listens to nothing."""
 
     def step(self, name: str) -> None:
+        """Do nothing."""
+
+    def trained(self, progress: TrainingProgress) -> None:
         """Do nothing."""
 
     def filling(self, plan: Plan, actors: int) -> None:

@@ -12,9 +12,11 @@ from typing import Any, TypeVar, cast
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
+from generators.base import TrainingProgress
 from pipelines.chunk import ChunkMaker
 from pipelines.fill import ChunkResult
-from pipelines.fit import load_generator, load_validators
+from pipelines.fit import KeptTraining, fit_generator, load_generator, load_validators, training_folder
+from pipelines.ingest import RealRows
 from pipelines.registry import generator_class
 from pipelines.workspace import Workspace
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
@@ -30,7 +32,9 @@ LOCAL: dict[str, Any] = {
 }
 """How Ray runs on this machine: processes of one step wait for the next, since starting one takes seconds."""
 DEATHS = 3
-"""How many actors may die on one request before it is given up."""
+"""How many actors may die on one request, or on one fit, before it is given up."""
+WATCHED = 1.0
+"""Seconds from one look at a training to the next."""
 
 
 @contextmanager
@@ -50,15 +54,9 @@ def cluster(choice: GeneratorChoice) -> Iterator[None]:
         ray.shutdown()
 
 
-def start(function: Callable[..., R], *args: Any, gpus: float = 0) -> Callable[[], R]:
-    """Start one step as a Ray task, away from the driver; what is returned waits for its result."""
-    ref = ray.remote(num_cpus=1, num_gpus=gpus, max_retries=DEATHS)(function).remote(*args)
-    return lambda: cast(R, _get(ref))
-
-
 def run(function: Callable[..., R], *args: Any) -> R:
     """Run one step as a Ray task, away from the driver, and return what it returns."""
-    return start(function, *args)()
+    return cast(R, _get(ray.remote(num_cpus=1, max_retries=DEATHS)(function).remote(*args)))
 
 
 def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Iterator[R]:
@@ -88,6 +86,55 @@ def _cause(error: RayTaskError) -> BaseException:
     """Return the exception that was raised in the task, without the wrapping that Ray puts around it."""
     cause = error.cause
     return cause if isinstance(cause, Exception) else error
+
+
+class FittingActor:
+    """A Ray actor that fits the generator, and says meanwhile how far it is."""
+
+    def __init__(self, plan: Plan, real: RealRows, place: Workspace) -> None:
+        self._parts = plan, real, place.models
+        self._training = KeptTraining(training_folder(plan, place.models))
+
+    def fit(self) -> None:
+        """Fit the generator and save it; an actor that takes a dead one's place goes on where that was."""
+        fit_generator(*self._parts, self._training)
+
+    def progress(self) -> TrainingProgress | None:
+        """Return what the training reported last."""
+        return self._training.progress
+
+
+class Fitting:
+    """The fit of a generator, under way on an actor with its share of a GPU."""
+
+    def __init__(self, plan: Plan, real: RealRows, place: Workspace, gpus: float) -> None:
+        options = {"max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
+        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, **options)(FittingActor).remote(plan, real, place)
+        self._name = plan.generator.name
+        self._fit = self._actor.fit.remote()
+
+    def wait(self, heard: Callable[[TrainingProgress], None]) -> None:
+        """Wait for the end, and tell meanwhile how far it is; what the fit raises is raised here."""
+        last = None
+        while not ray.wait([self._fit], timeout=WATCHED)[0]:
+            now = self._progress()
+            if now and now != last:
+                heard(now)
+                last = now
+        try:
+            _get(self._fit)
+        except (RayActorError, OutOfMemoryError) as error:
+            problem = f"the fit of {self._name!r} died {DEATHS} times, the last with: {_told(error)}"
+            raise GeneratorError(f"{problem}; give it more memory, or a smaller model") from error
+        finally:
+            ray.kill(self._actor)
+
+    def _progress(self) -> TrainingProgress | None:
+        ready, _ = ray.wait([asked := self._actor.progress.remote()], timeout=WATCHED)
+        try:
+            return cast(TrainingProgress | None, ray.get(asked)) if ready else None
+        except RayActorError:
+            return None  # another one takes its place
 
 
 class GeneratorActor:

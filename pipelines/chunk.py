@@ -49,7 +49,8 @@ class ChunkMaker:
         made = self.generator.sample(request)
         table = from_model(made, request, self.plan)
         prints = fingerprint(table, self.plan) if self.validators else np.zeros(table.num_rows, np.uint64)
-        batch = Batch(table, prints, request.stratum)
+        parents = self.parents[np.asarray(made[PARENT_ROW])] if PARENT_ROW in made.column_names else None
+        batch = Batch(table, prints, request.stratum, parents)
         keep, rejected, shown = self._check(batch)
         passed = _select(batch, keep)
         sketches = tuple(v.sketch(passed) for v in self.validators if isinstance(v, Sketching))
@@ -57,9 +58,8 @@ class ChunkMaker:
         if shown and request.chunk < SHOWN_CHUNKS:
             self.staged.write_arrow(_name(request, REJECTED), _rejected_rows(batch, shown))
         rows = passed.table.append_column(ROW, pa.array(keep))
-        if PARENT_ROW in made.column_names:
-            parents = self.parents[np.asarray(made[PARENT_ROW])[keep]]
-            rows = rows.append_column(PARENT_ROW, pa.array(parents))
+        if parents is not None:
+            rows = rows.append_column(PARENT_ROW, pa.array(parents[keep]))
         self.staged.write_arrow(_name(request), _with_sketches(rows, result))
         return result
 
@@ -80,7 +80,14 @@ class ChunkMaker:
 
 
 def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each row, shape (rows,): over all columns but ids, or over a text and its class."""
+    """Return a 64-bit hash of each row, shape (rows,).
+
+    It is over all columns but ids, over a text and its class, or over the pixels of an image.
+    """
+    if plan.profile.image:
+        from pipelines.validate.image.pixels import pixel_hashes
+
+        return pixel_hashes(table[plan.profile.image])
     columns = [column.name for column in plan.profile.columns if column.role != "id"]
     if plan.profile.text:
         columns = [plan.profile.text, *plan.by]  # what else describes a real text is null in a made one
@@ -96,7 +103,8 @@ def _reasons(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:
 def _select(batch: Batch, rows: NDArray[np.int32]) -> Batch:
     if len(rows) == batch.table.num_rows:
         return batch
-    return Batch(batch.table.take(pa.array(rows)), batch.fingerprints[rows], batch.stratum)
+    sources = None if batch.rows is None else batch.rows[rows]
+    return Batch(batch.table.take(pa.array(rows)), batch.fingerprints[rows], batch.stratum, sources)
 
 
 def _name(request: SampleRequest, kind: str = "rows") -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.balance import stratum_name
-from schemas.arrow import STRATUM, arrow_type, source_schema
+from schemas.arrow import IMAGE, STRATUM, arrow_type, source_schema
 from schemas.errors import GeneratorError
 from schemas.plan import Column, Plan, SampleRequest, SourceProfile
 
@@ -33,15 +33,26 @@ def _plain(value: Any) -> Any:
 
 
 def modelled(profile: SourceProfile) -> list[Column]:
-    """Return the columns that the generator learns and makes, in the source's order: of texts, the text alone."""
-    role = "text" if profile.text else "feature"
-    return [column for column in profile.columns if column.role == role and column.name not in profile.by]
+    """Return the columns that the generator learns and makes, in the source's order.
+
+    Of texts that is the text alone, of images the image and what is marked in it.
+    """
+    roles = {"image", "objects"} if profile.image else {"text"} if profile.text else {"feature"}
+    return [column for column in profile.columns if column.role in roles and column.name not in profile.by]
 
 
 def to_model(table: pa.Table, plan: Plan) -> pa.Table:
     """Return the rows as a generator is fitted on them; `table` has the source's columns and `_stratum`."""
-    view = table.select([column.name for column in modelled(plan.profile)])
+    columns = modelled(plan.profile)
+    view = table.select([column.name for column in columns])
+    fields = [_told_encoding(field, plan) if field.type == IMAGE else field for field in view.schema]
+    view = view.cast(pa.schema(fields))
     return view.append_column(pa.field(STRATUM, pa.string()), table[STRATUM].cast(pa.string()))
+
+
+def _told_encoding(field: pa.Field, plan: Plan) -> pa.Field:
+    """Return the image's field with a word on how made images are to be encoded."""
+    return field.with_metadata(plan.encoding)
 
 
 def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from generators.base import Generator
+from generators.base import Generator, Trainable, Training, TrainingProgress
 from pipelines.draw import draw_evenly
 from pipelines.features import to_model
 from pipelines.ingest import RealRows
@@ -28,7 +28,7 @@ from schemas.arrow import ROW, STRATUM
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
-RECORD, PARENTS = "fitted.json", "parents.npy"
+RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
 
 
 def model_fingerprint(plan: Plan) -> str:
@@ -38,7 +38,32 @@ def model_fingerprint(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def fit_generator(plan: Plan, real: RealRows, models: Folder) -> None:
+class KeptTraining:
+    """A training whose state is kept in a folder of the build, and whose progress can be asked for."""
+
+    def __init__(self, folder: Folder) -> None:
+        self._folder = folder
+        self.progress: TrainingProgress | None = None
+
+    def report(self, progress: TrainingProgress) -> None:
+        """Remember how far it is."""
+        self.progress = progress
+
+    def restore(self) -> bytes | None:
+        """Return the state that was kept last."""
+        return self._folder.read(STATE) if self._folder.exists(STATE) else None
+
+    def keep(self, state: bytes) -> None:
+        """Put the state in the place of the one before."""
+        self._folder.write(STATE, state)
+
+
+def training_folder(plan: Plan, models: Folder) -> Folder:
+    """Return where the state of a training is kept until the model is fitted."""
+    return models.at(f"{model_fingerprint(plan)}.training")
+
+
+def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training) -> None:
     """Fit the plan's generator, unless a model of the same fingerprint is there."""
     folder = models.at(model_fingerprint(plan))
     if folder.exists(RECORD):
@@ -46,10 +71,15 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder) -> None:
     generator = make_generator(plan.generator)
     rows = draw_evenly(real.tables(), plan.fit_rows, derive_seed(plan.seed, "draw"))
     rows = _large_enough(rows, plan, generator.min_class_rows)
-    generator.fit(to_model(rows, plan), STRATUM, derive_seed(plan.seed, "fit", plan.generator.name))
+    seed = derive_seed(plan.seed, "fit", plan.generator.name)
+    if isinstance(generator, Trainable):
+        generator.train(to_model(rows, plan), STRATUM, seed, training)
+    else:
+        generator.fit(to_model(rows, plan), STRATUM, seed)
     with _recorded(folder) as path:
         generator.save(path)
         np.save(path / PARENTS, np.asarray(rows[ROW]))
+    training_folder(plan, models).remove()
 
 
 def _large_enough(rows: pa.Table, plan: Plan, least: int) -> pa.Table:

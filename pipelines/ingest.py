@@ -15,7 +15,7 @@ from pipelines.features import stratum_column
 from pipelines.read import read_source
 from pipelines.storage import Folder
 from pipelines.validate.base import Batch
-from schemas.arrow import STRATUM
+from schemas.arrow import ROW, STRATUM
 from schemas.plan import Plan
 from schemas.spec import Source
 
@@ -41,7 +41,7 @@ class RealRows:
         """Yield the rows as validators are fitted on them."""
         columns = [column.name for column in plan.profile.columns]
         for table in self.tables():
-            yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "")
+            yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "", np.asarray(table[ROW]))
 
 
 def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:

@@ -24,8 +24,8 @@ from schemas.plan import Plan
 CHUNK_BITS = 24
 """A synthetic row's number is its chunk, shifted by so many bits, plus its row: no chunk may be larger than 2^24."""
 
-GROUP_ROWS = 250_000
-"""Rows that one task gathers at most, unless a single shard is larger."""
+GROUP_ROWS, GROUP_BYTES = 250_000, 512 << 20
+"""Rows that one task gathers at most, and their bytes as the source has them, unless a single shard is larger."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folde
     part = np.repeat(np.arange(len(rows), dtype=np.int32), [len(r.positions) for r in rows])[order]
     position = np.concatenate([r.positions for r in rows]).astype(np.int32)[order]
     places = pa.table({"part": part, "position": position})
-    groups = _groups(_shards(dict(zip(plan.splits, sizes, strict=True)), plan.shard_rows))
+    groups = _groups(_shards(dict(zip(plan.splits, sizes, strict=True)), plan.shard_rows), _group_rows(plan))
     for group in groups:
         start, stop = group.shards[0].start, group.shards[-1].stop
         folder.write_arrow(group.file, places.slice(start, stop - start))
@@ -169,10 +169,14 @@ def _shards(sizes: dict[str, int], shard_rows: int) -> list[ShardPlace]:
     return shards
 
 
-def _groups(shards: Sequence[ShardPlace]) -> list[ShardGroup]:
+def _group_rows(plan: Plan) -> int:
+    return min(GROUP_ROWS, GROUP_BYTES * plan.profile.rows // max(1, plan.profile.bytes))
+
+
+def _groups(shards: Sequence[ShardPlace], rows: int) -> list[ShardGroup]:
     groups: list[list[ShardPlace]] = []
     for shard in shards:
-        if not groups or shard.stop - groups[-1][0].start > GROUP_ROWS:
+        if not groups or shard.stop - groups[-1][0].start > rows:
             groups.append([])
         groups[-1].append(shard)
     return [ShardGroup(f"layout-{number:05d}.arrow", group) for number, group in enumerate(groups)]

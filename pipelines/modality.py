@@ -1,30 +1,59 @@
-"""Tells whether a source holds tables or texts, and which of its columns is the text. Reads through `read` alone."""
+"""Tells whether a source holds tables, texts or images, and which column is the text or the image.
+
+Reads through `read` alone.
+"""
 
 from pipelines.read import profile_source
-from pipelines.read.files import find_files
+from pipelines.read.files import PICTURES, Files, find_files
+from pipelines.read.formats import columns_of
+from pipelines.read.marks import BOXES, OBJECTS
 from pipelines.registry import generator_class
 from schemas.errors import Fault, SpecError
 from schemas.plan import Column, SourceProfile
 from schemas.spec import Modality, Source, Spec
 
-SUPPORTED = ("tabular", "text")
-
 
 def find_modality(spec: Spec) -> Modality:
     """Return the source's modality: the spec's, or that of what it names (a text column, a text's generator).
 
-    A folder of class folders of .txt files is text; any other source is tabular unless the spec says otherwise.
+    A folder of class folders of .txt files is text, one of image files or with annotations is of images, and so is
+    Parquet with an image column; any other source is tabular unless the spec says otherwise.
     """
     if spec.source.modality:
-        if spec.source.modality not in SUPPORTED:
-            problem = f"{spec.source.modality!r} is not supported; supported: {', '.join(SUPPORTED)}"
-            raise SpecError(Fault(("source", "modality"), problem))
         return spec.source.modality
+    if spec.source.image or spec.source.format in PICTURES:
+        return "image"
     if spec.source.text or spec.source.format == "folders":
         return "text"
     if spec.generator.name and generator_class(spec.generator.name).modalities == ("text",):
         return "text"
-    return "text" if find_files(spec.source).format == "folders" else "tabular"
+    files = find_files(spec.source)
+    if files.format in PICTURES or (files.format == "parquet" and _images_among(files, spec.source)):
+        return "image"
+    return "text" if files.format == "folders" else "tabular"
+
+
+def _images_among(files: Files, source: Source) -> list[str]:
+    """Return the columns that hold images."""
+    return [name for name, kind in (columns_of(files, source) or {}).items() if kind == "image"]
+
+
+def profile_images(source: Source, by: list[str]) -> SourceProfile:
+    """Return the profile of a source of images; raises where the image column cannot be told.
+
+    Marked images are balanced by what they hold, which is the column `boxes`.
+    """
+    files = find_files(source)
+    known = columns_of(files, source) or {}
+    found = [name for name, kind in known.items() if kind == "image"]
+    if source.image is None and len(found) != 1:
+        told = f"there are {', '.join(map(repr, found))}" if found else f"{files.path} has none"
+        advice = "name it here" if found else "a column of images is a struct of bytes and path"
+        raise SpecError(Fault(("source", "image"), f"which column holds the images? {told}; {advice}"))
+    source = source.model_copy(update={"image": source.image or found[0]})
+    if OBJECTS in known:
+        source, by = source.model_copy(update={"label": BOXES}), [BOXES]
+    return profile_source(source, by)
 
 
 def profile_text(source: Source, by: list[str]) -> SourceProfile:

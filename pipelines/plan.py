@@ -9,37 +9,55 @@ from collections.abc import Mapping
 
 from generators import DEFAULTS as DEFAULT_GENERATOR
 from generators.base import Generator
+from generators.image.codec import Encoding
 from pipelines.balance import compute_targets, stratum_name
+from pipelines.boxes import box_counts, plan_images
 from pipelines.features import modelled
-from pipelines.modality import find_modality, profile_text
+from pipelines.modality import find_modality, profile_images, profile_text
 from pipelines.read import profile_source
-from pipelines.registry import generator_class, generators_for, make_generator, make_validators
+from pipelines.registry import (
+    generator_class,
+    generators_for,
+    make_generator,
+    make_validators,
+    makes_objects,
+    needs_one_size,
+)
 from pipelines.stream import chunk_rows
 from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from schemas.errors import Fault, SourceError, SpecError
-from schemas.plan import Plan, SourceProfile, Step, Stratum
+from schemas.plan import BoxTarget, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec
+
+FIT_ROWS = {"image": 100_000}
+"""Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
+_FEW = 8  # candidates that are made at least, where strata are many
+_PARTS = ("real", "keep", "target")
+ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
 
 
 def make_plan(spec: Spec) -> Plan:
     """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built."""
     modality = find_modality(spec)
     generator = _generator(spec, modality)
-    profile = profile_text(spec.source, spec.by) if modality == "text" else profile_source(spec.source, spec.by)
+    profile = _PROFILES[modality](spec.source, spec.by)
+    strata = _strata(spec, profile, generator_class(generator.name))
     plan = Plan(
         name=spec.name,
         seed=spec.seed,
         modality=modality,
-        label=spec.source.label,
+        label=profile.by[0] if profile.objects else spec.source.label,
         profile=profile,
-        strata=_strata(spec, profile, generator_class(generator.name)),
+        strata=strata,
         generator=generator,
-        validators=_validators(spec, modality, generator_class(generator.name)),
+        validators=_validators(spec, profile, modality, generator_class(generator.name)),
         attempts_per_row=spec.budget.attempts_per_row,
-        fit_rows=spec.generator.fit_rows,
-        shard_rows=spec.output.shard_rows,
+        fit_rows=spec.generator.fit_rows or FIT_ROWS.get(modality, ROWS),
+        shard_rows=spec.output.shard_rows or _shard_rows(profile),
         splits=spec.output.splits,
         spec_fingerprint=fingerprint_spec(spec),
+        boxes=_box_targets(spec, strata) if profile.objects else None,
+        encoding=Encoding(spec.source.images.format, spec.source.images.quality).metadata() if profile.image else None,
     )
     make_validators(plan)
     _refuse_hopeless(plan)
@@ -58,14 +76,28 @@ def _generator(spec: Spec, modality: str) -> Step:
     return step
 
 
-def _validators(spec: Spec, modality: str, generator: type[Generator]) -> list[Step]:
+_PROFILES = {"tabular": profile_source, "text": profile_text, "image": profile_images}
+
+
+def _shard_rows(profile: SourceProfile) -> int:
+    """Return how many rows a shard holds where the spec does not say: fewer where each is large."""
+    return max(1, min(SHARD_ROWS, SHARD_BYTES * profile.rows // max(1, profile.bytes)))
+
+
+def _validators(spec: Spec, profile: SourceProfile, modality: str, generator: type[Generator]) -> list[Step]:
+    """Return the checks in order; the strata of marked images hold only if their objects are counted again."""
     if spec.validators is None:
-        names = [name for name in DEFAULT_VALIDATORS[modality] if name not in generator.skips]
-        return [Step(name=name, params={}) for name in names]
-    return [Step(name=choice.name, params=choice.params) for choice in spec.validators]
+        known = DEFAULT_VALIDATORS["marked image" if profile.objects else modality]
+        return [Step(name=name, params={}) for name in known if name not in generator.skips]
+    chosen = [Step(name=choice.name, params=choice.params) for choice in spec.validators]
+    if profile.objects and all(step.name != "boxes" for step in chosen):
+        chosen.append(Step(name="boxes", params={}))
+    return chosen
 
 
 def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
+    if profile.objects:
+        return _marked_strata(spec, profile, generator)
     keys = {stratum_name(key): (key, real) for key, real in profile.counts}
     counts: Mapping[str, int] = {name: keys[name][1] for name in sorted(keys)}
     if len(counts) < 2:
@@ -75,12 +107,43 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
             "check source.label"
         )
     targets = compute_targets(counts, spec.balance.target)
-    strata = []
-    for name, real in counts.items():
-        make = max(0, targets[name] - real)
-        rows = spec.generator.chunk_rows or chunk_rows(make, generator.min_chunk_rows, generator.max_chunk_rows)
-        strata.append(Stratum(name=name, key=keys[name][0], real=real, target=targets[name], chunk_rows=rows))
-    return strata
+    return [
+        _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
+        for name, real in counts.items()
+    ]
+
+
+def _stratum(
+    spec: Spec, name: str, key: list[Value], real: int, target: int, generator: type[Generator], least: int
+) -> Stratum:
+    rows = spec.generator.chunk_rows or chunk_rows(max(0, target - real), least, generator.max_chunk_rows)
+    return Stratum(name=name, key=key, real=real, target=target, chunk_rows=rows)
+
+
+def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
+    """Return one stratum for all images of the same content; many are small, and so are their chunks."""
+    if spec.balance.by:
+        problem = "marked images are balanced by the classes of their boxes; leave this out"
+        raise SpecError(Fault(("balance", "by"), problem))
+    images = {str(key[0]): real for key, real in profile.counts}
+    images = {name: images[name] for name in sorted(images)}
+    counts = box_counts(images)
+    if not counts:
+        raise SourceError(f"{profile.path}: no image has a box; check the annotations")
+    planned = plan_images(images, compute_targets(counts, spec.balance.target), spec.balance.max_copies)
+    return [
+        _stratum(spec, name, [name], real, planned[name], generator, min(generator.min_chunk_rows, _FEW))
+        for name, real in images.items()
+    ]
+
+
+def _box_targets(spec: Spec, strata: list[Stratum]) -> dict[str, BoxTarget]:
+    before, real, planned = (box_counts({s.name: getattr(s, part) for s in strata}) for part in _PARTS)
+    targets = compute_targets(before, spec.balance.target)
+    return {
+        name: BoxTarget(before=before[name], target=targets[name], real=real[name], planned=planned[name])
+        for name in before
+    }
 
 
 def _refuse_hopeless(plan: Plan) -> None:
@@ -94,6 +157,7 @@ def _refuse_hopeless(plan: Plan) -> None:
             f"there is no column to model beside {', '.join(plan.by)}: the others are constant or ids; "
             "say otherwise in source.types if that is wrong"
         )
+    _refuse_unfit_images(plan)
     least = generator_class(plan.generator.name).min_class_rows
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
@@ -102,6 +166,19 @@ def _refuse_hopeless(plan: Plan) -> None:
             f"too few real rows for generator {plan.generator.name!r}, which needs {least} of a class: {listed}; "
             f"choose another generator (resample takes any), or set balance.target for these classes to what they have"
         )
+
+
+def _refuse_unfit_images(plan: Plan) -> None:
+    images, generator = plan.profile.images, generator_class(plan.generator.name)
+    if images is None:
+        return
+    if needs_one_size(generator) and not images.uniform:
+        listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
+        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
+        raise SpecError(Fault(("source", "images", "size"), problem))
+    if plan.profile.objects and not makes_objects(generator):
+        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
+        raise SpecError(Fault(("generator", "name"), problem))
 
 
 def fingerprint_spec(spec: Spec) -> str:

@@ -28,6 +28,16 @@ def generators_for(modality: str) -> list[str]:
     return sorted(name for name in GENERATORS if modality in generator_class(name).modalities)
 
 
+def needs_one_size(generator: type[Generator]) -> bool:
+    """Whether a generator of images learns from images of one size alone."""
+    return bool(getattr(generator, "one_size", False))
+
+
+def makes_objects(generator: type[Generator]) -> bool:
+    """Whether a generator of images makes what is marked in them too."""
+    return bool(getattr(generator, "objects", False))
+
+
 def validator_class(name: str, modality: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:
     """Return the class of a modality's validator, as `generator_class` does; `path` is where the spec names it."""
     return cast(type[Validator], _load(name, VALIDATORS[modality], path, f"{modality} validator"))

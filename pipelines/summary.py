@@ -8,6 +8,7 @@ from pipelines.chunk import REJECTED, staged_name
 from pipelines.draw import draw_evenly
 from pipelines.fill import FillResult
 from pipelines.filled import load_filled
+from pipelines.image_notes import image_notes
 from pipelines.ingest import RealRows
 from pipelines.report.data import REASON, ReportData
 from pipelines.report.page import render_report
@@ -18,7 +19,7 @@ from schemas.arrow import STRATUM, source_schema
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 
-SHOWN_ROWS = 20_000
+SHOWN_ROWS, SHOWN_IMAGES = 20_000, 1_000
 
 
 def summarise(plan: Plan, manifest: Manifest, real: RealRows, place: Workspace, timings: dict[str, float]) -> str:
@@ -28,10 +29,11 @@ def summarise(plan: Plan, manifest: Manifest, real: RealRows, place: Workspace, 
     schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
     refused = schema.append(pa.field(REASON, pa.string()))
     real_rows = (_as(table, schema) for table in real.tables())
+    shown = SHOWN_IMAGES if plan.profile.image else SHOWN_ROWS
     data = ReportData(
         manifest=manifest,
-        real=draw_evenly([schema.empty_table(), *real_rows], SHOWN_ROWS, seed),
-        synthetic=draw_evenly([schema.empty_table(), *_made(filled, place.staged, schema)], SHOWN_ROWS, seed),
+        real=draw_evenly([schema.empty_table(), *real_rows], shown, seed),
+        synthetic=draw_evenly([schema.empty_table(), *_made(filled, place.staged, schema)], shown, seed),
         rejected=pa.concat_tables([refused.empty_table(), *_rejected(place.staged, refused)]),
         timings=timings,
         notes=_notes(plan),
@@ -58,11 +60,18 @@ def _rejected(staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
 
 def _notes(plan: Plan) -> list[str]:
     notes = []
-    if plan.profile.dropped:
+    if plan.profile.images:
+        notes.extend(image_notes(plan.profile.images))
+    elif plan.profile.dropped:
         notes.append(f"{plan.profile.dropped:,} source rows without a class were left out, as the spec allows.")
     ids = [column.name for column in plan.profile.columns if column.role == "id"]
     if ids:
         notes.append(f"Taken for ids, so not modelled and made anew for synthetic rows: {', '.join(ids)}.")
+    for name, boxes in (plan.boxes or {}).items():
+        if boxes.planned != boxes.target:
+            notes.append(
+                f"Boxes of {name!r}: {boxes.planned:,} of {boxes.target:,}; whole images allow no plan that is nearer."
+            )
     if plan.profile.rows > plan.fit_rows:
         notes.append(f"The model was fitted on {plan.fit_rows:,} rows at most (generator.fit_rows).")
     return notes

@@ -37,16 +37,19 @@ def verify(path: str) -> Verification:
         raise OutputError(f"{folder.shown} holds no complete dataset: there is no manifest.json; run its build again")
     found = Verification(manifest)
     counts: Counter[tuple[str, bool]] = Counter()
+    boxes: Counter[str] = Counter()
     digests: list[bytes] = []
     ids = FingerprintSet()
     for shard in manifest.shards:
         table = _read_shard(folder, shard, found)
         if table is not None:
             _count(table, manifest, counts)
+            _count_boxes(table, manifest, boxes)
             digests.append(row_digests(table))
             _refuse_repeated(table, ids, shard, found)
             found.rows += table.num_rows
     _compare_counts(manifest, counts, found)
+    _compare_boxes(manifest, boxes, found)
     if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
     _find_strangers(folder, manifest, found)
@@ -103,6 +106,21 @@ def _compare_counts(manifest: Manifest, counts: Counter[tuple[str, bool]], found
     for (name, _), rows in counts.items():
         if rows:
             found.problems.append(f"class {name!r} with {rows:,} rows is not in the manifest")
+
+
+def _count_boxes(table: pa.Table, manifest: Manifest, boxes: Counter[str]) -> None:
+    """Count the objects themselves, not what the row says of them."""
+    for column in manifest.columns:
+        if column.role == "objects":
+            categories = pc.list_flatten(table[column.name].combine_chunks()).field("category")
+            for name in categories.value_counts():
+                boxes[name["values"].as_py()] += name["counts"].as_py()
+
+
+def _compare_boxes(manifest: Manifest, boxes: Counter[str], found: Verification) -> None:
+    for name, wanted in (manifest.boxes or {}).items():
+        if boxes[name] != wanted.reached:
+            found.problems.append(f"class {name!r} has {boxes[name]:,} boxes, the manifest says {wanted.reached:,}")
 
 
 def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:

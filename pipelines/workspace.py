@@ -11,7 +11,8 @@ from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
 _DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
-             "imbalanced-learn", "scipy", "xxhash")  # fmt: skip
+             "imbalanced-learn", "scipy", "xxhash",
+             "pillow", "opencv-python-headless", "albumentations", "diffusers")  # fmt: skip
 
 
 def library_versions() -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Arrow types and the provenance columns that every published row carries."""
 
+import json
+
 import pyarrow as pa
 
 from schemas.plan import Column
@@ -44,6 +46,12 @@ MASKED_OBJECTS = pa.list_(pa.struct([*OBJECTS.value_type, pa.field("segmentation
 
 _TIMES = (pa.date32(), pa.timestamp("us"), pa.timestamp("us", "UTC"))
 _TYPES = {str(t): t for t in (pa.int64(), pa.float64(), pa.bool_(), pa.string(), *_TIMES)}
+_DTYPES = {
+    "double": "float64",
+    "float": "float32",
+    "date32[day]": "date32",
+    "timestamp[us, tz=UTC]": "timestamp[us, tz=UTC]",
+}
 NESTED: dict[str, pa.DataType] = {"image": IMAGE, "objects": OBJECTS, "masked objects": MASKED_OBJECTS}
 """The types of images and of what is marked in them, by the names that a plan gives them."""
 
@@ -59,5 +67,25 @@ def source_schema(columns: list[Column]) -> pa.Schema:
 
 
 def dataset_schema(columns: list[Column]) -> pa.Schema:
-    """Return the schema of the published rows: the source's columns, then provenance."""
-    return pa.schema([*source_schema(columns), *PROVENANCE])
+    """Return the schema of the published rows: the source's columns, then provenance.
+
+    Where there are images, its metadata tells Hugging Face's `datasets` which columns they are: it decodes them then.
+    """
+    schema = pa.schema([*source_schema(columns), *PROVENANCE])
+    if not any(column.type in NESTED for column in columns):
+        return schema
+    features = {field.name: _feature(field.type) for field in schema}
+    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _feature(kind: pa.DataType) -> dict[str, object]:
+    """Return an Arrow type as `datasets.Features.from_dict` reads it."""
+    if kind == IMAGE:
+        return {"_type": "Image"}
+    if pa.types.is_fixed_size_list(kind):
+        return {"feature": _feature(kind.value_type), "length": kind.list_size, "_type": "List"}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    return {"dtype": _DTYPES.get(str(kind), str(kind)), "_type": "Value"}

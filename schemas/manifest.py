@@ -14,6 +14,16 @@ class ClassCounts(Noun):
     target: int
 
 
+class BoxCounts(Noun):
+    """Boxes of one class: in the source, in the real images that were kept, in made ones, asked for, and reached."""
+
+    before: int
+    real: int
+    made: int
+    target: int
+    reached: int
+
+
 class Shard(Noun):
     """One Parquet file; `path` is relative to the dataset's folder, `sha256` is of the file's bytes."""
 
@@ -51,6 +61,7 @@ class Manifest(Noun):
     shards: list[Shard]
     content_hash: str
     versions: dict[str, str]
+    boxes: dict[str, BoxCounts] | None = None
 
     @property
     def rows(self) -> int:

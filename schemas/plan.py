@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-Role = Literal["feature", "id", "constant", "text"]
+Role = Literal["feature", "id", "constant", "text", "image", "objects"]
 Value = bool | int | float | str | None
 
 
@@ -21,7 +21,8 @@ class Noun(BaseModel):
 class Column(Noun):
     """One column of the source.
 
-    `type` is the Arrow type by its name (`int64`, `double`, `string`, `bool`, `date32[day]`, `timestamp[us]`).
+    `type` is the Arrow type by its name (`int64`, `double`, `string`, `bool`, `date32[day]`, `timestamp[us]`, or one
+    of `schemas.arrow.NESTED`).
     `minimum` and `maximum` are of the real rows: numbers and booleans as they are, dates and times as ISO 8601 text.
     `categories` holds the distinct values of a text column that has few of them, else nothing.
     """
@@ -41,6 +42,37 @@ class Column(Noun):
         return self.categories[0] if self.categories else self.minimum
 
 
+class ImageProfile(Noun):
+    """The images of a source, and what they become.
+
+    `modes`, `formats` and `sizes` (`width x height`, the most frequent ones) count images as they were found; `least`
+    and `most` are the extremes of width and height. `turned` by their EXIF data, `animated`, `unreadable` and
+    `unannotated` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
+    `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
+    written anew for one reason or another.
+    """
+
+    modes: dict[str, int]
+    formats: dict[str, int]
+    sizes: dict[str, int]
+    least: tuple[int, int]
+    most: tuple[int, int]
+    turned: int = 0
+    animated: int = 0
+    unreadable: int = 0
+    unannotated: int = 0
+    faulty_boxes: int = 0
+    examples: dict[str, str] = {}
+    mode: Literal["RGB", "L"] = "RGB"
+    size: tuple[int, int] | None = None
+    changed: int = 0
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all images end with one size."""
+        return self.size is not None or self.least == self.most
+
+
 class SourceProfile(Noun):
     """What one streaming read of the source found.
 
@@ -58,11 +90,25 @@ class SourceProfile(Noun):
     by: list[str]
     counts: list[tuple[list[Value], int]]
     fingerprint: str
+    images: ImageProfile | None = None
 
     @property
     def text(self) -> str | None:
         """The column that holds the text, of a source of texts."""
-        return next((column.name for column in self.columns if column.role == "text"), None)
+        return self._first("text")
+
+    @property
+    def image(self) -> str | None:
+        """The column that holds the image, of a source of images."""
+        return self._first("image")
+
+    @property
+    def objects(self) -> str | None:
+        """The column that holds what is marked in the image, of a source of marked images."""
+        return self._first("objects")
+
+    def _first(self, role: Role) -> str | None:
+        return next((column.name for column in self.columns if column.role == role), None)
 
     def column(self, name: str) -> Column:
         """Return the column of that name."""
@@ -92,6 +138,15 @@ class Stratum(Noun):
         return self.target - self.keep
 
 
+class BoxTarget(Noun):
+    """Boxes of one class: in the source, asked for, and in the images that the plan ends with."""
+
+    before: int
+    target: int
+    real: int
+    planned: int
+
+
 class Step(Noun):
     """A validator or generator by its registered name, with its checked parameters."""
 
@@ -100,7 +155,11 @@ class Step(Noun):
 
 
 class Plan(Noun):
-    """Everything that decides which rows a build publishes."""
+    """Everything that decides which rows a build publishes.
+
+    `boxes` holds the targets of marked images, whose strata are what an image holds; `encoding` says how made images
+    are written (see `schemas.arrow.IMAGE`).
+    """
 
     name: str
     seed: int
@@ -115,6 +174,8 @@ class Plan(Noun):
     shard_rows: int
     splits: dict[str, float]
     spec_fingerprint: str
+    boxes: dict[str, BoxTarget] | None = None
+    encoding: dict[str, str] | None = None
 
     @property
     def by(self) -> list[str]:

@@ -14,7 +14,7 @@ from schemas.errors import Fault, SpecError, nearest
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
 Modality = Literal["tabular", "text", "image"]
-SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
 
 
@@ -22,6 +22,37 @@ class Part(BaseModel):
     """A part of the spec: frozen, and with no key that it does not know."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+Side = Annotated[int, Field(ge=1, le=16_384)]
+
+
+def _size(size: Any) -> Any:
+    """Read one number as a square's side."""
+    return [size, size] if isinstance(size, int) and not isinstance(size, bool) else size
+
+
+class Images(Part):
+    """How images are read, and how they are written where they cannot stay as they are."""
+
+    size: Annotated[tuple[Side, Side] | None, BeforeValidator(_size)] = Field(
+        None, description="Width and height that all images are brought to, or one number for both."
+    )
+    fit: Literal["crop", "pad", "stretch"] = Field(
+        "crop", description="What gives where the sides are in another proportion: edges, black bars, or the shape."
+    )
+    mode: Literal["RGB", "L"] | None = Field(
+        None, description="Colour or grey; left out: grey if all images are, else colour."
+    )
+    format: Literal["png", "jpeg", "webp"] = Field("png", description="Of made images, and of those written anew.")
+    quality: int = Field(95, ge=1, le=100, description="Of jpeg and webp.")
+    unreadable: Literal["refuse", "skip"] = Field(
+        "refuse", description="What to do with images that are missing, empty, broken or too large."
+    )
+    animated: Literal["refuse", "skip", "first"] = Field(
+        "refuse", description="What to do with images of several frames; first takes the first frame."
+    )
+    max_pixels: int = Field(100_000_000, ge=1, description="An image of more pixels is too large.")
 
 
 class Source(Part):
@@ -32,6 +63,14 @@ class Source(Part):
     modality: Modality | None = Field(None, description="Inferred when left out.")
     format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
     text: str | None = Field(None, description="The text column of a source of texts; inferred when left out.")
+    image: str | None = Field(None, description="The image column of a Parquet source; inferred when left out.")
+    images: Images = Images()
+    annotations: str | None = Field(
+        None, description="The COCO file, relative to path; left out: the only one that there is."
+    )
+    faulty_boxes: Literal["refuse", "mend"] = Field(
+        "refuse", description="What to do with boxes outside their image; mend cuts them, and drops those without area."
+    )
     header: list[str] | None = Field(None, description="Column names of a delimited file that has no header row.")
     nulls: list[str] = Field(list(NULL_TOKENS), description="Cell texts that stand for a missing value.")
     missing_label: Literal["refuse", "drop"] = Field(
@@ -87,6 +126,9 @@ class Balance(Part):
     by: list[str] | None = Field(
         None, min_length=1, description="Columns whose combinations are balanced; the label alone when left out."
     )
+    max_copies: int | None = Field(
+        None, ge=1, description="Of boxes: rows made of one image at most; any number when left out."
+    )
 
 
 class GeneratorChoice(Part):
@@ -102,8 +144,11 @@ class GeneratorChoice(Part):
         None, ge=0, description="Share of a GPU that each actor takes; 0 without GPUs when left out."
     )
     chunk_rows: int | None = Field(None, ge=1, description="Candidates in one request; a sound number when left out.")
-    fit_rows: int = Field(
-        1_000_000, ge=1, description="Real rows that the model is fitted on, at most; small classes stay whole."
+    fit_rows: int | None = Field(
+        None,
+        ge=1,
+        description="Real rows that the model is fitted on, at most; small classes stay whole. Left out: a million,"
+        " of images 100,000.",
     )
 
 
@@ -124,7 +169,9 @@ class Output(Part):
     """Where the dataset goes, and how it is cut."""
 
     path: str = Field(min_length=1, description="A folder or URI; it must be empty or hold the same build.")
-    shard_rows: int = Field(50_000, ge=1, description="Rows in one Parquet file, at most.")
+    shard_rows: int | None = Field(
+        None, ge=1, description="Rows in one Parquet file, at most; left out: 50,000, of images as many as make 256 MB."
+    )
     splits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
         {"train": 1.0}, description="Share of each split; the shares add up to 1."
     )

@@ -27,7 +27,8 @@ class Resample:
     min_class_rows: ClassVar[int] = 1
     origin: ClassVar[str] = "augmented"
     uses_gpu: ClassVar[bool] = False
-    modalities: ClassVar[tuple[str, ...]] = ("tabular", "text")
+    objects: ClassVar[bool] = True
+    modalities: ClassVar[tuple[str, ...]] = ("tabular", "text", "image")
     skips: ClassVar[frozenset[str]] = frozenset({"duplicates", "near_duplicates"})
 
     def __init__(self, params: Params) -> None:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from pipelines.read.cells import Block
 from pipelines.read.infer import DATE, DECLARED, INTEGER, NULL, NUMBER, STRING, convert, in_range, infer, join, misfits
+from schemas.arrow import NESTED
 from schemas.errors import SourceError
 from schemas.plan import Column, Role, Value
 
@@ -57,7 +58,10 @@ class ColumnState:
             self.nulls += block.cells.rows
             return
         self.nulls += cells.null_count
-        if cells.null_count < len(cells):
+        kind = block.cells.types.get(self.name)
+        if kind in NESTED:
+            self.type = kind
+        elif cells.null_count < len(cells):
             values = self._typed(cells, block).drop_null()
             self._measure(values, block.file)
             self._tell_apart(cells.drop_null(), values)
@@ -153,6 +157,9 @@ class ColumnState:
 
     def finish(self, *, is_key: bool) -> Column:
         """Return what was found; `is_key` says that the column is the label or one of `by`."""
+        if self.type in NESTED:
+            role: Role = "image" if self.type == "image" else "objects"
+            return Column(name=self.name, type=self.type, role=role, nulls=self.nulls)
         self._refuse_infinite()
         final = STRING if self.type == NULL else self.type
         values = None if self.seen is None else convert(self.seen, final)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 import pyarrow as pa
 from pyarrow import fs
@@ -25,9 +24,17 @@ EXTENSIONS = {
     ".parquet": "parquet",
     ".pq": "parquet",
     ".txt": "folders",
+    ".xml": "voc",
+    ".json": "coco",
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
 }
+PICTURES = ("images", "voc", "coco")
+"""The formats of sources of images; in the last two, files of the first hold the images."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
-READING = ("header", "nulls", "types", "missing_label", "missing_text", "label", "text")
+READING = (
+    "header", "nulls", "types", "missing_label", "missing_text", "label", "text", "image", "images", "annotations",
+    "faulty_boxes",
+)  # fmt: skip
 """What of the spec's source decides how its files are read."""
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
@@ -97,8 +104,9 @@ def find_files(source: Source) -> Files:
         raise SourceError(_missing(place, filesystem, inner, info))
     root, name = os.path.split(inner)
     found = source.format or format_of(name)
-    if found == "folders":
-        raise SourceError(f"{place}: one text is no dataset; give the folder that holds the class folders")
+    if found in ("folders", *PICTURES):
+        kind = "text" if found == "folders" else "file of images or annotations"
+        raise SourceError(f"{place}: one {kind} is no dataset; give the folder that holds all")
     if found is None:
         raise SourceError(
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
@@ -142,10 +150,9 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
     with readable(place):
         sizes = _local_sizes(place, root) if not is_uri(source.path) else _sizes(filesystem, root)
     formats = {name: format_of(name) for name in sizes}
-    wanted = {source.format} if source.format else {found for found in formats.values() if found}
-    if not source.format and (len(wanted) > 1 or not any("/" in name for name in formats)):
-        wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
-    names = sorted(name for name, found in formats.items() if found in wanted)
+    wanted = {source.format} if source.format else _meant({name: found for name, found in formats.items() if found})
+    among = {"images", *wanted} if wanted <= {"voc", "coco"} else wanted
+    names = sorted(name for name, found in formats.items() if found in among)
     if not names:
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
         raise SourceError(
@@ -157,8 +164,27 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
             f"{place}: the folder holds files of several formats ({', '.join(sorted(map(str, wanted)))}); "
             "set source.format to the one that is meant"
         )
-    found = cast(str, formats[names[0]])
+    found = next(iter(wanted))
     return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names))
+
+
+def _meant(formats: dict[str, str]) -> set[str]:
+    """Return the formats among a folder's files that hold data; one that is left is the source's."""
+    wanted = set(formats.values())
+    if "images" in wanted:
+        # what lies beside images is about them: their annotations, or a note
+        marked = {found for name, found in formats.items() if found == "voc" or _is_coco(name)}
+        return marked or wanted - {"folders", "voc", "coco"}
+    if len(wanted) > 1 or not any("/" in name for name in formats):
+        wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
+    return wanted - {"voc", "coco"}
+
+
+def _is_coco(name: str) -> bool:
+    """Whether a name is one that COCO's annotations usually have."""
+    folder, file = os.path.split(name.lower())
+    named = file.startswith("instances") or "coco" in file or "annotations" in file
+    return file.endswith(".json") and (named or os.path.basename(folder) == "annotations")
 
 
 def _hidden(name: str) -> bool:

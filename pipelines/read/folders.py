@@ -13,11 +13,12 @@ MAX_TEXT_BYTES = 8 * BLOCK_BYTES
 _BOM = b"\xef\xbb\xbf"
 
 
-def columns(files: Files, name: str, source: Source) -> dict[str, str]:
+def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the two columns of every such folder: `text`, and the label under the name that the spec gives it."""
-    if "/" not in name:
+    loose = next((name for name in files.names if "/" not in name), None)
+    if loose:
         raise SourceError(
-            f"{files.shown(name)}: lies in no class folder; put each text into a folder that is named as its class"
+            f"{files.shown(loose)}: lies in no class folder; put each text into a folder that is named as its class"
         )
     return {TEXT: "string", source.label: "string"}
 

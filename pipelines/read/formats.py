@@ -7,7 +7,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.read import delimited, folders, jsonl, parquet
+from pipelines.read import coco, delimited, folders, images, jsonl, parquet, voc
 from pipelines.read.cells import NO_TEXT, Block, Cells, numbered, texts
 from pipelines.read.files import Files
 from pipelines.read.infer import NULL
@@ -19,7 +19,7 @@ from schemas.spec import NULL_TOKENS, Source
 class Format:
     """How files of one format are read; `columns` returns None where only the rows tell.
 
-    Where the files are rows and not tables, `batches` reads them all `together`, and gets no name.
+    Where the files are rows and not tables, both read them all `together`, and get no name.
     """
 
     columns: Callable[[Files, str, Source], dict[str, str] | None]
@@ -33,7 +33,15 @@ FORMATS = {
     "jsonl": Format(jsonl.columns, jsonl.batches),
     "parquet": Format(parquet.columns, parquet.batches),
     "folders": Format(folders.columns, folders.batches, together=True),
+    "images": Format(images.columns, images.batches, together=True),
+    "voc": Format(voc.columns, voc.batches, together=True),
+    "coco": Format(coco.columns, coco.batches, together=True),
 }
+
+
+def _parts(files: Files) -> list[str]:
+    """Return the files that are read one by one; one empty name where all are read together."""
+    return [""] if FORMATS[files.format].together else files.names
 
 
 def columns_of(files: Files, source: Source) -> dict[str, str] | None:
@@ -44,7 +52,7 @@ def columns_of(files: Files, source: Source) -> dict[str, str] | None:
     if files.format == "jsonl" and source.header is not None:
         raise SpecError(Fault(("source", "header"), "JSON Lines name their own columns; leave this out"))
     first: dict[str, str] | None = None
-    for name in files.names:
+    for name in _parts(files):
         found = FORMATS[files.format].columns(files, name, source)
         if found is None:
             return None
@@ -78,7 +86,7 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
     tokens = source.nulls if delimited_text or source.nulls != list(NULL_TOKENS) else []
     nulls = texts(token.strip() if delimited_text else token for token in tokens)
     position = 0
-    for name in [""] if FORMATS[files.format].together else files.names:
+    for name in _parts(files):
         first = position
         for cells in FORMATS[files.format].batches(files, name, source, wanted):
             rows = numbered(position, cells.rows)
@@ -108,10 +116,11 @@ def _without_blanks(cells: Cells, text: str | None) -> Cells:
     return Cells({**cells.columns, text: pc.if_else(blank, NO_TEXT, array)}, cells.types, cells.rows)
 
 
-def droppable(source: Source, by: list[str], text: str | None) -> list[str]:
-    """Return the columns in which a null drops the row."""
+def droppable(source: Source, by: list[str], text: str | None, image: str | None) -> list[str]:
+    """Return the columns in which a null drops the row; an image that is null may be left out, or was refused."""
     drop = list(by) if source.missing_label == "drop" else []
-    return [*drop, text] if text and source.missing_text == "drop" else drop
+    drop += [text] if text and source.missing_text == "drop" else []
+    return [*drop, image] if image else drop
 
 
 def complete(block: Block, by: list[str]) -> Block:

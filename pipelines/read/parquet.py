@@ -12,7 +12,7 @@ from pyarrow import parquet as pq
 from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, check_names
 from pipelines.read.files import Files, readable
 from pipelines.read.infer import NULL
-from schemas.arrow import arrow_type
+from schemas.arrow import IMAGE, arrow_type
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
@@ -47,15 +47,24 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 
 def _type(field: pa.Field, file: str) -> str:
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-    found = next((name for test, name in _TYPES if test(kind)), None)
+    found = next((name for test, name in _TYPES if test(kind)), None) or _image_type(kind)
     if found is None:
         raise SourceError(
             f"{file}: column {field.name!r} is of type {field.type}, which cannot be read; supported are integers, "
-            "floats, decimals, booleans, text, dates and timestamps: convert the column, or leave it out of the file"
+            "floats, decimals, booleans, text, dates, timestamps and images (a struct of bytes and path): convert the "
+            "column, or leave it out of the file"
         )
     if found == "timestamp[us]" and kind.tz is not None:
         return "timestamp[us, tz=UTC]"
     return found
+
+
+def _image_type(kind: pa.DataType) -> str | None:
+    """Return `image` for the struct in which Hugging Face's `datasets` keeps an encoded image."""
+    if not pa.types.is_struct(kind) or {field.name for field in kind} != {"bytes", "path"}:
+        return None
+    data = kind.field("bytes").type
+    return "image" if pa.types.is_binary(data) or pa.types.is_large_binary(data) else None
 
 
 def _is_text(kind: pa.DataType) -> bool:
@@ -80,6 +89,9 @@ def _normal(array: pa.Array, name: str, file: str, column: str) -> pa.Array:
         array = array.dictionary_decode()
     if name == NULL:
         return array.cast(pa.string())
+    if name == "image":
+        parts = [array.field("bytes").cast(pa.binary()), array.field("path").cast(pa.string())]
+        return pa.StructArray.from_arrays(parts, fields=list(IMAGE))
     cut = pa.types.is_timestamp(array.type) and array.type.unit == "ns"
     try:
         array = array.cast(arrow_type(name), safe=not cut)

@@ -10,6 +10,7 @@ from pipelines.read.classes import Classes
 from pipelines.read.column import ColumnState
 from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
+from pipelines.read.gallery import Gallery
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.spec import Source
@@ -28,11 +29,13 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         _refuse_unknown(files, source, by, list(known), list(source.types))
     states = {name: ColumnState(name, source.types.get(name)) for name in known or {}}
     classes = Classes(by)
-    total = _observe(files, source, by, states, classes)
+    gallery = Gallery(source, source.image) if source.image else None
+    total = _observe(files, source, by, states, classes, gallery)
     rows = next(iter(states.values())).rows if states else 0
     if not total:
         raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
     _refuse_unknown(files, source, by, list(states), list(source.types))
+    images = gallery.finish() if gallery else None
     _refuse_nulls(files, states, by, total)
     _refuse_empty_texts(files, states, source, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
@@ -47,18 +50,27 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         by=by,
         counts=classes.finish({column.name: column.type for column in columns}),
         fingerprint=mark,
+        images=images,
     )
 
 
-def _observe(files: Files, source: Source, by: list[str], states: dict[str, ColumnState], classes: Classes) -> int:
+def _observe(
+    files: Files,
+    source: Source,
+    by: list[str],
+    states: dict[str, ColumnState],
+    classes: Classes,
+    gallery: Gallery | None,
+) -> int:
     """Take in all blocks, and return the number of rows, dropped ones included."""
     total = rows = 0
-    for block in blocks(files, source, text=source.text):
+    for found in blocks(files, source, text=source.text):
+        block = gallery.observe(found) if gallery else found
         total += block.cells.rows
         _add_new(states, block, source, rows)
         if rows == 0:
             _refuse_unknown(files, source, by, list(states), [])
-        kept = complete(block, droppable(source, by, source.text))
+        kept = complete(block, droppable(source, by, source.text, source.image))
         rows += kept.cells.rows
         for state in states.values():
             state.observe(kept)
@@ -77,6 +89,7 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     known = [name[:80] if name.isprintable() else repr(name[:80]) for name in names[:50]]
     wanted: list[tuple[tuple[str, ...], str]] = [(("source", "label"), source.label)]
     wanted += [(("source", "text"), source.text)] if source.text else []
+    wanted += [(("source", "image"), source.image)] if source.image else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]
     headless = files.format in ("csv", "tsv") and source.header is None

@@ -7,6 +7,7 @@ import pyarrow as pa
 from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Block
 from pipelines.read.files import Files, reopen
 from pipelines.read.formats import blocks, complete, droppable
+from pipelines.read.gallery import brought
 from pipelines.read.infer import convert
 from schemas.arrow import ROW, source_schema
 from schemas.errors import SourceError
@@ -25,10 +26,11 @@ def read_source(source: Source, profile: SourceProfile, *, columns: list[str] | 
     chosen = [column for column in profile.columns if columns is None or column.name in columns]
     schema = source_schema(chosen).append(pa.field(ROW, pa.int64()))
     files = reopen(source, profile)
-    drop = droppable(source, profile.by, profile.text)
+    drop = droppable(source, profile.by, profile.text, profile.image)
     needed = [*dict.fromkeys([*schema.names[:-1], *drop])]
     rows = dropped = 0
-    for block in blocks(files, source, needed, profile.text):
+    for found in blocks(files, source, needed, profile.text):
+        block = brought(found, source, profile.image, profile.images) if profile.image and profile.images else found
         kept = complete(block, drop)
         rows += kept.cells.rows
         dropped += block.cells.rows - kept.cells.rows
@@ -39,14 +41,18 @@ def read_source(source: Source, profile: SourceProfile, *, columns: list[str] | 
 
 def _table(block: Block, schema: pa.Schema, files: Files) -> pa.Table:
     arrays = []
-    for field in schema.names[:-1]:
-        name = str(schema.field(field).type)
-        cells = block.cells.columns.get(field)
-        values = pa.nulls(block.cells.rows, schema.field(field).type) if cells is None else convert(cells, name)
+    for field in list(schema)[:-1]:
+        cells = block.cells.columns.get(field.name)
+        values = pa.nulls(block.cells.rows, field.type) if cells is None else _as(cells, field.type)
         if values is None:
-            raise _changed(files, f"column {field!r} no longer fits {name}")
+            raise _changed(files, f"column {field.name!r} no longer fits {field.type}")
         arrays.append(values)
     return pa.table([*arrays, block.rows], schema=schema)
+
+
+def _as(cells: pa.Array, kind: pa.DataType) -> pa.Array | None:
+    """Return the cells as that type; None if one of them does not fit."""
+    return cells if cells.type == kind else convert(cells, str(kind))
 
 
 def _slices(table: pa.Table) -> Iterator[pa.Table]:

@@ -1,0 +1,148 @@
+"""Boxes by class: what an image holds in words, and how many images of each content a balanced dataset has.
+
+An image may hold objects of several classes, so that no class can be balanced by itself. Images that hold the same
+number of objects of each class are one stratum; the plan finds how many images of each stratum bring every class as
+near to its target as whole images allow. Knows counts alone, no pixels.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+NOTHING = "none"
+"""What an image without objects holds, in words."""
+_MOST_STEPS = 10_000
+_ESCAPES = {"%": "%25", ",": "%2C", "=": "%3D"}
+
+
+def contents(objects: pa.Array) -> pa.Array:
+    """Return what each image holds, such as `RBC=3, WBC=1`: its classes by name, each with its objects.
+
+    A comma, an equals sign and a percent sign in a class's name are written as in a URI (RFC 3986).
+    """
+    return pa.array([None if row is None else _written(row) for row in objects.to_pylist()], pa.string())
+
+
+def _written(row: list[dict[str, object]]) -> str:
+    counts = Counter(_escaped(str(one["category"])) for one in row)
+    return ", ".join(f"{name}={count}" for name, count in sorted(counts.items())) or NOTHING
+
+
+def _escaped(name: str) -> str:
+    return "".join(_ESCAPES.get(letter, letter) for letter in name)
+
+
+def read_contents(text: str) -> dict[str, int]:
+    """Return the objects of each class that `contents` wrote."""
+    if text == NOTHING:
+        return {}
+    pairs = (part.rpartition("=") for part in text.split(", "))
+    return {_plain(name): int(count) for name, _, count in pairs}
+
+
+def _plain(name: str) -> str:
+    for letter, written in reversed(_ESCAPES.items()):
+        name = name.replace(written, letter)
+    return name
+
+
+def box_counts(images: Mapping[str, int]) -> dict[str, int]:
+    """Return the objects of each class in so many images of each content, the classes by name."""
+    counts: Counter[str] = Counter()
+    for content, number in images.items():
+        for name, objects in read_contents(content).items():
+            counts[name] += objects * number
+    return dict(sorted(counts.items()))
+
+
+def plan_images(images: Mapping[str, int], targets: Mapping[str, int], max_copies: int | None = None) -> dict[str, int]:
+    """Return how many images of each content bring every class as near to its target as whole images allow.
+
+    `images` holds the real images of each content, `targets` the objects that each class shall have. Real images stay,
+    unless they hold a class that has too many objects already; at most `max_copies` rows are made of one of them. What
+    is minimised is the largest deviation of a class from its target, then the sum of all, both relative to the target;
+    among equal plans, the one that copies single images least. It is a linear programme (HiGHS, Huangfu and Hall 2018,
+    by scipy), whose solution is rounded and then bettered by one image at a time: the same input, the same plan.
+    """
+    names, holds, real = _as_arrays(images, targets)
+    wanted = np.array([targets[name] for name in names], np.float64)
+    too_many = real @ holds > wanted
+    least = np.where(holds[:, too_many].any(axis=1), 0, real).astype(np.float64)
+    most = np.inf if max_copies is None else real * (1.0 + max_copies)
+    relaxed = _spread(holds, real, wanted, least, most)
+    numbers = _rounded(relaxed, holds, wanted, least, np.broadcast_to(most, real.shape))
+    return dict(zip(images, map(int, numbers), strict=True))
+
+
+def _as_arrays(
+    images: Mapping[str, int], targets: Mapping[str, int]
+) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the classes, the objects of each (columns) that an image of each content (rows) holds, and the images."""
+    names = list(targets)
+    counted = [read_contents(content) for content in images]
+    holds = np.array([[counts.get(name, 0) for name in names] for counts in counted], np.float64)
+    return names, holds.reshape(len(images), len(names)), np.array(list(images.values()), np.float64)
+
+
+def _spread(
+    holds: NDArray[np.float64], real: NDArray[np.float64], wanted: NDArray[np.float64], least: Any, most: Any
+) -> NDArray[np.float64]:
+    """Return fractional images of each content: first as near to the targets as can be, then spread most evenly.
+
+    The variables are the images of each content, the relative deviation of each class, the largest of these, and the
+    most rows that any real image stands for.
+    """
+    from scipy.optimize import linprog
+    from scipy.sparse import bmat, csr_array
+
+    contents_, classes = holds.shape
+    share = csr_array(holds.T / np.maximum(wanted, 1)[:, None])
+    each, none = csr_array(np.eye(classes)), None
+    ones = csr_array(np.ones((classes, 1)))
+    above = [share, -each, none, none]
+    below = [-share, -each, none, none]
+    under_largest = [none, each, -ones, none]
+    under_copies = [csr_array(np.eye(contents_)), none, none, csr_array(-real[:, None])]
+    limits = bmat([above, below, under_largest, under_copies], format="csr")
+    goal = wanted / np.maximum(wanted, 1)
+    right = np.concatenate([goal, -goal, np.zeros(classes + contents_)])
+    bounds = [(low, high) for low, high in zip(least, np.broadcast_to(most, least.shape), strict=True)]
+    bounds += [(0, None)] * (classes + 2)
+    nearness = np.concatenate([np.zeros(contents_), np.full(classes, 1 / classes), [10.0, 0.0]])
+    first = linprog(nearness, limits, right, bounds=bounds)
+    # the second time the nearness may not grow by more than a thousandth
+    fixed = bmat([[limits], [csr_array(nearness[None])]], format="csr")
+    evenness = np.concatenate([np.full(contents_, 1 / max(1.0, real.sum())), np.zeros(classes + 1), [1.0]])
+    second = linprog(evenness, fixed, np.append(right, first.fun + 1e-3), bounds=bounds)
+    found: NDArray[np.float64] = (second if second.success else first).x[:contents_]
+    return found
+
+
+def _rounded(
+    relaxed: NDArray[np.float64], holds: NDArray[np.float64], wanted: NDArray[np.float64], least: Any, most: Any
+) -> NDArray[np.int64]:
+    """Return whole images: rounded, then one more or one less of some content for as long as that is nearer."""
+    scale = np.maximum(wanted, 1)
+    numbers = np.clip(np.rint(relaxed), least, most)
+    for _ in range(_MOST_STEPS):
+        boxes = numbers @ holds
+        best, change = _away(boxes, wanted, scale), None
+        for step in (1, -1):
+            away = _away(boxes + step * holds, wanted, scale)
+            away[(numbers + step > most) | (numbers + step < least)] = np.inf
+            if away.min(initial=np.inf) < best - 1e-12:
+                best, change = float(away.min()), (int(away.argmin()), step)
+        if change is None:
+            break
+        numbers[change[0]] += change[1]
+    return numbers.astype(np.int64)
+
+
+def _away(boxes: NDArray[np.float64], wanted: NDArray[np.float64], scale: NDArray[np.float64]) -> Any:
+    """Return how far boxes (last axis: classes) are from the targets, as `_spread` weighs it."""
+    share = np.abs(boxes - wanted) / scale
+    return 10 * share.max(axis=-1) + share.mean(axis=-1)

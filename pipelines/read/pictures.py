@@ -1,0 +1,146 @@
+"""Single images of a source: whether they can be read, what they are like, and how they are brought into one form.
+
+Knows one image at a time, in any format that Pillow reads; nothing of classes, boxes or files.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from generators.image.codec import Encoding, encode
+from schemas.spec import Images
+
+Image.MAX_IMAGE_PIXELS = None  # `examine` has a limit of its own, which says what to do
+KEPT = ("PNG", "JPEG", "WEBP")
+"""Formats whose files may stay as they are."""
+_ORIENTATION = 0x0112  # the EXIF tag
+_DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
+_SEEN_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
+_MEMBERS = 2  # frames that are looked for: whether there is a second one
+Mode = Literal["RGB", "L"]
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one image is like: its `size` (width, height) is that of the upright image."""
+
+    format: str
+    mode: str
+    size: tuple[int, int]
+    turned: bool = False
+    animated: bool = False
+
+    @property
+    def deep(self) -> bool:
+        """Whether it has more than 8 bits a channel."""
+        return self.mode in _DEEP
+
+    def fits(self, mode: Mode, size: tuple[int, int] | None) -> bool:
+        """Whether it is what `bring` would make of it already."""
+        sound = self.format in KEPT and not self.turned and not self.animated
+        return sound and self.mode == mode and size in (None, self.size)
+
+
+def examine(data: bytes | None, rules: Images) -> Look | str:
+    """Return what the image is like, or why it cannot be read; it is decoded whole, JPEG in an eighth of its size."""
+    if data is None:
+        return "missing"
+    if not data:
+        return "empty file"
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.width * image.height > rules.max_pixels:
+                return f"{image.width:,} x {image.height:,} pixels, more than images.max_pixels {rules.max_pixels:,}"
+            look = _look(image)
+            image.draft(image.mode, (1, 1))
+            image.load()
+            return look
+    except UnidentifiedImageError:
+        return "not an image of a known format"
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, MemoryError) as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> str:
+    said = " ".join(str(error).split())[:100] or type(error).__name__
+    return "cut short" if "truncated" in said or "Truncated" in said else f"broken ({said})"
+
+
+def _look(image: ImageFile.ImageFile) -> Look:
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    width, height = image.size
+    turned = orientation in range(2, 9)
+    animated = bool(getattr(image, "is_animated", False)) and getattr(image, "n_frames", 1) >= _MEMBERS
+    return Look(
+        format=str(image.format),
+        mode=_mode_of(image),
+        size=(height, width) if orientation in range(5, 9) else (width, height),
+        turned=turned,
+        animated=animated and image.format != "MPO",  # a photograph with a preview of its own
+    )
+
+
+def _mode_of(image: Image.Image) -> str:
+    """Return Pillow's mode, or `PA` for a palette with a transparent colour."""
+    return "PA" if image.mode == "P" and "transparency" in image.info else image.mode
+
+
+def bring(data: bytes, look: Look, mode: Mode, rules: Images) -> bytes:
+    """Return the image upright, in that mode and size: as it is where it is so already, else encoded anew."""
+    if look.fits(mode, rules.size):
+        return data
+    with Image.open(io.BytesIO(data)) as opened:
+        image = ImageOps.exif_transpose(_flat(opened))
+    pixels = np.asarray(resize(image.convert(mode), rules))
+    shaped = pixels[..., None] if pixels.ndim == 2 else pixels
+    return encode(shaped, Encoding(rules.format, rules.quality))
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits a channel that cannot be seen through: on white, and of deep ones the upper bits."""
+    image.load()
+    exif = image.getexif()
+    if image.mode in _DEEP:
+        made = _shallow(image)
+    elif _mode_of(image) in _SEEN_THROUGH:
+        coloured = image.convert("RGBA")
+        made = Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
+    else:
+        made = image.convert("L" if image.mode == "1" else "RGB") if image.mode not in ("L", "RGB") else image.copy()
+    made.getexif().update(exif)
+    return made
+
+
+def _shallow(image: Image.Image) -> Image.Image:
+    """Return a deep grey image in 8 bits: 16-bit values lose their lower half, fractions (0 to 1) are scaled."""
+    values = np.asarray(image).astype(np.float64)
+    scaled = values * 255 if image.mode == "F" and values.max(initial=0) <= 1 else values / 257
+    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8), "L")
+
+
+def resize(image: Image.Image, rules: Images) -> Image.Image:
+    """Return the image in `rules.size`, fitted as `rules.fit` says."""
+    if rules.size is None or rules.size == image.size:
+        return image
+    size = rules.size
+    if rules.fit == "crop":
+        return ImageOps.fit(image, size, Image.Resampling.LANCZOS)
+    if rules.fit == "pad":
+        return ImageOps.pad(image, size, Image.Resampling.LANCZOS)
+    return image.resize(size, Image.Resampling.LANCZOS)
+
+
+def geometry(found: tuple[int, int], rules: Images) -> tuple[float, float, float, float]:
+    """Return how `resize` moves a point: x and y are multiplied by the first two, then the last two are added."""
+    if rules.size is None or rules.size == found:
+        return 1.0, 1.0, 0.0, 0.0
+    across, down = rules.size[0] / found[0], rules.size[1] / found[1]
+    if rules.fit == "stretch":
+        return across, down, 0.0, 0.0
+    scale = min(across, down)
+    inner = round(found[0] * scale), round(found[1] * scale)
+    left, top = round((rules.size[0] - inner[0]) * 0.5), round((rules.size[1] - inner[1]) * 0.5)
+    return inner[0] / found[0], inner[1] / found[1], float(left), float(top)

@@ -1,0 +1,59 @@
+"""Reads Pascal VOC annotations: one XML file an image, with the boxes of its objects.
+
+The format is that of the VOC2012 development kit, section 4: corners in pixels. Boxes are taken to run from `xmin` to
+`xmax`, as labelling tools write them today.
+"""
+
+import os
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+from typing import Any
+
+from pipelines.read import marked
+from pipelines.read.cells import Cells
+from pipelines.read.files import Files, format_of, readable
+from pipelines.read.marked import Marked
+from schemas.errors import SourceError
+from schemas.spec import Source
+
+MAX_BYTES = 16 << 20
+KIND = "objects"
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+
+def columns(_files: Files, _name: str, source: Source) -> dict[str, str]:
+    """Return the columns: image, objects, boxes."""
+    return marked.columns(source, KIND)
+
+
+def batches(files: Files, _name: str, _source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+    """Yield the annotated images in the order of their annotations."""
+    names = [name for name in files.names if format_of(name) == "voc"]
+    yield from marked.batches(files, (_read(files, name) for name in names), KIND, wanted)
+
+
+def _read(files: Files, name: str) -> Marked:
+    place = files.shown(name)
+    with readable(place), files.open(name, compression=None) as stream:
+        data = bytes(stream.read(MAX_BYTES + 1))
+    if len(data) > MAX_BYTES:
+        raise SourceError(f"{place}: is longer than {MAX_BYTES >> 20} MB; that is no annotation of one image")
+    try:
+        root = ElementTree.fromstring(data)  # noqa: S314 (expat itself bounds what entities may grow to)
+    except (ElementTree.ParseError, ValueError) as error:
+        raise SourceError(f"{place}: is not XML: {error}; mend the file or take it out of the folder") from error
+    image = root.findtext("filename", "").strip() or os.path.splitext(os.path.basename(name))[0]
+    return Marked(image, [_object(one, place) for one in root.iter("object")])
+
+
+def _object(element: ElementTree.Element, place: str) -> dict[str, Any]:
+    category = (element.findtext("name") or "").strip()
+    if not category:
+        raise SourceError(f"{place}: an object has no name; give it its class")
+    words = [element.findtext(f"bndbox/{corner}") or "" for corner in _CORNERS]
+    try:
+        left, top, right, bottom = map(float, words)
+    except ValueError:
+        got = ", ".join(f"{corner} {word!r}" for corner, word in zip(_CORNERS, words, strict=True))
+        raise SourceError(f"{place}: the box of {category!r} has no four numbers as corners, got {got}") from None
+    return {"bbox": [left, top, right - left, bottom - top], "category": category}
