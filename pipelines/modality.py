@@ -52,8 +52,17 @@ def profile_images(source: Source, by: list[str]) -> SourceProfile:
         raise SpecError(Fault(("source", "image"), f"which column holds the images? {told}; {advice}"))
     source = source.model_copy(update={"image": source.image or found[0]})
     if OBJECTS in known:
+        _refuse_resizing(source, known[OBJECTS])
         source, by = source.model_copy(update={"label": BOXES}), [BOXES]
     return profile_source(source, by)
+
+
+def _refuse_resizing(source: Source, kind: str) -> None:
+    """Refuse what would lose some of what is marked."""
+    if source.images.size and kind != "objects":
+        raise SpecError(Fault(("source", "images", "size"), "masks are not resized; leave it out"))
+    if source.images.size and source.images.fit == "crop":
+        raise SpecError(Fault(("source", "images", "fit"), "crop would cut boxes off; take pad or stretch"))
 
 
 def profile_text(source: Source, by: list[str]) -> SourceProfile:

@@ -44,7 +44,7 @@ def batches(files: Files, marked: Iterable[Marked], kind: str, wanted: list[str]
     rest = iter(marked)
     while some := list(islice(rest, _AT_ONCE)):
         done = 0
-        found = [index.find(one.image) for one in some]
+        found = [index.take(one.image) for one in some]
         for names, images in read_images(files, found):
             part = some[done : done + len(names)]
             done += len(names)
@@ -74,6 +74,15 @@ class _Index:
             for key in {name, os.path.splitext(name)[0]}:
                 self.known.setdefault(key, []).append(path)
         self.place = files.path
+        self.taken: set[str] = set()
+
+    def take(self, name: str) -> str | None:
+        """Do as `find` does; raises SourceError for an image that was taken before."""
+        found = self.find(name)
+        if found in self.taken:
+            raise SourceError(f"{self.place}: {name!r} is annotated twice; put its objects together")
+        self.taken |= {found} if found else set()
+        return found
 
     def find(self, name: str) -> str | None:
         """Return the path of the image that an annotation names, or nothing; raises SourceError where it is unclear."""
@@ -86,12 +95,3 @@ class _Index:
             listed = ", ".join(ending[:3])
             raise SourceError(f"{self.place}: an annotation names {name!r}, which may be {listed}; give it its folder")
         return ending[0] if ending else None
-
-
-def check_names(files: Files, names: Iterable[str]) -> None:
-    """Raise SourceError if two annotations are of one image."""
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise SourceError(f"{files.path}: {name!r} is annotated twice; put its objects together")
-        seen.add(name)

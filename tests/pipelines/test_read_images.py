@@ -1,0 +1,353 @@
+"""Sources of images: what is found in them, what becomes of odd ones, and what a user is told of bad ones."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from generators.image.codec import decode
+from pipelines.modality import find_modality
+from pipelines.plan import make_plan
+from pipelines.read import read_source
+from schemas.arrow import IMAGE, OBJECTS
+from schemas.errors import MakeweightError
+from schemas.spec import Spec, parse
+
+COLOURS = {"red": (200, 30, 30), "blue": (30, 30, 200)}
+
+
+def picture(label="red", number=0, size=(12, 8), mode="RGB"):
+    noise = np.random.default_rng(number).integers(0, 40, (size[1], size[0], 3))
+    return Image.fromarray((noise + COLOURS[label]).clip(0, 255).astype(np.uint8)).convert(mode)
+
+
+def encoded(image, kind="PNG", **options):
+    data = io.BytesIO()
+    image.save(data, kind, **options)
+    return data.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Eight red and three blue images, in class folders."""
+    for label, count in (("red", 8), ("blue", 3)):
+        (tmp_path / "images" / label).mkdir(parents=True)
+        for number in range(count):
+            picture(label, number).save(tmp_path / "images" / label / f"{number}.png")
+    return tmp_path / "images"
+
+
+def spec_for(path, images=None, generator="resample", target="largest", **source):
+    source = {"path": str(path), "label": "label", **source, "images": images or {}}
+    data = {"name": "i", "source": source, "balance": {"target": target}, "output": {"path": f"{path}-out"}}
+    return parse(Spec, data | {"generator": {"name": generator}})
+
+
+def plan_of(path, images=None, **source):
+    return make_plan(spec_for(path, images, **source))
+
+
+def rows_of(path, images=None, **source):
+    spec = spec_for(path, images, **source)
+    return pa.concat_tables(read_source(spec.source, make_plan(spec).profile))
+
+
+def pixels(table):
+    return [decode(row["bytes"]) for row in table["image"].to_pylist()]
+
+
+def test_class_folders_give_images_as_they_are_with_the_folder_as_class(folder):
+    plan = plan_of(folder)
+    assert (plan.modality, plan.profile.image, plan.profile.rows) == ("image", "image", 11)
+    assert {s.name: s.real for s in plan.strata} == {"blue": 3, "red": 8}
+    images = plan.profile.images
+    assert (images.modes, images.formats, images.sizes) == ({"RGB": 11}, {"PNG": 11}, {"12 x 8": 11})
+    assert (images.mode, images.uniform, images.changed) == ("RGB", True, 0)
+    table = rows_of(folder)
+    assert table.schema.field("image").type == IMAGE
+    assert table["image"][0].as_py() == {"bytes": (folder / "blue" / "0.png").read_bytes(), "path": "blue/0.png"}
+
+
+def test_parquet_with_an_image_column_is_taken_for_images(tmp_path):
+    rows = [{"bytes": encoded(picture(label, n)), "path": None} for label in COLOURS for n in range(4)]
+    table = pa.table({"picture": pa.array(rows, IMAGE), "label": [label for label in COLOURS for _ in range(4)]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert find_modality(spec_for(tmp_path / "t.parquet")) == "image"
+    assert plan_of(tmp_path / "t.parquet").profile.image == "picture"
+    pq.write_table(table.append_column("other", table["picture"]), tmp_path / "two.parquet")
+    with pytest.raises(MakeweightError, match="source.image: which column holds the images. there are 'picture', 'oth"):
+        plan_of(tmp_path / "two.parquet")
+    pq.write_table(table.drop_columns("picture"), tmp_path / "none.parquet")
+    with pytest.raises(MakeweightError, match="which column holds the images.*none.parquet has none"):
+        plan_of(tmp_path / "none.parquet", modality="image")
+
+
+def test_exif_orientation_is_applied_and_counted(folder):
+    turned = picture()
+    exif = turned.getexif()
+    exif[0x0112] = 6  # the camera was held on its side
+    turned.save(folder / "red" / "0.png", exif=exif)
+    plan = plan_of(folder)
+    assert (plan.profile.images.turned, plan.profile.images.least, plan.profile.images.most) == (1, (8, 8), (12, 12))
+    first = pixels(rows_of(folder))[3]
+    assert first.shape == (12, 8, 3)
+    np.testing.assert_array_equal(first, np.rot90(np.asarray(turned), -1))
+
+
+@pytest.mark.parametrize(("fit", "corner"), [("crop", (200, 30, 30)), ("pad", (0, 0, 0)), ("stretch", (200, 30, 30))])
+def test_images_are_resized_as_the_spec_says(folder, fit, corner):
+    table = rows_of(folder, {"size": [16, 16], "fit": fit})
+    assert {image.shape for image in pixels(table)} == {(16, 16, 3)}
+    red = pixels(table)[3]
+    assert np.abs(red[0, 0].astype(int) - corner).max() <= 60
+    assert plan_of(folder, {"size": 16, "fit": fit}).profile.images.size == (16, 16)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "LA", "CMYK"])
+def test_other_modes_become_the_one_mode_of_all(folder, mode):
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    (folder / "red" / f"odd.{kind.lower()}").write_bytes(encoded(picture(mode=mode), kind))
+    plan = plan_of(folder)
+    assert (plan.profile.images.mode, plan.profile.images.modes[mode], plan.profile.images.changed) == ("RGB", 1, 1)
+    made = pixels(rows_of(folder))[-1]
+    assert made.shape == (8, 12, 3)
+    if mode in ("P", "RGBA", "CMYK"):
+        assert made[..., 0].mean() > 150 > 60 > made[..., 2].mean()
+
+
+def test_what_can_be_seen_through_is_put_on_white(folder):
+    Image.new("RGBA", (12, 8), (0, 0, 0, 0)).save(folder / "red" / "glass.png")
+    assert (pixels(rows_of(folder))[-1] == 255).all()
+
+
+def test_grey_images_stay_grey(tmp_path):
+    for label in COLOURS:
+        (tmp_path / "grey" / label).mkdir(parents=True)
+        for number in range(4):
+            picture(label, number, mode="L").save(tmp_path / "grey" / label / f"{number}.jpg")
+    assert plan_of(tmp_path / "grey").profile.images.mode == "L"
+    assert {image.shape for image in pixels(rows_of(tmp_path / "grey"))} == {(8, 12, 1)}
+    with pytest.raises(MakeweightError, match="source.images.format: webp holds no grey images; take png or jpeg"):
+        plan_of(tmp_path / "grey", {"mode": "L", "format": "webp"})
+
+
+def test_sixteen_bits_need_a_word_of_the_spec(folder):
+    deep = np.linspace(0, 65_535, 96).astype(np.uint16).reshape(8, 12)
+    Image.fromarray(deep).save(folder / "red" / "deep.png")
+    with pytest.raises(MakeweightError, match=r"1 of 12 images are deeper than 8 bits: red/deep.png .*mode: L"):
+        plan_of(folder)
+    made = pixels(rows_of(folder, {"mode": "L"}))[-1]
+    np.testing.assert_allclose(made[..., 0], deep / 257, atol=0.51)
+
+
+def test_animated_images_need_a_word_of_the_spec(folder):
+    frames = [picture("red", number) for number in range(3)]
+    frames[0].save(folder / "red" / "moving.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(MakeweightError, match="1 of 12 images are animated: red/moving.gif .*animated: first takes"):
+        plan_of(folder)
+    assert plan_of(folder, {"animated": "skip"}).profile.rows == 11
+    table = rows_of(folder, {"animated": "first"})
+    assert table.num_rows == 12
+    assert np.abs(pixels(table)[-1].astype(int) - np.asarray(frames[0])).mean() < 12
+
+
+def broken_file(kind):
+    data = encoded(picture(size=(64, 64)), "JPEG" if kind == "short jpeg" else "PNG")
+    return {
+        "empty": b"",
+        "text": b"not an image at all",
+        "short png": data[: len(data) // 2],
+        "short jpeg": data[: len(data) // 2],
+        "spoilt": data[:60] + bytes(40) + data[100:],
+        "header": data[:33],
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["empty", "text", "short png", "short jpeg", "spoilt", "header"])
+def test_broken_files_are_named_and_may_be_skipped(folder, kind):
+    (folder / "red" / "bad.png").write_bytes(broken_file(kind))
+    with pytest.raises(MakeweightError, match=r"1 of 12 images cannot be read: red/bad.png \(.*\).*unreadable: skip"):
+        plan_of(folder)
+    plan = plan_of(folder, {"unreadable": "skip"})
+    assert (plan.profile.rows, plan.profile.dropped, plan.profile.images.unreadable) == (11, 1, 1)
+    assert list(plan.profile.images.examples) == ["red/bad.png"]
+    table = rows_of(folder, {"unreadable": "skip"})
+    assert table.num_rows == 11
+    assert table["image"].null_count == 0
+
+
+def test_a_decompression_bomb_is_never_unpacked(folder):
+    Image.new("L", (30_000, 30_000)).save(folder / "red" / "bomb.png")
+    with pytest.raises(MakeweightError, match=r"bomb.png \(30,000 x 30,000 pixels, more than images.max_pixels 100,00"):
+        plan_of(folder)
+
+
+def test_no_image_that_can_be_read(tmp_path):
+    (tmp_path / "none" / "red").mkdir(parents=True)
+    with pytest.raises(MakeweightError, match="the folder holds no data files"):
+        plan_of(tmp_path / "none")
+    (tmp_path / "none" / "red" / "a.png").write_bytes(b"")
+    with pytest.raises(MakeweightError, match="none of 1 images can be read"):
+        plan_of(tmp_path / "none", {"unreadable": "skip"})
+
+
+def test_an_image_outside_of_class_folders(folder):
+    picture().save(folder / "loose.png")
+    with pytest.raises(MakeweightError, match="loose.png: lies in no class folder; put each image into a folder"):
+        plan_of(folder)
+
+
+def voc(folder, name, boxes, image=None):
+    objects = "".join(
+        f"<object><name>{label}</name><bndbox><xmin>{x}</xmin><ymin>{y}</ymin><xmax>{r}</xmax><ymax>{b}</ymax></bndbox>"
+        "</object>"
+        for label, x, y, r, b in boxes
+    )
+    text = f"<annotation><filename>{image or name + '.png'}</filename>{objects}</annotation>"
+    (folder / "Annotations").mkdir(parents=True, exist_ok=True)
+    (folder / "Annotations" / f"{name}.xml").write_text(text)
+
+
+@pytest.fixture
+def cells(tmp_path):
+    """Six images of 40 x 30: four with two cells, one with a cell and a spot, one with nothing."""
+    folder = tmp_path / "cells"
+    (folder / "JPEGImages").mkdir(parents=True)
+    for number in range(6):
+        picture("red", number, (40, 30)).save(folder / "JPEGImages" / f"{number}.png")
+        boxes = [("cell", 2, 3, 12, 13), ("cell", 20, 5, 30, 25)]
+        boxes = [*boxes[:1], ("spot", 30, 20, 40, 30)] if number == 4 else boxes if number < 4 else []
+        voc(folder, str(number), boxes)
+    return folder
+
+
+def test_voc_gives_objects_and_what_an_image_holds(cells):
+    table = rows_of(cells, label="category")
+    assert table.column_names == ["image", "objects", "boxes", "_row"]
+    assert table["boxes"].to_pylist() == ["cell=2"] * 4 + ["cell=1, spot=1", "none"]
+    assert table["objects"].type == OBJECTS
+    assert table["objects"][4].as_py()[1] == {"bbox": [30.0, 20.0, 10.0, 10.0], "category": "spot"}
+    plan = plan_of(cells, label="category")
+    assert {name: (one.before, one.target, one.planned) for name, one in plan.boxes.items()} == {
+        "cell": (9, 9, 13),
+        "spot": (1, 9, 5),  # with a spot always comes a cell: neither can come nearer without the other going away
+    }
+    assert plan.validators[-1].name == "boxes"
+
+
+def test_boxes_move_with_their_images(cells):
+    halved = rows_of(cells, {"size": [20, 15], "fit": "stretch"}, label="category")
+    assert halved["objects"][4].as_py()[1]["bbox"] == [15.0, 10.0, 5.0, 5.0]
+    padded = rows_of(cells, {"size": [40, 40], "fit": "pad"}, label="category")
+    assert padded["objects"][4].as_py()[1]["bbox"] == [30.0, 25.0, 10.0, 10.0]
+    with pytest.raises(MakeweightError, match="source.images.fit: crop would cut boxes off; take pad or stretch"):
+        plan_of(cells, {"size": [20, 20]}, label="category")
+
+
+@pytest.mark.parametrize(
+    ("box", "reason", "mended"),
+    [
+        (("cell", 5, 5, 5, 9), "no area", None),
+        (("cell", 9, 9, 4, 4), "no area", None),
+        (("cell", 41, 5, 60, 9), "outside the image", None),
+        (("cell", 35, 5, 60, 9), "across the edge", [35.0, 5.0, 5.0, 4.0]),
+    ],
+)
+def test_boxes_that_do_not_lie_in_their_image(cells, box, reason, mended):
+    voc(cells, "5", [box, ("spot", 1, 1, 9, 9)])
+    with pytest.raises(MakeweightError, match=rf"1 boxes do not lie in their images: 5.png \({reason}\).*boxes: mend"):
+        plan_of(cells, label="category")
+    objects = rows_of(cells, label="category", faulty_boxes="mend")["objects"][5].as_py()
+    assert [one["bbox"] for one in objects] == ([mended] if mended else []) + [[1.0, 1.0, 8.0, 8.0]]
+    assert plan_of(cells, label="category", faulty_boxes="mend").profile.images.faulty_boxes == 1
+
+
+def test_faults_in_annotations_are_told(cells):
+    voc(cells, "9", [("cell", 1, 1, 5, 5)], "lost.png")
+    with pytest.raises(MakeweightError, match=r"1 of 7 images cannot be read: lost.png \(missing\)"):
+        plan_of(cells, label="category")
+    assert plan_of(cells, {"unreadable": "skip"}, label="category").profile.rows == 6
+    (cells / "Annotations" / "9.xml").write_text("<annotation><object>")
+    with pytest.raises(MakeweightError, match="9.xml: is not XML: no element found"):
+        plan_of(cells, label="category")
+    voc(cells, "9", [("cell", "left", 1, 5, 5)], "0.png")
+    with pytest.raises(
+        MakeweightError, match="9.xml: the box of 'cell' has no four numbers as corners, got xmin 'left'"
+    ):
+        plan_of(cells, label="category")
+    voc(cells, "9", [("", 1, 1, 5, 5)], "0.png")
+    with pytest.raises(MakeweightError, match="9.xml: an object has no name"):
+        plan_of(cells, label="category")
+    voc(cells, "9", [("cell", 1, 1, 5, 5)], "0.png")
+    with pytest.raises(MakeweightError, match="'0.png' is annotated twice"):
+        plan_of(cells, label="category")
+    (cells / "Annotations" / "9.xml").unlink()
+    with pytest.raises(MakeweightError, match="a box carries its class as 'category', got 'label'; set it to category"):
+        plan_of(cells)
+    with pytest.raises(MakeweightError, match="the source has no class 'cel'; did you mean 'cell'"):
+        make_plan(spec_for(cells, label="category", target={"cel": 3}))
+
+
+def coco(folder, **changes):
+    images = [{"id": n, "file_name": f"{n}.png", "width": 40, "height": 30} for n in range(6)]
+    square = [[2, 3, 12, 3, 12, 13, 2, 13]]
+    marks = [{"image_id": n, "category_id": 1, "bbox": [2, 3, 10, 10], "segmentation": square} for n in range(5)]
+    marks += [{"image_id": 4, "category_id": 2, "bbox": [30, 20, 10, 10]}]
+    marks += [{"image_id": 5, "category_id": 2, "bbox": [0, 0, 40, 30], "iscrowd": 1}]
+    categories = [{"id": 1, "name": "cell"}, {"id": 2, "name": "spot, odd"}]
+    data = {"images": images, "annotations": marks, "categories": categories, **changes}
+    (folder / "instances.json").write_text(json.dumps(data))
+
+
+@pytest.fixture
+def coco_cells(cells):
+    for file in (cells / "Annotations").iterdir():
+        file.unlink()
+    coco(cells)
+    return cells
+
+
+def test_coco_gives_objects_and_masks(coco_cells):
+    from pycocotools import mask
+
+    table = rows_of(coco_cells, label="category")
+    assert table["boxes"].to_pylist() == ["cell=1"] * 4 + ["cell=1, spot%2C odd=1", "none"]
+    cell, spot = table["objects"][4].as_py()
+    assert spot == {"bbox": [30.0, 20.0, 10.0, 10.0], "category": "spot, odd", "segmentation": None}
+    assert mask.area(cell["segmentation"]) == 100
+    assert list(plan_of(coco_cells, label="category").boxes) == ["cell", "spot, odd"]
+    with pytest.raises(MakeweightError, match="source.images.size: masks are not resized; leave it out"):
+        plan_of(coco_cells, {"size": 20, "fit": "pad"}, label="category")
+
+
+def test_faults_in_coco_are_told(coco_cells):
+    coco(coco_cells, categories=[{"id": 1, "name": "cell"}])
+    with pytest.raises(MakeweightError, match="instances.json: annotation 5 is of category 2, which is not listed"):
+        plan_of(coco_cells, label="category")
+    coco(coco_cells, images=[])
+    with pytest.raises(MakeweightError, match="annotation 0 is of image 0, which is not listed"):
+        plan_of(coco_cells, label="category")
+    (coco_cells / "instances.json").write_text('{"images": 3}')
+    with pytest.raises(
+        MakeweightError, match="instances.json: is no COCO file: images: .*it needs images, annotations"
+    ):
+        plan_of(coco_cells, label="category")
+    coco(coco_cells)
+    with pytest.raises(MakeweightError, match="there is no 'instance.json' in .*did you mean 'instances.json'"):
+        plan_of(coco_cells, label="category", annotations="instance.json")
+    (coco_cells / "instances_val.json").write_text("{}")
+    with pytest.raises(
+        MakeweightError, match="which file holds the annotations. there are instances.json, instances_v"
+    ):
+        plan_of(coco_cells, label="category")
+
+
+def test_an_image_name_that_two_files_have(coco_cells):
+    (coco_cells / "other").mkdir()
+    picture().save(coco_cells / "other" / "0.png")
+    with pytest.raises(MakeweightError, match="names '0.png', which may be JPEGImages/0.png, other/0.png; give it"):
+        plan_of(coco_cells, label="category")
