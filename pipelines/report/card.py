@@ -7,7 +7,8 @@ from typing import Any
 
 import yaml
 
-from pipelines.report.data import ends
+from pipelines.report.box_counts import box_rows
+from pipelines.report.data import ends, objects_column
 from pipelines.report.engine import environment
 from pipelines.report.overview import LISTED_CLASSES, class_rows, headline
 from pipelines.report.wording import printable
@@ -21,13 +22,16 @@ def render_card(manifest: Manifest) -> str:
     """Return the card, YAML header first. The same manifest gives the same text."""
     rows = class_rows(manifest)
     shown, rest = ends(rows, LISTED_CLASSES)
+    boxes, boxes_left_out = ends(box_rows(manifest), LISTED_CLASSES)
     template = environment().get_template("card.md")
     body = template.render(
         manifest=manifest,
         headline=headline(manifest),
         rows=shown,
-        rest=len(rest),
+        rest=len(boxes_left_out if boxes else rest),
+        boxes=boxes,
         attempts=sum(row.attempts for row in rows),
+        objects=objects_column(manifest),
         columns=manifest.columns[:LISTED_COLUMNS],
         columns_left_out=max(0, len(manifest.columns) - LISTED_COLUMNS),
     )
@@ -43,10 +47,15 @@ def card_header(manifest: Manifest) -> dict[str, Any]:
     return {
         "pretty_name": printable(manifest.name),
         "size_categories": [size_category(manifest.rows)],
-        "task_categories": [f"{manifest.modality}-classification"],
-        "tags": [*(["synthetic"] if made else []), "makeweight", "class-balanced", manifest.modality],
+        "task_categories": [_task(manifest)],
+        "tags": [*([manifest.origin] if made else []), "makeweight", "class-balanced", manifest.modality],
         "configs": [{"config_name": "default", "data_files": files}],
     }
+
+
+def _task(manifest: Manifest) -> str:
+    """Return the hub's name for what the dataset is for (https://huggingface.co/tasks)."""
+    return "object-detection" if objects_column(manifest) is not None else f"{manifest.modality}-classification"
 
 
 def size_category(rows: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from pipelines.report.wording import NOTHING, Cell, cell, count, percent, printable, shorten, size
+from pipelines.report.wording import NOTHING, Cell, cell, count, percent, printable, shorten, signed, size
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,7 +29,14 @@ def environment() -> "Environment":
         lstrip_blocks=True,
     )
     engine.filters.update(
-        count=count, percent=percent, bytes=size, name=_name, distance=_distance, md=markdown, printable=printable
+        count=count,
+        percent=percent,
+        signed=signed,
+        bytes=size,
+        name=_name,
+        distance=_distance,
+        md=markdown,
+        printable=printable,
     )
     return engine
 

@@ -1,16 +1,22 @@
-"""Sections that need the manifest alone: headline, class counts, rejections, timings, provenance, notes."""
+"""Sections that need the manifest alone: headline, class counts, rejections, timings, provenance, notes.
+
+What they say of boxes is counted in `box_counts`.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup
 
-from pipelines.report.data import ReportData, Section, by_size, ends
+from pipelines.report.box_counts import BoxSummary, box_rows, box_summary
+from pipelines.report.data import ReportData, Section, by_size, ends, unit
 from pipelines.report.plots import counts_plot, timings_plot
 from pipelines.report.wording import NOTHING, printable, seconds
 from schemas.manifest import Manifest, Shard
 
 PLOTTED_CLASSES, LISTED_CLASSES, REJECTED_CLASSES, LISTED_SHARDS, LISTED_REASONS = 30, 100, 30, 50, 10
+REJECTED_KINDS = 10
+"""Kinds of marked image, by the boxes in them, that the table of rejections lists; there are many small ones."""
 Number = int | float
 
 
@@ -18,7 +24,8 @@ Number = int | float
 class Headline:
     """The build in a few figures; in a sound build `short`, the classes that miss their target, is 0.
 
-    `rows` is what the shards hold, `counted` what the classes add up to; they agree in a sound build.
+    `rows` is what the shards hold, `counted` what the classes add up to; they agree in a sound build. `unit` is what
+    rows are called, `made` what made ones are. Where there are `boxes`, the ratios are of those.
     """
 
     name: str
@@ -33,11 +40,17 @@ class Headline:
     short: int
     ratio_before: str
     ratio_after: str
+    unit: str
+    made: str
+    boxes: BoxSummary | None
 
 
 def headline(manifest: Manifest) -> Headline:
     """Return what stands at the top of the report."""
     counts = manifest.counts.values()
+    before, after = list(manifest.source_counts.values()), [c.real + c.synthetic for c in counts]
+    if manifest.boxes:
+        before, after = ([getattr(row.counts, part) for row in box_rows(manifest)] for part in ("before", "reached"))
     return Headline(
         name=manifest.name,
         label=manifest.label,
@@ -49,8 +62,11 @@ def headline(manifest: Manifest) -> Headline:
         synthetic=sum(c.synthetic for c in counts),
         classes=len(counts),
         short=sum(c.real + c.synthetic != c.target for c in counts),
-        ratio_before=_ratio(list(manifest.source_counts.values())),
-        ratio_after=_ratio([c.real + c.synthetic for c in counts]),
+        ratio_before=_ratio(before),
+        ratio_after=_ratio(after),
+        unit=unit(manifest),
+        made=manifest.origin,
+        boxes=box_summary(manifest),
     )
 
 
@@ -87,6 +103,7 @@ class ClassCounts:
     rest: ClassRow | None
     total: ClassRow
     classes: int
+    made: str
 
 
 def class_rows(manifest: Manifest) -> list[ClassRow]:
@@ -111,10 +128,10 @@ def _class_row(manifest: Manifest, title: str, names: list[str]) -> ClassRow:
 
 
 def class_section(data: ReportData) -> Section | None:
-    """Return class counts before and after."""
+    """Return class counts before and after; nothing where boxes are counted instead."""
     manifest = data.manifest
     names = by_size(manifest)
-    if not names:
+    if not names or manifest.boxes:
         return None
     plotted, hidden = ends(names, PLOTTED_CLASSES)
     gap = len(plotted) // 2 if hidden else None
@@ -132,6 +149,7 @@ def class_section(data: ReportData) -> Section | None:
         rest=_class_row(manifest, f"{len(rest):,} more classes", rest) if rest else None,
         total=_class_row(manifest, "All classes", names),
         classes=len(names),
+        made=manifest.origin,
     )
     return Section("classes", "Class counts", "report_classes.html", view)
 
@@ -147,7 +165,10 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Rejections:
-    """The table of reasons by class; `left_out` classes and `fewer` reasons are not shown."""
+    """The table of reasons by class; `left_out` classes and `fewer` reasons are not shown.
+
+    Of marked images the classes are what the images hold, and `marked` is true.
+    """
 
     reasons: list[str]
     rows: list[Rejected]
@@ -155,6 +176,7 @@ class Rejections:
     total: int
     left_out: int
     fewer: int
+    marked: bool
 
 
 def rejection_section(data: ReportData) -> Section | None:
@@ -171,8 +193,17 @@ def rejection_section(data: ReportData) -> Section | None:
     hit = {name: sum(reasons.values()) for name, reasons in manifest.rejections.items()}
     names = sorted((name for name in hit if hit[name]), key=lambda name: (-hit[name], name))
     shown = order[:LISTED_REASONS]
-    rows = [_rejected(manifest, name, shown) for name in names[:REJECTED_CLASSES]]
-    view = Rejections(shown, rows, attempts, sum(sums.values()), len(names) - len(rows), len(order) - len(shown))
+    most = REJECTED_KINDS if manifest.boxes else REJECTED_CLASSES
+    rows = [_rejected(manifest, name, shown) for name in names[:most]]
+    view = Rejections(
+        reasons=shown,
+        rows=rows,
+        attempts=attempts,
+        total=sum(sums.values()),
+        left_out=len(names) - len(rows),
+        fewer=len(order) - len(shown),
+        marked=bool(manifest.boxes),
+    )
     return Section("rejections", "Rejected candidates", "report_rejections.html", view)
 
 

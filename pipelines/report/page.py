@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from pipelines.report.box_counts import box_section
 from pipelines.report.data import ReportData, Section
 from pipelines.report.engine import environment
 from pipelines.report.fidelity import association_section, distribution_section
+from pipelines.report.image_figures import image_figure_section
+from pipelines.report.images import image_section, rejected_image_section
 from pipelines.report.overview import (
     class_section,
     headline,
@@ -18,13 +21,17 @@ from pipelines.report.text import text_sample_section, text_section
 
 SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
     class_section,
+    box_section,
     rejection_section,
     distribution_section,
     association_section,
     text_section,
     sample_section,
     text_sample_section,
+    image_section,
+    image_figure_section,
     rejected_section,
+    rejected_image_section,
     timing_section,
     provenance_section,
     note_section,

@@ -130,9 +130,15 @@ def _style(style: str) -> str:
 
 
 def counts_plot(
-    names: Sequence[str], real: Floats, synthetic: Floats, before: Floats, width: int, gap: int | None
+    names: Sequence[str],
+    real: Floats,
+    synthetic: Floats,
+    before: Floats,
+    width: int,
+    gap: int | None,
+    unit: str = "rows",
 ) -> Markup:
-    """Draw one bar a class, real rows then synthetic ones, and a mark where the class stood before.
+    """Draw one bar a class, real rows (or other units), then synthetic ones, and a mark where the class stood before.
 
     After the first `gap` bars dots stand for the classes that are left out.
     """
@@ -151,7 +157,7 @@ def counts_plot(
         _count_axis(axes, ticks=5 if width > 500 else 3)
 
     height = round(34 + max(len(names) * 22, 60 if len(names) > 1 else 36))
-    described = f"Bars of rows for {len(names)} classes: real and synthetic, with a mark at the count before"
+    described = f"Bars of {unit} for {len(names)} classes: real and synthetic, with a mark at the count before"
     return draw(Frame(width, height, left=left, right=16), described, paint)
 
 

@@ -40,7 +40,7 @@ def sample_section(data: ReportData) -> Section | None:
     real, synthetic = strata_of(data.real), strata_of(data.synthetic)
     there = set(synthetic)
     names = sorted((name for name in counts if name in there), key=lambda name: (-counts[name].synthetic, name))
-    if not names or data.manifest.modality == "text":
+    if not names or data.manifest.modality != "tabular":
         return None
     columns = source_columns(data.real)
     shown = columns[:SAMPLED_COLUMNS]
@@ -84,9 +84,9 @@ class RejectedRows:
 
 
 def rejected_section(data: ReportData) -> Section | None:
-    """Return some rejected candidates with the reason for each."""
+    """Return some rejected candidates with the reason for each; nothing for images, which are shown as such."""
     table = data.rejected
-    if not table.num_rows:
+    if not table.num_rows or data.manifest.modality == "image":
         return None
     columns = source_columns(table)
     shown = columns[:SAMPLED_COLUMNS]

@@ -8,31 +8,19 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from pipelines.report.compare import Floats, Mix, gap, halves, mix, moments, present, strata_of
+from pipelines.report.compare import Floats, Mix, halves, mix, strata_of
 from pipelines.report.data import ReportData, Section, text_column
-from pipelines.report.fidelity import bins
 from pipelines.report.language import MOST_CHARACTERS, Bag, bags, distinct_n, log_odds, self_bleu
-from pipelines.report.plots import bars_plot, histogram_plot
+from pipelines.report.measure import Measure, compare_numbers
+from pipelines.report.plots import bars_plot
 from pipelines.report.samples import LONG_TEXT
-from pipelines.report.wording import Cell, cell, figure
+from pipelines.report.wording import Cell, cell
 from pipelines.validate.text.words import words_of
 
 SHOWN_CLASSES, SHOWN_TEXTS, TELLING_WORDS, FREQUENT_WORDS = 6, 5, 10, 8
 DISTINCT_TEXTS, BLEU_TEXTS = 300, 40
 Strata = tuple[NDArray[Any], NDArray[Any]]
 _TELLING = 1.96  # standard deviations from which a word is called telling
-
-
-@dataclass(frozen=True)
-class Measure:
-    """One measure of texts, real against synthetic: its plot, distance, distance by chance, and what is typical."""
-
-    name: str
-    plot: Markup
-    distance: float | None
-    chance: float | None
-    typical: tuple[str, str]
-    remark: str
 
 
 @dataclass(frozen=True)
@@ -108,30 +96,12 @@ def _measures(
     sides: list[list[str | None]], real: Bag, synthetic: Bag, words: list[str], weights: Mix
 ) -> list[Measure]:
     lengths = [np.array([len(text or "") for text in side], np.float64) for side in sides]
+    both = weights.real, weights.synthetic
     return [
-        _length("characters", lengths[0], lengths[1], weights),
-        _length("words", real.lengths, synthetic.lengths, weights),
+        compare_numbers("Length in characters", (lengths[0], lengths[1]), both),
+        compare_numbers("Length in words", (real.lengths, synthetic.lengths), both),
         _frequency(real, synthetic, words, weights),
     ]
-
-
-def _length(unit: str, real: Floats, synthetic: Floats, weights: Mix) -> Measure:
-    a, a_weights = present(real, weights.real)
-    b, b_weights = present(synthetic, weights.synthetic)
-    edges, remark = bins(np.concatenate([a, b]), np.concatenate([a_weights, b_weights]))
-    shares = [
-        np.histogram(np.clip(v, edges[0], edges[-1]), bins=edges, weights=w)[0].astype(np.float64)
-        for v, w in ((a, a_weights), (b, b_weights))
-    ]
-    left, right = halves(weights.real)
-    return Measure(
-        name=f"Length in {unit}",
-        plot=histogram_plot(edges, shares[0], shares[1], f"length in {unit}", False),
-        distance=gap("number", a, a_weights, b, b_weights),
-        chance=gap("number", real, left, real, right),
-        typical=(_spread(a, a_weights), _spread(b, b_weights)),
-        remark=remark,
-    )
 
 
 def _frequency(real: Bag, synthetic: Bag, words: list[str], weights: Mix) -> Measure:
@@ -150,11 +120,6 @@ def _frequency(real: Bag, synthetic: Bag, words: list[str], weights: Mix) -> Mea
         typical=(f"{np.count_nonzero(a):,} different", f"{np.count_nonzero(b):,} different"),
         remark="share of all words",
     )
-
-
-def _spread(values: Floats, weights: Floats) -> str:
-    mean, deviation = moments(values, weights)
-    return f"{figure(mean)} ± {figure(deviation)}"
 
 
 def _variation(a: Floats, b: Floats) -> float | None:

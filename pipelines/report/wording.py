@@ -6,6 +6,7 @@ from typing import Any
 
 NOTHING = "\N{EN DASH}"
 """Stands where there is no number."""
+MINUS = "\N{MINUS SIGN}"
 
 _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -79,6 +80,13 @@ def percent(share: float | None) -> str:
     if 0.9995 < share < 1:
         return ">99.9%"
     return f"{share:.1%}"
+
+
+def signed(share: float | None) -> str:
+    """Return how far above or below something is, in percent with its sign: +12.3%, or 0% for neither."""
+    if share is None or share == 0:
+        return NOTHING if share is None else "0%"
+    return f"{'+' if share > 0 else MINUS}{percent(abs(share))}"
 
 
 def figure(number: float) -> str:

@@ -8,7 +8,7 @@ import yaml
 from pipelines.report import render_card
 from pipelines.report.card import size_category
 from pipelines.report.engine import markdown
-from schemas.manifest import ClassCounts, Manifest, Shard
+from schemas.manifest import BoxCounts, ClassCounts, Manifest, Shard
 from schemas.plan import Column
 
 
@@ -112,6 +112,55 @@ def test_down_sampled_datasets_claim_no_synthetic_rows() -> None:
     assert "synthetic" not in header["tags"]
     assert "contains no synthetic rows" in body
     assert "no generator was needed" in body
+
+
+IMAGE = Column(name="image", type="image", role="image")
+OBJECTS = Column(name="objects", type="objects", role="objects")
+
+
+def test_a_dataset_of_images() -> None:
+    manifest = make_manifest(modality="image", columns=[IMAGE, Column(name="income", type="string")])
+    header, body = split_card(render_card(manifest))
+    assert header["task_categories"] == ["image-classification"]
+    assert header["tags"] == ["synthetic", "makeweight", "class-balanced", "image"]
+    assert "**This dataset contains synthetic images.** 16,879 of 49,440 images" in body
+    assert "| image | image | 0 |" in body
+    assert "Every class holds exactly its target" in body
+
+
+@pytest.mark.parametrize(
+    ("target", "said"),
+    [
+        (1000, "**1 of 2 classes is more than 5% off target.** Images hold boxes of several classes"),
+        (1220, "Every class is within 1.6% of its target, after validation"),
+        (1200, "Every class holds exactly its target, after validation"),
+    ],
+)
+def test_a_dataset_of_boxes(target: int, said: str) -> None:
+    boxes = {
+        "a|b": BoxCounts(before=1000, real=800, made=400, target=target, reached=1200),
+        "c": BoxCounts(before=100, real=100, made=400, target=500, reached=500),
+    }
+    manifest = make_manifest(modality="image", columns=[IMAGE, OBJECTS], boxes=boxes, by=["boxes"], label="boxes")
+    header, body = split_card(render_card(manifest))
+    assert header["task_categories"] == ["object-detection"]
+    assert "49,440 images with 1,700 boxes of 2 classes, balanced by the boxes" in body
+    assert "The boxes and their classes are in objects." in body
+    assert "| c | 100 | 100 | 400 | 500 | 500 | 0% |" in body
+    assert "## Class counts" not in body
+    assert "&gt;50K" not in body
+    assert said in body
+    assert "Largest to smallest class: 10 : 1 before, 2.4 : 1 after." in body
+
+
+def test_augmented_rows_are_called_changed_copies() -> None:
+    header, body = split_card(render_card(make_manifest(modality="image", columns=[IMAGE], origin="augmented")))
+    assert header["tags"][0] == "augmented"
+    assert "**This dataset contains augmented images.**" in body
+    assert "are changed copies of real images, made by" in body
+    assert "| Class | Before | Real kept | Augmented | After | Target |" in body
+    assert "no privacy guarantee" not in body
+    assert "The images of the source are in here as they are." in body
 
 
 def test_many_classes_and_columns_are_capped_and_it_is_said() -> None:

@@ -1,0 +1,179 @@
+"""Sections that show images as they are: real beside made ones for each class, and rejected ones by their reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from generators.image.codec import decode
+from pipelines.report.compare import strata_of
+from pipelines.report.data import REASON, ReportData, Section, image_column, objects_column, with_images
+from pipelines.report.marks import Marked, look_of, marked
+from pipelines.report.thumbnails import Thumbnail, thumbnail
+from schemas.arrow import STRATUM
+
+SHOWN_CLASSES, SHEET_IMAGES, MARKED_IMAGES = 12, 16, 6
+REJECTED_REASONS, REJECTED_IMAGES, REJECTED_MARKED = 8, 16, 3
+SIDE, MOST_BYTES = 96, 4_500
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Images of one class; `counts` are the class's images in the dataset, (real, made)."""
+
+    name: str
+    counts: tuple[int, int]
+    real: list[Thumbnail]
+    made: list[Thumbnail]
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """The sheets of the classes with the most made images; `left_out` classes are not shown."""
+
+    made: str
+    sheets: list[Sheet]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Images with their boxes; `legend` holds the classes, each with how its lines look."""
+
+    made: str
+    legend: list[tuple[str, str]]
+    real: list[Marked]
+    synthetic: list[Marked]
+
+
+def image_section(data: ReportData) -> Section | None:
+    """Return images, real beside made ones, the same each time; nothing for other datasets or without made images."""
+    column, objects = image_column(data.manifest), objects_column(data.manifest)
+    if column is None or not data.synthetic.num_rows:
+        return None
+    real, made = (with_images(table, column) for table in (data.real, data.synthetic))
+    if objects is not None:
+        return _gallery(data, column, objects, (real, made))
+    counts = data.manifest.counts
+    strata = strata_of(real), strata_of(made)
+    names = sorted(set(strata[1]) & set(counts), key=lambda name: (-counts[name].synthetic, name))
+    sheets = [
+        Sheet(
+            name,
+            (counts[name].real, counts[name].synthetic),
+            _thumbnails(real[column], _drawn(np.flatnonzero(strata[0] == name), SHEET_IMAGES)),
+            _thumbnails(made[column], _drawn(np.flatnonzero(strata[1] == name), SHEET_IMAGES)),
+        )
+        for name in names[:SHOWN_CLASSES]
+    ]
+    view = Sheets(data.manifest.origin, sheets, len(names) - len(sheets))
+    return Section("images", f"Images, real beside {view.made}", "report_images.html", view)
+
+
+def _drawn(places: NDArray[np.intp], count: int) -> list[int]:
+    """Return some of the places in random order, the same each time."""
+    return [int(place) for place in np.random.default_rng(0).permutation(places)[:count]]
+
+
+def _thumbnails(column: pa.ChunkedArray, places: Sequence[int]) -> list[Thumbnail]:
+    return [thumbnail(decode(column[place].as_py()["bytes"]), SIDE, MOST_BYTES) for place in places]
+
+
+def _gallery(data: ReportData, column: str, objects: str, sides: tuple[pa.Table, pa.Table]) -> Section:
+    looks = _looks(data, objects)
+    real, made = ([_marked(side, row, column, objects, looks) for row in _varied(side[objects])] for side in sides)
+    view = Gallery(data.manifest.origin, _legend(looks, [*real, *made]), real, made)
+    return Section("images", f"Images and their boxes, real beside {view.made}", "report_boxes.html", view)
+
+
+def _looks(data: ReportData, objects: str) -> dict[str, str]:
+    """Return how the lines of each class look; of classes that look alike, the rarest do."""
+    known = data.manifest.boxes or {}
+    tables = (data.real, data.synthetic, data.rejected)
+    seen = {name for table in tables for names in _categories(table[objects]) for name in names}
+    order = sorted(known, key=lambda name: (-known[name].reached, name)) + sorted(seen - set(known))
+    return {name: look_of(place) for place, name in enumerate(order)}
+
+
+def _legend(looks: dict[str, str], images: list[Marked]) -> list[tuple[str, str]]:
+    """Return the classes that the images show."""
+    there = {mark.name for image in images for mark in image.marks}
+    return [(name, look) for name, look in looks.items() if name in there]
+
+
+def _marked(table: pa.Table, row: int, column: str, objects: str, looks: dict[str, str]) -> Marked:
+    return marked(decode(table[column][row].as_py()["bytes"]), table[objects][row].as_py(), looks)
+
+
+def _categories(column: pa.ChunkedArray) -> list[set[str]]:
+    return [{str(one["category"]) for one in row or []} for row in column.to_pylist()]
+
+
+def _varied(column: pa.ChunkedArray) -> list[int]:
+    """Draw images at random, so that each class is seen in turn, the rarest first."""
+    held = _categories(column)
+    order = _drawn(np.arange(len(held)), len(held))
+    rarity = {name: sum(name in names for names in held) for name in set().union(*held)}
+    names = sorted(rarity, key=lambda name: (rarity[name], name))
+    chosen: list[int] = []
+    for turn in range(min(MARKED_IMAGES, len(order))):
+        left = [row for row in order if row not in chosen]
+        fitting = [row for row in left if names and names[turn % len(names)] in held[row]]
+        chosen.append((fitting or left)[0])
+    return chosen
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Images that one check rejected, each with the class that was asked for; `left_out` more are not shown."""
+
+    reason: str
+    images: list[tuple[str, Thumbnail]]
+    marked: list[tuple[str, Marked]]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class RefusedSheet:
+    """Rejected images by reason, the most frequent first; `left_out` reasons are not shown."""
+
+    groups: list[Refused]
+    legend: list[tuple[str, str]]
+    left_out: int
+
+
+def rejected_image_section(data: ReportData) -> Section | None:
+    """Return some rejected images under the reason for each; nothing for other datasets."""
+    column, objects = image_column(data.manifest), objects_column(data.manifest)
+    if column is None:
+        return None
+    table = with_images(data.rejected, column)
+    reasons: dict[str, list[int]] = {}
+    for row, reason in enumerate(table[REASON].cast(pa.string()).to_pylist()):
+        reasons.setdefault(str(reason), []).append(row)
+    order = sorted(reasons, key=lambda reason: (-len(reasons[reason]), reason))
+    looks = _looks(data, objects) if objects is not None else {}
+    groups = [
+        _refused(reason, table.take(pa.array(reasons[reason])), column, objects, looks)
+        for reason in order[:REJECTED_REASONS]
+    ]
+    if not groups:
+        return None
+    legend = _legend(looks, [image for group in groups for _, image in group.marked])
+    view = RefusedSheet(groups, legend, len(order) - len(groups))
+    return Section("rejected", "Rejected images", "report_rejected_images.html", view)
+
+
+def _refused(reason: str, table: pa.Table, column: str, objects: str | None, looks: dict[str, str]) -> Refused:
+    names: list[Any] = table[STRATUM].cast(pa.string()).to_pylist()
+    places = _drawn(np.arange(len(names)), REJECTED_IMAGES if objects is None else REJECTED_MARKED)
+    asked = [str(names[place]) for place in places]
+    if objects is None:
+        images, boxed = list(zip(asked, _thumbnails(table[column], places), strict=True)), []
+    else:
+        found = [_marked(table, place, column, objects, looks) for place in places]
+        images, boxed = [], list(zip(asked, found, strict=True))
+    return Refused(reason, images, boxed, len(names) - len(places))
