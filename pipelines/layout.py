@@ -25,7 +25,7 @@ CHUNK_BITS = 24
 """A synthetic row's number is its chunk, shifted by so many bits, plus its row: no chunk may be larger than 2^24."""
 
 GROUP_ROWS, GROUP_BYTES = 250_000, 512 << 20
-"""Rows that one task gathers at most, and their bytes as the source has them, unless a single shard is larger."""
+"""Rows that one task gathers at most, and roughly their bytes, unless a single shard is larger."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def _shards(sizes: dict[str, int], shard_rows: int) -> list[ShardPlace]:
 
 
 def _group_rows(plan: Plan) -> int:
-    return min(GROUP_ROWS, GROUP_BYTES * plan.profile.rows // max(1, plan.profile.bytes))
+    return min(GROUP_ROWS, GROUP_BYTES // plan.profile.row_bytes)
 
 
 def _groups(shards: Sequence[ShardPlace], rows: int) -> list[ShardGroup]:

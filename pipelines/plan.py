@@ -57,7 +57,7 @@ def make_plan(spec: Spec) -> Plan:
         splits=spec.output.splits,
         spec_fingerprint=fingerprint_spec(spec),
         boxes=_box_targets(spec, strata) if profile.objects else None,
-        encoding=Encoding(spec.source.images.format, spec.source.images.quality).metadata() if profile.image else None,
+        encoding=_encoding(spec, profile),
     )
     make_validators(plan)
     _refuse_hopeless(plan)
@@ -81,7 +81,11 @@ _PROFILES = {"tabular": profile_source, "text": profile_text, "image": profile_i
 
 def _shard_rows(profile: SourceProfile) -> int:
     """Return how many rows a shard holds where the spec does not say: fewer where each is large."""
-    return max(1, min(SHARD_ROWS, SHARD_BYTES * profile.rows // max(1, profile.bytes)))
+    return max(1, min(SHARD_ROWS, SHARD_BYTES // profile.row_bytes))
+
+
+def _encoding(spec: Spec, profile: SourceProfile) -> dict[str, str] | None:
+    return Encoding(profile.images.format, spec.source.images.quality).metadata() if profile.images else None
 
 
 def _validators(spec: Spec, profile: SourceProfile, modality: str, generator: type[Generator]) -> list[Step]:

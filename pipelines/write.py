@@ -20,7 +20,7 @@ from pipelines.registry import generator_class
 from pipelines.storage import Folder
 from pipelines.stream import chunk_request
 from pipelines.workspace import Workspace
-from schemas.arrow import PARENT_ROW, ROW, dataset_schema, source_schema
+from schemas.arrow import IMAGE, PARENT_ROW, ROW, dataset_schema, source_schema
 from schemas.manifest import Shard
 from schemas.plan import Plan
 
@@ -119,8 +119,7 @@ def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table) -> WrittenSh
     pq.write_table(
         rows,
         sink,
-        compression="zstd",
-        compression_level=1,
+        compression=_compression(rows.schema),
         use_dictionary=[field.name for field in rows.schema if field.name == "_seed" or _repeats(field)],
         column_encoding=dict.fromkeys(_IDS, "DELTA_BYTE_ARRAY"),
     )
@@ -129,6 +128,24 @@ def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table) -> WrittenSh
     sha256 = hashlib.sha256(data).hexdigest()
     shard = Shard(path=place.path, split=place.split, rows=rows.num_rows, bytes=len(data), sha256=sha256)
     return WrittenShard(shard, row_digests(rows))
+
+
+def _compression(schema: pa.Schema) -> str | dict[str, str]:
+    """Return zstd (its level is 1 when nothing is said) for all but images, which are packed already."""
+    images = [field.name for field in schema if field.type == IMAGE]
+    if not images:
+        return "zstd"
+    paths = [path for field in schema for path in _leaves(field.name, field.type)]
+    return {path: "NONE" if path in {f"{name}.bytes" for name in images} else "zstd" for path in paths}
+
+
+def _leaves(path: str, kind: pa.DataType) -> list[str]:
+    """Return the paths of a column's leaves, as Parquet names them."""
+    if pa.types.is_struct(kind):
+        return [leaf for field in kind for leaf in _leaves(f"{path}.{field.name}", field.type)]
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _leaves(f"{path}.list.element", kind.value_type)
+    return [path]
 
 
 def _repeats(field: pa.Field) -> bool:

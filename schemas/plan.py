@@ -49,7 +49,7 @@ class ImageProfile(Noun):
     and `most` are the extremes of width and height. `turned` by their EXIF data, `animated`, `unreadable` and
     `unannotated` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
-    written anew for one reason or another.
+    written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found.
     """
 
     modes: dict[str, int]
@@ -66,11 +66,19 @@ class ImageProfile(Noun):
     mode: Literal["RGB", "L"] = "RGB"
     size: tuple[int, int] | None = None
     changed: int = 0
+    format: Literal["png", "jpeg", "webp"] = "png"
+    pixels: int = 0
 
     @property
     def uniform(self) -> bool:
         """Whether all images end with one size."""
         return self.size is not None or self.least == self.most
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that a made image takes, roughly: a PNG half its pixels, others an eighth."""
+        pixels = self.size[0] * self.size[1] if self.size else self.pixels
+        return pixels * (3 if self.mode == "RGB" else 1) // (2 if self.format == "png" else 8)
 
 
 class SourceProfile(Noun):
@@ -91,6 +99,11 @@ class SourceProfile(Noun):
     counts: list[tuple[list[Value], int]]
     fingerprint: str
     images: ImageProfile | None = None
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that a row takes, roughly, and not too few."""
+        return max(1, self.bytes // max(1, self.rows), self.images.row_bytes if self.images else 0)
 
     @property
     def text(self) -> str | None:

@@ -44,7 +44,11 @@ class Images(Part):
     mode: Literal["RGB", "L"] | None = Field(
         None, description="Colour or grey; left out: grey if all images are, else colour."
     )
-    format: Literal["png", "jpeg", "webp"] = Field("png", description="Of made images, and of those written anew.")
+    format: Literal["png", "jpeg", "webp"] | None = Field(
+        None,
+        description="Of made images, and of those written anew; left out: jpeg where most images are JPEG and larger"
+        " than 128 pixels, else png.",
+    )
     quality: int = Field(95, ge=1, le=100, description="Of jpeg and webp.")
     unreadable: Literal["refuse", "skip"] = Field(
         "refuse", description="What to do with images that are missing, empty, broken or too large."

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 import pyarrow as pa
 
@@ -22,6 +22,8 @@ from schemas.plan import ImageProfile
 from schemas.spec import Images, Source
 
 EXAMPLES, LISTED_SIZES = 20, 10
+LARGE = 128 * 128
+"""Pixels from which an image is large."""
 _SIZES_CAP = 10_000
 _NAMED = 3
 R = TypeVar("R")
@@ -36,6 +38,7 @@ class Gallery:
     total: int = 0
     looks: Counter[tuple[str, str]] = field(default_factory=Counter)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    pixels: int = 0
     extremes: list[int] = field(default_factory=list)
     turned: list[str] = field(default_factory=list)
     animated: list[str] = field(default_factory=list)
@@ -63,6 +66,7 @@ class Gallery:
                 self.numbers[name] += 1
                 getattr(self, name).extend([path] * (len(getattr(self, name)) < EXAMPLES))
         self.looks[look.format, look.mode] += 1
+        self.pixels += look.size[0] * look.size[1]
         if look.size in self.sizes or len(self.sizes) < _SIZES_CAP:
             self.sizes[look.size] += 1
         low, high = (self.extremes[:2], self.extremes[2:]) if self.extremes else (look.size, look.size)
@@ -105,7 +109,14 @@ class Gallery:
             mode=mode,
             size=self.source.images.size,
             changed=self._changed(mode),
+            format=self.source.images.format or self._format(),
+            pixels=self.pixels // self.looks.total(),
         )
+
+    def _format(self) -> Literal["png", "jpeg"]:
+        """Return png, which loses nothing, unless that would take many times the room of the source."""
+        photographs = sum(rows for (kind, _), rows in self.looks.items() if kind == "JPEG") * 2 > self.looks.total()
+        return "jpeg" if photographs and self.pixels > LARGE * self.looks.total() else "png"
 
     def _changed(self, mode: Mode) -> int:
         """Return how many images are written anew for their format, mode or size, at least."""
@@ -160,7 +171,7 @@ def _usable(look: Look | str, rules: Images) -> Look | None:
 
 def brought(block: Block, source: Source, column: str, profile: ImageProfile) -> Block:
     """Return the block with every image in the one form that the profile says, and with nulls for those left out."""
-    rules = replace_size(source.images, profile)
+    rules = source.images.model_copy(update={"size": profile.size, "format": profile.format})
 
     def one(data: bytes | None) -> tuple[Look | None, bytes | None]:
         look = examine(data, rules)
@@ -176,11 +187,6 @@ def brought(block: Block, source: Source, column: str, profile: ImageProfile) ->
     objects, _ = marks.mend(block.cells.columns[OBJECTS], [look.size if look else (0, 0) for look in looks])
     moved = marks.move(objects, [look.size if look else (1, 1) for look in looks], rules)
     return _with(block, {OBJECTS: moved, BOXES: marks.contents(objects)})
-
-
-def replace_size(rules: Images, profile: ImageProfile) -> Images:
-    """Return the rules with the size that the profile decided on."""
-    return rules.model_copy(update={"size": profile.size})
 
 
 def _cells(block: Block, column: str) -> tuple[list[bytes | None], list[str]]:

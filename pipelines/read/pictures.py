@@ -96,7 +96,7 @@ def bring(data: bytes, look: Look, mode: Mode, rules: Images) -> bytes:
         image = ImageOps.exif_transpose(_flat(opened))
     pixels = np.asarray(resize(image.convert(mode), rules))
     shaped = pixels[..., None] if pixels.ndim == 2 else pixels
-    return encode(shaped, Encoding(rules.format, rules.quality))
+    return encode(shaped, Encoding(rules.format or "png", rules.quality))
 
 
 def _flat(image: Image.Image) -> Image.Image:
