@@ -16,11 +16,21 @@ VALIDATORS: dict[str, dict[str, str]] = {
         "pii": "pipelines.validate.text.pii:Pii",
         "inappropriate": "pipelines.validate.text.inappropriate:Inappropriate",
     },
+    "image": {
+        "image": "pipelines.validate.image.quality:ImageQuality",
+        "duplicates": "pipelines.validate.duplicates:Duplicates",
+        "near_duplicates": "pipelines.validate.image.near_duplicates:NearDuplicates",
+        "label_agreement": "pipelines.validate.image.label_agreement:LabelAgreement",
+        "memorised": "pipelines.validate.image.memorised:Memorised",
+        "boxes": "pipelines.validate.image.boxes:Boxes",
+    },
 }
 """The validators of each modality, by the name that a spec gives them."""
 
 DEFAULTS = {
     "tabular": ["schema", "duplicates", "label_agreement"],
     "text": ["text", "duplicates", "near_duplicates", "label_agreement"],
+    "image": ["image", "duplicates", "near_duplicates", "label_agreement"],
+    "marked image": ["image", "duplicates", "boxes"],
 }
-"""The validators of each modality when the spec names none."""
+"""The validators of each modality when the spec names none; those of marked images are some of the images'."""

@@ -1,8 +1,8 @@
-"""A table much like Adult, texts much like short messages, and plans for any table."""
+"""A table much like Adult, texts much like short messages, real images of digits, and plans for any table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -10,14 +10,21 @@ import pyarrow.compute as pc
 import pytest
 from threadpoolctl import threadpool_limits
 
+from generators.image.codec import Encoding, Pixels, decode, encode
+from pipelines.boxes import contents
 from pipelines.fingerprint import row_hashes
 from pipelines.validate.base import Batch
-from schemas.plan import Column, Plan, Role, SourceProfile, Step, Stratum
+from schemas.arrow import IMAGE, NESTED, OBJECTS
+from schemas.plan import Column, ImageProfile, Plan, Role, SourceProfile, Step, Stratum
 
 PlanOf = Callable[..., Plan]
 
 
 def _column(name: str, values: pa.ChunkedArray, role: Role | None) -> Column:
+    nested: dict[pa.DataType, Role] = {IMAGE: "image", OBJECTS: "objects"}
+    if values.type in nested:
+        kind = next(known for known, kept in NESTED.items() if kept == values.type)
+        return Column(name=name, type=kind, role=nested[values.type])
     text = pa.types.is_string(values.type)
     ranged = not text and not pa.types.is_boolean(values.type)
     low, high = pc.min_max(values).as_py().values() if ranged else (None, None)
@@ -33,17 +40,31 @@ def _column(name: str, values: pa.ChunkedArray, role: Role | None) -> Column:
     )
 
 
+def _images(table: pa.Table) -> ImageProfile | None:
+    """Return what is said of images that are all like the first; each keeps its own size."""
+    column = next((name for name in table.column_names if table.column(name).type == IMAGE), None)
+    if column is None or not len(table):
+        return None
+    height, width, channels = decode(table.column(column)[0].as_py()["bytes"]).shape
+    mode: Literal["L", "RGB"] = "L" if channels == 1 else "RGB"
+    rows, size = len(table), (width, height)
+    return ImageProfile(
+        modes={mode: rows}, formats={"PNG": rows}, sizes={f"{width}x{height}": rows}, least=size, most=size, mode=mode
+    )
+
+
 def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None, text: str | None = None) -> Plan:
-    """Return a plan; of texts, where `text` names their column."""
+    """Return a plan: of texts, where `text` names their column, of images where there are some."""
     columns = [_column(name, table.column(name), "text" if name == text else None) for name in table.column_names]
     counts = [([pair["values"]], pair["counts"]) for pair in table.column(label).value_counts().to_pylist()]
     profile = SourceProfile(
         path="adult.csv", format="csv", files=["adult.csv"], bytes=1, rows=len(table), dropped=0, columns=columns,
-        by=[label], counts=counts, fingerprint="0",
+        by=[label], counts=counts, fingerprint="0", images=_images(table),
     )  # fmt: skip
+    modality = "text" if text else "image" if profile.image else "tabular"
     strata = [Stratum(name=str(key[0]), key=key, real=n, target=n, chunk_rows=8) for key, n in counts]
     return Plan(
-        name="test", seed=0, modality="text" if text else "tabular", label=label, profile=profile, strata=strata,
+        name="test", seed=0, modality=modality, label=label, profile=profile, strata=strata,
         generator=Step(name="resample", params={}), validators=steps or [], attempts_per_row=20, fit_rows=1000,
         shard_rows=1000, splits={"train": 1.0}, spec_fingerprint="0",
     )  # fmt: skip
@@ -86,6 +107,27 @@ def sms_like(rows: int, seed: int = 0) -> pa.Table:
     return pa.table({"id": pa.array(np.arange(rows)), "label": labels, "text": texts})
 
 
+def image_array(images: Sequence[Pixels]) -> pa.Array:
+    return pa.array([{"bytes": encode(image, Encoding()), "path": None} for image in images], IMAGE)
+
+
+def digits_of(first: int, rows: int) -> pa.Table:
+    """Some of scikit-learn's 1,797 digits (8 x 8, grey)."""
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    images = np.rint(digits.images[first : first + rows] * (255 / 16)).astype(np.uint8)[..., None]
+    labels = [f"digit {label}" for label in digits.target[first : first + rows]]
+    return pa.table({"image": image_array(images), "label": labels})
+
+
+def marked(table: pa.Table) -> pa.Table:
+    """Digits with a box around each, as images that hold objects."""
+    objects = [[{"bbox": [0.5, 0.0, 7.0, 8.0], "category": label}] for label in table.column("label").to_pylist()]
+    column = pa.array(objects, OBJECTS)
+    return pa.table({"image": table.column("image"), "objects": column, "boxes": contents(column)})
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
     """Many small fits: threads that wait for one another on a busy machine cost more than they bring."""
@@ -114,6 +156,27 @@ def sms() -> pa.Table:
 def unseen_sms() -> pa.Table:
     """Messages of the same kind; the last ones are copies of real ones."""
     return pa.concat_tables([sms_like(200, seed=1), sms_like(1500).slice(100, 30)])
+
+
+@pytest.fixture(scope="session")
+def digits() -> pa.Table:
+    return digits_of(0, 400)
+
+
+@pytest.fixture(scope="session")
+def unseen_digits() -> pa.Table:
+    """Digits of other writers; the last ones are copies of real ones."""
+    return pa.concat_tables([digits_of(1000, 150), digits_of(100, 30)])
+
+
+@pytest.fixture(scope="session")
+def marked_digits(digits: pa.Table) -> pa.Table:
+    return marked(digits)
+
+
+@pytest.fixture(scope="session")
+def unseen_marked(unseen_digits: pa.Table) -> pa.Table:
+    return marked(unseen_digits)
 
 
 @pytest.fixture(scope="session")

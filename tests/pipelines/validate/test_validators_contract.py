@@ -17,11 +17,14 @@ from schemas.plan import Plan, Step
 BatchOf = Callable[[pa.Table], Batch]
 
 
-PARAMS: dict[str, dict[str, Any]] = {
-    "schema": {"constraints": ["age >= 18"]},
-    "pii": {"kinds": ["email", "card"]},
-    "inappropriate": {"words": ["morning"]},
+PARAMS: dict[tuple[str, str], dict[str, Any]] = {
+    ("tabular", "schema"): {"constraints": ["age >= 18"]},
+    ("text", "pii"): {"kinds": ["email", "card"]},
+    ("text", "inappropriate"): {"words": ["morning"]},
+    ("image", "label_agreement"): {"steps": 8},
+    ("image", "memorised"): {"steps": 8},
 }
+LABELS = {"tabular": "income", "text": "label", "image": "label"}
 
 
 @pytest.fixture(params=[(modality, name) for modality, names in VALIDATORS.items() for name in names], ids="-".join)
@@ -32,22 +35,27 @@ def chosen(request: pytest.FixtureRequest) -> tuple[str, str]:
 
 @pytest.fixture
 def step(chosen: tuple[str, str]) -> Step:
-    return Step(name=chosen[1], params=PARAMS.get(chosen[1], {}))
+    return Step(name=chosen[1], params=PARAMS.get(chosen, {}))
 
 
 @pytest.fixture
-def real(chosen: tuple[str, str], adult: pa.Table, sms: pa.Table) -> pa.Table:
-    return {"tabular": adult, "text": sms}[chosen[0]]
+def real(chosen: tuple[str, str], adult, sms, digits, marked_digits) -> pa.Table:
+    images = marked_digits if chosen[1] == "boxes" else digits
+    tables: dict[str, pa.Table] = {"tabular": adult, "text": sms, "image": images}
+    return tables[chosen[0]]
 
 
 @pytest.fixture
-def fresh(chosen: tuple[str, str], unseen: pa.Table, unseen_sms: pa.Table) -> pa.Table:
-    return {"tabular": unseen, "text": unseen_sms}[chosen[0]]
+def fresh(chosen: tuple[str, str], unseen, unseen_sms, unseen_digits, unseen_marked) -> pa.Table:
+    images = unseen_marked if chosen[1] == "boxes" else unseen_digits
+    tables: dict[str, pa.Table] = {"tabular": unseen, "text": unseen_sms, "image": images}
+    return tables[chosen[0]]
 
 
 @pytest.fixture
 def plan(chosen: tuple[str, str], real: pa.Table, plan_of: Callable[..., Plan], step: Step) -> Plan:
-    return plan_of(real, "income", [step]) if chosen[0] == "tabular" else plan_of(real, "label", [step], "text")
+    label = "boxes" if chosen[1] == "boxes" else LABELS[chosen[0]]
+    return plan_of(real, label, [step], "text" if chosen[0] == "text" else None)
 
 
 def _fitted(plan: Plan, batches: list[Batch]) -> Validator:
@@ -61,7 +69,8 @@ def _cut(table: pa.Table, rows: int, batch_of: BatchOf) -> list[Batch]:
 
 
 def test_defaults_are_known() -> None:
-    assert all(name in VALIDATORS[modality] for modality, names in DEFAULTS.items() for name in names)
+    for kind, names in DEFAULTS.items():
+        assert set(names) <= set(VALIDATORS[kind.removeprefix("marked ")])
 
 
 def test_verdict_has_the_batch_s_shape_and_details_that_add_up(plan, real, fresh, batch_of: BatchOf) -> None:

@@ -1,0 +1,110 @@
+"""The pixels of image columns, decoded once for all that look at them. Knows no validator."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import xxhash
+from numpy.typing import NDArray
+
+from generators.image.codec import Pixels, decode
+from schemas.errors import MakeweightError
+
+_ROOM = 1 << 26  # bytes of pixels that are remembered: a chunk of 64 images of 640x480
+_NULL = 0xA4093822299F31D0
+_BROKEN = 0x082EFA98EC4E6C89
+_STAND_IN: Pixels = np.zeros((1, 1, 1), np.uint8)
+
+
+def pixels_of(column: pa.ChunkedArray) -> list[Pixels | None]:
+    """Return each image of a column (`schemas.arrow.IMAGE`) as read-only pixels, None where it is no image.
+
+    Validators look at the same images one after the other: those seen last are not decoded again.
+    """
+    return [None if data is None else _RECENT.pixels(data) for data in _bytes_of(column)]
+
+
+def sound_pixels(column: pa.ChunkedArray) -> list[Pixels]:
+    """Return each image's pixels, of what is no image one black pixel: it is not for every validator to refuse it."""
+    return [_STAND_IN if pixels is None else pixels for pixels in pixels_of(column)]
+
+
+def pixel_hashes(column: pa.ChunkedArray) -> NDArray[np.uint64]:
+    """Return a 64-bit hash (XXH3) of each image's shape and pixels, whatever bytes they were encoded as.
+
+    What does not decode is hashed by its bytes; null is one fixed value.
+    """
+    data = _bytes_of(column)
+    hashes = [_hash(one, pixels) for one, pixels in zip(data, pixels_of(column), strict=True)]
+    return np.array(hashes, np.uint64)
+
+
+def scaled(images: Sequence[Pixels], side: int, *, grey: bool = False) -> NDArray[np.uint8]:
+    """Return all images at `side` x `side` pixels, shape (images, side, side, 1 if grey else 3).
+
+    Smaller ones are enlarged (bilinear), larger ones averaged over areas; grey ones have three equal channels, if need
+    be, and coloured ones become grey by their luma (ITU-R BT.601).
+    """
+    import cv2
+
+    stack = np.empty((len(images), side, side, 1 if grey else 3), np.uint8)
+    for place, image in enumerate(images):
+        if grey and image.shape[2] == 3:
+            image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        if image.shape[:2] != (side, side):
+            way = cv2.INTER_AREA if min(image.shape[:2]) > side else cv2.INTER_LINEAR
+            image = cv2.resize(image, (side, side), interpolation=way)
+        stack[place] = image.reshape(side, side, -1)
+    return stack
+
+
+def _bytes_of(column: pa.ChunkedArray) -> list[bytes | None]:
+    """Return the encoded images; None where the image, or its bytes, are missing."""
+    return [one and one["bytes"] for one in column.to_pylist()]
+
+
+def _hash(data: bytes | None, pixels: Pixels | None) -> int:
+    if data is None:
+        return _NULL
+    if pixels is None:
+        return int(xxhash.xxh3_64_intdigest(data, _BROKEN))
+    state = xxhash.xxh3_64(np.array(pixels.shape, "<i8").tobytes())
+    state.update(pixels.tobytes())
+    return int(state.intdigest())
+
+
+class _Recent(threading.local):
+    """The images decoded last in this thread, by the hash of their bytes."""
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[bytes, Pixels | None] = OrderedDict()
+        self._size = 0
+
+    def pixels(self, data: bytes) -> Pixels | None:
+        key = xxhash.xxh3_128_digest(data)
+        if key in self._held:
+            self._held.move_to_end(key)
+            return self._held[key]
+        pixels = self._held[key] = _decoded(data)
+        self._size += _size(pixels)
+        while self._size > _ROOM:
+            self._size -= _size(self._held.popitem(last=False)[1])
+        return pixels
+
+
+_RECENT = _Recent()
+
+
+def _size(pixels: Pixels | None) -> int:
+    return 256 + (0 if pixels is None else pixels.nbytes)  # some is spent on the key and the entry
+
+
+def _decoded(data: bytes) -> Pixels | None:
+    try:
+        pixels = decode(data)
+    except MakeweightError:
+        return None
+    pixels.flags.writeable = False  # it is handed out again
+    return pixels

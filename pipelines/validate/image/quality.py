@@ -1,0 +1,98 @@
+"""Whether an image could stand in the source: it decodes, has the size and mode of real ones, is not blank, not noise.
+
+What is usual is learnt from the real images: a candidate may show as little contrast and be as rough as all but one in
+a thousand of them are, and somewhat more.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from generators import base
+from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.image.pixels import pixels_of
+from pipelines.validate.image.usual import Learner, Usual, measure
+from schemas.plan import Plan
+
+Mask = NDArray[np.bool_]
+
+_FILE = "usual.json"
+
+
+class ImageParams(base.Params):
+    """What an image must keep to; limits are learnt from the real images."""
+
+    slack: float = Field(
+        0.1, ge=0, description="Share by which learnt limits may be exceeded; sizes only if they vary."
+    )
+    size: bool = Field(True, description="Refuse images of sizes that real ones do not have.")
+    blank: bool = Field(True, description="Refuse images with less contrast than real ones have.")
+    noise: bool = Field(True, description="Refuse images that are rougher than real ones are.")
+
+
+class ImageQuality:
+    """Refuses images that the source could not hold. An image is counted under the first rule that it breaks."""
+
+    name: ClassVar[str] = "image"
+    Params: ClassVar[type[base.Params]] = ImageParams
+
+    def __init__(self, params: ImageParams, plan: Plan) -> None:
+        self._params = params
+        self._image = plan.profile.image
+        self._usual: Usual | None = None
+
+    def fit(self, real: Iterable[Batch]) -> None:
+        """Learn what is usual, in constant memory; images that do not decode are left out."""
+        learner = Learner()
+        for batch in real:
+            pixels = pixels_of(batch.table.column(self._image))
+            learner.add(measure([image for image in pixels if image is not None]))
+        self._usual = learner.usual(self._params.slack)
+
+    def check(self, batch: Batch) -> Verdict:
+        """Refuse images that are not as real ones are, with the first thing that is wrong as the detail."""
+        keep, details = np.ones(batch.table.num_rows, np.bool_), {}
+        for detail, broken in self._rules(batch):
+            count = int(np.count_nonzero(keep & broken))
+            if count:
+                details[detail] = count
+                keep &= ~broken
+        return Verdict(keep, details)
+
+    def save(self, path: Path) -> None:
+        """Write usual.json."""
+        (path / _FILE).write_text(json.dumps(asdict(self._learnt)), encoding="utf-8")
+
+    def load(self, path: Path) -> None:
+        """Read what `save` wrote."""
+        self._usual = Usual(**json.loads((path / _FILE).read_text(encoding="utf-8")))
+
+    @property
+    def _learnt(self) -> Usual:
+        if self._usual is None:
+            raise RuntimeError("image: fit or load comes first")
+        return self._usual
+
+    def _rules(self, batch: Batch) -> Iterator[tuple[str, Mask]]:
+        """Yield each rule's name and which images break it; what does not decode is measured as one black pixel."""
+        usual, params = self._learnt, self._params
+        pixels = pixels_of(batch.table.column(self._image))
+        found = measure([np.zeros((1, 1, 1), np.uint8) if image is None else image for image in pixels])
+        yield "does not decode", np.array([image is None for image in pixels], np.bool_)
+        yield "mode", ~np.isin(found.channels, usual.channels)
+        if params.size:
+            yield "size", _outside(found.widths, usual.widths) | _outside(found.heights, usual.heights)
+        if params.blank:
+            yield "blank", found.contrast < usual.contrast
+        if params.noise:
+            yield "noise", found.roughness > usual.roughness
+
+
+def _outside(values: NDArray[np.int64], limits: list[int]) -> Mask:
+    return (values < limits[0]) | (values > limits[1])
