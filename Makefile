@@ -1,5 +1,6 @@
-# Every target makes its virtual environment from the lock file first; PYTHON and VENV may be given.
+# Every target makes its virtual environment from the lock file first; PYTHON, VENV and WORKERS may be given.
 PYTHON ?= python3
+WORKERS ?= 2
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
@@ -10,7 +11,7 @@ demo: $(INSTALLED)  ## build a balanced dataset from a real imbalanced table
 	$(BIN)/python -m flows.demo
 
 test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: lint types test  ## what CI runs
 

@@ -13,7 +13,7 @@ from schemas.errors import Fault, Lines, SpecError
 from schemas.spec import Spec, parse
 
 MAX_BYTES = 1_000_000
-PATH_KEYS = {"file", "examples", "model", "back"}
+PATH_KEYS = {"file", "examples", "model", "back", "lora"}
 """Parameters of generators and validators that may hold a path."""
 
 

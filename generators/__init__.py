@@ -12,8 +12,10 @@ GENERATORS = {
     "seq2seq": "generators.text.seq2seq:Seq2Seq",
     "endpoint": "generators.text.endpoint:Endpoint",
     "vllm": "generators.text.vllm:VLLM",
+    "augment": "generators.image.augment:Augment",
+    "pretrained": "generators.image.pretrained:Pretrained",
 }
 """Every generator by the name that a spec gives it."""
 
-DEFAULTS = {"tabular": "gaussian_copula", "text": "edit"}
+DEFAULTS = {"tabular": "gaussian_copula", "text": "edit", "image": "augment"}
 """The generator of each modality when the spec names none."""

@@ -19,7 +19,7 @@ from schemas.arrow import ROW, STRATUM
 from schemas.plan import Plan
 from schemas.spec import Source
 
-FINGERPRINT = "_fingerprint"
+FINGERPRINT, FILES = "_fingerprint", "files.json"
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ class RealRows:
 
 def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
     """Copy the source into `folder`, unless that was done before; the list of files is written last."""
-    if folder.exists("files.json"):
-        return RealRows(folder, json.loads(folder.read("files.json")))
+    if folder.exists(FILES):
+        return ingested(folder)
     folder.remove()
     files = []
     for number, table in enumerate(read_source(source, plan.profile)):
@@ -55,5 +55,10 @@ def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
         table = table.append_column(FINGERPRINT, pa.array(fingerprint(table, plan)))
         files.append(f"{number:06d}.arrow")
         folder.write_arrow(files[-1], table)
-    folder.write("files.json", json.dumps(files).encode())
+    folder.write(FILES, json.dumps(files).encode())
     return RealRows(folder, files)
+
+
+def ingested(folder: Folder) -> RealRows:
+    """Return the copy that `ingest` made."""
+    return RealRows(folder, json.loads(folder.read(FILES)))

@@ -12,7 +12,8 @@ from schemas.plan import Plan
 HIDDEN = ".makeweight"
 _DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
              "imbalanced-learn", "scipy", "xxhash",
-             "pillow", "opencv-python-headless", "albumentations", "diffusers")  # fmt: skip
+             "pillow", "opencv-python-headless", "albumentations", "albucore", "pycocotools", "diffusers", "transformers",
+             "tokenizers", "peft")  # fmt: skip
 
 
 def library_versions() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Tiny transformers models with random weights, made and saved where they are asked for."""
+"""Tiny models of transformers and diffusers with random weights, made and saved where they are asked for."""
 
 import tempfile
 from functools import cache
@@ -65,9 +65,78 @@ def tiny_marian(context: int = 64) -> str:
     return _saved(MarianMTModel(config), tokenizer)
 
 
-def _saved(model, tokenizer) -> str:
+@cache
+def tiny_diffusion() -> str:
+    """Return the folder of a Stable Diffusion that makes images of 16x16 pixels."""
+    import torch
+
+    from generators.image.diffusers_models import quiet
+
+    with quiet():  # importing them writes to the terminal too
+        from diffusers import AutoencoderKL, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+        from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+    letters = "abcdefghijklmnopqrstuvwxyz0123456789'.,-"
+    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    end = len(pieces) - 1
+    text = {"vocab_size": len(pieces), "hidden_size": 16, "intermediate_size": 16, "max_position_embeddings": 24}
+    ends = {"bos_token_id": end - 1, "eos_token_id": end, "pad_token_id": end}
+    blocks = {"layers_per_block": 1, "norm_num_groups": 4}
+    torch.manual_seed(4)
+    with quiet():
+        return _saved(
+            StableDiffusionPipeline(
+                vae=AutoencoderKL(
+                    **blocks,
+                    block_out_channels=[8, 8],
+                    down_block_types=["DownEncoderBlock2D"] * 2,
+                    up_block_types=["UpDecoderBlock2D"] * 2,
+                    sample_size=16,
+                ),
+                text_encoder=CLIPTextModel(CLIPTextConfig(**text, **ends, num_hidden_layers=1, num_attention_heads=2)),
+                tokenizer=CLIPTokenizer(
+                    vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=24
+                ),
+                unet=UNet2DConditionModel(
+                    **blocks,
+                    sample_size=8,
+                    block_out_channels=(8, 16),
+                    down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+                    up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+                    cross_attention_dim=16,
+                    attention_head_dim=4,
+                ),
+                scheduler=DDIMScheduler(steps_offset=1, clip_sample=False),
+                safety_checker=None,
+                feature_extractor=None,
+                requires_safety_checker=False,
+            )
+        )
+
+
+@cache
+def tiny_lora() -> str:
+    """Return the folder of LoRA weights for `tiny_diffusion`, large enough to be seen."""
+    import torch
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+
+    from generators.image.diffusers_models import quiet
+
+    with quiet():
+        from diffusers import StableDiffusionPipeline
+
+        unet = StableDiffusionPipeline.from_pretrained(tiny_diffusion()).unet
+        torch.manual_seed(5)
+        unet.add_adapter(LoraConfig(r=2, target_modules=["to_q", "to_v"], init_lora_weights=False))
+        FOLDERS.append(tempfile.TemporaryDirectory(prefix="tiny-lora-"))
+        StableDiffusionPipeline.save_lora_weights(FOLDERS[-1].name, get_peft_model_state_dict(unet))
+    return FOLDERS[-1].name
+
+
+def _saved(*parts) -> str:
     FOLDERS.append(tempfile.TemporaryDirectory(prefix="tiny-model-"))
     folder = FOLDERS[-1].name
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    for part in parts:
+        part.save_pretrained(folder)
     return folder

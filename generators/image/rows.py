@@ -55,17 +55,23 @@ def image_table(
 ) -> pa.Table:
     """Return the request's rows as a table of `schema`, the images encoded as their field's metadata says.
 
-    `objects` holds what is marked in each image, where the schema has a column for that; with `parents` there is a
-    column `_parent_row`.
+    `objects` holds what is marked in each image, where the schema has a column for that; it is looked at once all
+    images came, so it may be filled as they do. With `parents` there is a column `_parent_row`.
     """
-    columns = []
-    for field in schema:
-        if field.type == IMAGE:
-            encoding = Encoding.of(field.metadata)
-            columns.append(pa.array([{"bytes": encode(image, encoding), "path": None} for image in images], IMAGE))
-        elif field.name == label:
-            columns.append(pa.repeat(pa.scalar(request.stratum, pa.string()), request.rows))
-        else:
-            columns.append(pa.array(objects, field.type))
+    made = {label: pa.repeat(pa.scalar(request.stratum, pa.string()), request.rows)}
+    made |= {field.name: _encoded(images, Encoding.of(field.metadata)) for field in schema if field.type == IMAGE}
+    columns = [made[field.name] if field.name in made else pa.array(objects, field.type) for field in schema]
     table = pa.table(columns, schema=schema)
     return table if parents is None else table.append_column(PARENT_ROW, pa.array(parents, pa.int64()))
+
+
+def _encoded(images: Iterable[Pixels], encoding: Encoding) -> pa.StructArray:
+    """Return the column of the encoded images; raises GeneratorError if they do not fit into one."""
+    data = [encode(image, encoding) for image in images]
+    size = sum(map(len, data))
+    if size >= 2**31:
+        raise GeneratorError(
+            f"{len(data):,} images of one request take {size / 2**30:.1f} GiB, and 2 are possible; set"
+            f" generator.chunk_rows to {len(data) * 2**30 // size or 1} or less"
+        )
+    return pa.StructArray.from_arrays([pa.array(data, pa.binary()), pa.nulls(len(data), pa.string())], fields=[*IMAGE])

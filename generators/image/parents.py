@@ -1,0 +1,114 @@
+"""The real images that new ones are made from: each class's in turn, decoded when they are needed. Knows no model."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from generators.classes import check_class_known, check_class_sizes
+from generators.image.boxes import objects_name
+from generators.image.codec import Pixels, decode
+from generators.image.rows import image_name
+from schemas.errors import GeneratorError
+from schemas.plan import SampleRequest
+
+_FILE = "images.arrow"
+_LOOKED_AT = 4096  # images whose size is read in fit
+_HELD = 64 * 2**20  # bytes of decoded images
+
+
+class Parents:
+    """The table that a generator was fitted on, its images encoded; the first to be used stay decoded, up to 64 MiB."""
+
+    def __init__(self, table: pa.Table, label: str, generator: str) -> None:
+        check_class_sizes(table, label, 1, generator)
+        self.schema = table.schema
+        self._table = table
+        self._bytes = pc.struct_field(table[image_name(table)], "bytes")
+        if self._bytes.null_count:
+            missing = f"{self._bytes.null_count:,} images are missing"
+            raise GeneratorError(f"{missing}; leave those rows out (source.images.unreadable)")
+        self.members = _members(table[label])
+        marked = objects_name(table)
+        self._objects = table[marked] if marked else None
+        self._decoded: dict[int, Pixels] = {}
+        self._room = _HELD
+
+    @property
+    def marked(self) -> bool:
+        """Whether there is a column of objects."""
+        return self._objects is not None
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    def choose(self, request: SampleRequest, seed: int) -> NDArray[np.int64]:
+        """Return a row of the request's class for each row to make, shape (rows,).
+
+        The class's rows come in a shuffled order that goes on from chunk to chunk, so that all are used equally often;
+        each round through them has an order of its own. Raises GeneratorError if there are none of the class.
+        """
+        check_class_known(request.stratum, self.members)
+        members = self.members[request.stratum]
+        places = np.arange(request.rows) + request.chunk * request.rows
+        rounds, positions = np.divmod(places, len(members))
+        chosen = np.empty(request.rows, np.int64)
+        for number in range(int(rounds[0]), int(rounds[-1]) + 1):
+            order = np.random.default_rng([seed, int(members[0]), number]).permutation(members)
+            here = rounds == number
+            chosen[here] = order[positions[here]]
+        return chosen
+
+    def data(self, row: int) -> bytes:
+        """Return the encoded image of a row."""
+        data: bytes = self._bytes[row].as_py()
+        return data
+
+    def shapes(self) -> dict[int, tuple[int, ...]]:
+        """Return the height, width and channels of images by their rows, as their headers say; of many, of some."""
+        from PIL import Image
+
+        found: dict[int, tuple[int, ...]] = {}
+        for row in range(0, len(self), -(-len(self) // _LOOKED_AT)):
+            with Image.open(io.BytesIO(self.data(row))) as image:
+                found[row] = (image.height, image.width, 1 if image.mode in ("1", "L", "I", "I;16") else 3)
+        return found
+
+    def pixels(self, row: int) -> Pixels:
+        """Return the image of a row, to be changed at will."""
+        held = self._decoded.get(row)
+        if held is not None:
+            return held.copy()
+        pixels = decode(self.data(row))
+        if pixels.nbytes <= self._room:
+            self._room -= pixels.nbytes
+            self._decoded[row] = pixels.copy()
+        return pixels
+
+    def objects(self, row: int) -> list[dict[str, Any]]:
+        """Return what is marked in the image of a row."""
+        return [] if self._objects is None else self._objects[row].as_py() or []
+
+    def save(self, path: Path) -> None:
+        """Write the table into the folder `path`, uncompressed, so that `load` need not read it."""
+        with pa.OSFile(str(path / _FILE), "wb") as sink, pa.ipc.new_file(sink, self.schema) as writer:
+            writer.write_table(self._table)
+
+    @classmethod
+    def load(cls, path: Path, label: str, generator: str) -> "Parents":
+        """Return what `save` wrote, mapped into memory."""
+        return cls(pa.ipc.open_file(pa.memory_map(str(path / _FILE))).read_all(), label, generator)
+
+
+def _members(labels: pa.ChunkedArray) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of each class by its name."""
+    encoded = labels.combine_chunks().dictionary_encode()
+    codes = np.asarray(encoded.indices)
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
+    names = encoded.dictionary.to_pylist()
+    return {name: order[a:b] for name, a, b in zip(names, starts, starts[1:], strict=False)}
