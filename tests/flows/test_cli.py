@@ -83,7 +83,10 @@ def test_plan_shows_the_strata(place):
         ({"validate": [{"label_agreement": {"min_probabilty": 1}}]}, "did you mean 'min_probability'?"),
         ({"validate": [{"schema": {"constraints": ["agee >= 0"]}}]}, "did you mean 'age'?"),
         ({"source": source(types={"agee": "integer"})}, "did you mean 'age'?"),
-        ({"source": source(modality="image")}, "'image' is not supported"),
+        ({"source": source(modality="image")}, "'smote' makes tabular rows, not image; for image: augment, diffusion"),
+        ({"source": source(modality="image"), "generator": {"name": "augment"}},
+         "source.image: which column holds the images? "),
+        ({"source": source(modality="sound")}, "source.modality: input should be 'tabular', 'text' or 'image'"),
         ({"nme": 1}, "unknown key 'nme'; did you mean 'name'?"),
     ],
 )  # fmt: skip

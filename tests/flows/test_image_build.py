@@ -162,7 +162,7 @@ class KillTraining(Silent):
 
 
 def test_a_training_that_is_killed_goes_on_and_ends_the_same(digits, tmp_path):
-    params = {"steps": 400, "checkpoint_steps": 50, "report_steps": 10}
+    params = {"steps": 300, "look_every": 30}
     parts = {"generator": {"name": "vae", "actors": 1, "params": params}, "validate": ["duplicates"]}
     expected = build(spec_for(digits, tmp_path / "calm", **parts))
     killer = KillTraining()

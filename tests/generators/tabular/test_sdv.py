@@ -52,7 +52,7 @@ def test_copula_has_each_class_s_own_statistics(stratum, distribution):
 def test_joint_models_heed_the_class(generator):
     generator.fit(two_classes(400, 100), "y", 1)
     rare, common = draw(generator, "rare").to_pandas(), draw(generator, "common").to_pandas()
-    assert rare["first"].mean() > common["first"].mean() + 15
+    assert rare["first"].mean() > common["first"].mean() + 10  # 50 in truth; so short a training differs by processor
     assert (rare["colour"] == "red").mean() > (common["colour"] == "red").mean() + 0.3
 
 
