@@ -6,7 +6,7 @@ GENERATORS = {
     "tvae": "generators.tabular.sdv:TVAE",
     "copulagan": "generators.tabular.sdv:CopulaGAN",
     "smote": "generators.tabular.smote:SMOTE",
-    "resample": "generators.tabular.resample:Resample",
+    "resample": "generators.resample:Resample",
     "edit": "generators.text.edit:Edit",
     "causal_lm": "generators.text.causal_lm:CausalLM",
     "seq2seq": "generators.text.seq2seq:Seq2Seq",

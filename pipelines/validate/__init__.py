@@ -2,10 +2,10 @@
 
 VALIDATORS: dict[str, dict[str, str]] = {
     "tabular": {
-        "schema": "pipelines.validate.schema:SchemaValidator",
+        "schema": "pipelines.validate.tabular.schema:SchemaValidator",
         "duplicates": "pipelines.validate.duplicates:Duplicates",
-        "near_duplicates": "pipelines.validate.near_duplicates:NearDuplicates",
-        "label_agreement": "pipelines.validate.label_agreement:LabelAgreement",
+        "near_duplicates": "pipelines.validate.tabular.near_duplicates:NearDuplicates",
+        "label_agreement": "pipelines.validate.tabular.label_agreement:LabelAgreement",
     },
     "text": {
         "text": "pipelines.validate.text.quality:TextQuality",

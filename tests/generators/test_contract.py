@@ -20,6 +20,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from generators import GENERATORS
+from generators.image.codec import Encoding, decode, encode
+from generators.image.rows import bytes_of
+from schemas.arrow import IMAGE as IMAGE_TYPE
 from schemas.arrow import PARENT_ROW
 from schemas.errors import GeneratorError, SpecError
 from schemas.plan import SampleRequest
@@ -35,7 +38,8 @@ TINY = {
     "tvae": {**NETWORK, "epochs": 20, "compress_dims": [16], "decompress_dims": [16]},
 }
 TEXT = sorted(name for name, place in GENERATORS.items() if place.startswith("generators.text") and name != "vllm")
-NAMES = [*TABULAR, *TEXT]
+IMAGE = sorted(name for name, place in GENERATORS.items() if place.startswith("generators.image"))
+NAMES = [*TABULAR, *TEXT, *IMAGE]
 LABEL = "_stratum"
 COUNTS = {"common": 380, "middle": 150, "rare": 12}
 
@@ -86,10 +90,27 @@ def text_table(counts: dict[str, int]) -> pa.Table:
 TEXT_TABLE = text_table(COUNTS)
 
 
+def image_table(counts: dict[str, int]) -> pa.Table:
+    """Return small RGB images, each class of another colour, under a name that no code can guess."""
+    rng = np.random.default_rng(5)
+    encoding = Encoding("png")
+    images = []
+    for number, rows in enumerate(counts.values()):
+        pixels = rng.integers(0, 100, (rows, 12, 12, 3), np.uint8)
+        pixels[..., number % 3] += 100
+        images += [{"bytes": encode(image, encoding), "path": None} for image in pixels]
+    seen = pa.field("what was seen", IMAGE_TYPE, metadata=encoding.metadata())
+    classes = np.repeat(list(counts), list(counts.values())).tolist()
+    return pa.table([images, classes], pa.schema([seen, pa.field(LABEL, pa.string())]))
+
+
+IMAGE_TABLE = image_table(COUNTS)
+
+
 def source(name, counts=None):
     if counts is None:
-        return TEXT_TABLE if name in TEXT else TABLE
-    return text_table(counts) if name in TEXT else messy_table(counts)
+        return TEXT_TABLE if name in TEXT else IMAGE_TABLE if name in IMAGE else TABLE
+    return (text_table if name in TEXT else image_table if name in IMAGE else messy_table)(counts)
 
 
 KEPT = ExitStack()  # a folder and a server, until the process ends; after that its server could not be stopped
@@ -105,10 +126,21 @@ def chat_params():
     return {"base_url": os.environ["CONTRACT_CHAT"], "model": "m", "cache": os.environ["CONTRACT_CACHE"]}
 
 
+def pretrained_params():
+    from tests.tiny_models import tiny_diffusion
+
+    return {"model": tiny_diffusion(), "steps": 2}
+
+
+TRAINED = {"steps": 3, "look_every": 2, "batch_rows": 8, "warm_up": 1}
 TINY |= {
     "causal_lm": {"width": 16, "layers": 1, "heads": 2, "vocabulary": 300, "max_steps": 4, "max_tokens": 8},
     "seq2seq": lambda: {"model": tiny_t5(), "back": tiny_marian(), "max_tokens": 6, "read_tokens": 32},
     "endpoint": chat_params,
+    "diffusion": {**TRAINED, "widths": [8], "sample_steps": 2},
+    "gan": {**TRAINED, "width": 8},
+    "vae": {**TRAINED, "width": 8},
+    "pretrained": pretrained_params,
 }
 
 
@@ -203,6 +235,16 @@ def test_nulls_come_back_at_about_the_real_rate(tabular, column):
     made = fitted(tabular).sample(request("common", rows=400))[column].null_count / 400
     slack = 0.3 if tabular in ("ctgan", "copulagan") else 0.12  # two epochs teach a GAN little
     assert abs(made - real) < slack
+
+
+@pytest.mark.parametrize("name", IMAGE)
+def test_images_are_of_the_real_ones_size_and_encoded_alike(name):
+    made = fitted(name).sample(request())
+    field = made.schema.field("what was seen")
+    assert Encoding.of(field.metadata) == Encoding("png")
+    for data in bytes_of(made["what was seen"]):
+        assert data[:4] == b"\x89PNG"
+        assert decode(data).shape == (12, 12, 3)
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +347,7 @@ def test_unknown_parameter_is_refused(name):
 
 def test_importing_generators_loads_no_heavy_library():
     heavy = ["torch", "sdv", "pandas", "imblearn", "sklearn", "transformers", "openai", "regex", "vllm"]
+    heavy += ["diffusers", "albumentations", "cv2"]
     modules = sorted({place.partition(":")[0] for place in GENERATORS.values()})
     script = f"import sys, {', '.join(modules)}; print([m for m in {heavy} if m in sys.modules])"
     root = Path(__file__).parents[2]

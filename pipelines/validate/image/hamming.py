@@ -12,7 +12,7 @@ from math import comb
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.validate.text.sets import Places, Postings, Words
+from pipelines.validate.sets import Places, Postings, Words
 
 _BITS = 64
 _ASKED = 1_024  # codes asked for at once: bounds the pairs

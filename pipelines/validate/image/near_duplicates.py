@@ -22,7 +22,7 @@ from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
 from pipelines.validate.image.hamming import NearCodes, Part, near_codes, parts_for, post
 from pipelines.validate.image.pixels import scaled, sound_pixels
-from pipelines.validate.text.sets import Places, Postings, Words
+from pipelines.validate.sets import Places, Postings, Words
 from schemas.plan import Plan
 
 _SIDE, _WAVES = 32, 8

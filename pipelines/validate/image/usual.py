@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generators.image.codec import Pixels
-from pipelines.validate.text.measures import Histogram
+from pipelines.validate.histogram import Histogram
 
 _USUAL = 0.999  # of the real images show more contrast than is unusually little, and are less rough than is unusual
 _NEVER_BLANK = 8.0  # a contrast that is never too little, of 127.5

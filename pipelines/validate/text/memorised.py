@@ -17,7 +17,7 @@ from pydantic import Field
 from generators import base
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.duplicates import contains
-from pipelines.validate.text.sets import Sets, Words
+from pipelines.validate.sets import Sets, Words
 from pipelines.validate.text.words import as_texts, hashed_words, shingles
 from schemas.plan import Plan
 

@@ -26,8 +26,8 @@ from generators import base
 from pipelines.fingerprint import mix
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
+from pipelines.validate.sets import Places, Postings, Sets, Words, buckets, distinct, near_pairs, prefixes
 from pipelines.validate.text.set_memory import NearTexts, pack
-from pipelines.validate.text.sets import Places, Postings, Sets, Words, buckets, distinct, near_pairs, prefixes
 from pipelines.validate.text.words import as_texts, hashed_words, shingles
 from schemas.plan import Plan
 

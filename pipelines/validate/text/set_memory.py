@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.fingerprint import mix
-from pipelines.validate.text.sets import Places, Postings, Sets, Words, distinct, near_pairs, prefixes
+from pipelines.validate.sets import Places, Postings, Sets, Words, distinct, near_pairs, prefixes
 
 _BLOCK = 256  # rows taken at once: bounds the pairs among them
 _ERRORS = 4  # standard errors by which a MinHash estimate is taken too high: misses 3 pairs in 100,000

@@ -8,7 +8,8 @@ from math import ceil, floor
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.validate.text.measures import Histogram, Scripts, echoes, letters_of, longest_runs, repeats
+from pipelines.validate.histogram import Histogram
+from pipelines.validate.text.measures import Scripts, echoes, letters_of, longest_runs, repeats
 
 Pattern = re.Pattern[str]
 

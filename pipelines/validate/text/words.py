@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.fingerprint import mix
-from pipelines.validate.text.sets import Sets
+from pipelines.validate.sets import Sets
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _KNOWN_WORDS = 1 << 18

@@ -349,7 +349,7 @@ def test_missing_images_and_unknown_classes_are_refused():
 
 
 def test_resample_makes_images_too(tmp_path):
-    from generators.tabular.resample import Resample
+    from generators.resample import Resample
 
     generator = Resample(Resample.Params())
     generator.fit(TABLE, "label", 0)

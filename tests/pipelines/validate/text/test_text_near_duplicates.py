@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.validate.sets import Postings, Sets, distinct, near_pairs, prefixes
 from pipelines.validate.text.near_duplicates import NearDuplicates, NearDuplicatesParams
 from pipelines.validate.text.set_memory import NearTexts, as_signatures, min_hashes, pack, unpack
-from pipelines.validate.text.sets import Postings, Sets, distinct, near_pairs, prefixes
 
 
 def shingles_of(text: str, size: int) -> set[tuple[str, ...]]:

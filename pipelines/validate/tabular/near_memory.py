@@ -3,8 +3,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.validate.grid import Places, Points, Words, first_of_near, near, own_cells, sort_cells, touched_cells
 from pipelines.validate.memory import Slots
+from pipelines.validate.tabular.grid import (
+    Places,
+    Points,
+    Words,
+    first_of_near,
+    near,
+    own_cells,
+    sort_cells,
+    touched_cells,
+)
 
 _BLOCK = 512  # rows taken at once: bounds the pairs among them
 

@@ -23,8 +23,8 @@ from generators import base
 from pipelines.fingerprint import mix, row_hashes
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
-from pipelines.validate.grid import Cells, Points, Words, own_cells, sort_cells
-from pipelines.validate.near_memory import NearSet, pack
+from pipelines.validate.tabular.grid import Cells, Points, Words, own_cells, sort_cells
+from pipelines.validate.tabular.near_memory import NearSet, pack
 from schemas.plan import Plan
 
 _SLAB = 65_536  # rows worked on at once

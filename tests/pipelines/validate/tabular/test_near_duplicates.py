@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.validate import grid
-from pipelines.validate.near_duplicates import NearDuplicates, NearDuplicatesParams
-from pipelines.validate.near_memory import NearSet, pack
+from pipelines.validate.tabular import grid
+from pipelines.validate.tabular.near_duplicates import NearDuplicates, NearDuplicatesParams
+from pipelines.validate.tabular.near_memory import NearSet, pack
 
 
 def _greedy(groups: np.ndarray, points: np.ndarray) -> list[bool]:

@@ -1,6 +1,6 @@
 import pyarrow as pa
 
-from generators.tabular.resample import Resample
+from generators.resample import Resample
 from schemas.plan import SampleRequest
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.validate.constraints import parse_constraint
+from pipelines.validate.tabular.constraints import parse_constraint
 from schemas.errors import SpecError
 from schemas.plan import Column
 

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from generators import base
 from pipelines.validate.base import Batch, Verdict
-from pipelines.validate.constraints import Constraint, parse_constraint
+from pipelines.validate.tabular.constraints import Constraint, parse_constraint
 from schemas.arrow import arrow_type
 from schemas.errors import Fault, SpecError
 from schemas.plan import Column, Plan, Value

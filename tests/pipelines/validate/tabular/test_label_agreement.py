@@ -3,10 +3,10 @@ import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
-from pipelines.validate import label_agreement
-from pipelines.validate.features import encode, learn_features
-from pipelines.validate.label_agreement import LabelAgreement, LabelAgreementParams
 from pipelines.validate.sample import quota, stratified_sample
+from pipelines.validate.tabular import label_agreement
+from pipelines.validate.tabular.features import encode, learn_features
+from pipelines.validate.tabular.label_agreement import LabelAgreement, LabelAgreementParams
 
 
 def _fit(plan_of, batch_of, table, label="income", **params) -> LabelAgreement:

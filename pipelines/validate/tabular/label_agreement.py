@@ -22,8 +22,8 @@ from pydantic import Field
 from generators import base
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.classes import Classes, agreement, class_codes
-from pipelines.validate.features import Feature, encode, learn_features
 from pipelines.validate.sample import stratified_sample
+from pipelines.validate.tabular.features import Feature, encode, learn_features
 from schemas.arrow import arrow_type
 from schemas.plan import Plan
 

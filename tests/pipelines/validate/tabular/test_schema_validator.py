@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.validate.schema import SchemaParams, SchemaValidator
+from pipelines.validate.tabular.schema import SchemaParams, SchemaValidator
 from schemas.errors import SpecError
 from schemas.plan import Step
 
