@@ -21,8 +21,9 @@ def image_notes(images: ImageProfile) -> list[str]:
     if images.animated:
         notes.append(f"Animated: {images.animated:,}; of these the first frame was taken, or none, as the spec says.")
     if images.unreadable:
-        examples = ", ".join(f"{path} ({reason})" for path, reason in list(images.examples.items())[:5])
-        notes.append(f"Left out since they cannot be read: {images.unreadable:,}, such as {examples}.")
+        examples = ", ".join(f"{path} ({reason})" for path, reason in images.examples.items())
+        told = "such as " * (images.unreadable > len(images.examples))
+        notes.append(f"Left out since they cannot be read: {images.unreadable:,}, {told}{examples}.")
     if images.faulty_boxes:
         notes.append(f"Boxes that did not lie in their images, cut or dropped: {images.faulty_boxes:,}.")
     return notes

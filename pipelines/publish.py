@@ -45,6 +45,7 @@ def make_manifest(
         content_hash=content_hash,
         versions=library_versions(),
         boxes=_box_counts(plan),
+        images=plan.profile.images,
     )
 
 
@@ -110,19 +111,31 @@ def publishing_folder(place: Workspace) -> Folder:
     return place.output if is_uri(place.output.path) else place.work.at("publish")
 
 
+def cleared_folder(place: Workspace) -> Folder:
+    """Return the same folder without what another build, or a killed one, wrote there.
+
+    In place, the manifest goes first: it would tell of shards that are overwritten one by one.
+    """
+    folder = publishing_folder(place)
+    folder.remove(MANIFEST)
+    folder.at(DATA).remove()
+    return folder
+
+
 def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> None:
     """Make the dataset visible, whole, with the manifest last; whatever was in its place is gone."""
     folder = publishing_folder(place)
     folder.write(CARD, card.encode())
     folder.write(REPORT, report.encode())
+    folder.write(MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
     if folder != place.output:
-        place.output.remove(MANIFEST)
         _move(folder, place.output)
-    place.output.write(MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
 
 
 def _move(folder: Folder, output: Folder) -> None:
+    """Rename all into place. The output never holds a file under a temporary name, which a kill would leave there."""
     with explained(output.shown):
-        for name in (DATA, CARD, REPORT):
+        output.remove(MANIFEST)
+        for name in (DATA, CARD, REPORT, MANIFEST):
             output.remove(name)
             os.replace(folder.inner(name), output.inner(name))

@@ -1,6 +1,6 @@
 """The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
 
-from schemas.plan import Column, Noun
+from schemas.plan import Column, ImageProfile, Noun
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -62,6 +62,7 @@ class Manifest(Noun):
     content_hash: str
     versions: dict[str, str]
     boxes: dict[str, BoxCounts] | None = None
+    images: ImageProfile | None = None
 
     @property
     def rows(self) -> int:
