@@ -12,6 +12,9 @@ GENERATORS = {
     "seq2seq": "generators.text.seq2seq:Seq2Seq",
     "endpoint": "generators.text.endpoint:Endpoint",
     "vllm": "generators.text.vllm:VLLM",
+    "diffusion": "generators.image.diffusion:Diffusion",
+    "gan": "generators.image.gan:GAN",
+    "vae": "generators.image.vae:VAE",
     "augment": "generators.image.augment:Augment",
     "pretrained": "generators.image.pretrained:Pretrained",
 }

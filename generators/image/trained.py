@@ -1,0 +1,265 @@
+"""What the generators that are trained on the source share: their parameters, fit, sample, save and load.
+
+Knows no network and no loss. Torch is imported where it is used.
+"""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import Field
+
+from generators import base
+from generators.classes import check_class_known, check_class_sizes
+from generators.image.rows import image_name, image_table, stack_images
+from generators.random import seeded
+from schemas.arrow import IMAGE
+from schemas.errors import GeneratorError
+from schemas.plan import SampleRequest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from generators.image.networks import Shape
+    from generators.image.training import Rows, Settings
+
+_HELD_FROM = 200  # rows of a class: a smaller one is learnt whole
+_TINY, _SMALL = 16, 32  # pixels of the longer side, at most
+_BATCH_ROWS = {"tiny": 32, "small": 128, "base": 64}
+
+
+class TrainedParams(base.Params):
+    """How a network learns from images, and how many it makes at once."""
+
+    preset: Literal["auto", "tiny", "small", "base"] = Field(
+        "auto", description="Size of the network: tiny up to 16 pixels, small up to 32, else base."
+    )
+    steps: int | None = Field(None, ge=1, description="Training steps, at most; the preset's if left out.")
+    batch_rows: int | None = Field(None, ge=2, description="Images in one training step; the preset's if left out.")
+    learning_rate: float | None = Field(None, gt=0, description="Of Adam; the preset's if left out.")
+    warm_up: int = Field(100, ge=0, description="Steps in which the learning rate rises.")
+    schedule: Literal["cosine", "constant"] = Field("cosine", description="How the learning rate goes on from there.")
+    clip: float = Field(1.0, ge=0, description="Longest gradient; 0: of any length.")
+    ema: float = Field(0.999, ge=0, lt=1, description="Share that the running mean of the weights keeps at a step.")
+    balance: float = Field(
+        0.7, ge=0, le=1, description="How evenly classes are drawn in training: 0 by their sizes, 1 all alike."
+    )
+    rotate: float = Field(15.0, ge=0, le=180, description="Images are turned by so many degrees at most.")
+    shift: float = Field(0.1, ge=0, le=0.5, description="Images are shifted by so much of their side at most.")
+    zoom: float = Field(0.15, ge=0, le=1, description="Images are enlarged or shrunk by so much at most.")
+    flip: bool = Field(False, description="Half of the images are mirrored.")
+    held_out: float = Field(
+        0.1, ge=0, le=0.5, description="Share of each class of 200 rows or more that tells when to stop."
+    )
+    patience: int = Field(10, ge=1, description="Looks without a lower loss on the held-out images before the end.")
+    look_every: int = Field(500, ge=1, description="Steps from one look, and one kept state, to the next.")
+    sample_rows: int = Field(256, ge=1, description="Images made at once; on a GPU it changes the images.")
+    gpu: bool = Field(True, description="Train on a GPU where there is one; the model differs from one of the CPU.")
+
+
+class Trained(ABC):
+    """A generator of images that is trained on the source, all classes together, so that rare ones learn from others.
+
+    Rare classes are drawn more often in training than their size says (`balance`). Images are moved a little while
+    they are learnt (`rotate`, `shift`, `zoom`, `flip`), and what is made is moved alike: 0 where that changes a class.
+    """
+
+    name: ClassVar[str]
+    modalities: ClassVar[tuple[str, ...]] = ("image",)
+    skips: ClassVar[frozenset[str]] = frozenset()
+    min_chunk_rows: ClassVar[int] = 16
+    max_chunk_rows: ClassVar[int] = 256
+    min_class_rows: ClassVar[int] = 1
+    one_size: ClassVar[bool] = True
+    origin: ClassVar[str] = "synthetic"
+    uses_gpu: ClassVar[bool] = True
+
+    def __init__(self, params: Any) -> None:
+        self.params = params
+        self._device = "cpu"
+        self._model: Any = None
+
+    def fit(self, table: pa.Table, label: str, seed: int) -> None:
+        """Train the model unwatched; see `train`."""
+        self.train(table, label, seed, base.Unwatched())
+
+    def train(self, table: pa.Table, label: str, seed: int, training: base.Training) -> None:
+        """Train the model, or go on with a kept state of the same training.
+
+        Raises GeneratorError for no rows, images of more than one size or mode, columns beside the image and the
+        label, or too little memory of the GPU.
+        """
+        import torch
+
+        check_class_sizes(table, label, self.min_class_rows, self.name)
+        _check_columns(table, label, self.name)
+        images = stack_images(table, self.name).transpose(0, 3, 1, 2)
+        labels = table[label].to_pylist()
+        self._schema, self._label, self._classes = table.schema, label, sorted(set(labels))
+        self._size = [int(side) for side in images.shape[2:]] + [images.shape[1]]
+        numbers = np.searchsorted(self._classes, labels)
+        device = "cuda" if self.params.gpu and torch.cuda.is_available() else "cpu"
+        if device == "cuda":
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+        with seeded(seed) as rng, _memory(f"{self.name}: training", f"batch_rows ({self._batch_rows})"):
+            held = _held_out(numbers, self.params.held_out, rng)
+            rows = _rows(images, numbers, self.params.balance)
+            learnt, kept_out = rows.take(torch.from_numpy(~held)), rows.take(torch.from_numpy(held))
+            with torch.backends.cudnn.flags(enabled=True, deterministic=True):
+                self._model = self._learn(learnt, kept_out, device, training)
+        self._device = "cpu"
+
+    def sample(self, request: SampleRequest) -> pa.Table:
+        """Return `request.rows` images of the class; raises GeneratorError if it is not known, or memory runs out."""
+        check_class_known(request.stratum, self._classes)
+        number, most = self._classes.index(request.stratum), self.params.sample_rows
+        with seeded(request.seed), _memory(f"{self.name}: sampling", f"sample_rows ({most})"):
+            parts = [_pixels(self._draw(number, min(most, request.rows - at))) for at in range(0, request.rows, most)]
+        return image_table(self._schema, self._label, request, list(np.concatenate(parts)))
+
+    @abstractmethod
+    def _network(self) -> Any:
+        """Return the network whose weights are the fitted model, with random weights."""
+
+    @abstractmethod
+    def _learn(self, rows: "Rows", held: "Rows", device: str, training: base.Training) -> Any:
+        """Return the trained network, on the CPU."""
+
+    @abstractmethod
+    def _draw(self, number: int, rows: int) -> "Tensor":
+        """Return images of -1 to 1 (rows, channels, height, width) of class `number`, from torch's random state."""
+
+    def _settings(self, steps: int) -> "Settings":
+        """Return the parameters of the training loop; `steps` where they say nothing."""
+        from generators.image.augmentation import Jitter
+        from generators.image.training import Settings
+
+        params = self.params
+        return Settings(
+            steps=params.steps or steps,
+            batch_rows=self._batch_rows,
+            warm_up=params.warm_up,
+            schedule=params.schedule,
+            ema=params.ema,
+            look_every=params.look_every,
+            patience=params.patience,
+            jitter=Jitter(params.rotate, params.shift, params.zoom, params.flip),
+        )
+
+    @property
+    def _shape(self) -> "Shape":
+        from generators.image.networks import Shape
+
+        height, width, channels = self._size
+        return Shape(height, width, channels, len(self._classes))
+
+    @property
+    def _preset(self) -> str:
+        """The size of the network, by the images' where the parameters leave it open."""
+        longest = max(self._size[:2])
+        fitting = "tiny" if longest <= _TINY else "small" if longest <= _SMALL else "base"
+        return fitting if self.params.preset == "auto" else str(self.params.preset)
+
+    @property
+    def _batch_rows(self) -> int:
+        return int(self.params.batch_rows or _BATCH_ROWS[self._preset])
+
+    def save(self, path: Path) -> None:
+        """Write the weights (safetensors) and `model.json`."""
+        from safetensors.torch import save_model
+
+        save_model(self._model, str(path / "model.safetensors"))
+        model = {"classes": self._classes, "label": self._label, "size": self._size, "columns": _columns(self._schema)}
+        (path / "model.json").write_text(json.dumps(model))
+
+    def load(self, path: Path, device: str) -> None:
+        """Read what `save` wrote, onto `cpu` or `cuda`."""
+        import torch
+        from safetensors.torch import load_model
+
+        model = json.loads((path / "model.json").read_text())
+        self._classes, self._label, self._size = model["classes"], model["label"], model["size"]
+        self._schema = _schema(model["columns"])
+        with seeded(0):
+            self._model = self._network().eval()
+        load_model(self._model, str(path / "model.safetensors"))
+        self._device = device
+        if device == "cuda":
+            torch.cuda.init()  # type: ignore[no-untyped-call]
+            self._model.to(device, torch.bfloat16, memory_format=torch.channels_last)
+
+
+def _check_columns(table: pa.Table, label: str, generator: str) -> None:
+    """Raise GeneratorError if the table has columns beside the image and the label."""
+    others = set(table.column_names) - {image_name(table), label}
+    if others:
+        raise GeneratorError(
+            f"{generator} makes images and their class, and cannot fill {', '.join(sorted(others))}; leave the column"
+            " out, or use the generator 'augment'"
+        )
+
+
+def _pixels(images: "Tensor") -> NDArray[np.uint8]:
+    """Return images of -1 to 1 as pixels (rows, height, width, channels)."""
+    scaled = ((images.float().clamp(-1, 1) + 1) * 127.5).round()
+    pixels: NDArray[np.uint8] = scaled.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
+    return pixels
+
+
+def _rows(images: NDArray[np.uint8], numbers: NDArray[np.int64], balance: float) -> "Rows":
+    import torch
+
+    from generators.image.training import Rows
+
+    weights = (np.bincount(numbers).astype(np.float64) ** -balance)[numbers]
+    return Rows(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(numbers), torch.from_numpy(weights))
+
+
+def _held_out(classes: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return which rows are held out: `share` of each class that is large enough, rounded down."""
+    held = np.zeros(len(classes), bool)
+    for number in np.unique(classes):
+        places = np.flatnonzero(classes == number)
+        if len(places) >= _HELD_FROM:
+            held[rng.choice(places, int(len(places) * share), replace=False)] = True
+    return held
+
+
+@contextmanager
+def _memory(doing: str, lower: str) -> Iterator[None]:
+    """Turn a GPU's lack of memory into an error that says which parameter to lower."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        said = str(error).split(". ", 1)[0]
+        raise GeneratorError(f"{doing} ran out of memory ({said}); lower {lower}, or take a smaller preset") from error
+
+
+def _columns(schema: pa.Schema) -> list[dict[str, Any]]:
+    """Return the schema of a table of an image and its class as JSON holds it."""
+    return [
+        {
+            "name": field.name,
+            "image": field.type == IMAGE,
+            "metadata": {key.decode(): value.decode() for key, value in (field.metadata or {}).items()},
+        }
+        for field in schema
+    ]
+
+
+def _schema(columns: list[dict[str, Any]]) -> pa.Schema:
+    """Return the schema that `_columns` wrote down."""
+    return pa.schema(
+        [
+            pa.field(column["name"], IMAGE if column["image"] else pa.string(), metadata=column["metadata"] or None)
+            for column in columns
+        ]
+    )

@@ -1,0 +1,78 @@
+"""A variational autoencoder that is told the class, trained from scratch on the source. Knows no bound."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from generators.base import Training
+from generators.image.trained import Trained, TrainedParams
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from generators.image.training import Rows
+
+
+@dataclass(frozen=True)
+class _Preset:
+    """A size of encoder and decoder, with the training that suits it."""
+
+    width: int
+    levels: int
+    steps: int
+
+
+_PRESETS = {"tiny": _Preset(32, 2, 4000), "small": _Preset(64, 3, 30_000), "base": _Preset(64, 5, 60_000)}
+
+
+class VAEParams(TrainedParams):
+    """The encoder, the decoder, and how they learn."""
+
+    learning_rate: float = Field(2e-3, gt=0, description="Of Adam.")
+    latent: int = Field(16, ge=1, description="Numbers that say an image.")
+    width: int | None = Field(None, ge=8, multiple_of=8, description="Channels where images are largest.")
+    weight_decay: float = Field(0.01, ge=0, description="Of AdamW.")
+    beta: float = Field(
+        1.0, ge=0, description="Weight of the numbers' closeness to the normal distribution that is drawn from."
+    )
+
+
+class VAE(Trained):
+    """An encoder to a few numbers, and a decoder that draws images of a class from random ones.
+
+    Images are drawn from the prior: what tells images of the large classes apart, besides the class, then varies those
+    of the small ones too (see `generators.image.variational`).
+    """
+
+    Params = VAEParams
+    name: ClassVar[str] = "vae"
+
+    def _network(self) -> Any:
+        from generators.image.variational import Variational
+
+        preset = _PRESETS[self._preset]
+        return Variational(self._shape, self.params.latent, self.params.width or preset.width, preset.levels)
+
+    def _learn(self, rows: "Rows", held: "Rows", device: str, training: Training) -> Any:
+        from generators.image.training import train
+        from generators.image.variational import VariationalTask
+
+        params, preset = self.params, _PRESETS[self._preset]
+        task = VariationalTask(
+            self._network().to(device),
+            latent=params.latent,
+            rate=params.learning_rate,
+            beta=params.beta,
+            decay=params.weight_decay,
+            clip=params.clip,
+        )
+        return train(task, rows, held, self._settings(preset.steps), device, training)
+
+    def _draw(self, number: int, rows: int) -> "Tensor":
+        import torch
+
+        with torch.inference_mode():
+            noise = torch.randn(rows, self.params.latent).to(self._device, next(self._model.parameters()).dtype)
+            made: Tensor = self._model.decoder(noise, torch.full((rows,), number, device=self._device))
+        return made
