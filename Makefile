@@ -1,11 +1,12 @@
 # Every target makes its virtual environment from the lock file first; PYTHON, VENV and WORKERS may be given.
 PYTHON ?= python3
 WORKERS ?= 2
+FUZZ_SECONDS ?= 60
 VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test check lint types bench soak lock clean
+.PHONY: demo test check lint types bench soak fuzz lock clean
 
 demo: $(INSTALLED)  ## build a balanced dataset from a real imbalanced table
 	$(BIN)/python -m flows.demo
@@ -25,8 +26,14 @@ types: $(INSTALLED)
 bench: $(INSTALLED)  ## print the ratios of the README's table, measured here
 	$(BIN)/python -m tests.benchmarks
 
-soak: $(INSTALLED)  ## the long tests
-	$(BIN)/python -m pytest -m slow --timeout 3600
+# MAKEWEIGHT_KILLS is how many builds are killed at a random moment; each costs a minute or less.
+soak: $(INSTALLED)  ## the long tests: builds killed at every commit and at random moments, services that go away
+	MAKEWEIGHT_KILLS=$${MAKEWEIGHT_KILLS:-200} $(BIN)/python -m pytest -m slow --timeout 3600
+	MAKEWEIGHT_EXAMPLES=$${MAKEWEIGHT_EXAMPLES:-10000} $(BIN)/python -m pytest tests/hostile --timeout 14400
+
+fuzz: $(INSTALLED)  ## fuzz each reader and the spec for FUZZ_SECONDS
+	$(BIN)/python -m pip install --quiet "atheris>=3,<4"
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 # torch's own wheel pins its CUDA packages exactly, and its CPU build has none: so they are left out of the lock.
 NO_EMIT = cuda-bindings cuda-pathfinder cuda-toolkit triton nvidia-cublas nvidia-cuda-cupti nvidia-cuda-nvrtc \

@@ -6,7 +6,7 @@ on where it was, whatever Prefect remembers.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -14,14 +14,18 @@ from prefect import flow, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from flows.progress import listener
+from flows.server import SILENT
 from pipelines import actors
+from pipelines.encryption import read_key
 from pipelines.fill import FillResult, StratumProgress, fill
 from pipelines.filled import load_filled, refuse_shortfall, save_filled
 from pipelines.fit import fit_validator
 from pipelines.ingest import RealRows, ingest
 from pipelines.layout import make_layout
+from pipelines.lock import Hold, one_writer
 from pipelines.plan import make_plan
-from pipelines.publish import REPORT, check_output, make_manifest, publish, publishing_folder
+from pipelines.pool import open_pool
+from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish
 from pipelines.registry import make_validators
 from pipelines.report import render_card
 from pipelines.storage import is_uri
@@ -68,33 +72,64 @@ class Clock:
         self.seconds[name] = time.perf_counter() - start
 
 
+_plans: list[Plan] = []
+
+
+@contextmanager
+def planned(plan: Plan) -> Iterator[None]:
+    """Let builds in this block go by a plan that was just made, which spares reading the source again.
+
+    It is no parameter of the flow, since Prefect would have to write it down.
+    """
+    _plans.append(plan)
+    try:
+        yield
+    finally:
+        _plans.remove(plan)
+
+
 @flow(name="makeweight-build", persist_result=False, validate_parameters=False)
-def build(spec: Spec, replace: bool = False, plan: Plan | None = None) -> Manifest:
+def build(spec: Spec, replace: bool = False) -> Manifest:
     """Build the dataset that the spec asks for, publish it, and return its manifest.
 
     A build that is complete already is returned as it is. `replace` puts this build in the place of another one, once
-    it is complete. `plan` spares reading the source again when the caller has just made it.
+    it is complete. Raises OutputError while another build writes the same output.
     """
     clock = Clock()
+    plan = _plans[-1] if _plans else None
     if plan is None:
         with clock.step("plan"):
             plan = plan_task(spec)
     place = workspace(spec.output.path, plan)
     done = check_output(plan, place, replace)
-    if done:
+    if done and not place.work.exists():
         return done
-    with actors.cluster(spec.generator):
-        with clock.step("ingest"):
-            real = ingest_task(spec.source, plan, place)
-        with clock.step("fit"):
-            fit_task(plan, place, real, spec.generator)
-        with clock.step("fill"):
-            strata = fill_task(plan, place, spec.generator)
-        with clock.step("write"):
-            manifest = write_task(plan, place, real, strata)
-        with clock.step("report"):
-            publish_task(plan, place, real, manifest, clock.seconds)
-    announce(place, manifest)
+    with one_writer(place) as hold:
+        done = check_output(plan, place, replace)  # another build may have just ended
+        if done:
+            place.work.remove()  # it was killed after it had published
+            return done
+        place.sweep()
+        with actors.cluster(spec.generator):
+            manifest = _steps(spec, plan, place, clock, hold)
+    with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
+        announce(place, manifest)
+    return manifest
+
+
+def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold) -> Manifest:
+    with clock.step("ingest"):
+        real = ingest_task(spec.source, plan, place)
+    with clock.step("fit"):
+        fit_task(plan, place, real, spec.generator)
+    with clock.step("fill"):
+        strata = fill_task(plan, place, spec.generator)
+    hold.check()
+    with clock.step("write"):
+        manifest = write_task(plan, place, real, strata)
+    hold.check()
+    with clock.step("report"):
+        publish_task(plan, place, real, manifest, clock.seconds)
     return manifest
 
 
@@ -118,7 +153,7 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
         return
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
-    fitting = actors.Fitting(plan, real, place, gpus)
+    fitting = actors.Fitting(plan, place, gpus)
     calls = [(plan, number, real, place.validators) for number in range(len(plan.validators))]
     for _ in actors.run_all(fit_validator, calls):
         pass
@@ -137,8 +172,8 @@ def fill_task(plan: Plan, place: Workspace, choice: GeneratorChoice) -> list[Str
 def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
     if not plan.makes_rows:
         return FillResult([], [])
-    with actors.open_pool(plan, place, choice) as pool:
-        listener().filling(plan, pool.slots // actors.AHEAD)
+    with open_pool(plan, place, choice) as pool:
+        listener().filling(plan, pool.actors)
         return fill(
             plan.strata,
             pool,
@@ -159,11 +194,11 @@ def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
 def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress]) -> Manifest:
     """Write the shards and return the manifest of the dataset, which is not published yet."""
     layout = actors.run(make_layout, plan, real, place)
-    target = publishing_folder(place)
+    target, key = cleared_folder(place), read_key(plan.key_env)
     shards: list[Shard] = []
 
     def digests() -> Iterator[bytes]:
-        calls = ((plan, layout, group, place, target) for group in layout.groups)
+        calls = ((plan, layout, group, place, target, key) for group in layout.groups)
         for written in actors.run_all(write_group, calls):
             for one in written:
                 shards.append(one.shard)
@@ -179,6 +214,8 @@ def publish_task(plan: Plan, place: Workspace, real: RealRows, manifest: Manifes
     page = actors.run(summarise, plan, manifest, real, place, seconds)
     publish(place, manifest, render_card(manifest), page)
     place.work.remove()
+    if plan.key_env:
+        place.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
 
 
 def announce(place: Workspace, manifest: Manifest) -> None:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from schemas.errors import MakeweightError
+from schemas.secrets import all_redacted
 
 if TYPE_CHECKING:
     from flows.display import LiveDisplay, PlainDisplay
@@ -32,6 +33,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for 
 QUIET = {
     "PREFECT_LOGGING_LEVEL": "CRITICAL",  # its console log would break into the display, with tracebacks
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its own server may start slowly on a busy machine
     "DO_NOT_TRACK": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "NO_ALBUMENTATIONS_UPDATE": "1",
@@ -45,7 +47,7 @@ def plan(spec: SpecPath, set_: Overrides = [], json_: Json = False) -> None:  # 
     with _explained(json_):
         _, made = _plan(spec, set_)
         if json_:
-            _print_json(made.model_dump(mode="json"))
+            _print_json(all_redacted(made.model_dump(mode="json")))
         else:
             _show_plan(Console(), made)
 
@@ -67,12 +69,14 @@ def build(
         for name, value in QUIET.items():
             os.environ.setdefault(name, value)
         from flows.build import build as build_flow
+        from flows.build import planned
         from flows.progress import listening
+        from flows.server import server_explained
         from pipelines.publish import REPORT
         from pipelines.storage import Folder
 
-        with _display(out) as display, listening(display):
-            manifest = build_flow(asked, replace, made)
+        with _display(out) as display, listening(display), planned(made), server_explained():
+            manifest = build_flow(asked, replace)
         if json_:
             _print_json(manifest.model_dump(mode="json"))
             return

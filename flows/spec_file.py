@@ -1,6 +1,7 @@
 """Reads a spec from a YAML file: every fault comes with the file's name and line. Knows no data."""
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from schemas.errors import Fault, Lines, SpecError
 from schemas.spec import Spec, parse
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 64
+MAX_DIGITS = 40
 PATH_KEYS = {"file", "examples", "model", "back", "lora"}
 """Parameters of generators and validators that may hold a path."""
 
@@ -23,7 +26,7 @@ def load_spec(path: str, overrides: Sequence[str] = ()) -> tuple[Spec, Lines]:
     `overrides` are `key.of.spec=value` pairs, the value in YAML. Relative paths in the file are made absolute: they
     are relative to the file. Raises SpecError.
     """
-    node = _compose(path, _read(path))
+    node = _compose(os.path.basename(path), _read(path))
     lines = dict(_lines(node, ()))
     with located(path, lines):
         data = _construct(node)
@@ -46,38 +49,51 @@ def located(path: str, lines: Lines) -> Iterator[None]:
 
 def _read(path: str) -> str:
     try:
-        if os.path.getsize(path) > MAX_BYTES:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             raise SpecError(Fault((), f"{path} has more than {MAX_BYTES:,} bytes; that is no spec"))
-        return Path(path).read_text(encoding="utf-8-sig")
+        return data.decode("utf-8-sig")
     except FileNotFoundError:
         raise SpecError(Fault((), f"no such file: {path}")) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no text, or no path at all
         raise SpecError(Fault((), f"cannot read {path}: {error}; a spec is a YAML file in UTF-8")) from error
 
 
-def _compose(path: str, text: str) -> yaml.Node:
-    name = os.path.basename(path)
+def _compose(name: str, text: str) -> yaml.Node:
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise SpecError(Fault((), f"{name}: YAML aliases (*name) are not accepted; write the value out"))
+        _refuse_bombs(name, text)
         node = yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SpecError(Fault((), f"{name}{line}: not YAML: {error.problem or error.context}")) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: an escape that is no character
         raise SpecError(Fault((), f"{name}: not YAML: {error}")) from error
-    except RecursionError:
-        raise SpecError(Fault((), f"{name}: nested too deeply")) from None
     if node is None:
         raise SpecError(Fault((), f"{name} is empty; a spec has at least name, source and output"))
     return node
 
 
+def _refuse_bombs(name: str, text: str) -> None:
+    """Refuse, before anything is built of it, what a few lines can blow up: aliases, deep nesting, and tags."""
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise SpecError(Fault((), f"{name}: nested too deeply; a spec has {MAX_DEPTH} levels at most"))
+        if isinstance(event, yaml.AliasEvent):
+            raise SpecError(Fault((), f"{name}: YAML aliases (*name) are not accepted; write the value out"))
+        if isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent) and event.tag is not None:
+            line = f":{event.start_mark.line + 1}" if event.start_mark else ""
+            raise SpecError(Fault((), f"{name}{line}: YAML tags (!name) are not accepted; write a plain value"))
+
+
 def _construct(node: yaml.Node) -> Any:
-    """Return the node's value; refuses a key that stands twice, which YAML would let the last one win."""
+    """Return the node's value; refuses keys that stand twice, and values that no key of a spec can have."""
     loader = yaml.SafeLoader("")
     try:
         _refuse_repeated(node)
+        _refuse_odd(node)
         return loader.construct_document(node)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise SpecError(Fault((), f"not a value of YAML: {getattr(error, 'problem', error)}")) from error
@@ -98,6 +114,28 @@ def _refuse_repeated(node: yaml.Node, path: tuple[str | int, ...] = ()) -> None:
             _refuse_repeated(item, (*path, number))
 
 
+def _refuse_odd(node: yaml.Node, path: tuple[str | int, ...] = ()) -> None:
+    """Refuse numbers of more digits than Python writes, and characters that no path or text can have."""
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag.endswith(":int") and len(node.value) > MAX_DIGITS:
+            raise SpecError(Fault(path, f"a number of {len(node.value):,} digits is too large for anything here"))
+        if re.search("[\0\ud800-\udfff]", node.value):
+            problem = f"holds NUL or half a surrogate pair, which is no character, got {node.value[:80]!r}"
+            raise SpecError(Fault(path, problem))
+    for name, inner in _inner(node):
+        _refuse_odd(inner, (*path, name))
+
+
+def _inner(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node]]:
+    """Yield what a node holds, by its key or number; keys that hold something by themselves, too."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            name = str(key.value)[:80]
+            yield from ((name, key), (name, value))
+    elif isinstance(node, yaml.SequenceNode):
+        yield from enumerate(node.value)
+
+
 def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
@@ -114,10 +152,9 @@ def _override(data: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise SpecError(Fault((), f"--set takes key.of.spec=value, got {override!r}"))
     *parents, last = key.split(".")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SpecError(Fault((), f"--set {key}: {text!r} is not YAML")) from error
+    if len(parents) > MAX_DEPTH:
+        raise SpecError(Fault((), f"--set {key[:80]}: nested too deeply; a spec has {MAX_DEPTH} levels at most"))
+    value = _construct(_compose(f"--set {key}", text)) if text.strip() else None
     for parent in parents:
         data = data.setdefault(parent, {})
         if not isinstance(data, dict):

@@ -12,6 +12,7 @@ from generators.base import Generator
 from generators.image.codec import Encoding
 from pipelines.balance import compute_targets, stratum_name
 from pipelines.boxes import box_counts, plan_images
+from pipelines.encryption import read_key
 from pipelines.features import modelled
 from pipelines.modality import find_modality, profile_images, profile_text
 from pipelines.read import profile_source
@@ -38,6 +39,7 @@ ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
 
 def make_plan(spec: Spec) -> Plan:
     """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built."""
+    read_key(spec.output.encryption_key_env)  # what cannot be written at the end is refused at once
     modality = find_modality(spec)
     generator = _generator(spec, modality)
     profile = _PROFILES[modality](spec.source, spec.by)
@@ -58,6 +60,7 @@ def make_plan(spec: Spec) -> Plan:
         spec_fingerprint=fingerprint_spec(spec),
         boxes=_box_targets(spec, strata) if profile.objects else None,
         encoding=_encoding(spec, profile),
+        key_env=spec.output.encryption_key_env,
     )
     make_validators(plan)
     _refuse_hopeless(plan)
@@ -189,6 +192,8 @@ def fingerprint_spec(spec: Spec) -> str:
     """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
     data = spec.model_dump(mode="json")
     del data["source"]["path"], data["output"]["path"], data["budget"]
-    for key in ("actors", "cpus", "gpus"):
+    if data["output"].pop("encryption_key_env"):
+        data["output"]["encrypted"] = True
+    for key in ("actors", "cpus", "gpus", "deadline_seconds"):
         del data["generator"][key]
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -16,7 +16,7 @@ from pipelines.storage import Folder, explained, is_uri
 from pipelines.workspace import HIDDEN, Workspace, library_versions
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST, BoxCounts, ClassCounts, Manifest, Shard
-from schemas.plan import Plan
+from schemas.plan import Column, Plan
 
 CARD, REPORT, DATA = "README.md", "report.html", "data"
 
@@ -36,7 +36,7 @@ def make_manifest(
         generator=plan.generator.name,
         origin=generator_class(plan.generator.name).origin,
         model_fingerprint=model_fingerprint(plan) if plan.makes_rows else None,
-        columns=plan.profile.columns,
+        columns=_shown_columns(plan),
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},
         source_counts={s.name: s.real for s in plan.strata},
         rejections={s.name: dict(s.rejected) for s in strata},
@@ -46,7 +46,16 @@ def make_manifest(
         versions=library_versions(),
         boxes=_box_counts(plan),
         images=plan.profile.images,
+        encryption_key_env=plan.key_env,
     )
+
+
+def _shown_columns(plan: Plan) -> list[Column]:
+    """Return the columns; of an encrypted dataset without their values, since the manifest is plain."""
+    if plan.key_env is None:
+        return plan.profile.columns
+    hidden = {"minimum": None, "maximum": None, "categories": None}
+    return [column.model_copy(update=hidden) for column in plan.profile.columns]
 
 
 def _box_counts(plan: Plan) -> dict[str, BoxCounts] | None:
@@ -98,7 +107,8 @@ def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None
 
 
 def _refuse_foreign(place: Workspace) -> None:
-    found = place.output.filesystem.get_file_info(fs.FileSelector(place.output.inner(), allow_not_found=True))
+    with explained(place.output.shown):
+        found = place.output.filesystem.get_file_info(fs.FileSelector(place.output.inner(), allow_not_found=True))
     ours = {HIDDEN, DATA, CARD, REPORT} if place.hidden.exists() else {HIDDEN}
     foreign = sorted(info.base_name for info in found if info.base_name not in ours)
     if foreign:

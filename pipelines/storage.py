@@ -7,18 +7,36 @@ object store an upload shows itself only when it is whole.
 import errno
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import fs
 
 from schemas.errors import OutputError
+from schemas.secrets import redacted
+
+TEMPORARY = ".tmp"
+"""How the names of files and folders end that are not whole yet."""
+
+
+R = TypeVar("R")
+ATTEMPTS = 10
+CONNECT, REQUEST = 10.0, 60.0
+"""Seconds until an object store must have taken a connection, and until it must have answered."""
+PAUSES = (1.0, 3.0, 9.0)
+"""Seconds after which a file is read once more."""
+_BROKEN_OFF = "INTERNAL_FAILURE"
+_AWAY = re.compile(
+    r"NETWORK_CONNECTION|curlCode|SLOW_?DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT|HTTP status 50[0234]"
+)
 
 
 def is_uri(path: str) -> bool:
@@ -26,22 +44,27 @@ def is_uri(path: str) -> bool:
     return "://" in path
 
 
-def redacted(text: str) -> str:
-    """Return a path, or a message that quotes one, with the credentials in its URIs replaced by `***`.
-
-    `s3://key:secret@bucket` becomes `s3://***@bucket`; query parameters that are named after a secret lose their value.
-    """
-    text = re.sub(r"://[^\s/@:]*:(?=\S)[^@\n]*?@", "://***@", text)
-    return re.sub(r"(?i)([?&][^=&\s]*(?:key|secret|token|password|sig)[^=&\s]*=)[^&\s'\"]+", r"\1***", text)
-
-
 @lru_cache(maxsize=64)
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a path or URI, and the path within it."""
     if is_uri(path):
         filesystem, inner = fs.FileSystem.from_uri(path)
-        return filesystem, inner.rstrip("/")
+        return _patient(filesystem), inner.rstrip("/")
     return fs.LocalFileSystem(), os.path.abspath(path)
+
+
+def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
+    """Return the filesystem; of S3 one that asks again for about a minute where the store is busy or away.
+
+    AWS_MAX_ATTEMPTS, which AWS's own tools know too, says how often it asks.
+    """
+    if filesystem.type_name != "s3":
+        return filesystem
+    _, (options,) = filesystem.__reduce__()  # its only way to tell what a URI said
+    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
+    retries = fs.AwsStandardS3RetryStrategy(max_attempts=attempts)
+    patience = {"retry_strategy": retries, "connect_timeout": CONNECT, "request_timeout": REQUEST}
+    return fs.S3FileSystem(**{**options, **patience})
 
 
 @dataclass(frozen=True)
@@ -61,22 +84,32 @@ class Folder:
         return redacted(self.path)
 
     @property
+    def _resolved(self) -> tuple[fs.FileSystem, str]:
+        try:
+            return resolve(self.path)
+        except pa.ArrowInvalid as error:
+            raise OutputError(f"{self.path} cannot be opened: {error}; check the URI") from None
+
+    @property
     def filesystem(self) -> fs.FileSystem:
         """The filesystem that holds this folder."""
-        return resolve(self.path)[0]
+        return self._resolved[0]
 
     def inner(self, name: str = "") -> str:
         """Return the path of `name` within the filesystem."""
-        root = resolve(self.path)[1]
+        root = self._resolved[1]
         return f"{root}/{name}" if name else root
 
     def exists(self, name: str = "") -> bool:
         """Whether the file or folder is there."""
-        return bool(self.filesystem.get_file_info(self.inner(name)).type != fs.FileType.NotFound)
+        with explained(self.shown):
+            return bool(self.filesystem.get_file_info(self.inner(name)).type != fs.FileType.NotFound)
 
     def files(self, recursive: bool = True) -> list[fs.FileInfo]:
         """Return the files below this folder, sorted by path; none if it does not exist."""
-        found = self.filesystem.get_file_info(fs.FileSelector(self.inner(), recursive=recursive, allow_not_found=True))
+        selector = fs.FileSelector(self.inner(), recursive=recursive, allow_not_found=True)
+        with explained(self.shown):
+            found = self.filesystem.get_file_info(selector)
         return sorted((info for info in found if info.is_file), key=lambda info: info.path)
 
     def names(self) -> list[str]:
@@ -85,6 +118,10 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the whole file."""
+        with explained(self.shown):
+            return _asked_again(lambda: self._read(name))
+
+    def _read(self, name: str) -> bytes:
         with self.filesystem.open_input_stream(self.inner(name)) as stream:
             return bytes(stream.read())
 
@@ -93,8 +130,7 @@ class Folder:
         if isinstance(self.filesystem, fs.LocalFileSystem):
             with pa.memory_map(self.inner(name)) as source:
                 return pa.ipc.open_file(source).read_all()
-        with self.filesystem.open_input_file(self.inner(name)) as source:
-            return pa.ipc.open_file(source).read_all()
+        return pa.ipc.open_file(pa.py_buffer(self.read(name))).read_all()
 
     def write_arrow(self, name: str, table: pa.Table) -> None:
         """Write an Arrow IPC file, not compressed, so that rows can be picked from it without reading it whole.
@@ -111,7 +147,8 @@ class Folder:
             yield Path(self.inner())
             return
         with TemporaryDirectory() as temporary:
-            fs.copy_files(self.inner(), temporary, source_filesystem=self.filesystem)
+            with explained(self.shown):
+                _asked_again(lambda: fs.copy_files(self.inner(), temporary, source_filesystem=self.filesystem))
             yield Path(temporary)
 
     @contextmanager
@@ -120,8 +157,9 @@ class Folder:
         local = isinstance(self.filesystem, fs.LocalFileSystem)
         parent = os.path.dirname(self.inner()) if local else None
         if parent:
-            os.makedirs(parent, exist_ok=True)
-        with explained(self.shown), TemporaryDirectory(dir=parent, ignore_cleanup_errors=True) as temporary:
+            with explained(self.shown):
+                os.makedirs(parent, exist_ok=True)
+        with explained(self.shown), _temporary(parent) as temporary:
             yield Path(temporary)
             self.remove()
             if local:
@@ -140,32 +178,69 @@ class Folder:
 
         `durable` waits until the disk has it; without, a machine that loses power may leave it empty.
         """
-        local = isinstance(self.filesystem, fs.LocalFileSystem)
-        final = self.inner(name)
-        target = f"{final}.{uuid4().hex[:8]}.tmp" if local else final
+        with explained(self.shown):
+            if isinstance(self.filesystem, fs.LocalFileSystem):
+                with self._replacing(self.inner(name), durable) as sink:
+                    yield sink
+                return
+            whole = pa.BufferOutputStream()  # an upload that is left by an exception would be closed, and show its part
+            yield whole
+            with self.filesystem.open_output_stream(self.inner(name)) as sink:
+                sink.write(whole.getvalue())
+
+    @contextmanager
+    def _replacing(self, final: str, durable: bool) -> Iterator[pa.NativeFile]:
+        target = f"{final}.{uuid4().hex[:8]}{TEMPORARY}"
         try:
-            if local:
-                os.makedirs(os.path.dirname(final), exist_ok=True)
-            with explained(self.shown), self.filesystem.open_output_stream(target) as sink:
+            os.makedirs(os.path.dirname(final), exist_ok=True)
+            with self.filesystem.open_output_stream(target) as sink:
                 yield sink
-            if local:
-                if durable:
-                    _sync(target)
-                os.replace(target, final)
+            if durable:
+                _sync(target)
+            os.replace(target, final)
         except BaseException:
-            if local:
-                Path(target).unlink(missing_ok=True)
+            Path(target).unlink(missing_ok=True)
             raise
+
+    def sweep(self) -> None:
+        """Remove what writes that were killed left in this folder, but not below; for its only writer."""
+        with explained(self.shown):
+            found = self.filesystem.get_file_info(fs.FileSelector(self.inner(), allow_not_found=True))
+        for info in found:
+            if info.base_name.endswith(TEMPORARY):
+                self.remove(info.base_name)
 
     def remove(self, name: str = "") -> None:
         """Remove the file or folder, if it is there."""
-        info = self.filesystem.get_file_info(self.inner(name))
-        if info.type == fs.FileType.Directory:
-            self.filesystem.delete_dir(info.path)
-        elif info.is_file:
-            self.filesystem.delete_file(info.path)
-        elif not isinstance(self.filesystem, fs.LocalFileSystem) and not name:
-            self.filesystem.delete_dir_contents(self.inner(), missing_dir_ok=True)
+        with explained(self.shown):
+            info = self.filesystem.get_file_info(self.inner(name))
+            if info.type == fs.FileType.Directory:
+                self.filesystem.delete_dir(info.path)
+            elif info.is_file:
+                self.filesystem.delete_file(info.path)
+            elif not isinstance(self.filesystem, fs.LocalFileSystem) and not name:
+                self.filesystem.delete_dir_contents(self.inner(), missing_dir_ok=True)
+
+
+def _temporary(parent: str | None) -> "TemporaryDirectory[str]":
+    return TemporaryDirectory(suffix=TEMPORARY, dir=parent, ignore_cleanup_errors=True)
+
+
+def _asked_again(ask: Callable[[], R]) -> R:
+    """Return what `ask` returns; asks again where a store broke off in mid-answer, which its client does not do."""
+    for pause in PAUSES:
+        try:
+            return ask()
+        except OSError as error:
+            if _BROKEN_OFF not in str(error):
+                raise
+        time.sleep(pause)
+    return ask()
+
+
+def away(reason: str) -> bool:
+    """Whether pyarrow tells that a store did not answer, or was too busy."""
+    return bool(_AWAY.search(reason))
 
 
 def _sync(path: str) -> None:
@@ -178,13 +253,18 @@ def _sync(path: str) -> None:
 
 @contextmanager
 def explained(place: str) -> Iterator[None]:
-    """Turn a full disk or a refused write into one plain message."""
+    """Turn a full disk, a refused write, or a store that does not answer into one plain message."""
     try:
         yield
     except OSError as error:
+        reason = " ".join(redacted(str(error)).split())[:300]
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
             advice = "the disk is full; make room and run the same command again, finished work is kept"
-        elif error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+        elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
+            advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
+        elif error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR) or (
+            is_uri(place) and "ACCESS_DENIED" in reason
+        ):
             advice = f"may not be written ({error.strerror or error}); give the rights or choose another output.path"
         else:
             raise

@@ -28,13 +28,15 @@ def summarise(plan: Plan, manifest: Manifest, real: RealRows, place: Workspace, 
     seed = derive_seed(plan.seed, "report")
     schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
     refused = schema.append(pa.field(REASON, pa.string()))
-    real_rows = (_as(table, schema) for table in real.tables())
+    real_rows: Iterator[pa.Table] = (_as(table, schema) for table in real.tables())
     shown = SHOWN_IMAGES if plan.profile.image else SHOWN_ROWS
+    if plan.key_env:  # the page is not encrypted
+        filled, real_rows = FillResult([], []), iter(())
     data = ReportData(
         manifest=manifest,
         real=draw_evenly([schema.empty_table(), *real_rows], shown, seed),
         synthetic=draw_evenly([schema.empty_table(), *_made(filled, place.staged, schema)], shown, seed),
-        rejected=pa.concat_tables([refused.empty_table(), *_rejected(place.staged, refused)]),
+        rejected=pa.concat_tables([refused.empty_table(), *([] if plan.key_env else _rejected(place.staged, refused))]),
         timings=timings,
         notes=_notes(plan),
     )
@@ -60,6 +62,8 @@ def _rejected(staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
 
 def _notes(plan: Plan) -> list[str]:
     notes = []
+    if plan.key_env:
+        notes.append("The dataset is encrypted: this page shows counts by class, and no values.")
     if plan.profile.images:
         notes.extend(image_notes(plan.profile.images))
     elif plan.profile.dropped:

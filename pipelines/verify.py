@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.encryption import Key, read_key
 from pipelines.features import stratum_column
 from pipelines.fingerprint import row_hashes
 from pipelines.publish import DATA, read_manifest
@@ -22,9 +23,10 @@ from schemas.manifest import Manifest, Shard
 
 @dataclass
 class Verification:
-    """What was found: `problems` is empty when the dataset is what its manifest says."""
+    """What was found: `problems` is empty when the dataset is what its manifest says; `key` opens the shards."""
 
     manifest: Manifest
+    key: Key | None = None
     problems: list[str] = field(default_factory=list)
     rows: int = 0
 
@@ -35,7 +37,7 @@ def verify(path: str) -> Verification:
     manifest = read_manifest(folder)
     if manifest is None:
         raise OutputError(f"{folder.shown} holds no complete dataset: there is no manifest.json; run its build again")
-    found = Verification(manifest)
+    found = Verification(manifest, read_key(manifest.encryption_key_env))
     counts: Counter[tuple[str, bool]] = Counter()
     boxes: Counter[str] = Counter()
     digests: list[bytes] = []
@@ -69,9 +71,14 @@ def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table |
     elif (sha256 := hashlib.sha256(data).hexdigest()) != shard.sha256:
         found.problems.append(f"{shard.path} was changed: its SHA-256 is {sha256}, the manifest says {shard.sha256}")
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        table = pq.read_table(
+            pa.BufferReader(data), decryption_properties=found.key.decryption() if found.key else None
+        )
     except (pa.ArrowInvalid, OSError) as error:
-        found.problems.append(f"{shard.path} is no Parquet file any more: {error}")
+        other = (
+            f", or {found.manifest.encryption_key_env} holds another key than it was written with" if found.key else ""
+        )
+        found.problems.append(f"{shard.path} is no Parquet file any more{other}: {error}")
         return None
     if not table.schema.equals(dataset_schema(found.manifest.columns)):
         found.problems.append(f"{shard.path} has other columns than the manifest says")

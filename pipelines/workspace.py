@@ -12,8 +12,8 @@ from schemas.plan import Plan
 HIDDEN = ".makeweight"
 _DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
              "imbalanced-learn", "scipy", "xxhash",
-             "pillow", "opencv-python-headless", "albumentations", "albucore", "pycocotools", "diffusers", "transformers",
-             "tokenizers", "peft")  # fmt: skip
+             "pillow", "opencv-python-headless", "albumentations", "albucore", "pycocotools", "diffusers",
+             "transformers", "tokenizers", "peft")  # fmt: skip
 
 
 def library_versions() -> dict[str, str]:
@@ -45,6 +45,11 @@ class Workspace:
     def plan(self) -> Plan:
         """Return the plan that was written down."""
         return Plan.model_validate_json(self.work.read("plan.json"))
+
+    def sweep(self) -> None:
+        """Remove what killed builds left half-written beside their work, which goes with it."""
+        self.hidden.sweep()
+        self.models.sweep()
 
     @property
     def hidden(self) -> Folder:

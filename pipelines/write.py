@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from pipelines.encryption import Key
 from pipelines.fingerprint import row_hashes
 from pipelines.layout import Layout, Part, ShardGroup, ShardPlace
 from pipelines.registry import generator_class
@@ -37,12 +38,14 @@ class WrittenShard:
     digests: bytes
 
 
-def write_group(plan: Plan, layout: Layout, group: ShardGroup, place: Workspace, target: Folder) -> list[WrittenShard]:
-    """Write the shards of one group into `target`."""
+def write_group(
+    plan: Plan, layout: Layout, group: ShardGroup, place: Workspace, target: Folder, key: Key | None = None
+) -> list[WrittenShard]:
+    """Write the shards of one group into `target`, encrypted if there is a key."""
     places = place.filled.read_arrow(group.file)
     rows = _gather(plan, layout.parts, np.asarray(places["part"]), np.asarray(places["position"]), place)
     first = group.shards[0].start
-    return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start)) for s in group.shards]
+    return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start), key) for s in group.shards]
 
 
 def _gather(
@@ -114,7 +117,7 @@ def _request_seed(plan: Plan, part: Part) -> int | None:
     return chunk_request(plan.seed, plan.stratum(part.stratum), part.chunk).seed
 
 
-def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table) -> WrittenShard:
+def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table, key: Key | None) -> WrittenShard:
     sink = io.BytesIO()
     pq.write_table(
         rows,
@@ -122,6 +125,7 @@ def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table) -> WrittenSh
         compression=_compression(rows.schema),
         use_dictionary=[field.name for field in rows.schema if field.name == "_seed" or _repeats(field)],
         column_encoding=dict.fromkeys(_IDS, "DELTA_BYTE_ARRAY"),
+        encryption_properties=key.encryption() if key else None,
     )
     data = sink.getvalue()
     target.write(place.path, data)

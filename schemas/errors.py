@@ -4,15 +4,27 @@ A message says what was wrong, what was got, and what to do next. Anything else 
 makeweight's own and shows its traceback.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from schemas.secrets import redacted
+
+_OBEYED = re.compile("[\0-\t\v-\x1f\x7f-\x9f\xad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What a terminal obeys or cannot show: control characters, turns of the writing direction, half surrogate pairs."""
+
 
 class MakeweightError(Exception):
-    """Any failure that is explained to the user in one plain message."""
+    """Any failure that is explained to the user in one plain message.
+
+    It never shows credentials, nor characters that a terminal would obey: a name from the source may hold them.
+    """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], redacted(super().__str__()))
 
 
 Lines = Mapping[tuple[str | int, ...], int]
@@ -58,9 +70,12 @@ def _spec_error(faults: tuple[Fault, ...], file: str, lines: Lines) -> SpecError
 
 
 class SourceError(MakeweightError):
-    """The source cannot be read as the spec says."""
+    """The source cannot be read as the spec says; one line, whatever the names in it hold."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        return super().__str__().replace("\n", "\\n")
 
 
 class OutputError(MakeweightError):

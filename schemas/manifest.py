@@ -62,6 +62,7 @@ class Manifest(Noun):
     content_hash: str
     versions: dict[str, str]
     boxes: dict[str, BoxCounts] | None = None
+    encryption_key_env: str | None = None
     images: ImageProfile | None = None
 
     @property

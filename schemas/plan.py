@@ -171,7 +171,7 @@ class Plan(Noun):
     """Everything that decides which rows a build publishes.
 
     `boxes` holds the targets of marked images, whose strata are what an image holds; `encoding` says how made images
-    are written (see `schemas.arrow.IMAGE`).
+    are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
     """
 
     name: str
@@ -189,6 +189,7 @@ class Plan(Noun):
     spec_fingerprint: str
     boxes: dict[str, BoxTarget] | None = None
     encoding: dict[str, str] | None = None
+    key_env: str | None = None
 
     @property
     def by(self) -> list[str]:

@@ -7,9 +7,20 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from schemas.errors import Fault, SpecError, nearest
+from schemas.secrets import all_redacted, refuse_redacted
 
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
@@ -21,9 +32,10 @@ ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "strin
 class Part(BaseModel):
     """A part of the spec: frozen, and with no key that it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
+Place = Annotated[str, Field(min_length=1), AfterValidator(refuse_redacted)]
 Side = Annotated[int, Field(ge=1, le=16_384)]
 
 
@@ -62,7 +74,7 @@ class Images(Part):
 class Source(Part):
     """Where the real rows are, and which column is the class."""
 
-    path: str = Field(min_length=1, description="A file, a folder, or a URI that pyarrow can open (s3://…).")
+    path: Place = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
     label: str = Field(min_length=1, description="The class column.")
     modality: Modality | None = Field(None, description="Inferred when left out.")
     format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
@@ -154,6 +166,12 @@ class GeneratorChoice(Part):
         description="Real rows that the model is fitted on, at most; small classes stay whole. Left out: a million,"
         " of images 100,000.",
     )
+    deadline_seconds: float = Field(
+        1800,
+        gt=0,
+        description="Seconds that an actor may work on one request, with the loading of the model before its first;"
+        " one that takes longer is killed, and the request given out anew.",
+    )
 
 
 class ValidatorChoice(Part):
@@ -172,12 +190,18 @@ class Budget(Part):
 class Output(Part):
     """Where the dataset goes, and how it is cut."""
 
-    path: str = Field(min_length=1, description="A folder or URI; it must be empty or hold the same build.")
+    path: Place = Field(description="A folder or URI; it must be empty or hold the same build.")
     shard_rows: int | None = Field(
         None, ge=1, description="Rows in one Parquet file, at most; left out: 50,000, of images as many as make 256 MB."
     )
     splits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
         {"train": 1.0}, description="Share of each split; the shares add up to 1."
+    )
+    encryption_key_env: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
+        description="The environment variable with the key (16, 24 or 32 bytes in hexadecimal or base64) that the"
+        " shards are encrypted with; left out: they are not.",
     )
 
     @model_validator(mode="after")
@@ -191,7 +215,11 @@ class Output(Part):
 
 
 class Spec(Part):
-    """One build, as a user asks for it."""
+    """One build, as a user asks for it.
+
+    Written as JSON, as Prefect keeps a flow's parameters, it is without the credentials that its URIs may hold; read
+    back, it refuses them.
+    """
 
     name: str = Field(
         pattern=r"^[\w][\w.-]{0,99}$", description="Names the dataset: letters, digits, '.', '_' and '-'."
@@ -207,6 +235,10 @@ class Spec(Part):
     )
     budget: Budget = Budget()
     output: Output
+
+    @model_serializer(mode="wrap", when_used="json")
+    def _without_credentials(self, plain: SerializerFunctionWrapHandler) -> Any:
+        return all_redacted(plain(self))
 
     @property
     def by(self) -> list[str]:
@@ -232,8 +264,8 @@ def parse(model: type[Model], data: Any, path: tuple[str | int, ...] = ()) -> Mo
 def _fault(model: type[BaseModel], detail: Any, path: tuple[str | int, ...]) -> Fault:
     loc = _known_part(detail["loc"])
     if detail["type"] == "extra_forbidden":
-        known = _keys_at(model, loc[:-1])
-        return Fault((*path, *loc), f"unknown key {loc[-1]!r}{nearest(str(loc[-1]), known)}")
+        above, key = _known_part(detail["loc"][:-1]), str(detail["loc"][-1])  # a key may look like a branch
+        return Fault((*path, *above, key), f"unknown key {key[:80]!r}{nearest(key, _keys_at(model, above))}")
     if detail["type"] == "missing":
         return Fault((*path, *loc[:-1]), f"the key {loc[-1]!r} is missing")
     got = detail.get("input")

@@ -1,5 +1,6 @@
 """The hand-off between the formats and what is made of them: raw cells, a block at a time."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -62,6 +63,11 @@ def texts(words: Iterable[str]) -> pa.Array:
 
 def check_names(names: list[str], file: str) -> None:
     """Raise SourceError for columns that share a name, bear a reserved one, or are too many to be columns."""
+    odd = next((name for name in names if re.search("[\ud800-\udfff]", name)), None)
+    if odd is not None:
+        raise SourceError(
+            f"{file}: the column name {odd!r} holds half a surrogate pair, which is no character; mend it"
+        )
     if len(names) > MAX_COLUMNS:
         raise SourceError(f"{file}: {len(names):,} columns, more than {MAX_COLUMNS:,}; are these values, not columns?")
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []

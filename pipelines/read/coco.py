@@ -6,6 +6,7 @@ Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box o
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from pipelines.read import marked
@@ -16,6 +17,8 @@ from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.spec import Source
 
 BOXES_ALONE, MASKED = "objects", "masked objects"
+MAX_PIXELS, MAX_OUTLINE = 1 << 28, 10_000_000
+"""Of one mask: what is more is no annotation, and would take the memory of the machine."""
 
 
 class _Image(BaseModel):
@@ -89,6 +92,8 @@ def _kind(coco: _Coco) -> str:
 def _marked(coco: _Coco, place: str) -> Iterator[Marked]:
     names = {category.id: category.name for category in coco.categories}
     images = {image.id: image for image in coco.images}
+    if len(images) < len(coco.images):
+        raise SourceError(f"{place}: two images have the same id; give each image one of its own")
     objects: dict[int, list[dict[str, Any]]] = {image.id: [] for image in coco.images}
     for number, one in enumerate(coco.annotations):
         if one.image_id not in images or one.category_id not in names:
@@ -110,8 +115,27 @@ def _mask(segmentation: Any, image: _Image, place: str) -> dict[str, Any] | None
     from pycocotools import mask
 
     try:
+        _refuse_wild(segmentation, image)
         made = mask.frPyObjects(segmentation, image.height, image.width)
         whole = mask.merge(made) if isinstance(made, list) else made
     except Exception as error:
         raise SourceError(f"{place}: its segmentation cannot be read: {error}; mend it") from error
     return {"size": list(map(int, whole["size"])), "counts": whole["counts"].decode()}
+
+
+def _refuse_wild(segmentation: Any, image: _Image) -> None:
+    """Raise for what pycocotools takes on trust, and would crash on: it allocates by the numbers that it is given."""
+    if image.width * image.height > MAX_PIXELS:
+        raise ValueError(f"its image has {image.width:,} x {image.height:,} pixels, which is too large for masks")
+    if isinstance(segmentation, dict):
+        size, runs = list(segmentation["size"]), segmentation["counts"]
+        if isinstance(runs, str) or size != [image.height, image.width] or sum(runs) != image.height * image.width:
+            raise ValueError(
+                f"it needs a list of runs that cover the image's {image.width:,} x {image.height:,} pixels"
+            )
+        return
+    for polygon in segmentation:
+        points = np.asarray(polygon, np.float64).reshape(-1, 2)
+        edges = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
+        if len(points) < 3 or not edges.sum() <= MAX_OUTLINE:
+            raise ValueError(f"a polygon needs three points or more, and {MAX_OUTLINE:,} pixels of outline at most")

@@ -8,6 +8,7 @@ import codecs
 import csv
 import io
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,6 +21,8 @@ from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
 MAX_HEADER_CHARS = 1 << 20
+_MOMENT = 0.01
+"""Seconds without a call, after which a thread has noticed that there is no more to read."""
 
 
 class _Watched:
@@ -32,20 +35,46 @@ class _Watched:
         self.position = 0
         self.quotes = 0
         self.nul: int | None = None
+        self.calls = 0
+        self.reading = self.ended = False
 
     def read(self, size: int = -1) -> bytes:
-        chunk = bytes(self.stream.read(size))
+        self.calls += 1
+        self.reading = True
+        try:
+            return b"" if self.ended else self._look(bytes(self.stream.read(size)))
+        finally:
+            self.reading = False
+
+    def _look(self, chunk: bytes) -> bytes:
         self.quotes += chunk.count(b'"')
         if self.nul is None and (at := chunk.find(b"\0")) >= 0:
             self.nul = self.position + at
         self.position += len(chunk)
         return chunk
 
+    def end(self) -> None:
+        """Give no more, and wait for pyarrow's thread, which reads ahead: it must not while the process ends."""
+        self.ended, seen = True, -1
+        while self.reading or self.calls > seen:
+            seen = self.calls
+            time.sleep(_MOMENT)
+
     def readable(self) -> bool:
         return True
 
     def close(self) -> None:
         self.stream.close()
+
+
+@contextmanager
+def _watched(stream: pa.NativeFile) -> Iterator[_Watched]:
+    watched = _Watched(stream)
+    try:
+        yield watched
+    except BaseException:  # also when the rows are not wanted any more
+        watched.end()
+        raise
 
 
 def columns(files: Files, name: str, source: Source) -> dict[str, str]:
@@ -59,8 +88,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     keys = {column: str(position) for position, column in enumerate(names)}  # unique whatever the names hold
     chosen = {column: key for column, key in keys.items() if wanted is None or column in wanted}
     last = ""
-    with _explained(files, name), files.open(name) as stream:
-        watched = _Watched(stream)
+    with _explained(files, name), files.open(name) as stream, _watched(stream) as watched:
         reader = arrow_csv.open_csv(
             pa.PythonFile(watched, mode="r"),
             # one thread: as fast for text cells, and only then do errors know their row

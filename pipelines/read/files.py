@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import fs
 
-from pipelines.storage import is_uri, redacted, resolve
+from pipelines.storage import away, resolve
 from schemas.errors import SourceError, nearest
 from schemas.plan import SourceProfile
+from schemas.secrets import redacted
 from schemas.spec import Source
 
 EXTENSIONS = {
@@ -75,12 +76,14 @@ def readable(place: str) -> Iterator[None]:
     """Turn what pyarrow and the filesystem raise about `place` into one plain message without credentials."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError) as error:
         reason = redacted(str(error)).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(f"{place}: cannot be read: {reason}; {_advice(reason)}") from error
 
 
 def _advice(reason: str) -> str:
+    if away(reason):
+        return "the store cannot be reached, or is busy: run the same command again"
     if "runcated" in reason or "magic bytes" in reason or "footer" in reason or "inflate" in reason:
         return "the file is cut short or is not what its name says: fetch it again, or set source.format"
     if "ermission" in reason or "ACCESS_DENIED" in reason or "Forbidden" in reason:
@@ -148,7 +151,8 @@ def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInf
 def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
     place = redacted(source.path)
     with readable(place):
-        sizes = _local_sizes(place, root) if not is_uri(source.path) else _sizes(filesystem, root)
+        local = isinstance(filesystem, fs.LocalFileSystem)
+        sizes = _local_sizes(place, root) if local else _sizes(filesystem, root)
     formats = {name: format_of(name) for name in sizes}
     wanted = {source.format} if source.format else _meant({name: found for name, found in formats.items() if found})
     among = {"images", *wanted} if wanted <= {"voc", "coco"} else wanted
@@ -165,7 +169,17 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
             "set source.format to the one that is meant"
         )
     found = next(iter(wanted))
+    _refuse_undecodable(place, names)
     return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names))
+
+
+def _refuse_undecodable(place: str, names: list[str]) -> None:
+    """Refuse names that are no text: they are class names, and are written into the dataset."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise SourceError(f"{place}: the name {name!r} is not UTF-8; rename the file or its folder") from None
 
 
 def _meant(formats: dict[str, str]) -> set[str]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
-from pipelines.read.files import Files, readable
+from pipelines.read.files import CHUNK, Files, readable
+from pipelines.read.pictures import MAX_FILE_BYTES
 from schemas.arrow import IMAGE
 from schemas.errors import SourceError
 from schemas.spec import Source
@@ -56,5 +57,11 @@ def image_array(data: list[bytes | None], paths: list[str | None]) -> pa.Array:
 
 
 def _read(files: Files, name: str) -> bytes:
+    """Return what is in the file; of one that is too large to be an image, a little more than is allowed."""
+    parts: list[bytes] = []
+    size = 0
     with readable(files.shown(name)), files.open(name, compression=None) as stream:
-        return bytes(stream.read())
+        while size <= MAX_FILE_BYTES and (part := bytes(stream.read(CHUNK))):
+            parts.append(part)
+            size += len(part)
+    return b"".join(parts)

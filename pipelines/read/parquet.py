@@ -22,9 +22,13 @@ def columns(files: Files, name: str, source: Source) -> dict[str, str]:
     if source.header is not None:
         raise SpecError(Fault(("source", "header"), "a Parquet file names its own columns; leave this out"))
     file = files.shown(name)
-    with readable(file), pq.ParquetFile(files.open_random(name)) as opened:
-        schema = opened.schema_arrow
-    check_names(schema.names, file)
+    try:
+        with readable(file), pq.ParquetFile(files.open_random(name)) as opened:
+            schema = opened.schema_arrow
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{file}: a column's name is not UTF-8; write the file anew with other names") from error
+    check_names(names, file)
     return {field.name: _type(field, file) for field in schema}
 
 
@@ -33,10 +37,36 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     file = files.shown(name)
     types = columns(files, name, source)
     chosen = [column for column in types if wanted is None or column in wanted]
-    with readable(file), pq.ParquetFile(files.open_random(name)) as opened:
+    packed = [_leaf(column, types[column]) for column in chosen if types[column] in ("string", "image")]
+    with readable(file), pq.ParquetFile(files.open_random(name), read_dictionary=packed) as opened:
         for batch in opened.iter_batches(_batch_rows(opened.metadata), columns=chosen, use_threads=True):
-            arrays = {column: _normal(batch.column(column), types[column], file, column) for column in chosen}
-            yield Cells(arrays, {column: types[column] for column in chosen}, batch.num_rows)
+            for part in _unpacked_in_parts(batch):
+                arrays = {column: _normal(part.column(column), types[column], file, column) for column in chosen}
+                yield Cells(arrays, {column: types[column] for column in chosen}, part.num_rows)
+
+
+def _leaf(column: str, kind: str) -> str:
+    """Return the path of what may be written once and used by many rows: a few bytes can stand for gigabytes."""
+    return f"{column}.bytes" if kind == "image" else column
+
+
+def _unpacked_in_parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Yield the rows, so few at a time that they take no more than a block once each has its own copy."""
+    if batch.num_rows <= 1 or sum(map(_unpacked_bytes, batch.columns)) <= BLOCK_BYTES:
+        yield batch
+        return
+    half = batch.num_rows // 2
+    yield from _unpacked_in_parts(batch.slice(0, half))
+    yield from _unpacked_in_parts(batch.slice(half))
+
+
+def _unpacked_bytes(array: pa.Array) -> int:
+    if pa.types.is_struct(array.type):
+        return sum(_unpacked_bytes(array.field(number)) for number in range(array.type.num_fields))
+    if not pa.types.is_dictionary(array.type):
+        return int(array.nbytes)
+    lengths = pc.binary_length(array.dictionary).take(array.indices)
+    return int(pc.sum(lengths.cast(pa.int64())).as_py() or 0)
 
 
 def _batch_rows(metadata: pq.FileMetaData) -> int:
@@ -83,8 +113,19 @@ _TYPES = (
 )
 
 
+def _refuse_not_utf8(array: pa.Array, file: str, column: str) -> None:
+    words = array.dictionary if pa.types.is_dictionary(array.type) else array
+    if not _is_text(words.type):
+        return
+    try:
+        words.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{file}: column {column!r} holds text that is not UTF-8; convert the column") from error
+
+
 def _normal(array: pa.Array, name: str, file: str, column: str) -> pa.Array:
     """Return the array in makeweight's type; not-a-number is null, as pandas writes it for a missing value."""
+    _refuse_not_utf8(array, file, column)
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if name == NULL:

@@ -1,6 +1,6 @@
 """Single images of a source: whether they can be read, what they are like, and how they are brought into one form.
 
-Knows one image at a time, in any format that Pillow reads; nothing of classes, boxes or files.
+Knows one image at a time, in the formats of `READ`; nothing of classes, boxes or files.
 """
 
 import io
@@ -16,10 +16,22 @@ from schemas.spec import Images
 Image.MAX_IMAGE_PIXELS = None  # `examine` has a limit of its own, which says what to do
 KEPT = ("PNG", "JPEG", "WEBP")
 """Formats whose files may stay as they are."""
+READ = (*KEPT, "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
+"""Formats that are read, whatever a file is called. Of Pillow's others one starts a program (EPS, Ghostscript), and
+some hold an image of another size than their header says."""
+MAX_FILE_BYTES = 256 << 20
 _ORIENTATION = 0x0112  # the EXIF tag
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 _SEEN_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
-_MEMBERS = 2  # frames that are looked for: whether there is a second one
 Mode = Literal["RGB", "L"]
 
 
@@ -50,8 +62,10 @@ def examine(data: bytes | None, rules: Images) -> Look | str:
         return "missing"
     if not data:
         return "empty file"
+    if len(data) > MAX_FILE_BYTES:
+        return f"more than {MAX_FILE_BYTES >> 20} MB"
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with _open(data) as image:
             if image.width * image.height > rules.max_pixels:
                 return f"{image.width:,} x {image.height:,} pixels, more than images.max_pixels {rules.max_pixels:,}"
             look = _look(image)
@@ -60,8 +74,12 @@ def examine(data: bytes | None, rules: Images) -> Look | str:
             return look
     except UnidentifiedImageError:
         return "not an image of a known format"
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, MemoryError) as error:
+    except Exception as error:  # noqa: BLE001 (of bytes from outside Pillow may raise nearly anything)
         return _told(error)
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    return Image.open(io.BytesIO(data), formats=READ)
 
 
 def _told(error: Exception) -> str:
@@ -70,17 +88,21 @@ def _told(error: Exception) -> str:
 
 
 def _look(image: ImageFile.ImageFile) -> Look:
-    orientation = image.getexif().get(_ORIENTATION, 1)
+    orientation = _orientation(image)
     width, height = image.size
-    turned = orientation in range(2, 9)
-    animated = bool(getattr(image, "is_animated", False)) and getattr(image, "n_frames", 1) >= _MEMBERS
+    animated = bool(getattr(image, "is_animated", False))  # not the number of frames: a file may claim 100,000
     return Look(
         format=str(image.format),
         mode=_mode_of(image),
         size=(height, width) if orientation in range(5, 9) else (width, height),
-        turned=turned,
+        turned=orientation in _TURNS,
         animated=animated and image.format != "MPO",  # a photograph with a preview of its own
     )
+
+
+def _orientation(image: Image.Image) -> int:
+    found = image.getexif().get(_ORIENTATION, 1)
+    return found if isinstance(found, int) else 1
 
 
 def _mode_of(image: Image.Image) -> str:
@@ -92,8 +114,10 @@ def bring(data: bytes, look: Look, mode: Mode, rules: Images) -> bytes:
     """Return the image upright, in that mode and size: as it is where it is so already, else encoded anew."""
     if look.fits(mode, rules.size):
         return data
-    with Image.open(io.BytesIO(data)) as opened:
-        image = ImageOps.exif_transpose(_flat(opened))
+    with _open(data) as opened:
+        turn = _TURNS.get(_orientation(opened))
+        flat = _flat(opened)
+    image = flat if turn is None else flat.transpose(turn)
     pixels = np.asarray(resize(image.convert(mode), rules))
     shaped = pixels[..., None] if pixels.ndim == 2 else pixels
     return encode(shaped, Encoding(rules.format or "png", rules.quality))
@@ -102,16 +126,12 @@ def bring(data: bytes, look: Look, mode: Mode, rules: Images) -> bytes:
 def _flat(image: Image.Image) -> Image.Image:
     """Return an image of 8 bits a channel that cannot be seen through: on white, and of deep ones the upper bits."""
     image.load()
-    exif = image.getexif()
     if image.mode in _DEEP:
-        made = _shallow(image)
-    elif _mode_of(image) in _SEEN_THROUGH:
+        return _shallow(image)
+    if _mode_of(image) in _SEEN_THROUGH:
         coloured = image.convert("RGBA")
-        made = Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
-    else:
-        made = image.convert("L" if image.mode == "1" else "RGB") if image.mode not in ("L", "RGB") else image.copy()
-    made.getexif().update(exif)
-    return made
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
+    return image.convert("L" if image.mode == "1" else "RGB") if image.mode not in ("L", "RGB") else image.copy()
 
 
 def _shallow(image: Image.Image) -> Image.Image:

@@ -39,11 +39,18 @@ def _read(files: Files, name: str) -> Marked:
     if len(data) > MAX_BYTES:
         raise SourceError(f"{place}: is longer than {MAX_BYTES >> 20} MB; that is no annotation of one image")
     try:
-        root = ElementTree.fromstring(data)  # noqa: S314 (expat itself bounds what entities may grow to)
-    except (ElementTree.ParseError, ValueError) as error:
+        root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known
         raise SourceError(f"{place}: is not XML: {error}; mend the file or take it out of the folder") from error
     image = root.findtext("filename", "").strip() or os.path.splitext(os.path.basename(name))[0]
     return Marked(image, [_object(one, place) for one in root.iter("object")])
+
+
+class _Plain(ElementTree.TreeBuilder):
+    """Builds a tree without a document type: with it go entities, which may grow without end or name other files."""
+
+    def doctype(self, _name: str, _public: str, _system: str) -> None:
+        raise ValueError("it has a document type (<!DOCTYPE), which annotations need not")
 
 
 def _object(element: ElementTree.Element, place: str) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.storage import Folder, redacted
+from pipelines.storage import Folder
 from schemas.errors import OutputError
+from schemas.secrets import redacted
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
@@ -30,6 +31,17 @@ def test_filling_replaces_a_folder_whole_or_not_at_all(tmp_path):
         (path / "new").write_text("2")
     assert [info.base_name for info in folder.files()] == ["new"]
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_killed_writes_left_is_swept_away(tmp_path):
+    folder = Folder(str(tmp_path))
+    folder.write("a.txt", b"whole")
+    (tmp_path / "a.txt.0123abcd.tmp").write_bytes(b"ha")
+    (tmp_path / "tmpx.tmp").mkdir()
+    (tmp_path / "tmpx.tmp" / "rows").write_bytes(b"ha")
+    folder.sweep()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    Folder(str(tmp_path / "none")).sweep()
 
 
 def test_arrow_files_are_mapped_and_a_cut_one_is_noticed(tmp_path):

@@ -1,0 +1,65 @@
+"""Builds that are killed whole, by SIGKILL: the same command finishes them, exact, with the bytes of a calm build."""
+
+import random
+import time
+
+import pytest
+
+from tests.faults.harness import POINTS
+
+pytestmark = pytest.mark.slow
+
+CHAIN = [
+    ("model saved", "before"),
+    ("chunk staged", "after"),
+    ("shard written", "before"),
+    ("manifest written", "before"),
+]
+
+
+def test_a_build_killed_at_one_commit_after_another_is_finished(make_bench, calm, prefect_api):
+    bench = make_bench()
+    for point, when in CHAIN:
+        bench.start(point=point, when=when, PREFECT_API_URL=prefect_api).kill_at_the_point()
+        assert not (bench.place / "out" / "manifest.json").exists()
+    assert bench.finish(PREFECT_API_URL=prefect_api) == calm("tables")
+
+
+def test_a_second_build_of_the_same_output_is_refused_while_the_first_runs(make_bench, prefect_api):
+    bench = make_bench()
+    first = bench.start(point="source copied", PREFECT_API_URL=prefect_api)
+    try:
+        first.wait_for_the_point()
+        code, told = bench.start(PREFECT_API_URL=prefect_api).end()
+    finally:
+        first.kill()
+    assert code == 2, told
+    assert "out is being written by another build (host " in told
+    assert f"process {first.process.pid}, since " in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("modality", ["tables", "texts", "images"])
+def test_a_kill_at_any_commit_costs_nothing(make_bench, calm, modality, point, when):
+    bench = make_bench(modality)
+    bench.start(point=point, when=when).kill_at_the_point()
+    assert bench.finish() == calm(modality)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(0)
+def test_kills_at_random_moments_cost_nothing(make_bench, calm, random_kills):
+    """Kills builds at any moment of their life, up to three times each, until there were so many kills."""
+    rng = random.Random(random_kills)
+    bench, expected = make_bench(), calm("tables")
+    begun = time.monotonic()
+    assert bench.finish("out0") == expected
+    life = time.monotonic() - begun
+    kills = builds = 0
+    while kills < random_kills:
+        builds += 1
+        for _ in range(min(3, random_kills - kills)):
+            kills += bench.start(f"out{builds}").kill_after(rng.uniform(0, life))
+        assert bench.finish(f"out{builds}") == expected

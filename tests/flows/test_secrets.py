@@ -1,0 +1,111 @@
+"""Credentials in a spec: neither Prefect, nor the log, nor what is published or printed ever shows them."""
+
+import json
+import logging
+
+import pytest
+
+from flows.build import build
+from flows.cli import app
+from generators import base
+from generators.tabular.smote import SMOTE
+from schemas.errors import MakeweightError, SpecError
+from schemas.secrets import all_redacted
+from schemas.spec import Spec, parse
+
+HUSH = "hush-hush"
+
+
+class Keyed(SMOTE):
+    """A generator of a user's own, with an address among its parameters."""
+
+    class Params(base.Params):
+        """An address that may hold a password."""
+
+        address: str
+
+
+@pytest.fixture
+def bucket(source):
+    """A bucket with the source on a real S3 server on this machine; yields its URI and a client."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": HUSH}
+    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
+    client.create_bucket(Bucket="data")
+    client.put_object(Bucket="data", Key="payments.csv", Body=source.read_bytes())
+    yield f"s3://key:{HUSH}@data/{{}}?endpoint_override={host}:{port}&scheme=http&region=us-east-1", client
+    server.stop()
+
+
+NEWEST = {
+    "flow_runs": "START_TIME_DESC",
+    "task_runs": "EXPECTED_START_TIME_DESC",
+    "logs": "TIMESTAMP_DESC",
+    "artifacts": "CREATED_DESC",
+}
+
+
+def all_that_prefect_keeps():
+    """Return what the Prefect server holds of the newest runs, with their states, as it gives it to any client."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        answers = [client.request("POST", f"/{kind}/filter", json={"sort": sort}) for kind, sort in NEWEST.items()]
+    return "\n".join(answer.raise_for_status().text for answer in answers)
+
+
+@pytest.mark.usefixtures("engine")
+def test_secrets_in_uris_reach_nothing_that_is_kept(make_spec, bucket, caplog, capfd):
+    uri, client = bucket
+    parts = {"source": {"path": uri.format("payments.csv"), "label": "label"}}
+    spec = make_spec(**parts, output={"path": uri.format("out"), "shard_rows": 400})
+    missing = make_spec(source={"path": uri.format("none.csv"), "label": "label"}, output={"path": uri.format("no")})
+    with caplog.at_level(logging.DEBUG, logger="prefect"):
+        build(spec)
+        with pytest.raises(MakeweightError, match="none.csv"):
+            build(missing)
+    kept = all_that_prefect_keeps()
+    assert "s3://***@data/payments.csv" in kept, "what is looked through does hold the flow's parameters"
+    told = capfd.readouterr()
+    for text in (kept, caplog.text, told.out, told.err):
+        assert HUSH not in text
+    for item in client.list_objects_v2(Bucket="data")["Contents"]:
+        assert HUSH.encode() not in client.get_object(Bucket="data", Key=item["Key"])["Body"].read(), item["Key"]
+
+
+def test_the_plan_that_is_printed_holds_none(tmp_path, source, capsys):
+    spec = {
+        "name": "t",
+        "source": {"path": str(source), "label": "label"},
+        "generator": {"name": "tests.flows.test_secrets:Keyed", "params": {"address": f"http://me:{HUSH}@host/v1"}},
+        "output": {"path": f"s3://key:{HUSH}@data/out"},
+    }
+    (tmp_path / "spec.yaml").write_text(json.dumps(spec))
+    with pytest.raises(SystemExit) as end:
+        app(["plan", str(tmp_path / "spec.yaml"), "--json"])
+    told = capsys.readouterr()
+    assert end.value.code == 0, told
+    assert "http://***@host/v1" in told.out
+    assert HUSH not in told.out + told.err
+
+
+def test_a_spec_whose_secrets_were_left_out_says_so(make_spec):
+    spec = make_spec(output={"path": f"s3://key:{HUSH}@data/out"})
+    kept = json.loads(spec.model_dump_json(by_alias=True))
+    assert spec.output.path == f"s3://key:{HUSH}@data/out", "the spec itself is whole"
+    with pytest.raises(SpecError, match="output.path: the credentials were left out where this spec was kept"):
+        parse(Spec, kept)
+
+
+def test_every_text_within_is_redacted():
+    data = {"a": [f"s3://key:{HUSH}@b/c", 1, None], "b": {"c": f"https://h/p?token={HUSH}&x=1"}}
+    assert all_redacted(data) == {"a": ["s3://***@b/c", 1, None], "b": {"c": "https://h/p?token=***&x=1"}}
+
+
+def test_an_error_shows_none():
+    assert str(MakeweightError(f"http://me:{HUSH}@host/v1: no answer")) == "http://***@host/v1: no answer"
