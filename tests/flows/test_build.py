@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -129,10 +130,11 @@ class KillActors(Silent):
         if not self.killed:
             import psutil
 
-            for process in psutil.process_iter(["cmdline"]):
-                if any("ray::GeneratorActor" in part for part in process.info["cmdline"] or []):
-                    process.kill()
-                    self.killed += 1
+            for process in psutil.Process().children(recursive=True):
+                with suppress(psutil.NoSuchProcess):  # others come and go meanwhile
+                    if any("ray::GeneratorActor" in part for part in process.cmdline()):
+                        process.kill()
+                        self.killed += 1
 
 
 def test_dead_actors_cost_nothing_but_time(make_spec):

@@ -1,6 +1,7 @@
 """Builds of images: exact, reproducible, resumed in the middle of a training; and what was built opens everywhere."""
 
 import io
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -156,9 +157,10 @@ class KillTraining(Silent):
             import psutil
 
             for process in psutil.Process().children(recursive=True):
-                if any("ray::FittingActor" in part for part in process.cmdline()):
-                    process.kill()
-                    self.killed += 1
+                with suppress(psutil.NoSuchProcess):  # others come and go meanwhile
+                    if any("ray::FittingActor" in part for part in process.cmdline()):
+                        process.kill()
+                        self.killed += 1
 
 
 def test_a_training_that_is_killed_goes_on_and_ends_the_same(digits, tmp_path):
