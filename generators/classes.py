@@ -5,6 +5,7 @@ from collections.abc import Collection
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from schemas.errors import GeneratorError, nearest
 
@@ -35,6 +36,39 @@ def check_class_known(stratum: str, known: Collection[str]) -> None:
         raise GeneratorError(
             f"class {stratum!r}: the model was fitted on no row of it{nearest(stratum, known)}; ask for one of those"
         )
+
+
+def members_of(labels: pa.ChunkedArray | pa.Array) -> dict[str, NDArray[np.int64]]:
+    """Return the rows of each class by its name, the classes in the order of their names."""
+    flat = labels.combine_chunks() if isinstance(labels, pa.ChunkedArray) else labels
+    encoded = flat.dictionary_encode()
+    codes = np.asarray(encoded.indices)
+    order = np.argsort(codes, kind="stable")
+    starts = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
+    names = encoded.dictionary.to_pylist()
+    by_name = sorted(range(len(names)), key=names.__getitem__)
+    return {names[code]: order[starts[code] : starts[code + 1]] for code in by_name}
+
+
+def hold_out(
+    classes: NDArray[np.int64], share: float, rng: np.random.Generator, fewest: int = 200
+) -> NDArray[np.bool_]:
+    """Return which rows are held out: `share` of each class of `fewest` rows or more, rounded down."""
+    held = np.zeros(len(classes), bool)
+    for number in np.unique(classes):
+        places = np.flatnonzero(classes == number)
+        if len(places) >= fewest:
+            held[rng.choice(places, int(len(places) * share), replace=False)] = True
+    return held
+
+
+def rank_in_class(classes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many rows of the same class come before each row."""
+    order = np.argsort(classes, kind="stable")
+    sizes = np.bincount(classes)
+    ranks = np.empty(len(classes), np.int64)
+    ranks[order] = np.arange(len(classes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return ranks
 
 
 def sample_rows(table: pa.Table, rows: int, rng: np.random.Generator) -> pa.Table:

@@ -43,16 +43,11 @@ def modelled(profile: SourceProfile) -> list[Column]:
 
 def to_model(table: pa.Table, plan: Plan) -> pa.Table:
     """Return the rows as a generator is fitted on them; `table` has the source's columns and `_stratum`."""
-    columns = modelled(plan.profile)
-    view = table.select([column.name for column in columns])
-    fields = [_told_encoding(field, plan) if field.type == IMAGE else field for field in view.schema]
-    view = view.cast(pa.schema(fields))
+    view = table.select([column.name for column in modelled(plan.profile)])
+    if plan.encoding:
+        told = [field.with_metadata(plan.encoding) if field.type == IMAGE else field for field in view.schema]
+        view = view.cast(pa.schema(told))
     return view.append_column(pa.field(STRATUM, pa.string()), table[STRATUM].cast(pa.string()))
-
-
-def _told_encoding(field: pa.Field, plan: Plan) -> pa.Field:
-    """Return the image's field with a word on how made images are to be encoded."""
-    return field.with_metadata(plan.encoding)
 
 
 def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:

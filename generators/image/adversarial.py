@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from generators.device import precision
 from generators.image.augmentation import augment
 from generators.image.networks import Critic, Decoder, Encoder
-from generators.image.training import Batch, adam, descend, precision
+from generators.image.training import Batch, adam, descend
 from generators.image.variational import negative_bound
 
 Loss = Literal["hinge", "wgan_gp", "lsgan"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.classes import rank_in_class
 from generators.random import seeded
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def fit_classifier(pixels: Stack, target: NDArray[np.int64], *, steps: int = 600
 
     with seeded(0):
         net = _net(pixels.shape[3], int(target.max()) + 1)
-        held_out = _rank_in_class(target) % _HELD_OUT == _HELD_OUT - 1
+        held_out = rank_in_class(target) % _HELD_OUT == _HELD_OUT - 1
         known = torch.from_numpy(np.ascontiguousarray(pixels[~held_out])), torch.from_numpy(target[~held_out])
         enough = max(_FEWEST_STEPS, _EPOCHS * len(known[0]) // _BATCH)
         _train(net, *known, min(steps, enough), flip)
@@ -196,15 +197,6 @@ def _batch(net: "nn.Sequential", pixels: Stack) -> Any:
     filled = np.zeros((_BATCH, *pixels.shape[1:]), np.uint8)
     filled[: len(pixels)] = pixels
     return net(_normal(torch.from_numpy(filled)))[: len(pixels)].numpy()
-
-
-def _rank_in_class(target: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many images of the same class come before each."""
-    order = np.argsort(target, kind="stable")
-    sizes = np.bincount(target)
-    ranks = np.empty(len(target), np.int64)
-    ranks[order] = np.arange(len(target)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return ranks
 
 
 def _scale_for(scores: NDArray[np.float32], target: NDArray[np.int64]) -> float:

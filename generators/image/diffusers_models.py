@@ -2,13 +2,13 @@
 
 import contextlib
 import hashlib
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from generators.hub import is_path, offline_note, said
 from generators.random import seeded
 from generators.text.pretrained import quiet as transformers_quiet
 from schemas.errors import GeneratorError
@@ -95,7 +95,7 @@ def load_pipeline(mode: Mode, model: Located, device: str, *, offloaded: bool) -
             try:
                 pipeline = loader.from_pretrained(str(model.path), dtype=dtype, trust_remote_code=False)
             except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
-                problem = f"cannot be loaded as {_KINDS[mode]} ({_said(error)}); give one that is"
+                problem = f"cannot be loaded as {_KINDS[mode]} ({said(error)}); give one that is"
                 raise GeneratorError(f"model {model.place!r}: {problem}") from error
         pipeline.set_progress_bar_config(disable=True)
         return pipeline if offloaded else pipeline.to(device)
@@ -121,7 +121,7 @@ def add_lora(pipeline: Any, lora: Located, scale: float) -> None:
             pipeline.load_lora_weights(str(lora.path.parent), weight_name=lora.path.name, adapter_name="lora")
             fits = "lora" in pipeline.get_active_adapters()
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-            raise GeneratorError(_unfit(lora, model, _said(error))) from error
+            raise GeneratorError(_unfit(lora, model, said(error))) from error
         if not fits:
             raise GeneratorError(_unfit(lora, model, "it holds no weights for any of its parts"))
         pipeline.fuse_lora(lora_scale=scale)
@@ -137,7 +137,7 @@ def _local(place: str, kind: str, wanted: str) -> Path | None:
     path = Path(place).expanduser()
     if path.exists():
         return path
-    if place.startswith((".", "/", "~")) or place.count("/") > 1:
+    if is_path(place):
         raise GeneratorError(f"{kind} {place!r}: not there; give {wanted}")
     return None
 
@@ -171,10 +171,9 @@ def _downloaded(kind: str, place: str, download: Any) -> Located:
         with quiet():
             folder = Path(download(place))
     except (OSError, ValueError, TypeError, KeyError, httpx.HTTPError) as error:
-        offline = ", and HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True") else ""
         raise GeneratorError(
-            f"{kind} {place!r}: neither here nor to be had from the hub{offline} ({_said(error)}); give a local folder,"
-            " or a hub id that this machine can download"
+            f"{kind} {place!r}: neither here nor to be had from the hub{offline_note()} ({said(error)}); give a"
+            " local folder, or a hub id that this machine can download"
         ) from error
     return Located(place, folder, folder.name)
 
@@ -200,7 +199,3 @@ def _sampled(file: Path) -> bytes:
                 stream.seek((size - _BLOCK) * number // (_BLOCKS - 1))
                 digest.update(stream.read(_BLOCK))
     return digest.digest()
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from generators.device import precision
 from generators.image.networks import Velocity
-from generators.image.training import Batch, adam, descend, precision
+from generators.image.training import Batch, adam, descend
 
 log = logging.getLogger(__name__)
 

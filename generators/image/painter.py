@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.hub import said
 from generators.image.codec import Pixels
 from schemas.errors import GeneratorError
 
@@ -50,8 +51,7 @@ class Painter:
         except torch.OutOfMemoryError as error:
             raise GeneratorError(self._too_much(len(prompts))) from error
         except ValueError as error:
-            said = " ".join(str(error).split())[:300]
-            raise GeneratorError(f"pretrained: the {self._kind} cannot make such images ({said})") from error
+            raise GeneratorError(f"pretrained: the {self._kind} cannot make such images ({said(error)})") from error
         pixels: NDArray[np.uint8] = np.rint(np.nan_to_num(made).clip(0, 1) * 255).astype(np.uint8)
         return pixels
 

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from generators.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes, members_of
 from generators.image.boxes import objects_name
 from generators.image.codec import Pixels, decode
-from generators.image.rows import image_name
-from schemas.errors import GeneratorError
+from generators.image.rows import encoded, image_name
 from schemas.plan import SampleRequest
 
 _FILE = "images.arrow"
@@ -28,11 +26,8 @@ class Parents:
         check_class_sizes(table, label, 1, generator)
         self.schema = table.schema
         self._table = table
-        self._bytes = pc.struct_field(table[image_name(table)], "bytes")
-        if self._bytes.null_count:
-            missing = f"{self._bytes.null_count:,} images are missing"
-            raise GeneratorError(f"{missing}; leave those rows out (source.images.unreadable)")
-        self.members = _members(table[label])
+        self._bytes = encoded(table[image_name(table)])
+        self.members = members_of(table[label])
         marked = objects_name(table)
         self._objects = table[marked] if marked else None
         self._decoded: dict[int, Pixels] = {}
@@ -102,13 +97,3 @@ class Parents:
     def load(cls, path: Path, label: str, generator: str) -> "Parents":
         """Return what `save` wrote, mapped into memory."""
         return cls(pa.ipc.open_file(pa.memory_map(str(path / _FILE))).read_all(), label, generator)
-
-
-def _members(labels: pa.ChunkedArray) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of each class by its name."""
-    encoded = labels.combine_chunks().dictionary_encode()
-    codes = np.asarray(encoded.indices)
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(len(encoded.dictionary) + 1))
-    names = encoded.dictionary.to_pylist()
-    return {name: order[a:b] for name, a, b in zip(names, starts, starts[1:], strict=False)}

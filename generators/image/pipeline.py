@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from generators.hub import said
 from generators.image.boxes import Objects, from_arrays, to_arrays
 from generators.image.codec import Pixels
 from generators.image.default_transforms import Kind, default_transforms, kind_of
@@ -126,12 +127,11 @@ def _explained() -> Iterator[None]:
 
 
 def _why_not(error: Exception) -> str:
-    said = " ".join(str(error).split())[:300] or type(error).__name__
     transform, shape = _culprit(error)
     name = f"transform {type(transform).__name__!r}" if transform is not None else "the transforms"
     size = f" of {shape[1]}x{shape[0]} pixels, {'grey' if shape[2:] == (1,) else 'colour'}" if shape else ""
     return (
-        f"augment: {name} cannot be applied to an image{size} ({said}); change its parameters in"
+        f"augment: {name} cannot be applied to an image{size} ({said(error)}); change its parameters in"
         " generator.params.transforms, leave it out, or bring the images to one size with source.images.size"
     )
 

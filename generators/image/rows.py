@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from generators.image.codec import Encoding, Pixels, decode, encode
@@ -23,12 +24,17 @@ def image_name(table: pa.Table) -> str:
     return str(names[0])
 
 
-def bytes_of(column: pa.ChunkedArray) -> list[bytes]:
-    """Return the encoded images of a column in order; raises GeneratorError if one is missing."""
-    data = column.combine_chunks().field("bytes")
+def encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the encoded images of a column as binary; raises GeneratorError if one is missing."""
+    data = pc.struct_field(column, "bytes")
     if data.null_count:
         raise GeneratorError(f"{data.null_count:,} images are missing; leave those rows out (source.images.unreadable)")
-    return list(data.to_pylist())
+    return data
+
+
+def bytes_of(column: pa.ChunkedArray) -> list[bytes]:
+    """Return the encoded images of a column in order; raises GeneratorError if one is missing."""
+    return list(encoded(column).to_pylist())
 
 
 def stack_images(table: pa.Table, generator: str) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes, hold_out
 from generators.image.rows import image_name, image_table, stack_images
 from generators.random import seeded
 from schemas.arrow import IMAGE
@@ -29,9 +30,17 @@ if TYPE_CHECKING:
     from generators.image.networks import Shape
     from generators.image.training import Rows, Settings
 
-_HELD_FROM = 200  # rows of a class: a smaller one is learnt whole
 _TINY, _SMALL = 16, 32  # pixels of the longer side, at most
 _BATCH_ROWS = {"tiny": 32, "small": 128, "base": 64}
+
+
+@dataclass(frozen=True)
+class LatentPreset:
+    """A size of the networks around a few random numbers, with the training that suits it."""
+
+    width: int
+    levels: int
+    steps: int
 
 
 class TrainedParams(base.Params):
@@ -108,7 +117,7 @@ class Trained(ABC):
         if device == "cuda":
             torch.cuda.init()  # type: ignore[no-untyped-call]
         with seeded(seed) as rng, _memory(f"{self.name}: training", f"batch_rows ({self._batch_rows})"):
-            held = _held_out(numbers, self.params.held_out, rng)
+            held = hold_out(numbers, self.params.held_out, rng)
             rows = _rows(images, numbers, self.params.balance)
             learnt, kept_out = rows.take(torch.from_numpy(~held)), rows.take(torch.from_numpy(held))
             with torch.backends.cudnn.flags(enabled=True, deterministic=True):
@@ -134,6 +143,15 @@ class Trained(ABC):
     @abstractmethod
     def _draw(self, number: int, rows: int) -> "Tensor":
         """Return images of -1 to 1 (rows, channels, height, width) of class `number`, from torch's random state."""
+
+    def _decoded(self, decoder: Any, latent: int, number: int, rows: int) -> "Tensor":
+        """Return what the decoder makes of `latent` random numbers for each image of class `number`."""
+        import torch
+
+        with torch.inference_mode():
+            noise = torch.randn(rows, latent).to(self._device, next(decoder.parameters()).dtype)
+            made: Tensor = decoder(noise, torch.full((rows,), number, device=self._device))
+        return made
 
     def _settings(self, steps: int) -> "Settings":
         """Return the parameters of the training loop; `steps` where they say nothing."""
@@ -219,16 +237,6 @@ def _rows(images: NDArray[np.uint8], numbers: NDArray[np.int64], balance: float)
 
     weights = (np.bincount(numbers).astype(np.float64) ** -balance)[numbers]
     return Rows(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(numbers), torch.from_numpy(weights))
-
-
-def _held_out(classes: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return which rows are held out: `share` of each class that is large enough, rounded down."""
-    held = np.zeros(len(classes), bool)
-    for number in np.unique(classes):
-        places = np.flatnonzero(classes == number)
-        if len(places) >= _HELD_FROM:
-            held[rng.choice(places, int(len(places) * share), replace=False)] = True
-    return held
 
 
 @contextmanager

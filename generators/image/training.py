@@ -8,7 +8,6 @@ import io
 import logging
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -223,8 +222,3 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, clip: float) -> None
     if clip:
         torch.nn.utils.clip_grad_norm_([p for group in optimizer.param_groups for p in group["params"]], clip)
     optimizer.step()
-
-
-def precision(device: str) -> AbstractContextManager[Any]:
-    """Return the block in which a GPU computes in bfloat16."""
-    return torch.autocast("cuda", torch.bfloat16) if device == "cuda" else nullcontext()

@@ -1,12 +1,11 @@
 """A variational autoencoder that is told the class, trained from scratch on the source. Knows no bound."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
 from generators.base import Training
-from generators.image.trained import Trained, TrainedParams
+from generators.image.trained import LatentPreset, Trained, TrainedParams
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,16 +13,11 @@ if TYPE_CHECKING:
     from generators.image.training import Rows
 
 
-@dataclass(frozen=True)
-class _Preset:
-    """A size of encoder and decoder, with the training that suits it."""
-
-    width: int
-    levels: int
-    steps: int
-
-
-_PRESETS = {"tiny": _Preset(32, 2, 4000), "small": _Preset(64, 3, 30_000), "base": _Preset(64, 5, 60_000)}
+_PRESETS = {
+    "tiny": LatentPreset(32, 2, 4000),
+    "small": LatentPreset(64, 3, 30_000),
+    "base": LatentPreset(64, 5, 60_000),
+}
 
 
 class VAEParams(TrainedParams):
@@ -70,9 +64,4 @@ class VAE(Trained):
         return train(task, rows, held, self._settings(preset.steps), device, training)
 
     def _draw(self, number: int, rows: int) -> "Tensor":
-        import torch
-
-        with torch.inference_mode():
-            noise = torch.randn(rows, self.params.latent).to(self._device, next(self._model.parameters()).dtype)
-            made: Tensor = self._model.decoder(noise, torch.full((rows,), number, device=self._device))
-        return made
+        return self._decoded(self._model.decoder, self.params.latent, number, rows)

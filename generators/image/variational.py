@@ -5,8 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from generators.device import precision
 from generators.image.networks import Decoder, Encoder, Shape
-from generators.image.training import Batch, adam, descend, precision
+from generators.image.training import Batch, adam, descend
 
 
 class Variational(nn.Module):

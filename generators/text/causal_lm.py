@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes, hold_out
 from generators.random import seeded
 from generators.text.pretrained import context_of, load_pretrained, quiet
 from generators.text.rows import schema_from, text_table, texts_of
@@ -23,7 +23,6 @@ log = logging.getLogger(__name__)
 
 SCRATCH = "scratch"
 _MOST_TOKENS = 128  # of a text, where nothing else is said
-_HELD_FROM = 200  # rows of a class: a smaller one is learnt whole
 _ROUNDS = 8  # of sampling again in the place of empty texts
 _NOTHING = "-"  # what stands where the model will not write: any check of length rejects it
 
@@ -142,7 +141,7 @@ class CausalLM:
         sizes = np.bincount(classes)
         weights = (sizes.astype(np.float64) ** -params.balance)[classes]
         rows = Rows(tokens, classes, weights, len(self._prompts[0]), self._tokenizer.pad_token_id)
-        held = _held_out(classes, params.held_out, rng)
+        held = hold_out(classes, params.held_out, rng)
         lora = params.model != SCRATCH and params.tune == "lora"
         model = _with_lora(self._model, params.lora_rank, [p[-1] for p in self._prompts]) if lora else self._model
         rate = params.learning_rate or (4e-3 if params.model == SCRATCH else 2e-4 if lora else 5e-5)
@@ -271,14 +270,3 @@ def _with_lora(model: Any, rank: int, tokens: list[int]) -> Any:
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)
-
-
-def _held_out(classes: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Return which rows are held out: `share` of each class that is large enough, rounded down."""
-    held = np.zeros(len(classes), bool)
-    for number in np.unique(classes):
-        places = np.flatnonzero(classes == number)
-        if len(places) < _HELD_FROM:
-            continue
-        held[rng.choice(places, int(len(places) * share), replace=False)] = True
-    return held

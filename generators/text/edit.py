@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes, members_of
 from generators.random import seeded
 from generators.text import edits, words
 from generators.text.ragged import Ragged
-from generators.text.rows import members_of, schema_from, text_table, texts_of
+from generators.text.rows import schema_from, text_table, texts_of
 from generators.text.similar import Neighbours, find_neighbours
 from generators.text.words import Texts
 from schemas.plan import SampleRequest

@@ -16,11 +16,11 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator, model_validator
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes, members_of
 from generators.text.answers import Answer, default_folder, open_answers
 from generators.text.calls import Call, Caller, Limits
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
-from generators.text.rows import members_of, text_table, texts_of
+from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
 

@@ -1,11 +1,11 @@
 """Models and tokenizers of transformers: found in local folders or on the hub, or refused in words. Knows no rows."""
 
 import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+from generators.hub import is_path, offline_note, said
 from generators.random import seeded
 from schemas.errors import GeneratorError
 
@@ -63,7 +63,7 @@ def _check_folder(place: str) -> None:
     """Raise GeneratorError if the place is a local folder without a model, or is meant as one and is not there."""
     folder = Path(place).expanduser()
     if not folder.is_dir():
-        if place.startswith((".", "/", "~")) or place.count("/") > 1:
+        if is_path(place):
             raise GeneratorError(f"model folder {place!r}: not there; give a folder that save_pretrained wrote")
         return
     files = {file.name for file in folder.iterdir()}
@@ -80,12 +80,10 @@ def _check_folder(place: str) -> None:
 
 
 def _why_not(kind: Kind, place: str, error: Exception) -> str:
-    said = " ".join(str(error).split())[:300]
     if not Path(place).expanduser().is_dir():
-        offline = ", and HF_HUB_OFFLINE is set" if os.environ.get("HF_HUB_OFFLINE") in ("1", "true", "True") else ""
         return (
-            f"model {place!r}: neither a folder here nor to be had from the hub{offline} ({said}); give a folder that"
-            " save_pretrained wrote, or a hub id that this machine can download"
+            f"model {place!r}: neither a folder here nor to be had from the hub{offline_note()} ({said(error)});"
+            " give a folder that save_pretrained wrote, or a hub id that this machine can download"
         )
     wanted = "a causal language model" if kind == "causal" else "an encoder-decoder model"
-    return f"model folder {place!r}: cannot be loaded as {wanted} ({said}); give one that is"
+    return f"model folder {place!r}: cannot be loaded as {wanted} ({said(error)}); give one that is"

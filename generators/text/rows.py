@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.arrow import PARENT_ROW
@@ -29,12 +28,6 @@ def texts_of(table: pa.Table, label: str) -> list[str]:
     if column.null_count:
         raise GeneratorError(f"{column.null_count:,} texts are missing; leave those rows out (source.missing_text)")
     return list(column.to_pylist())
-
-
-def members_of(labels: pa.ChunkedArray) -> dict[str, NDArray[np.int64]]:
-    """Return the rows of each class by its name, the classes in the order of their names."""
-    names = sorted(pc.unique(labels).to_pylist())
-    return {name: np.flatnonzero(pc.equal(labels, name).to_numpy(zero_copy_only=False)) for name in names}
 
 
 def text_table(

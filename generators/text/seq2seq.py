@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes
+from generators.classes import check_class_known, check_class_sizes, members_of
 from generators.random import seeded
 from generators.text.pretrained import context_of, load_pretrained, quiet
 from generators.text.prompts import check_template
-from generators.text.rows import members_of, text_table, texts_of
+from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
 

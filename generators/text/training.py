@@ -5,13 +5,14 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+
+from generators.device import precision
 
 log = logging.getLogger(__name__)
 
@@ -131,11 +132,6 @@ def _loss(model: Any, rows: Rows, device: str) -> torch.Tensor:
         done = model(input_ids=tokens.to(device), attention_mask=there.to(device), labels=targets.to(device))
     loss: torch.Tensor = done.loss.float()
     return loss
-
-
-def precision(device: str) -> AbstractContextManager[Any]:
-    """Return the block in which a GPU computes in bfloat16."""
-    return torch.autocast("cuda", torch.bfloat16) if device == "cuda" else nullcontext()
 
 
 @torch.no_grad()

@@ -221,7 +221,7 @@ def _local_sizes(place: str, root: str) -> dict[str, int]:
         for name in [*links, *(name for name in files if not _hidden(name))]:
             path = os.path.join(folder, name)
             relative = os.path.relpath(path, root).replace(os.sep, "/")
-            if name in links or not os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep):
+            if name in links or _leads_out(path, real_root):
                 raise SourceError(
                     f"{place}: {relative} is a symbolic link {'to a folder' if name in links else 'out of the folder'};"
                     " makeweight reads only what lies in the folder: copy the data there, or remove the link"
@@ -229,6 +229,11 @@ def _local_sizes(place: str, root: str) -> dict[str, int]:
             if os.path.isfile(path):
                 sizes[relative] = os.path.getsize(path)
     return sizes
+
+
+def _leads_out(path: str, real_root: str) -> bool:
+    """Whether a file below the root is a link to somewhere else; one that is no link lies where it is found."""
+    return os.path.islink(path) and not os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
 
 
 def fingerprint(files: Files, source: Source) -> str:

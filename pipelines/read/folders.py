@@ -13,13 +13,18 @@ MAX_TEXT_BYTES = 8 * BLOCK_BYTES
 _BOM = b"\xef\xbb\xbf"
 
 
-def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
-    """Return the two columns of every such folder: `text`, and the label under the name that the spec gives it."""
+def refuse_loose(files: Files, kind: str) -> None:
+    """Raise SourceError for a file, a text or an image as `kind` says, that lies in no class folder."""
     loose = next((name for name in files.names if "/" not in name), None)
     if loose:
         raise SourceError(
-            f"{files.shown(loose)}: lies in no class folder; put each text into a folder that is named as its class"
+            f"{files.shown(loose)}: lies in no class folder; put each {kind} into a folder that is named as its class"
         )
+
+
+def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
+    """Return the two columns of every such folder: `text`, and the label under the name that the spec gives it."""
+    refuse_loose(files, "text")
     return {TEXT: "string", source.label: "string"}
 
 

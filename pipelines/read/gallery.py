@@ -105,7 +105,7 @@ class Gallery:
             animated=self.numbers["animated"],
             unreadable=self.numbers["unreadable"],
             faulty_boxes=self.numbers["faulty"],
-            examples={**self.unreadable, **dict.fromkeys(self.animated, "animated")},
+            examples=self.unreadable,
             mode=mode,
             size=self.source.images.size,
             changed=self._changed(mode),

@@ -6,9 +6,9 @@ import pyarrow as pa
 
 from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.read.files import CHUNK, Files, readable
+from pipelines.read.folders import refuse_loose
 from pipelines.read.pictures import MAX_FILE_BYTES
 from schemas.arrow import IMAGE
-from schemas.errors import SourceError
 from schemas.spec import Source
 
 NAME = "image"
@@ -17,11 +17,7 @@ NAME = "image"
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the two columns of every such folder: `image`, and the label under the name that the spec gives it."""
-    loose = next((name for name in files.names if "/" not in name), None)
-    if loose:
-        raise SourceError(
-            f"{files.shown(loose)}: lies in no class folder; put each image into a folder that is named as its class"
-        )
+    refuse_loose(files, "image")
     return {NAME: "image", source.label: "string"}
 
 

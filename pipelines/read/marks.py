@@ -33,10 +33,7 @@ def mend(objects: pa.Array, sizes: Sizes) -> tuple[pa.Array, list[tuple[int, str
     With it comes the row and the fault of each box that had to be cut by more than a pixel, or left out.
     """
     rows, boxes = _flat(objects)
-    limits = np.array(sizes, np.float32).reshape(-1, 2)[rows]
-    low = np.clip(boxes[:, :2], 0, limits)
-    high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, limits)
-    cut = np.concatenate([low, high - low], axis=1)
+    cut = _cut(boxes, np.array(sizes, np.float32).reshape(-1, 2)[rows])
     empty = np.logical_not((boxes[:, 2:] > 0).all(axis=1))
     outside = ~empty & np.logical_not((cut[:, 2:] > 0).all(axis=1))
     crossing = ~empty & ~outside & (np.abs(cut - boxes) > _ROUNDING).any(axis=1)
@@ -53,10 +50,14 @@ def move(objects: pa.Array, sizes: Sizes, rules: Images) -> pa.Array:
     rows, boxes = _flat(objects)
     moves = np.array([geometry(size, rules) for size in sizes], np.float32).reshape(-1, 4)[rows]
     boxes = boxes * np.tile(moves[:, :2], 2) + np.pad(moves[:, 2:], ((0, 0), (0, 2)))
-    limits = np.array(rules.size, np.float32)
+    return _rebuilt(objects, rows, _cut(boxes, np.array(rules.size, np.float32)), np.ones(len(rows), np.bool_))
+
+
+def _cut(boxes: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the boxes as far as they lie between 0 and their limits (width, height)."""
     low = np.clip(boxes[:, :2], 0, limits)
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, limits)
-    return _rebuilt(objects, rows, np.concatenate([low, high - low], axis=1), np.ones(len(rows), np.bool_))
+    return np.concatenate([low, high - low], axis=1)
 
 
 def _flat(objects: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -46,6 +46,17 @@ class Verdict:
     details: dict[str, int] = field(default_factory=dict)
 
 
+def first_faults(rows: int, faults: Iterable[tuple[str, NDArray[np.bool_]]]) -> Verdict:
+    """Return the verdict on so many rows of which each fault, in order, marks some: a row counts under its first."""
+    keep, details = np.ones(rows, np.bool_), {}
+    for detail, broken in faults:
+        count = int(np.count_nonzero(keep & broken))
+        if count:
+            details[detail] = count
+            keep &= ~broken
+    return Verdict(keep, details)
+
+
 class Validator(Protocol):
     """One check. `name` begins the reason that a rejected row carries.
 

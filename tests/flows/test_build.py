@@ -15,6 +15,7 @@ from flows.progress import Silent, listening
 from pipelines.verify import verify
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError, ShortfallError
+from tests.machine import s3_bucket, small_disk
 
 pytestmark = pytest.mark.usefixtures("engine")
 
@@ -195,27 +196,20 @@ def test_prefect_holds_the_counts_and_a_link_to_the_report(make_spec):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 2 MB, where the machine lets us mount one."""
-    import subprocess
-
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("may not mount a tmpfs here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+def disk(tmp_path):
+    """A file system of 2 MB."""
+    with small_disk(tmp_path / "small", "2m") as place:
+        yield place
 
 
-def test_a_full_disk_is_told_and_the_build_goes_on_once_there_is_room(make_spec, small_disk):
-    ballast = small_disk / "out" / ".makeweight" / "ballast"
+def test_a_full_disk_is_told_and_the_build_goes_on_once_there_is_room(make_spec, disk):
+    ballast = disk / "out" / ".makeweight" / "ballast"
     ballast.parent.mkdir(parents=True)
-    spec = make_spec(output={"path": str(small_disk / "out"), "shard_rows": 400})
+    spec = make_spec(output={"path": str(disk / "out"), "shard_rows": 400})
     ballast.write_bytes(b"x" * 1_900_000)
     with pytest.raises(OutputError, match="the disk is full; make room and run the same command again"):
         build(spec)
-    assert not (small_disk / "out" / "manifest.json").exists()
+    assert not (disk / "out" / "manifest.json").exists()
     ballast.unlink()
     build(spec)
     assert verify(spec.output.path).problems == []
@@ -224,17 +218,8 @@ def test_a_full_disk_is_told_and_the_build_goes_on_once_there_is_room(make_spec,
 @pytest.fixture
 def bucket():
     """A bucket on a real S3 server on this machine, as a URI."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "hush"}
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
-    client.create_bucket(Bucket="data")
-    yield f"s3://key:hush@data/{{}}?endpoint_override={host}:{port}&scheme=http&region=us-east-1", client
-    server.stop()
+    with s3_bucket("hush") as made:
+        yield made
 
 
 def test_source_and_output_on_an_object_store(make_spec, source, bucket):

@@ -10,6 +10,7 @@ from flows.build import build
 from flows.progress import Silent, listening
 from pipelines.verify import verify
 from schemas.errors import OutputError
+from tests.machine import small_disk
 
 pytestmark = [pytest.mark.usefixtures("engine"), pytest.mark.slow]
 GENERATOR = {"name": "smote", "actors": 2, "chunk_rows": 40}
@@ -17,14 +18,9 @@ GENERATOR = {"name": "smote", "actors": 2, "chunk_rows": 40}
 
 @pytest.fixture
 def disk(tmp_path):
-    """A file system of its own of 4 MB, where the machine lets us mount one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", place], capture_output=True)
-    if mounted.returncode:
-        pytest.skip("may not mount a tmpfs here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    """A file system of its own of 4 MB."""
+    with small_disk(tmp_path / "disk", "4m") as place:
+        yield place
 
 
 class Spoiler(Silent):

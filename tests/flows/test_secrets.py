@@ -12,6 +12,7 @@ from generators.tabular.smote import SMOTE
 from schemas.errors import MakeweightError, SpecError
 from schemas.secrets import all_redacted
 from schemas.spec import Spec, parse
+from tests.machine import s3_bucket
 
 HUSH = "hush-hush"
 
@@ -28,18 +29,9 @@ class Keyed(SMOTE):
 @pytest.fixture
 def bucket(source):
     """A bucket with the source on a real S3 server on this machine; yields its URI and a client."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": HUSH}
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
-    client.create_bucket(Bucket="data")
-    client.put_object(Bucket="data", Key="payments.csv", Body=source.read_bytes())
-    yield f"s3://key:{HUSH}@data/{{}}?endpoint_override={host}:{port}&scheme=http&region=us-east-1", client
-    server.stop()
+    with s3_bucket(HUSH) as (uri, client):
+        client.put_object(Bucket="data", Key="payments.csv", Body=source.read_bytes())
+        yield uri, client
 
 
 NEWEST = {

@@ -18,6 +18,7 @@ from pipelines.storage import Folder
 from pipelines.workspace import Workspace
 from schemas.errors import OutputError
 from tests.conftest import ROOT
+from tests.machine import s3_bucket
 
 HOLD = """
 import sys, time
@@ -130,18 +131,8 @@ def test_a_record_that_is_none_of_ours_holds_nothing(place):
 @pytest.fixture
 def bucket():
     """An output on a real S3 server on this machine."""
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "hush"}
-    client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
-    client.create_bucket(Bucket="data")
-    uri = f"s3://key:hush@data/out?endpoint_override={host}:{port}&scheme=http&region=us-east-1"
-    yield Workspace(Folder(uri), "key")
-    server.stop()
+    with s3_bucket("hush") as (uri, _):
+        yield Workspace(Folder(uri.format("out")), "key")
 
 
 def test_on_an_object_store_too_the_second_is_refused(bucket):

@@ -17,7 +17,7 @@ from pydantic import Field
 
 from generators import base
 from pipelines.boxes import NOTHING, contents, read_contents
-from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.image.pixels import sound_pixels
 from schemas.errors import Fault, SpecError
 from schemas.plan import Plan
@@ -67,7 +67,7 @@ class Boxes:
         }
         if self._contents is not None:
             faults |= _recount(contents(objects), table.column(self._contents).combine_chunks())
-        return _verdict(faults, len(objects))
+        return first_faults(len(objects), faults.items())
 
     def save(self, path: Path) -> None:
         """Write nothing."""
@@ -95,14 +95,3 @@ def _recount(found: pa.Array, promised: pa.Array) -> dict[str, Mask]:
         "lost a box": np.array([bool(Counter(wanted) - Counter(held)) for held, wanted in pairs], np.bool_),
         "other boxes than asked for": np.array([held != wanted for held, wanted in pairs], np.bool_),
     }
-
-
-def _verdict(faults: dict[str, Mask], count: int) -> Verdict:
-    """Return the verdict, each row counted under its first fault."""
-    keep, details = np.ones(count, np.bool_), {}
-    for detail, broken in faults.items():
-        rows = int(np.count_nonzero(keep & broken))
-        if rows:
-            details[detail] = rows
-            keep &= ~broken
-    return Verdict(keep, details)

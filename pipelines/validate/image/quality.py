@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.image.pixels import pixels_of
 from pipelines.validate.image.usual import Learner, Usual, measure
 from schemas.plan import Plan
@@ -57,13 +57,7 @@ class ImageQuality:
 
     def check(self, batch: Batch) -> Verdict:
         """Refuse images that are not as real ones are, with the first thing that is wrong as the detail."""
-        keep, details = np.ones(batch.table.num_rows, np.bool_), {}
-        for detail, broken in self._rules(batch):
-            count = int(np.count_nonzero(keep & broken))
-            if count:
-                details[detail] = count
-                keep &= ~broken
-        return Verdict(keep, details)
+        return first_faults(batch.table.num_rows, self._rules(batch))
 
     def save(self, path: Path) -> None:
         """Write usual.json."""

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
+from generators.classes import rank_in_class
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.classes import Classes, agreement, class_codes
 from pipelines.validate.sample import stratified_sample
@@ -134,7 +135,7 @@ def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categoric
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    held_out = _rank_in_class(target) % _HELD_OUT == _HELD_OUT - 1
+    held_out = rank_in_class(target) % _HELD_OUT == _HELD_OUT - 1
     classes = int(target.max()) + 1
     weight = (len(target) / (classes * np.bincount(target)))[target]
     trees = HistGradientBoostingClassifier(
@@ -157,12 +158,3 @@ def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categoric
 
 def _rounds(classes: int, most: int) -> int:
     return min(most, max(_FEWEST_ROUNDS, _MOST_TREES // classes))
-
-
-def _rank_in_class(target: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many rows of the same class come before each row."""
-    order = np.argsort(target, kind="stable")
-    sizes = np.bincount(target)
-    ranks = np.empty(len(target), np.int64)
-    ranks[order] = np.arange(len(target)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return ranks

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.tabular.constraints import Constraint, parse_constraint
 from schemas.arrow import arrow_type
 from schemas.errors import Fault, SpecError
@@ -72,13 +72,8 @@ class SchemaValidator:
         wrong = _wrong_type(batch.table, self._columns)
         if wrong:
             return Verdict(np.zeros(len(batch.table), np.bool_), {wrong: len(batch.table)})
-        keep, details = np.ones(len(batch.table), np.bool_), {}
-        for rule in self._rules:
-            broken = rule.broken(batch.table)
-            if broken is not None and (count := int(np.count_nonzero(keep & broken))):
-                details[rule.detail] = count
-                keep &= ~broken
-        return Verdict(keep, details)
+        found = ((rule.detail, rule.broken(batch.table)) for rule in self._rules)
+        return first_faults(len(batch.table), ((detail, broken) for detail, broken in found if broken is not None))
 
     def save(self, path: Path) -> None:
         """Write nothing: the plan holds all there is to know."""

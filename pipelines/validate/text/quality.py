@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from generators import base
-from pipelines.validate.base import Batch, Verdict
+from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.text.leftovers import LEFTOVERS
 from pipelines.validate.text.measures import Scripts
 from pipelines.validate.text.usual import Learner, Usual, measure
@@ -83,14 +83,8 @@ class TextQuality:
 
     def check(self, batch: Batch) -> Verdict:
         """Refuse texts that are not as real ones are, with the first thing that is wrong as the detail."""
-        keep, details = np.ones(batch.table.num_rows, np.bool_), {}
         texts = as_texts(batch.table.column(self._text))
-        for detail, broken in self._rules(texts) if texts else ():
-            count = int(np.count_nonzero(keep & broken))
-            if count:
-                details[detail] = count
-                keep &= ~broken
-        return Verdict(keep, details)
+        return first_faults(len(texts), self._rules(texts) if texts else ())
 
     def save(self, path: Path) -> None:
         """Write usual.json."""
