@@ -1,7 +1,7 @@
 """What the terminal shows: the plan, a live line for each class while it fills, the result. Knows no step's inside."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
@@ -11,8 +11,8 @@ from rich.text import Text
 from generators.base import TrainingProgress
 from pipelines.fill import StratumProgress
 from pipelines.image_notes import image_notes
-from schemas.manifest import BoxCounts, Manifest
-from schemas.plan import BoxTarget, Plan
+from schemas.manifest import Manifest
+from schemas.plan import BoxCounts, Plan
 
 PLAIN_SECONDS = 5.0
 """Without a terminal, a line for a class is written at most so often."""
@@ -32,14 +32,21 @@ def plan_notes(plan: Plan) -> list[str]:
     return notes
 
 
-def _box_table(plan: Plan, boxes: Mapping[str, BoxTarget]) -> Table:
-    table = Table(title=f"{plan.name}: {plan.profile.rows:,} images, boxes by class", title_justify="left")
+def _counts(title: str, headings: Sequence[str]) -> Table:
+    """Return an empty table of classes and counts."""
+    table = Table(title=title, title_justify="left")
     table.add_column("class")
-    for heading in ("real", "keep", "make", "planned", "target", "off"):
+    for heading in headings:
         table.add_column(heading, justify="right")
-    for name, one in list(boxes.items())[:SHOWN]:
-        numbers = (one.before, one.real, one.planned - one.real, one.planned, one.target)
-        table.add_row(Text(name), *(f"{rows:,}" for rows in numbers), _off(one.planned, one.target))
+    return table
+
+
+def _box_table(name: str, images: int, boxes: Mapping[str, BoxCounts], headings: Sequence[str]) -> Table:
+    """Return the boxes of each class; the headings are of those before, real, made, reached and asked for."""
+    table = _counts(f"{name}: {images:,} images, boxes by class", [*headings, "off"])
+    for class_, one in list(boxes.items())[:SHOWN]:
+        numbers = (one.before, one.real, one.made, one.reached, one.target)
+        table.add_row(Text(class_), *(f"{number:,}" for number in numbers), _off(one.reached, one.target))
     if len(boxes) > SHOWN:
         table.add_row(f"… and {len(boxes) - SHOWN:,} more", *[""] * 6)
     return table
@@ -52,11 +59,9 @@ def _off(reached: int, target: int) -> str:
 def plan_table(plan: Plan) -> Table:
     """Return the strata with the rows that each has, keeps, gets and ends with; of marked images, the boxes."""
     if plan.boxes:
-        return _box_table(plan, plan.boxes)
-    table = Table(title=f"{plan.name}: {plan.profile.rows:,} rows by {', '.join(plan.by)}", title_justify="left")
-    table.add_column("class")
-    for heading in ("real", "keep", "make", "target"):
-        table.add_column(heading, justify="right")
+        return _box_table(plan.name, plan.profile.rows, plan.boxes, ("real", "keep", "make", "planned", "target"))
+    title = f"{plan.name}: {plan.profile.rows:,} rows by {', '.join(plan.by)}"
+    table = _counts(title, ("real", "keep", "make", "target"))
     for stratum in plan.strata[:SHOWN]:
         numbers = (stratum.real, stratum.keep, stratum.make, stratum.target)
         table.add_row(Text(stratum.name), *(f"{rows:,}" for rows in numbers))
@@ -68,25 +73,12 @@ def plan_table(plan: Plan) -> Table:
     return table
 
 
-def _box_result(manifest: Manifest, boxes: Mapping[str, BoxCounts]) -> Table:
-    table = Table(title=f"{manifest.name}: {manifest.rows:,} images, boxes by class", title_justify="left")
-    table.add_column("class")
-    for heading in ("before", "real", "made", "reached", "target", "off"):
-        table.add_column(heading, justify="right")
-    for name, one in list(boxes.items())[:SHOWN]:
-        numbers = (one.before, one.real, one.made, one.reached, one.target)
-        table.add_row(Text(name), *(f"{number:,}" for number in numbers), _off(one.reached, one.target))
-    return table
-
-
 def result_table(manifest: Manifest) -> Table:
     """Return the counts before and after, with the acceptance rate of each class; of marked images, the boxes."""
     if manifest.boxes:
-        return _box_result(manifest, manifest.boxes)
-    table = Table(title=f"{manifest.name}: {manifest.rows:,} rows, exactly on target", title_justify="left")
-    table.add_column("class")
-    for heading in ("before", "real", "synthetic", "after", "accepted"):
-        table.add_column(heading, justify="right")
+        return _box_table(manifest.name, manifest.rows, manifest.boxes, ("before", "real", "made", "reached", "target"))
+    title = f"{manifest.name}: {manifest.rows:,} rows, exactly on target"
+    table = _counts(title, ("before", "real", "synthetic", "after", "accepted"))
     for name, counts in list(manifest.counts.items())[:SHOWN]:
         tried = manifest.attempts.get(name, 0)
         rate = f"{_rate(manifest.rejections.get(name, {}), tried):.0%}" if tried else ""

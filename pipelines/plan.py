@@ -27,13 +27,12 @@ from pipelines.registry import (
 from pipelines.stream import chunk_rows
 from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from schemas.errors import Fault, SourceError, SpecError
-from schemas.plan import BoxTarget, Plan, SourceProfile, Step, Stratum, Value
+from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec
 
 FIT_ROWS = {"image": 100_000}
 """Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
 _FEW = 8  # candidates that are made at least, where strata are many
-_PARTS = ("real", "keep", "target")
 ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
 
 
@@ -58,7 +57,7 @@ def make_plan(spec: Spec) -> Plan:
         shard_rows=spec.output.shard_rows or _shard_rows(profile),
         splits=spec.output.splits,
         spec_fingerprint=fingerprint_spec(spec),
-        boxes=_box_targets(spec, strata) if profile.objects else None,
+        boxes=_box_counts(spec, strata) if profile.objects else None,
         encoding=_encoding(spec, profile),
         key_env=spec.output.encryption_key_env,
     )
@@ -144,11 +143,17 @@ def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator
     ]
 
 
-def _box_targets(spec: Spec, strata: list[Stratum]) -> dict[str, BoxTarget]:
-    before, real, planned = (box_counts({s.name: getattr(s, part) for s in strata}) for part in _PARTS)
+def _box_counts(spec: Spec, strata: list[Stratum]) -> dict[str, BoxCounts]:
+    before, real, made = (box_counts({s.name: getattr(s, part) for s in strata}) for part in ("real", "keep", "make"))
     targets = compute_targets(before, spec.balance.target)
     return {
-        name: BoxTarget(before=before[name], target=targets[name], real=real[name], planned=planned[name])
+        name: BoxCounts(
+            before=before[name],
+            real=real[name],
+            made=made[name],
+            target=targets[name],
+            reached=real[name] + made[name],
+        )
         for name in before
     }
 

@@ -15,7 +15,7 @@ from pipelines.registry import generator_class
 from pipelines.storage import Folder, explained, is_uri
 from pipelines.workspace import HIDDEN, Workspace, library_versions
 from schemas.errors import OutputError
-from schemas.manifest import MANIFEST, BoxCounts, ClassCounts, Manifest, Shard
+from schemas.manifest import MANIFEST, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
 
 CARD, REPORT, DATA = "README.md", "report.html", "data"
@@ -44,7 +44,7 @@ def make_manifest(
         shards=list(shards),
         content_hash=content_hash,
         versions=library_versions(),
-        boxes=_box_counts(plan),
+        boxes=plan.boxes,  # made images hold just what their stratum says, which a validator sees to
         images=plan.profile.images,
         encryption_key_env=plan.key_env,
     )
@@ -56,22 +56,6 @@ def _shown_columns(plan: Plan) -> list[Column]:
         return plan.profile.columns
     hidden = {"minimum": None, "maximum": None, "categories": None}
     return [column.model_copy(update=hidden) for column in plan.profile.columns]
-
-
-def _box_counts(plan: Plan) -> dict[str, BoxCounts] | None:
-    """Return the boxes of each class; made images hold just what their stratum says, which a validator sees to."""
-    if plan.boxes is None:
-        return None
-    return {
-        name: BoxCounts(
-            before=boxes.before,
-            real=boxes.real,
-            made=boxes.planned - boxes.real,
-            target=boxes.target,
-            reached=boxes.planned,
-        )
-        for name, boxes in plan.boxes.items()
-    }
 
 
 def read_manifest(folder: Folder) -> Manifest | None:

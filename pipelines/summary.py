@@ -72,9 +72,9 @@ def _notes(plan: Plan) -> list[str]:
     if ids:
         notes.append(f"Taken for ids, so not modelled and made anew for synthetic rows: {', '.join(ids)}.")
     for name, boxes in (plan.boxes or {}).items():
-        if boxes.planned != boxes.target:
+        if boxes.reached != boxes.target:
             notes.append(
-                f"Boxes of {name!r}: {boxes.planned:,} of {boxes.target:,}; whole images allow no plan that is nearer."
+                f"Boxes of {name!r}: {boxes.reached:,} of {boxes.target:,}; no nearer plan of whole images was found."
             )
     if plan.profile.rows > plan.fit_rows:
         notes.append(f"The model was fitted on {plan.fit_rows:,} rows at most (generator.fit_rows).")

@@ -1,6 +1,6 @@
 """The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
 
-from schemas.plan import Column, ImageProfile, Noun
+from schemas.plan import BoxCounts, Column, ImageProfile, Noun
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -12,16 +12,6 @@ class ClassCounts(Noun):
     real: int
     synthetic: int
     target: int
-
-
-class BoxCounts(Noun):
-    """Boxes of one class: in the source, in the real images that were kept, in made ones, asked for, and reached."""
-
-    before: int
-    real: int
-    made: int
-    target: int
-    reached: int
 
 
 class Shard(Noun):

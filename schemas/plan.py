@@ -46,8 +46,8 @@ class ImageProfile(Noun):
     """The images of a source, and what they become.
 
     `modes`, `formats` and `sizes` (`width x height`, the most frequent ones) count images as they were found; `least`
-    and `most` are the extremes of width and height. `turned` by their EXIF data, `animated`, `unreadable` and
-    `unannotated` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
+    and `most` are the extremes of width and height. `turned` by their EXIF data, `animated` and
+    `unreadable` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
     written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found.
     """
@@ -60,7 +60,6 @@ class ImageProfile(Noun):
     turned: int = 0
     animated: int = 0
     unreadable: int = 0
-    unannotated: int = 0
     faulty_boxes: int = 0
     examples: dict[str, str] = {}
     mode: Literal["RGB", "L"] = "RGB"
@@ -151,13 +150,14 @@ class Stratum(Noun):
         return self.target - self.keep
 
 
-class BoxTarget(Noun):
-    """Boxes of one class: in the source, asked for, and in the images that the plan ends with."""
+class BoxCounts(Noun):
+    """Boxes of one class: in the source, in the real images that are kept, in made ones, asked for, and reached."""
 
     before: int
-    target: int
     real: int
-    planned: int
+    made: int
+    target: int
+    reached: int
 
 
 class Step(Noun):
@@ -170,7 +170,7 @@ class Step(Noun):
 class Plan(Noun):
     """Everything that decides which rows a build publishes.
 
-    `boxes` holds the targets of marked images, whose strata are what an image holds; `encoding` says how made images
+    `boxes` counts those of marked images, whose strata are what an image holds; `encoding` says how made images
     are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
     """
 
@@ -187,7 +187,7 @@ class Plan(Noun):
     shard_rows: int
     splits: dict[str, float]
     spec_fingerprint: str
-    boxes: dict[str, BoxTarget] | None = None
+    boxes: dict[str, BoxCounts] | None = None
     encoding: dict[str, str] | None = None
     key_env: str | None = None
 

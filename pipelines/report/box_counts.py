@@ -10,7 +10,8 @@ from markupsafe import Markup
 
 from pipelines.report.data import ReportData, Section, ends
 from pipelines.report.plots import counts_plot
-from schemas.manifest import BoxCounts, Manifest
+from schemas.manifest import Manifest
+from schemas.plan import BoxCounts
 
 NEAR = 0.05
 """A class within this share of its target counts as on target."""

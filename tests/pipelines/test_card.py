@@ -8,8 +8,8 @@ import yaml
 from pipelines.report import render_card
 from pipelines.report.card import size_category
 from pipelines.report.engine import markdown
-from schemas.manifest import BoxCounts, ClassCounts, Manifest, Shard
-from schemas.plan import Column
+from schemas.manifest import ClassCounts, Manifest, Shard
+from schemas.plan import BoxCounts, Column
 
 
 def make_manifest(**changes: Any) -> Manifest:

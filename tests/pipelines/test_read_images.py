@@ -232,7 +232,7 @@ def test_voc_gives_objects_and_what_an_image_holds(cells):
     assert table["objects"].type == OBJECTS
     assert table["objects"][4].as_py()[1] == {"bbox": [30.0, 20.0, 10.0, 10.0], "category": "spot"}
     plan = plan_of(cells, label="category")
-    assert {name: (one.before, one.target, one.planned) for name, one in plan.boxes.items()} == {
+    assert {name: (one.before, one.target, one.reached) for name, one in plan.boxes.items()} == {
         "cell": (9, 9, 13),
         "spot": (1, 9, 5),  # with a spot always comes a cell: neither can come nearer without the other going away
     }

@@ -29,8 +29,8 @@ from pipelines.report.pixels import apart, colourfulness, distances, measure
 from pipelines.report.thumbnails import TINY, shrink, thumbnail
 from pipelines.report.wording import NOTHING, signed
 from schemas.arrow import IMAGE, MASKED_OBJECTS, OBJECTS
-from schemas.manifest import BoxCounts, ClassCounts, Manifest, Shard
-from schemas.plan import Column
+from schemas.manifest import ClassCounts, Manifest, Shard
+from schemas.plan import BoxCounts, Column
 from tests.pipelines.test_report import Page
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
