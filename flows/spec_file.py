@@ -163,12 +163,12 @@ def _override(data: dict[str, Any], override: str) -> None:
 
 
 def _absolute(data: dict[str, Any], base: str) -> None:
-    """Make relative paths start at `base`: of source and output, and of files that parameters name."""
-    for part in ("source", "output"):
+    """Make relative paths start at `base`: of source, test and output, and of files that parameters name."""
+    for part, key in (("source", "path"), ("evaluate", "test"), ("output", "path")):
         section = data.get(part)
-        path = section.get("path") if isinstance(section, dict) else None
+        path = section.get(key) if isinstance(section, dict) else None
         if isinstance(path, str) and path and not is_uri(path):
-            data[part] = {**data[part], "path": os.path.join(base, os.path.expanduser(path))}
+            data[part] = {**data[part], key: os.path.join(base, os.path.expanduser(path))}
     for params in _all_params(data):
         for key in PATH_KEYS & set(params):
             inside = os.path.join(base, str(params[key]))

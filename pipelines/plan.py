@@ -196,7 +196,7 @@ def _refuse_unfit_images(plan: Plan) -> None:
 def fingerprint_spec(spec: Spec) -> str:
     """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
     data = spec.model_dump(mode="json")
-    del data["source"]["path"], data["output"]["path"], data["budget"]
+    del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     if data["output"].pop("encryption_key_env"):
         data["output"]["encrypted"] = True
     for key in ("actors", "cpus", "gpus", "deadline_seconds"):

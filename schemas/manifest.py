@@ -1,6 +1,7 @@
 """The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
 
-from schemas.plan import BoxCounts, Column, ImageProfile, Noun
+from schemas.base import Noun
+from schemas.plan import BoxCounts, Column, ImageProfile
 
 MANIFEST = "manifest.json"
 FORMAT = 1

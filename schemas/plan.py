@@ -6,16 +6,12 @@ plan, and the same plan gives the same rows.
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import Field
+
+from schemas.base import Noun
 
 Role = Literal["feature", "id", "constant", "text", "image", "objects"]
 Value = bool | int | float | str | None
-
-
-class Noun(BaseModel):
-    """A frozen, typed record that is written to disk as JSON."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Column(Noun):
@@ -61,7 +57,7 @@ class ImageProfile(Noun):
     animated: int = 0
     unreadable: int = 0
     faulty_boxes: int = 0
-    examples: dict[str, str] = {}
+    examples: dict[str, str] = Field({})
     mode: Literal["RGB", "L"] = "RGB"
     size: tuple[int, int] | None = None
     changed: int = 0

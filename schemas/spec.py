@@ -8,10 +8,8 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
     ValidationError,
@@ -19,23 +17,17 @@ from pydantic import (
     model_validator,
 )
 
+from schemas.base import Part, Place
 from schemas.errors import Fault, SpecError, nearest
-from schemas.secrets import all_redacted, refuse_redacted
+from schemas.evaluation import Evaluate
+from schemas.privacy import Privacy
+from schemas.secrets import all_redacted
 
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
 Modality = Literal["tabular", "text", "image"]
 SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
-
-
-class Part(BaseModel):
-    """A part of the spec: frozen, and with no key that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
-
-
-Place = Annotated[str, Field(min_length=1), AfterValidator(refuse_redacted)]
 Side = Annotated[int, Field(ge=1, le=16_384)]
 
 
@@ -178,7 +170,7 @@ class ValidatorChoice(Part):
     """One check that each candidate row must pass."""
 
     name: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field({}, description="The validator's own parameters.")
 
 
 class Budget(Part):
@@ -234,6 +226,10 @@ class Spec(Part):
         description="Checks in order, each a name or {name: {parameter: value}}; the modality's defaults if left out.",
     )
     budget: Budget = Budget()
+    privacy: Privacy | None = Field(None, description="What made rows may give away, at most; left out: not measured.")
+    evaluate: Evaluate | None = Field(
+        None, description="Whether the dataset helps a classifier, on real rows that the build never sees."
+    )
     output: Output
 
     @model_serializer(mode="wrap", when_used="json")

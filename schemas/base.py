@@ -1,0 +1,22 @@
+"""The two kinds of record: what a user writes, and what is handed on and kept. Knows no field of either."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from schemas.secrets import refuse_redacted
+
+Place = Annotated[str, Field(min_length=1), AfterValidator(refuse_redacted)]
+"""A path or a URI; one whose credentials were taken out where it was written down is refused."""
+
+
+class Part(BaseModel):
+    """A part of the spec: frozen, and with no key that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+class Noun(BaseModel):
+    """A frozen, typed record that is written to disk as JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
