@@ -5,6 +5,7 @@ not agree with it is not loaded.
 """
 
 import hashlib
+import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from generators.base import Generator, Trainable, Training, TrainingProgress
 from pipelines.draw import draw_evenly
 from pipelines.features import to_model
 from pipelines.ingest import RealRows
+from pipelines.privacy.held_out import learnt
 from pipelines.registry import make_generator, make_validators
 from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
@@ -35,6 +37,8 @@ def model_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
     profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
+    if plan.privacy:
+        parts.append({"held_out": plan.privacy.held_out})
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -69,7 +73,7 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training
     if folder.exists(RECORD):
         return
     generator = make_generator(plan.generator)
-    rows = draw_evenly(real.tables(), plan.fit_rows, derive_seed(plan.seed, "draw"))
+    rows = draw_evenly(learnt(real.tables(), plan), plan.fit_rows, derive_seed(plan.seed, "draw"))
     rows = _large_enough(rows, plan, generator.min_class_rows)
     seed = derive_seed(plan.seed, "fit", plan.generator.name)
     if isinstance(generator, Trainable):
@@ -99,6 +103,12 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
     with _checked(models.at(model_fingerprint(plan))) as path:
         generator.load(path, device)
         return generator, np.load(path / PARENTS)
+
+
+def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
+    """Return the source rows that the plan's generator was fitted on, by their positions."""
+    rows: NDArray[np.int64] = np.load(io.BytesIO(models.at(model_fingerprint(plan)).read(PARENTS)))
+    return rows
 
 
 def fit_validator(plan: Plan, number: int, real: RealRows, validators: Folder) -> None:

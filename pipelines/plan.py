@@ -15,6 +15,7 @@ from pipelines.boxes import box_counts, plan_images
 from pipelines.encryption import read_key
 from pipelines.features import modelled
 from pipelines.modality import find_modality, profile_images, profile_text
+from pipelines.privacy.asked import check_privacy
 from pipelines.read import profile_source
 from pipelines.registry import (
     generator_class,
@@ -42,6 +43,7 @@ def make_plan(spec: Spec) -> Plan:
     modality = find_modality(spec)
     generator = _generator(spec, modality)
     profile = _PROFILES[modality](spec.source, spec.by)
+    check_privacy(spec.privacy, profile)
     strata = _strata(spec, profile, generator_class(generator.name))
     plan = Plan(
         name=spec.name,
@@ -60,6 +62,7 @@ def make_plan(spec: Spec) -> Plan:
         boxes=_box_counts(spec, strata) if profile.objects else None,
         encoding=_encoding(spec, profile),
         key_env=spec.output.encryption_key_env,
+        privacy=spec.privacy,
     )
     make_validators(plan)
     _refuse_hopeless(plan)
@@ -197,6 +200,7 @@ def fingerprint_spec(spec: Spec) -> str:
     """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
     data = spec.model_dump(mode="json")
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
+    data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
     if data["output"].pop("encryption_key_env"):
         data["output"]["encrypted"] = True
     for key in ("actors", "cpus", "gpus", "deadline_seconds"):

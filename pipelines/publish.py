@@ -78,12 +78,13 @@ def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None
     if manifest is None:
         _refuse_foreign(place)
         return None
-    theirs = (manifest.spec_fingerprint, manifest.source_fingerprint)
-    if theirs == (plan.spec_fingerprint, plan.profile.fingerprint):
+    asked = manifest.privacy and manifest.privacy.asked  # its limits are no part of the fingerprint
+    theirs = (manifest.spec_fingerprint, asked)
+    if (theirs, manifest.source_fingerprint) == ((plan.spec_fingerprint, plan.privacy), plan.profile.fingerprint):
         return manifest
     if replace:
         return None
-    differs = "spec" if theirs[0] != plan.spec_fingerprint else "source"
+    differs = "spec" if theirs != (plan.spec_fingerprint, plan.privacy) else "source"
     raise OutputError(
         f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
         "give another output.path, or --replace to put this build in its place"

@@ -100,6 +100,10 @@ class GeneratorError(MakeweightError):
     """A generator failed on a request in a way that trying again does not mend."""
 
 
+class PrivacyError(MakeweightError):
+    """Made rows give away more of the real ones than the spec allows; they are not published."""
+
+
 class VerifyError(MakeweightError):
     """A published dataset does not agree with its manifest."""
 

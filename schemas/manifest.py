@@ -2,6 +2,7 @@
 
 from schemas.base import Noun
 from schemas.plan import BoxCounts, Column, ImageProfile
+from schemas.privacy import PrivacyFindings
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -55,6 +56,7 @@ class Manifest(Noun):
     boxes: dict[str, BoxCounts] | None = None
     encryption_key_env: str | None = None
     images: ImageProfile | None = None
+    privacy: PrivacyFindings | None = None
 
     @property
     def rows(self) -> int:

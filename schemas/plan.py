@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.base import Noun
+from schemas.privacy import Privacy
 
 Role = Literal["feature", "id", "constant", "text", "image", "objects"]
 Value = bool | int | float | str | None
@@ -168,6 +169,7 @@ class Plan(Noun):
 
     `boxes` counts those of marked images, whose strata are what an image holds; `encoding` says how made images
     are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
+    `privacy` says which real rows the model does not learn from, and what made rows may give away.
     """
 
     name: str
@@ -186,6 +188,7 @@ class Plan(Noun):
     boxes: dict[str, BoxCounts] | None = None
     encoding: dict[str, str] | None = None
     key_env: str | None = None
+    privacy: Privacy | None = None
 
     @property
     def by(self) -> list[str]:

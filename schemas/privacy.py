@@ -1,12 +1,59 @@
 """What made rows may give away of the real rows: the limits that a user sets, and what was found."""
 
+from typing import Literal
+
 from pydantic import Field
 
-from schemas.base import Part
+from schemas.base import Noun, Part
+
+FigureName = Literal[
+    "attack_auc", "attack_tpr", "closer", "copies", "singling_out", "k_anonymity", "l_diversity"
+]  # those of PrivacyLimits
 
 
 class PrivacyLimits(Part):
-    """What is measured may not go beyond these; a build that does is not published."""
+    """What is measured may not go beyond these; a build that does is not published. None: no limit."""
+
+    attack_auc: float | None = Field(
+        0.6,
+        ge=0.5,
+        le=1,
+        description="How well an attack may tell learnt rows from held-out ones: area under its ROC curve; 0.5 is a"
+        " guess.",
+    )
+    attack_tpr: float | None = Field(
+        0.1,
+        ge=0.01,
+        le=1,
+        description="Share of learnt rows that it may find while it is wrong about 1% of held-out ones; 0.01 is a"
+        " guess. Not measured with fewer than 99 held-out rows.",
+    )
+    closer: float | None = Field(
+        0.6,
+        ge=0.5,
+        le=1,
+        description="Share of made rows that may be closer to learnt rows than to held-out ones, were there as many of"
+        " either; 0.5 is chance.",
+    )
+    copies: float | None = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="Share of learnt rows that may be made again exactly, beyond that of held-out ones.",
+    )
+    singling_out: float | None = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of what only one learnt row has (a value, two values together, words of a text) that made"
+        " rows may have too, beyond that of held-out rows.",
+    )
+    k_anonymity: int | None = Field(
+        None, ge=1, description="Made rows that must agree in all quasi-identifiers, at least; 5 is usual."
+    )
+    l_diversity: int | None = Field(
+        None, ge=1, description="Values of each sensitive column that made rows which agree so must have, at least."
+    )
 
 
 class Privacy(Part):
@@ -21,3 +68,75 @@ class Privacy(Part):
     quasi_identifiers: list[str] = Field([], description="Columns by which somebody might be found: age, postcode.")
     sensitive: list[str] = Field([], description="Columns that nobody shall learn of somebody who is found.")
     limits: PrivacyLimits = PrivacyLimits()
+
+
+class Figure(Noun):
+    """One thing that was measured, and its limit.
+
+    `low` and `high` are the ends of its 95% interval; the value itself where it is counted, not estimated. A limit is
+    broken when all of the interval lies beyond it, so that chance alone stops no build.
+    """
+
+    name: FigureName
+    value: float
+    low: float
+    high: float
+    limit: float | None = None
+
+    @property
+    def counted(self) -> bool:
+        """Whether it is a number that may not be too small, rather than a share that may not be too large."""
+        return self.name in ("k_anonymity", "l_diversity")
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps to its limit."""
+        if self.limit is None:
+            return True
+        return self.value >= self.limit if self.counted else self.low <= self.limit
+
+
+class ClassPrivacy(Noun):
+    """One class: how many rows of each kind were compared, and what was found by each measure."""
+
+    learnt: int
+    held_out: int
+    made: int
+    attack_auc: float
+    closer: float
+    copies: float
+    attack_tpr: float | None = None
+    singling_out: float | None = None
+
+
+class Closeness(Noun):
+    """How far made rows are from the closest learnt and the closest held-out row, at some quantiles."""
+
+    quantiles: list[float]
+    learnt: list[float]
+    held_out: list[float]
+
+
+class Groups(Noun):
+    """Made rows by their quasi-identifiers: how many groups, and rows in groups that are smaller than the limits."""
+
+    groups: int
+    below_k: int
+    below_l: int
+    rows: int
+
+
+class PrivacyFindings(Noun):
+    """What made rows give away, by the measures of `asked`; `notes` say what could not be measured."""
+
+    asked: Privacy
+    figures: list[Figure] = Field([])
+    classes: dict[str, ClassPrivacy] = Field({})
+    closeness: Closeness | None = None
+    groups: Groups | None = None
+    notes: list[str] = Field([])
+
+    @property
+    def broken(self) -> list[Figure]:
+        """The figures beyond their limits."""
+        return [figure for figure in self.figures if not figure.holds]

@@ -1,0 +1,28 @@
+"""The privacy gate as a step of a build: measures what made rows give away, and stops what gives too much away."""
+
+from flows.step import step
+from pipelines import actors
+from pipelines.ingest import RealRows
+from pipelines.privacy.anonymity import measure_groups
+from pipelines.privacy.gate import load_findings, put_together, refuse_breach, save_findings
+from pipelines.privacy.measure import measure_class
+from pipelines.privacy.sides import draw_sides
+from pipelines.workspace import Workspace
+from schemas.plan import Plan
+from schemas.privacy import PrivacyFindings
+
+
+@step
+def privacy_task(plan: Plan, place: Workspace, real: RealRows) -> PrivacyFindings:
+    """Measure what made rows give away; raises PrivacyError if that is more than the spec allows.
+
+    What was measured is kept, so that the same build is stopped again at once.
+    """
+    found = load_findings(plan, place)
+    if found is None:
+        names = actors.run(draw_sides, plan, real, place)
+        classes = list(actors.run_all(measure_class, ((plan, place, name) for name in names)))
+        found = put_together(plan, classes, actors.run(measure_groups, plan, place))
+        save_findings(found, place)
+    refuse_breach(plan, found)
+    return found
