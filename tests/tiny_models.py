@@ -140,3 +140,14 @@ def _saved(*parts) -> str:
     for part in parts:
         part.save_pretrained(folder)
     return folder
+
+
+@cache
+def tiny_vision() -> str:
+    """Return the folder of a ResNet of two layers that takes images of 32x32 pixels."""
+    import torch
+    from transformers import ResNetConfig, ResNetModel, ViTImageProcessorPil
+
+    torch.manual_seed(6)
+    model = ResNetModel(ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1]))
+    return _saved(model, ViTImageProcessorPil(size={"height": 32, "width": 32}))

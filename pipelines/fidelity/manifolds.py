@@ -1,0 +1,40 @@
+"""Whether made points lie where real ones do, and whether they are everywhere that real ones are. Knows points alone.
+
+Each set's manifold is the union of balls around its points that reach to the k-th nearest point of the same set
+(Kynkäänniemi et al. 2019, arXiv:1904.06991: precision and recall; Naeem et al. 2020, arXiv:2002.09797: density and
+coverage, which bear outliers better).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+NEAREST = 5
+
+
+def manifold_figures(real: Floats, made: Floats, nearest: int = NEAREST) -> dict[str, float]:
+    """Return precision, recall, density and coverage of points (rows, features); both sets have more than `nearest`.
+
+    All are 1 at best (density may be more): precision is the share of made points in the real manifold, recall the
+    share of real points in the made one, density in how many real balls a made point lies, over `nearest`, and
+    coverage the share of real balls that hold a made point.
+    """
+    from sklearn.metrics import pairwise_distances
+
+    apart = pairwise_distances(real, made)
+    in_real = apart <= _reach(real, nearest)[:, None]
+    in_made = apart <= _reach(made, nearest)[None, :]
+    return {
+        "Precision": float(in_real.any(axis=0).mean()),
+        "Recall": float(in_made.any(axis=1).mean()),
+        "Density": float(in_real.sum(axis=0).mean() / nearest),
+        "Coverage": float(in_real.any(axis=1).mean()),
+    }
+
+
+def _reach(points: Floats, nearest: int) -> Floats:
+    """Return each point's distance to its k-th nearest other point."""
+    from sklearn.neighbors import NearestNeighbors
+
+    distances, _ = NearestNeighbors(n_neighbors=nearest).fit(points).kneighbors()
+    return np.asarray(distances[:, -1], np.float64)
