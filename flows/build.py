@@ -8,13 +8,23 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar, cast
 
-from prefect import flow, task
+from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
+from flows.privacy import privacy_task
 from flows.progress import listener
 from flows.server import SILENT
+from flows.step import step
+from flows.utility import (
+    Asked,
+    asked,
+    evaluated,
+    forget_evaluation,
+    gather_held_out_task,
+    keep_evaluation_task,
+    measure_task,
+)
 from pipelines import actors
 from pipelines.encryption import read_key
 from pipelines.fill import FillResult, StratumProgress, fill
@@ -25,36 +35,19 @@ from pipelines.layout import make_layout
 from pipelines.lock import Hold, one_writer
 from pipelines.plan import make_plan
 from pipelines.pool import open_pool
-from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish
+from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish, publishing_folder
 from pipelines.registry import make_validators
 from pipelines.report import render_card
-from pipelines.storage import is_uri
+from pipelines.storage import Folder, is_uri
 from pipelines.summary import summarise
 from pipelines.validate.base import Novelty, Sketching
 from pipelines.workspace import Workspace, workspace
 from pipelines.write import content_hash, write_group
 from schemas.arrow import dataset_schema
-from schemas.errors import MakeweightError
+from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest, Shard
 from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Source, Spec
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _worth_retrying(_task: Any, _run: Any, state: Any) -> bool:
-    """Retry what may pass (a lost node, a network), not what was explained to the user."""
-    return not isinstance(state.result(raise_on_failure=False), MakeweightError)
-
-
-def step(function: Callable[P, R]) -> Callable[P, R]:
-    """Make a Prefect task of a function: retried, but not when its failure was explained to the user."""
-    name = function.__name__.removesuffix("_task")
-    made = task(name=name, retries=2, retry_delay_seconds=5, retry_condition_fn=_worth_retrying, persist_result=False)(
-        function
-    )
-    return cast(Callable[P, R], made)
 
 
 @dataclass
@@ -88,36 +81,55 @@ def planned(plan: Plan) -> Iterator[None]:
         _plans.remove(plan)
 
 
+def plan_at_hand() -> Plan | None:
+    """Return the plan that builds go by here, if one was made already."""
+    return _plans[-1] if _plans else None
+
+
 @flow(name="makeweight-build", persist_result=False, validate_parameters=False)
 def build(spec: Spec, replace: bool = False) -> Manifest:
     """Build the dataset that the spec asks for, publish it, and return its manifest.
 
-    A build that is complete already is returned as it is. `replace` puts this build in the place of another one, once
-    it is complete. Raises OutputError while another build writes the same output.
+    A build that is complete already is returned as it is; if the spec asks for an evaluation, once there is one.
+    `replace` puts this build in the place of another one, once it is complete. Raises OutputError while another build
+    writes the same output.
     """
     clock = Clock()
-    plan = _plans[-1] if _plans else None
+    plan = plan_at_hand()
     if plan is None:
         with clock.step("plan"):
             plan = plan_task(spec)
-    place = workspace(spec.output.path, plan)
+    place, wanted = workspace(spec.output.path, plan), asked(spec, plan)
     done = check_output(plan, place, replace)
-    if done and not place.work.exists():
+    if done and not place.work.exists() and evaluated(wanted, place, done):
         return done
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
         if done:
             place.work.remove()  # it was killed after it had published
-            return done
+            if evaluated(wanted, place, done):
+                return done
         place.sweep()
         with actors.cluster(spec.generator):
-            manifest = _steps(spec, plan, place, clock, hold)
+            manifest = done or _steps(spec, plan, place, clock, hold, wanted)
+            if done and wanted:
+                keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output))
     with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
         announce(place, manifest)
     return manifest
 
 
-def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold) -> Manifest:
+def _measured(
+    wanted: Asked, plan: Plan, place: Workspace, clock: Clock, manifest: Manifest, dataset: Folder
+) -> Evaluation:
+    with clock.step("evaluate"):
+        return measure_task(wanted, plan, place, manifest, dataset)
+
+
+def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, wanted: Asked | None = None) -> Manifest:
+    if wanted:
+        with clock.step("held-out rows"):  # what is wrong with them is told before the work, not after it
+            gather_held_out_task(wanted, plan, place)
     with clock.step("ingest"):
         real = ingest_task(spec.source, plan, place)
     with clock.step("fit"):
@@ -125,11 +137,21 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold) -
     with clock.step("fill"):
         strata = fill_task(plan, place, spec.generator)
     hold.check()
+    privacy = None
+    if plan.privacy:
+        with clock.step("privacy"):
+            privacy = privacy_task(plan, place, real)
+    forget_evaluation(place, wanted)
     with clock.step("write"):
-        manifest = write_task(plan, place, real, strata)
+        manifest = write_task(plan, place, real, strata).model_copy(update={"privacy": privacy})
+    hold.check()
+    dataset = publishing_folder(place)
+    evaluation = _measured(wanted, plan, place, clock, manifest, dataset) if wanted else None
     hold.check()
     with clock.step("report"):
-        publish_task(plan, place, real, manifest, clock.seconds)
+        publish_task(plan, place, real, manifest, clock.seconds, evaluation)
+        if evaluation:
+            keep_evaluation_task(place, manifest, evaluation)
     return manifest
 
 
@@ -209,9 +231,16 @@ def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[Stratu
 
 
 @step
-def publish_task(plan: Plan, place: Workspace, real: RealRows, manifest: Manifest, seconds: dict[str, float]) -> None:
+def publish_task(
+    plan: Plan,
+    place: Workspace,
+    real: RealRows,
+    manifest: Manifest,
+    seconds: dict[str, float],
+    evaluation: Evaluation | None = None,
+) -> None:
     """Render the card and the report, and make the dataset visible; then drop what is not needed any more."""
-    page = actors.run(summarise, plan, manifest, real, place, seconds)
+    page = actors.run(summarise, plan, manifest, real, place, seconds, evaluation)
     publish(place, manifest, render_card(manifest), page)
     place.work.remove()
     if plan.key_env:

@@ -1,4 +1,4 @@
-"""The command line: plan, build, verify. Turns every explained failure into one plain message and its exit code.
+"""The command line: plan, build, evaluate, verify. Turns an explained failure into one plain message and exit code.
 
 Imports what a command needs when it runs, so that `plan` answers at once.
 """
@@ -63,11 +63,10 @@ def build(
     with _explained(json_):
         asked, made = _plan(spec, set_)
         out = Console(stderr=json_)
-        from flows.display import result_table
+        from flows.display import result_notes, result_table
 
         _show_plan(out, made)
-        for name, value in QUIET.items():
-            os.environ.setdefault(name, value)
+        _be_quiet()
         from flows.build import build as build_flow
         from flows.build import planned
         from flows.progress import listening
@@ -81,10 +80,51 @@ def build(
             _print_json(manifest.model_dump(mode="json"))
             return
         out.print(result_table(manifest))
+        for note in result_notes(manifest):
+            out.print(note, markup=False, highlight=False, soft_wrap=True)
         dataset = Folder(asked.output.path)
+        if asked.evaluate:
+            from flows.utility import kept_evaluation
+
+            out.print(kept_evaluation(dataset).utility.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
         report = dataset.at(REPORT).shown
         told = f"dataset  {dataset.shown}\nreport   {report}\ncheck    makeweight verify {dataset.shown}"
         out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    spec: SpecPath,
+    test: Annotated[str | None, typer.Option(help="Real rows that the build never sees; else the spec's.")] = None,
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    json_: Json = False,
+) -> None:
+    """Say whether the dataset helps a classifier more than cheaper remedies do; it is built first, if need be."""
+    with _explained(json_):
+        asked, made = _plan(spec, [*set_, *_test_override(test)])
+        out = Console(stderr=json_)
+        _be_quiet()
+        from flows.build import planned
+        from flows.display import fidelity_table, utility_table
+        from flows.evaluate import evaluate as evaluate_flow
+        from flows.progress import listening
+        from flows.server import server_explained
+        from flows.utility import EVALUATION_PAGE
+        from pipelines.storage import Folder
+
+        with _display(out) as display, listening(display), planned(made), server_explained():
+            evaluation = evaluate_flow(asked, replace)
+        if json_:
+            _print_json(evaluation.model_dump(mode="json"))
+            return
+        utility = evaluation.utility
+        out.print(utility_table(made.name, utility))
+        if evaluation.fidelity:
+            out.print(fidelity_table(made.name, evaluation.fidelity))
+        page = f"report   {Folder(asked.output.path).at(EVALUATION_PAGE).shown}"
+        told = [utility.verdict.sentence, *(f"note     {note}" for note in utility.notes), page]
+        out.print("\n".join(told), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -105,6 +145,21 @@ def verify(
             if not json_:
                 print("\n".join(found.problems), file=sys.stderr)
             raise typer.Exit(1)
+
+
+def _test_override(test: str | None) -> list[str]:
+    """Return `--test` as an override of the spec; unlike paths in the spec it starts where the command runs."""
+    if test is None:
+        return []
+    from pipelines.storage import is_uri
+
+    path = test if is_uri(test) else os.path.abspath(os.path.expanduser(test))
+    return [f"evaluate.test={json.dumps(path)}"]
+
+
+def _be_quiet() -> None:
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
 
 
 def _show_plan(console: Console, made: "Plan") -> None:

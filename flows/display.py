@@ -9,8 +9,14 @@ from rich.table import Table
 from rich.text import Text
 
 from generators.base import TrainingProgress
+from pipelines.evaluate.wording import TITLES, WORDS
+from pipelines.fidelity.wording import MEANING, told
 from pipelines.fill import StratumProgress
 from pipelines.image_notes import image_notes
+from pipelines.privacy.held_out import expected, holds_out
+from pipelines.privacy.wording import summary
+from schemas.evaluation import BUILD, Interval, Utility
+from schemas.fidelity import Fidelity
 from schemas.manifest import Manifest
 from schemas.plan import BoxCounts, Plan
 
@@ -29,7 +35,24 @@ def plan_notes(plan: Plan) -> list[str]:
             f"{sum(s.keep for s in plan.strata):,} real images stay, {sum(s.make for s in plan.strata):,} are made of"
             f" them, up to {made:,.0f} of one (balance.max_copies limits that)."
         )
+    if plan.privacy:
+        notes.append(_held_out(plan))
     return notes
+
+
+def _held_out(plan: Plan) -> str:
+    """Say how many rows the model does not learn from."""
+    classes = sum(holds_out(plan, stratum) for stratum in plan.strata)
+    if not classes:
+        return "privacy: no class has enough real rows to hold some out, so what made rows give away is not measured."
+    small = len(plan.strata) - classes
+    few = f"; {small:,} class(es) have too few rows for that, and are not measured" if small else ""
+    return f"privacy: the model does not learn from some {expected(plan):,} real rows of {classes:,} class(es){few}."
+
+
+def result_notes(manifest: Manifest) -> list[str]:
+    """Return what else there is to say of a built dataset, in sentences."""
+    return summary(manifest.privacy) if manifest.privacy else []
 
 
 def _counts(title: str, headings: Sequence[str]) -> Table:
@@ -86,6 +109,48 @@ def result_table(manifest: Manifest) -> Table:
         table.add_row(Text(name), *(f"{number:,}" for number in rows), rate)
     if len(manifest.counts) > SHOWN:
         table.add_row(f"… and {len(manifest.counts) - SHOWN:,} more", "", "", "", "", "")
+    return table
+
+
+def utility_table(name: str, utility: Utility) -> Table:
+    """Return what classifiers do after each remedy, the mean over them, each figure above its 95% interval."""
+    rows = {side: sum(counts.values()) for side, counts in utility.rows.items()}
+    table = Table(title=f"{name}: on {rows['test']:,} real held-out rows", title_justify="left")
+    table.add_column("learned from")
+    for heading in WORDS.values():
+        table.add_column(heading, justify="right", width=9)
+    table.add_column("this build gains", justify="right", width=11)
+    gains = {one.remedy: one.gain for one in utility.differences}
+    for one in utility.figures:
+        if one.classifier is None:
+            figures = [_figure(getattr(one, measure)) for measure in WORDS]
+            gain = _figure(gains[one.remedy], sign="+") if one.remedy in gains else ""
+            table.add_row(TITLES[one.remedy], *figures, gain, style="bold" if one.remedy == BUILD else None)
+    return table
+
+
+def _figure(one: Interval, sign: str = "") -> str:
+    """Return a figure, and below it the ends of its interval, without zeros before the point to keep it narrow."""
+    ends = [] if one.low is None or one.high is None else [f"{end:{sign}.3f}" for end in (one.low, one.high)]
+    short = " ".join(end.replace("0.", ".", 1) if abs(float(end)) < 1 else end for end in ends)
+    return f"{one.mean:{sign}.3f}" + (f"\n[dim]{short}[/]" if short else "")
+
+
+def fidelity_table(name: str, fidelity: Fidelity) -> Table:
+    """Return the figures of all classes together, and how surely made rows of each class are told from real ones."""
+    table = Table(title=f"{name}: {fidelity.origin} rows beside real ones in their place", title_justify="left")
+    table.add_column("figure")
+    table.add_column(fidelity.origin, justify="right")
+    table.add_column("real", justify="right")
+    table.add_column("says")
+    for group in fidelity.groups:
+        for one in group.overall() if group.kind != "columns" else []:
+            table.add_row(one.name, told(one.made), told(one.real), MEANING.get(one.name, ""))
+    found = sorted((one for one in fidelity.detectors if one.auc is not None), key=lambda one: -(one.auc or 0))
+    for detector in found[:SHOWN]:
+        tells = ", ".join(list(detector.tells)[:3])
+        says = f"given away by {tells}" if tells else "0.5: cannot be told apart"
+        table.add_row(Text(f"detector AUC, class {detector.stratum}"), told(detector.auc), told(0.5), Text(says))
     return table
 
 

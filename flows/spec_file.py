@@ -16,7 +16,7 @@ from schemas.spec import Spec, parse
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_DIGITS = 40
-PATH_KEYS = {"file", "examples", "model", "back", "lora"}
+PATH_KEYS = {"file", "examples", "model", "back", "lora", "image_model", "language_model"}
 """Parameters of generators and validators that may hold a path."""
 
 
@@ -170,16 +170,17 @@ def _absolute(data: dict[str, Any], base: str) -> None:
         if isinstance(path, str) and path and not is_uri(path):
             data[part] = {**data[part], key: os.path.join(base, os.path.expanduser(path))}
     for params in _all_params(data):
-        for key in PATH_KEYS & set(params):
+        for key in PATH_KEYS & {name for name, value in params.items() if isinstance(value, str)}:
             inside = os.path.join(base, str(params[key]))
             if os.path.exists(inside):  # else it may name a model on a hub
                 params[key] = inside
 
 
 def _all_params(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of the generator and of each validator."""
-    generator, steps = data.get("generator"), data.get("validate")
+    """Yield the parameters of the generator, of each validator, and of what is measured."""
+    generator, evaluation, steps = data.get("generator"), data.get("evaluate"), data.get("validate")
     found = [generator.get("params")] if isinstance(generator, dict) else []
+    found += [evaluation.get("fidelity")] if isinstance(evaluation, dict) else []
     for step in steps if isinstance(steps, list) else []:
         found += step.values() if isinstance(step, dict) else []
     yield from (params for params in found if isinstance(params, dict))

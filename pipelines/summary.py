@@ -16,13 +16,21 @@ from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
 from schemas.arrow import STRATUM, source_schema
+from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 
 SHOWN_ROWS, SHOWN_IMAGES = 20_000, 1_000
 
 
-def summarise(plan: Plan, manifest: Manifest, real: RealRows, place: Workspace, timings: dict[str, float]) -> str:
+def summarise(
+    plan: Plan,
+    manifest: Manifest,
+    real: RealRows,
+    place: Workspace,
+    timings: dict[str, float],
+    evaluation: Evaluation | None = None,
+) -> str:
     """Return the report as one HTML page."""
     filled = load_filled(place.filled) or FillResult([], [])
     seed = derive_seed(plan.seed, "report")
@@ -39,6 +47,7 @@ def summarise(plan: Plan, manifest: Manifest, real: RealRows, place: Workspace, 
         rejected=pa.concat_tables([refused.empty_table(), *([] if plan.key_env else _rejected(place.staged, refused))]),
         timings=timings,
         notes=_notes(plan),
+        evaluation=evaluation,
     )
     return render_report(data)
 

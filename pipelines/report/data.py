@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.arrow import STRATUM
+from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Role
 
@@ -22,7 +23,7 @@ class ReportData:
 
     `real` and `synthetic` hold up to some ten thousand rows each, drawn evenly, with the source's columns and
     `_stratum`; `rejected` holds a few candidates with `_reason` besides. `timings` are seconds by step, in order;
-    `notes` are plain sentences.
+    `notes` are plain sentences. `evaluation` is there where the spec asks for one.
     """
 
     manifest: Manifest
@@ -31,6 +32,7 @@ class ReportData:
     rejected: pa.Table
     timings: dict[str, float]
     notes: list[str]
+    evaluation: Evaluation | None = None
 
 
 @dataclass(frozen=True)

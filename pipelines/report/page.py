@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 from pipelines.report.box_counts import box_section
 from pipelines.report.data import ReportData, Section
+from pipelines.report.detector import detector_section
 from pipelines.report.engine import environment
 from pipelines.report.fidelity import association_section, distribution_section
+from pipelines.report.fidelity_figures import KIND_SECTIONS, fidelity_sections
 from pipelines.report.image_figures import image_figure_section
 from pipelines.report.images import image_section, rejected_image_section
 from pipelines.report.overview import (
@@ -16,12 +18,19 @@ from pipelines.report.overview import (
     rejection_section,
     timing_section,
 )
+from pipelines.report.privacy import privacy_section
 from pipelines.report.samples import rejected_section, sample_section
 from pipelines.report.text import text_sample_section, text_section
+from pipelines.report.utility import utility_section, utility_sections
+from schemas.evaluation import Evaluation
+from schemas.manifest import Manifest
 
 SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
     class_section,
     box_section,
+    utility_section,
+    detector_section,
+    *KIND_SECTIONS,
     rejection_section,
     distribution_section,
     association_section,
@@ -32,6 +41,7 @@ SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
     image_figure_section,
     rejected_section,
     rejected_image_section,
+    privacy_section,
     timing_section,
     provenance_section,
     note_section,
@@ -43,4 +53,11 @@ def render_report(data: ReportData) -> str:
     """Return the whole page. Every value from the data is escaped; the same `data` gives the same text."""
     sections = [section for make in SECTIONS if (section := make(data))]
     page = environment().get_template("report.html")
-    return page.render(headline=headline(data.manifest), sections=sections)
+    return page.render(headline=headline(data.manifest), sections=sections, kind="report")
+
+
+def render_evaluation(manifest: Manifest, evaluation: Evaluation) -> str:
+    """Return the page of an evaluation alone, as `render_report` does."""
+    sections = [*utility_sections(evaluation), *fidelity_sections(evaluation)]
+    page = environment().get_template("report.html")
+    return page.render(headline=headline(manifest), sections=sections, kind="evaluation")

@@ -1,0 +1,29 @@
+"""The evaluation: whether the dataset helps a classifier, on real rows that the build never saw."""
+
+from prefect import flow
+
+from flows.build import build, plan_at_hand, planned
+from flows.utility import asked, read_evaluation
+from pipelines.plan import make_plan
+from pipelines.storage import Folder
+from schemas.errors import Fault, MakeweightError, SpecError
+from schemas.evaluation import Evaluation
+from schemas.spec import Spec
+
+
+@flow(name="makeweight-evaluate", persist_result=False, validate_parameters=False)
+def evaluate(spec: Spec, replace: bool = False) -> Evaluation:
+    """Return how the dataset compares with cheaper remedies; it is built first, where it is not there yet.
+
+    An evaluation that was made already, of the same dataset and the same held-out rows, is returned as it is.
+    """
+    if spec.evaluate is None:
+        raise SpecError(Fault(("evaluate",), "nothing says what to test on; add evaluate: {test: held_out.csv}"))
+    plan = plan_at_hand() or make_plan(spec)
+    with planned(plan):
+        manifest = build(spec, replace)
+    wanted = asked(spec, plan)
+    found = read_evaluation(Folder(spec.output.path), wanted, manifest) if wanted else None
+    if found is None:
+        raise MakeweightError("the evaluation was removed while it was made; run the same command again")
+    return found

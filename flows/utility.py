@@ -1,0 +1,130 @@
+"""The steps of an evaluation, as Prefect tasks: gather the rows, run the trials, judge, keep the result.
+
+`flows.build` runs them between writing a dataset and publishing it, or on a dataset that is complete already. What is
+gathered and predicted lies in a folder of its own below the output until the end, so that an evaluation that was killed
+goes on where it was.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from flows.step import step
+from pipelines import actors
+from pipelines.encryption import read_key
+from pipelines.evaluate.classifiers import CLASSIFIERS
+from pipelines.evaluate.held_out import find_held_out, test_source
+from pipelines.evaluate.measures import score
+from pipelines.evaluate.rows import RealRecord, gather_built, gather_real
+from pipelines.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
+from pipelines.evaluate.verdict import judge
+from pipelines.fidelity.published import measure_published
+from pipelines.read.files import fingerprint
+from pipelines.report.page import render_evaluation
+from pipelines.storage import Folder
+from pipelines.workspace import Workspace
+from schemas.evaluation import Evaluate, Evaluation
+from schemas.manifest import Manifest
+from schemas.plan import Plan
+from schemas.spec import Source, Spec
+
+EVALUATION, EVALUATION_PAGE = "evaluation.json", "evaluation.html"
+"""What is written beside a published dataset once it is evaluated."""
+_SCRATCH, _KEY = "evaluation", "key"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """An evaluation that the spec asks for; `key` is a hash of all that decides its figures but the dataset itself."""
+
+    settings: Evaluate
+    source: Source
+    key: str
+
+
+def asked(spec: Spec, plan: Plan) -> Asked | None:
+    """Return the evaluation that the spec asks for; raises SourceError where there are no held-out rows."""
+    if spec.evaluate is None:
+        return None
+    source = test_source(spec.source, plan, spec.evaluate)
+    parts = [
+        plan.spec_fingerprint,
+        plan.profile.fingerprint,
+        fingerprint(find_held_out(source), source),
+        spec.evaluate.model_dump(mode="json", exclude={"test"}),
+    ]
+    return Asked(spec.evaluate, spec.source, hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
+
+
+def evaluated(wanted: Asked | None, place: Workspace, manifest: Manifest) -> bool:
+    """Whether all that the spec asks for was made already."""
+    return wanted is None or read_evaluation(place.output, wanted, manifest) is not None
+
+
+def kept_evaluation(folder: Folder) -> Evaluation:
+    """Return the evaluation beside a dataset, whatever it was asked for by; raises ValueError for another version's."""
+    return Evaluation.model_validate_json(folder.read(EVALUATION))
+
+
+def read_evaluation(folder: Folder, wanted: Asked, manifest: Manifest) -> Evaluation | None:
+    """Return the evaluation that is kept beside the dataset, if it is the one that is wanted."""
+    if not folder.exists(EVALUATION):
+        return None
+    try:
+        found = kept_evaluation(folder)
+    except ValueError:  # of another version; it is made anew
+        return None
+    return found if (found.key, found.content_hash) == (wanted.key, manifest.content_hash) else None
+
+
+def forget_evaluation(place: Workspace, wanted: Asked | None) -> None:
+    """Remove what is told of a dataset that another one is about to replace; rows too, if none are wanted any more."""
+    for name in (EVALUATION, EVALUATION_PAGE):
+        place.output.remove(name)
+    if wanted is None:
+        place.hidden.at(_SCRATCH).remove()
+
+
+@step
+def gather_held_out_task(wanted: Asked, plan: Plan, place: Workspace) -> RealRecord:
+    """Gather raw and held-out rows; raises what is wrong with the latter before anything is built."""
+    chosen_remedies(plan, wanted.settings)
+    return actors.run(gather_real, wanted.source, plan, wanted.settings, _scratch(wanted, place))
+
+
+@step
+def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest, dataset: Folder) -> Evaluation:
+    """Train every classifier with every remedy, and judge; measure fidelity. `dataset` is where the shards lie."""
+    settings, scratch = wanted.settings, _scratch(wanted, place)
+    real = actors.run(gather_real, wanted.source, plan, settings, scratch)
+    key = read_key(plan.key_env)
+    built = actors.run(gather_built, plan, settings, manifest, dataset, key, scratch)
+    trials = {remedy: trials_of(plan, settings, remedy) for remedy in all_remedies(plan, settings, built)}
+    calls = [(plan, settings, real, built, scratch, trial) for some in trials.values() for trial in some]
+    for _ in actors.run_all(run_trial, calls):
+        pass
+    minority = minority_of(real, built)
+    scoring = [(scratch, some, minority, settings.seeds, plan.seed) for some in trials.values()]
+    scores = dict(zip(trials, actors.run_all(score, scoring), strict=True))
+    noted = real.model_copy(update={"notes": [*real.notes, *left_out(plan, settings)]})
+    utility = judge(noted, built, scores, list(CLASSIFIERS[plan.modality]), settings)
+    fidelity = actors.run(measure_published, wanted.source, plan, settings.fidelity, manifest, dataset, key)
+    return Evaluation(key=wanted.key, content_hash=manifest.content_hash, utility=utility, fidelity=fidelity)
+
+
+@step
+def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evaluation) -> None:
+    """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
+    page = actors.run(render_evaluation, manifest, evaluation)
+    place.output.write(EVALUATION_PAGE, page.encode())
+    place.output.write(EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
+    place.hidden.at(_SCRATCH).remove()
+
+
+def _scratch(wanted: Asked, place: Workspace) -> Folder:
+    """Return the evaluation's folder, without what another evaluation left there."""
+    folder, key = place.hidden.at(_SCRATCH), f"{place.key} {wanted.key}".encode()
+    if not folder.exists(_KEY) or folder.read(_KEY) != key:
+        folder.remove()
+        folder.write(_KEY, key)
+    return folder
