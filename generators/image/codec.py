@@ -49,7 +49,7 @@ def decode(data: bytes) -> Pixels:
 
 
 def encode(pixels: Pixels, encoding: Encoding) -> bytes:
-    """Return the encoded image; the same pixels give the same bytes."""
+    """Return the encoded image; the same pixels give the same bytes. Raises MakeweightError where a side is too long."""
     import cv2
 
     options = {
@@ -58,7 +58,10 @@ def encode(pixels: Pixels, encoding: Encoding) -> bytes:
         "webp": [cv2.IMWRITE_WEBP_QUALITY, encoding.quality],
     }
     turned = pixels[..., ::-1] if pixels.shape[2] == 3 else pixels  # the library writes BGR
-    _, data = cv2.imencode(f".{encoding.format}", np.ascontiguousarray(turned), options[encoding.format])
+    done, data = cv2.imencode(f".{encoding.format}", np.ascontiguousarray(turned), options[encoding.format])
+    if not done:
+        height, width = pixels.shape[:2]
+        raise MakeweightError(f"an image of {width:,} x {height:,} pixels cannot be written as {encoding.format}")
     return data.tobytes()
 
 

@@ -25,11 +25,12 @@ def columns(files: Files, name: str, source: Source) -> dict[str, str]:
     try:
         with readable(file), pq.ParquetFile(files.open_random(name)) as opened:
             schema = opened.schema_arrow
-        names = schema.names
+        found = [(field.name, _type(field, file)) for field in schema]
     except UnicodeDecodeError as error:
-        raise SourceError(f"{file}: a column's name is not UTF-8; write the file anew with other names") from error
-    check_names(names, file)
-    return {field.name: _type(field, file) for field in schema}
+        problem = "the name or the time zone of a column is not UTF-8; write the file anew with others"
+        raise SourceError(f"{file}: {problem}") from error
+    check_names([name for name, _ in found], file)
+    return dict(found)
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:

@@ -68,6 +68,8 @@ def examine(data: bytes | None, rules: Images) -> Look | str:
         with _open(data) as image:
             if image.width * image.height > rules.max_pixels:
                 return f"{image.width:,} x {image.height:,} pixels, more than images.max_pixels {rules.max_pixels:,}"
+            if rules.size is None and max(image.size) > _longest_side(rules):
+                return f"{image.width:,} x {image.height:,} pixels, and no side may be over {_longest_side(rules):,}"
             look = _look(image)
             image.draft(image.mode, (1, 1))
             image.load()
@@ -76,6 +78,11 @@ def examine(data: bytes | None, rules: Images) -> Look | str:
         return "not an image of a known format"
     except Exception as error:  # noqa: BLE001 (of bytes from outside Pillow may raise nearly anything)
         return _told(error)
+
+
+def _longest_side(rules: Images) -> int:
+    """Return the longest side in pixels that can be written: of WebP 2**14 - 1, of the others what JPEG can hold."""
+    return 16_383 if rules.format == "webp" else 65_500
 
 
 def _open(data: bytes) -> ImageFile.ImageFile:

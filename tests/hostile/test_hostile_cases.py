@@ -1,9 +1,11 @@
 """Known ways to hurt a reader: bombs, odd names, links and devices. Each ends in rows or in a plain message, soon."""
 
+import base64
 import gzip
 import io
 import json
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -89,7 +91,18 @@ def test_parquet_columns_whose_names_are_not_utf8_are_refused(tmp_path: Path) ->
     sink = io.BytesIO()
     pq.write_table(pa.table({"y": ["a", "b"], "name": [1, 2]}), sink, store_schema=False)
     (tmp_path / "d.parquet").write_bytes(sink.getvalue().replace(b"name", b"n\xffme"))
-    assert "a column's name is not UTF-8; write the file anew with other names" in refused(tmp_path / "d.parquet")
+    assert "the name or the time zone of a column is not UTF-8; write the file anew with others" in refused(tmp_path / "d.parquet")
+
+
+def test_parquet_time_zones_that_are_not_utf8_are_refused(tmp_path: Path) -> None:
+    sink = io.BytesIO()
+    when = pa.array([0, 1], pa.timestamp("us", "Europe/Oslo"))
+    pq.write_table(pa.table({"y": ["a", "b"], "when": when}), sink)
+    told = re.search(b"ARROW:schema[^A-Za-z0-9+/]*([A-Za-z0-9+/]{100,}=*)", sink.getvalue())
+    assert told
+    odd = base64.b64encode(base64.b64decode(told[1]).replace(b"Europe", b"Eur\xffpe"))
+    (tmp_path / "d.parquet").write_bytes(sink.getvalue().replace(told[1], odd))
+    assert "the time zone of a column is not UTF-8" in refused(tmp_path / "d.parquet")
 
 
 def test_a_parquet_column_of_one_long_text_is_read_in_parts(tmp_path: Path) -> None:
@@ -178,6 +191,17 @@ def test_image_bombs_are_read_or_refused_soon(tmp_path: Path, name: str, data: b
     for rules in ({"unreadable": "skip", "animated": "first"}, {"size": 4, "unreadable": "skip", "animated": "skip"}):
         folder = tmp_path / f"images{len(rules)}"
         kept(spec_of(images(folder, data, name), source={"images": rules}))
+
+
+@pytest.mark.parametrize(("rules", "most"), [({}, 65_500), ({"format": "webp"}, 16_383)])
+def test_a_picture_longer_than_can_be_written_is_refused(tmp_path: Path, rules: dict[str, Any], most: int) -> None:
+    for side in (most, most + 1):
+        sink = io.BytesIO()
+        Image.new("1", (1, side)).save(sink, "PNG")
+        folder = images(tmp_path / str(side), sink.getvalue())
+        assert kept(spec_of(folder, source={"images": rules})) == (side == most)
+        assert kept(spec_of(folder, source={"images": rules | {"size": 8}}))
+    assert f"odd.png (1 x {most + 1:,} pixels, and no side may be over {most:,})" in refused(folder, source={"images": rules})
 
 
 def test_a_picture_that_is_a_program_for_ghostscript_is_no_image(tmp_path: Path) -> None:
