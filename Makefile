@@ -28,7 +28,7 @@ bench: $(INSTALLED)  ## print the ratios of the README's table, measured here
 
 # MAKEWEIGHT_KILLS is how many builds are killed at a random moment; each costs a minute or less.
 soak: $(INSTALLED)  ## the long tests: builds killed at every commit and at random moments, services that go away
-	MAKEWEIGHT_KILLS=$${MAKEWEIGHT_KILLS:-200} $(BIN)/python -m pytest -m slow --timeout 3600
+	MAKEWEIGHT_KILLS=$${MAKEWEIGHT_KILLS:-200} $(BIN)/python -m pytest -m slow --timeout 3600 -s
 	MAKEWEIGHT_EXAMPLES=$${MAKEWEIGHT_EXAMPLES:-10000} $(BIN)/python -m pytest tests/hostile --timeout 14400
 
 fuzz: $(INSTALLED)  ## fuzz each reader and the spec for FUZZ_SECONDS

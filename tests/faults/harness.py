@@ -29,6 +29,7 @@ POINTS = {
     "shards moved": r"/out\d*/data$",
     "card moved": r"/out\d*/README\.md$",
     "report moved": r"/out\d*/report\.html$",
+    "description moved": r"/out\d*/croissant\.json$",
     "manifest written": r"/out\d*/manifest\.json$",
 }
 """Where a build commits: the name that a file or a folder gets then."""
@@ -183,6 +184,7 @@ class Bench:
         assert sorted(path.name for path in folder.iterdir()) == [
             ".makeweight",
             "README.md",
+            "croissant.json",
             "data",
             "manifest.json",
             "report.html",
