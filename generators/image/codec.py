@@ -49,7 +49,7 @@ def decode(data: bytes) -> Pixels:
 
 
 def encode(pixels: Pixels, encoding: Encoding) -> bytes:
-    """Return the encoded image; the same pixels give the same bytes. Raises MakeweightError where a side is too long."""
+    """Return the encoded image; the same pixels, the same bytes. Raises MakeweightError where a side is too long."""
     import cv2
 
     options = {
