@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 INSTALLED = $(VENV)/.installed
 
-.PHONY: demo test check lint types bench soak fuzz lock clean
+.PHONY: demo test check lint types bench bench-utility soak fuzz lock clean
 
 demo: $(INSTALLED)  ## build a balanced dataset from a real imbalanced table
 	$(BIN)/python -m flows.demo
@@ -25,6 +25,9 @@ types: $(INSTALLED)
 
 bench: $(INSTALLED)  ## print the ratios of the README's table, measured here
 	$(BIN)/python -m tests.benchmarks
+
+bench-utility: $(INSTALLED)  ## print what made rows of a table are worth beside cheaper remedies
+	$(BIN)/python -m tests.benchmarks.table_utility
 
 # MAKEWEIGHT_KILLS is how many builds are killed at a random moment; each costs a minute or less.
 soak: $(INSTALLED)  ## the long tests: builds killed at every commit and at random moments, services that go away

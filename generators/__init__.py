@@ -1,6 +1,8 @@
 """The models that make rows. Each runs without Ray and Prefect; heavy libraries are imported where they are used."""
 
 GENERATORS = {
+    "autoregressive": "generators.tabular.autoregressive:Autoregressive",
+    "dp_autoregressive": "generators.tabular.dp_autoregressive:DPAutoregressive",
     "gaussian_copula": "generators.tabular.sdv:GaussianCopula",
     "ctgan": "generators.tabular.sdv:CTGAN",
     "tvae": "generators.tabular.sdv:TVAE",
@@ -20,5 +22,5 @@ GENERATORS = {
 }
 """Every generator by the name that a spec gives it."""
 
-DEFAULTS = {"tabular": "gaussian_copula", "text": "edit", "image": "augment"}
+DEFAULTS = {"tabular": "autoregressive", "text": "edit", "image": "augment"}
 """The generator of each modality when the spec names none."""

@@ -77,3 +77,26 @@ class SMOTEParams(base.Params):
         20_000, ge=2, description="Real rows kept of each class, drawn at random: time grows with their square."
     )
     max_categories: int = Field(100, ge=2, description=_CATEGORIES)
+
+
+class AutoregressiveParams(base.Params):
+    """Parameters of `autoregressive`."""
+
+    epochs: int = Field(15, ge=1, description="Passes over the real rows.")
+    min_steps: int = Field(400, ge=1, description="Training steps at least, for small tables.")
+    max_steps: int = Field(20_000, ge=1, description="Training steps at most, for large ones.")
+    batch_rows: int = Field(512, ge=1, description="Rows in one step; fewer of a small table.")
+    learning_rate: float = Field(2e-3, gt=0, description="Highest learning rate.")
+    weight_decay: float = Field(0.01, ge=0, description="Weight decay of AdamW.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Share of the hidden units left out in training.")
+    hidden: int = Field(128, ge=1, description="Hidden units of each column's network.")
+    embedding: int = Field(16, ge=1, description="Width of a column's embedding, at most.")
+    tail_weight: float = Field(
+        0.3, ge=0, le=1, description="How much oftener rare classes are learnt from: 0 as they are, 1 all alike."
+    )
+    max_bins: int = Field(128, ge=2, description="Quantile bins of a column of numbers, at most.")
+    max_categories: int = Field(254, ge=2, description=_CATEGORIES)
+    given: dict[str, bool | int | float | str] = Field(
+        {}, description="Values that every made row has, by column; the others are drawn to go with them."
+    )
+    gpu: bool = Field(False, description="Train on a GPU; the model differs from one trained on the CPU.")

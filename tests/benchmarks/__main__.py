@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-ALL = ("driver", "throughput", "memory", "adult", "sms", "text_utility", "augment", "boxes", "digits")
+ALL = ("driver", "throughput", "memory", "adult", "table_utility", "sms", "text_utility", "augment", "boxes", "digits")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

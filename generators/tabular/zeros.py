@@ -1,0 +1,35 @@
+"""Pairs of values that never stand together, though chance would have brought them together. Knows codes alone."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EXPECTED = 10
+"""Rows that chance would bring of a pair: with so many, none at all happens once in 20,000 pairs."""
+
+Zeros = dict[tuple[int, int], NDArray[np.bool_]]
+
+
+def find_zeros(codes: NDArray[np.int64], sizes: Sequence[int], smooth: Sequence[bool]) -> Zeros:
+    """Return for two columns, the earlier first, which of their codes are never in one row (bool: sizes of both).
+
+    `codes` is int64 (rows, columns), column 0 the class, which is left out: any class may have any value. Pairs of two
+    smooth columns are left out, too: their codes are bins, and a bin more or less is no rule.
+    """
+    found: Zeros = {}
+    for after in range(2, len(sizes)):
+        for before in range(1, after):
+            if smooth[before] and smooth[after]:
+                continue
+            marked = _never_together(codes[:, before], codes[:, after], sizes[before], sizes[after])
+            if marked.any():
+                found[before, after] = marked
+    return found
+
+
+def _never_together(before: NDArray[np.int64], after: NDArray[np.int64], rows: int, columns: int) -> NDArray[np.bool_]:
+    counts = np.bincount(before * columns + after, minlength=rows * columns).reshape(rows, columns)
+    by_chance = np.outer(counts.sum(1), counts.sum(0)) / max(1, len(before))
+    never: NDArray[np.bool_] = (counts == 0) & (by_chance >= _EXPECTED)
+    return never
