@@ -35,6 +35,7 @@ from pipelines.layout import make_layout
 from pipelines.lock import Hold, one_writer
 from pipelines.plan import make_plan
 from pipelines.pool import open_pool
+from pipelines.privacy.differential import privacy_spent
 from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish, publishing_folder
 from pipelines.registry import make_validators
 from pipelines.report import render_card
@@ -143,7 +144,8 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, w
             privacy = privacy_task(plan, place, real)
     forget_evaluation(place, wanted)
     with clock.step("write"):
-        manifest = write_task(plan, place, real, strata).model_copy(update={"privacy": privacy})
+        found = {"privacy": privacy, "differential_privacy": privacy_spent(plan, place.models)}
+        manifest = write_task(plan, place, real, strata).model_copy(update=found)
     hold.check()
     dataset = publishing_folder(place)
     evaluation = _measured(wanted, plan, place, clock, manifest, dataset) if wanted else None

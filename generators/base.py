@@ -23,8 +23,11 @@ class Generator(Protocol):
     request; `min_class_rows` is the fewest real rows of a class that it can learn from; `origin` says what its rows
     are; `uses_gpu` whether it gains from one; `modalities` what it can make; `skips` names default validators that make
     no sense for it. A generator of images may say `one_size = True` (it learns from images of one size alone) and
-    `objects = True` (it makes what is marked in them too). Importing the class is cheap: heavy libraries are imported
-    inside the methods.
+    `objects = True` (it makes what is marked in them too); one of tables `smooths_private = True` (of a field whose
+    metadata are `schemas.arrow.PRIVATE` it shows no value that few rows hold). One that says `differentially_private =
+    True`: no validator may look at real rows for it, its method `check(schema, label, rows)` raises
+    GeneratorError for what is wrong beforehand, and `save` writes a `schemas.privacy.PrivacyBudget` to `BUDGET`.
+    Importing the class is cheap: heavy libraries are imported inside the methods.
     """
 
     Params: ClassVar[Any]  # a subclass of `Params`

@@ -15,7 +15,8 @@ from pipelines.boxes import box_counts, plan_images
 from pipelines.encryption import read_key
 from pipelines.features import modelled
 from pipelines.modality import find_modality, profile_images, profile_text
-from pipelines.privacy.asked import check_privacy
+from pipelines.privacy.asked import check_privacy, mark_private
+from pipelines.privacy.differential import check_private
 from pipelines.read import profile_source
 from pipelines.registry import (
     generator_class,
@@ -43,6 +44,7 @@ def make_plan(spec: Spec) -> Plan:
     modality = find_modality(spec)
     generator = _generator(spec, modality)
     profile = _PROFILES[modality](spec.source, spec.by)
+    profile = mark_private(profile, spec.source.private, generator.name)
     check_privacy(spec.privacy, profile)
     strata = _strata(spec, profile, generator_class(generator.name))
     plan = Plan(
@@ -66,6 +68,7 @@ def make_plan(spec: Spec) -> Plan:
     )
     make_validators(plan)
     _refuse_hopeless(plan)
+    check_private(plan)
     return plan
 
 

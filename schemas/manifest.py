@@ -2,7 +2,7 @@
 
 from schemas.base import Noun
 from schemas.plan import BoxCounts, Column, ImageProfile
-from schemas.privacy import PrivacyFindings
+from schemas.privacy import PrivacyBudget, PrivacyFindings
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -31,7 +31,8 @@ class Manifest(Noun):
 
     `content_hash` is of all rows in order, whatever the file format's details; `rejections` and `attempts` count the
     candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
-    made rows are: `synthetic`, or `augmented` from a real row each.
+    made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy` is what the model's training
+    spent; it covers made rows alone, since real ones are in the dataset as they are.
     """
 
     format: int = FORMAT
@@ -57,6 +58,7 @@ class Manifest(Noun):
     encryption_key_env: str | None = None
     images: ImageProfile | None = None
     privacy: PrivacyFindings | None = None
+    differential_privacy: PrivacyBudget | None = None
 
     @property
     def rows(self) -> int:

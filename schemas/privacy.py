@@ -6,6 +6,9 @@ from pydantic import Field
 
 from schemas.base import Noun, Part
 
+BUDGET = "budget.json"
+"""The file of a fitted model that says what its training spent of a privacy budget."""
+
 FigureName = Literal[
     "attack_auc", "attack_tpr", "closer", "copies", "singling_out", "k_anonymity", "l_diversity"
 ]  # those of PrivacyLimits
@@ -140,3 +143,20 @@ class PrivacyFindings(Noun):
     def broken(self) -> list[Figure]:
         """The figures beyond their limits."""
         return [figure for figure in self.figures if not figure.holds]
+
+
+class PrivacyBudget(Noun):
+    """What a model that was trained with differential privacy spent: (`epsilon`, `delta`), by `accountant`.
+
+    `noise_multiplier` is the noise's deviation in multiples of `clip`, the greatest norm of a row's gradient; each row
+    was in each of `steps` batches with the chance `sample_rate`.
+    """
+
+    epsilon: float
+    delta: float
+    declared_epsilon: float
+    noise_multiplier: float
+    clip: float
+    sample_rate: float
+    steps: int
+    accountant: str

@@ -157,7 +157,7 @@ def private_params():
     for column in ("colour", "digits", "many", "constant", "one or null", "nothing", "no day"):
         values = pc.unique(TABLE[column].drop_null()).to_pylist()[:50]
         columns[column] = {"categories": values, "nulls": TABLE[column].null_count > 0}
-    small = {"epochs": 30, "learning_rate": 0.03, "hidden": 8, "embedding": 2, "bins": 5}
+    small = {"epochs": 5, "learning_rate": 0.1, "hidden": 4, "embedding": 2, "bins": 5}
     return {"epsilon": 100, "columns": columns, **small}
 
 
