@@ -1,6 +1,7 @@
-"""The command line: plan, build, evaluate, verify. Turns an explained failure into one plain message and exit code.
+"""The command line: plan, build, evaluate, verify and what helps with them.
 
-Imports what a command needs when it runs, so that `plan` answers at once.
+Turns an explained failure into one plain message and exit code. Imports what a command
+needs when it runs, so that `plan` answers at once.
 """
 
 import json
@@ -39,6 +40,25 @@ QUIET = {
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
 """Nothing is reported to anyone about a user's builds, unless the user sets these otherwise."""
+
+
+@app.command()
+def init(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file or folder of real rows, or a URI.")],
+    label: Annotated[str | None, typer.Option(help="The class column; else it is looked for.")] = None,
+    out: Annotated[str, typer.Option(help="The spec to write; no file is overwritten.")] = "spec.yaml",
+    json_: Json = False,
+) -> None:
+    """Look at a source and write a spec for it to start from."""
+    with _explained(json_):
+        from flows.listing import proposal_json, proposal_lines
+        from pipelines.propose import propose, taken, write_proposal
+
+        if os.path.lexists(out):
+            raise taken(out)
+        proposal = propose(source, label, out)
+        write_proposal(proposal)
+        _show(json_, proposal_json(proposal), proposal_lines(proposal))
 
 
 @app.command()
@@ -147,6 +167,35 @@ def verify(
             raise typer.Exit(1)
 
 
+@app.command()
+def ls(
+    folders: Annotated[list[str], typer.Argument(metavar="[FOLDER]...", help="Where to look; else here.")] = ["."],  # noqa: B006 typer needs the list
+    json_: Json = False,
+) -> None:
+    """List the builds below folders: complete, under way, unfinished, or of another version."""
+    with _explained(json_):
+        from flows.listing import build_lines, builds_json
+        from pipelines.builds import find_builds
+
+        builds = [build for folder in folders for build in find_builds(folder)]
+        _show(json_, builds_json(builds), build_lines(builds) or ["no builds here"])
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A published dataset.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Another one, or a later one.")],
+    json_: Json = False,
+) -> None:
+    """Say what differs between two published datasets; the exit code is 0 whether anything does or not."""
+    with _explained(json_):
+        from flows.listing import comparison_json, comparison_lines
+        from pipelines.compare_builds import compare_builds
+
+        found = compare_builds(old, new)
+        _show(json_, comparison_json(found), comparison_lines(found))
+
+
 def _test_override(test: str | None) -> list[str]:
     """Return `--test` as an override of the spec; unlike paths in the spec it starts where the command runs."""
     if test is None:
@@ -183,6 +232,14 @@ def _display(console: Console) -> "LiveDisplay | PlainDisplay":
     from flows.display import LiveDisplay, PlainDisplay
 
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+def _show(as_json: bool, data: Any, lines: list[str]) -> None:
+    """Print the data for machines, or the lines for people as they are."""
+    if as_json:
+        _print_json(data)
+    else:
+        Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_json(data: Any) -> None:

@@ -146,16 +146,21 @@ def _write(folder: Folder, writer: Writer) -> None:
 
 def _lives(writer: Writer, folder: Folder) -> bool:
     """Whether the holder still runs: by its process where that can be seen, else by whether it gives a sign."""
-    if (writer.host, writer.space) == _here():
-        try:
-            process = psutil.Process(writer.pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
-                return False
-            if abs(process.create_time() - writer.started) <= SAME_START:
-                return True
-        except psutil.NoSuchProcess:
+    runs = runs_here(writer)
+    return _gives_sign(writer, folder) if runs is None else runs
+
+
+def runs_here(writer: Writer) -> bool | None:
+    """Whether the holder's process runs; None where that cannot be seen from here, or is not sure."""
+    if (writer.host, writer.space) != _here():
+        return None
+    try:
+        process = psutil.Process(writer.pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
             return False
-    return _gives_sign(writer, folder)
+        return True if abs(process.create_time() - writer.started) <= SAME_START else None
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _gives_sign(writer: Writer, folder: Folder) -> bool:

@@ -1,4 +1,4 @@
-"""Publishes a finished build: manifest, card and report beside the shards, the manifest last.
+"""Publishes a finished build: card, report, Croissant file and manifest beside the shards, the manifest last.
 
 On a local disk all is written to a hidden folder and renamed into place at the end; elsewhere the manifest alone
 says that a dataset is complete.
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from pyarrow import fs
 
+from pipelines.croissant import render_croissant
 from pipelines.fill import StratumProgress
 from pipelines.fit import model_fingerprint
 from pipelines.registry import generator_class
@@ -18,7 +19,7 @@ from schemas.errors import OutputError
 from schemas.manifest import MANIFEST, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
 
-CARD, REPORT, DATA = "README.md", "report.html", "data"
+CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
 
 
 def make_manifest(
@@ -94,7 +95,7 @@ def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None
 def _refuse_foreign(place: Workspace) -> None:
     with explained(place.output.shown):
         found = place.output.filesystem.get_file_info(fs.FileSelector(place.output.inner(), allow_not_found=True))
-    ours = {HIDDEN, DATA, CARD, REPORT} if place.hidden.exists() else {HIDDEN}
+    ours = {HIDDEN, DATA, CARD, REPORT, CROISSANT} if place.hidden.exists() else {HIDDEN}
     foreign = sorted(info.base_name for info in found if info.base_name not in ours)
     if foreign:
         listed = ", ".join(map(repr, foreign[:3]))
@@ -122,6 +123,7 @@ def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> Non
     folder = publishing_folder(place)
     folder.write(CARD, card.encode())
     folder.write(REPORT, report.encode())
+    folder.write(CROISSANT, render_croissant(manifest).encode())
     folder.write(MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
     if folder != place.output:
         _move(folder, place.output)
@@ -131,6 +133,6 @@ def _move(folder: Folder, output: Folder) -> None:
     """Rename all into place. The output never holds a file under a temporary name, which a kill would leave there."""
     with explained(output.shown):
         output.remove(MANIFEST)
-        for name in (DATA, CARD, REPORT, MANIFEST):
+        for name in (DATA, CARD, REPORT, CROISSANT, MANIFEST):
             output.remove(name)
             os.replace(folder.inner(name), output.inner(name))

@@ -73,7 +73,18 @@ def _pick(
     starts = np.cumsum([0, *(table.num_rows for table in tables)])
     rows = pa.concat_tables(tables).take(pa.array(starts[part] + position)).combine_chunks()
     columns = [rows[column.name] for column in plan.profile.columns]
-    return pa.table([*columns, *_provenance(plan, parts, part, rows)], schema=dataset_schema(plan.profile.columns))
+    schema = dataset_schema(plan.profile.columns, _says(plan))
+    return pa.table([*columns, *_provenance(plan, parts, part, rows)], schema=schema)
+
+
+def _says(plan: Plan) -> dict[str, str | bool]:
+    """Return what each shard says of its dataset, so that a file that is handed on alone still tells what it holds."""
+    return {
+        "name": plan.name,
+        "contains_synthetic": plan.makes_rows,
+        "origin": generator_class(plan.generator.name).origin if plan.makes_rows else "real",
+        "generator": plan.generator.name if plan.makes_rows else "",
+    }
 
 
 def _open(plan: Plan, part: Part, place: Workspace) -> pa.Table:

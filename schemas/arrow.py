@@ -1,6 +1,7 @@
 """Arrow types and the provenance columns that every published row carries."""
 
 import json
+from collections.abc import Mapping
 
 import pyarrow as pa
 
@@ -13,6 +14,9 @@ ROW = "_row"
 """Name of the column that holds a row's position: of a real row in the source, of a made one in its chunk."""
 PARENT_ROW = "_parent_row"
 """Name of the column in which an augmenting generator says which row of its fitted table a row was made from."""
+
+PRIVATE = {"private": "true"}
+"""Metadata of a field, seen by generators alone, whose rare values no made row may show."""
 
 PROVENANCE = pa.schema(
     [
@@ -66,16 +70,18 @@ def source_schema(columns: list[Column]) -> pa.Schema:
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
 
 
-def dataset_schema(columns: list[Column]) -> pa.Schema:
+def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None = None) -> pa.Schema:
     """Return the schema of the published rows: the source's columns, then provenance.
 
     Where there are images, its metadata tells Hugging Face's `datasets` which columns they are: it decodes them then.
+    What the dataset `says` of itself is in the metadata too, as JSON under `makeweight`.
     """
     schema = pa.schema([*source_schema(columns), *PROVENANCE])
-    if not any(column.type in NESTED for column in columns):
-        return schema
-    features = {field.name: _feature(field.type) for field in schema}
-    return schema.with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    metadata = {"makeweight": json.dumps(says, sort_keys=True)} if says else {}
+    if any(column.type in NESTED for column in columns):
+        features = {field.name: _feature(field.type) for field in schema}
+        metadata["huggingface"] = json.dumps({"info": {"features": features}})
+    return schema.with_metadata(metadata or None)
 
 
 def _feature(kind: pa.DataType) -> dict[str, object]:

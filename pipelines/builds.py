@@ -1,0 +1,157 @@
+"""Finds the builds below a folder and says how far each is: complete, under way, unfinished, or of another version.
+
+It looks at names, manifests and locks; of the data it reads nothing, and it changes nothing.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pyarrow import fs
+
+from pipelines.lock import SILENT, Writer, read_writer, runs_here
+from pipelines.storage import Folder, explained, is_uri
+from pipelines.workspace import HIDDEN, Workspace, workspace
+from schemas.errors import OutputError
+from schemas.manifest import FORMAT, MANIFEST, Manifest
+
+State = Literal["complete", "under way", "unfinished", "other version"]
+WORK = "work-"
+"""How the folders of unfinished work begin."""
+_OURS = {"format", "spec_fingerprint", "content_hash", "shards"}
+"""Keys by which a file that is named like a manifest is known for one of any version."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A dataset, or the beginning of one.
+
+    `path` is without credentials. `manifest` is that of what is published there, also while another build is under way;
+    `published` is when (seconds since 1970). `writer` holds the lock; `detail` says what the state does not.
+    """
+
+    path: str
+    state: State
+    manifest: Manifest | None = None
+    published: float | None = None
+    writer: Writer | None = None
+    detail: str = ""
+
+    @property
+    def bytes(self) -> int | None:
+        """Bytes of the shards."""
+        return sum(shard.bytes for shard in self.manifest.shards) if self.manifest else None
+
+
+def find_builds(path: str) -> list[Build]:
+    """Return the builds in the folder or URI `path` and below it, in the order of their paths.
+
+    Hidden folders, links to folders and folders that may not be read are left out. Raises OutputError if there is no
+    such folder.
+    """
+    root = Folder(path if is_uri(path) else os.path.abspath(os.path.expanduser(path)))
+    with explained(root.shown):
+        found = root.filesystem.get_file_info(root.inner())
+    if found.type != fs.FileType.Directory:
+        raise OutputError(f"{root.shown}: there is no such folder; give one that builds are in")
+    return list(_below(root))
+
+
+def _below(folder: Folder) -> Iterator[Build]:
+    infos = _entries(folder)
+    build = _look(folder, infos) if {MANIFEST, HIDDEN} & set(infos) else None
+    if build:
+        yield build
+        return
+    for name in sorted(infos):
+        if infos[name].type == fs.FileType.Directory and not name.startswith(".") and not _is_link(folder, name):
+            yield from _below(folder.at(name))
+
+
+def _entries(folder: Folder) -> dict[str, fs.FileInfo]:
+    """Return what is in the folder by its name; without names that are no text, which no build has."""
+    try:
+        found = folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True))
+    except PermissionError:
+        return {}
+    named = {}
+    for info in found:
+        with suppress(UnicodeDecodeError):
+            named[info.base_name] = info
+    return named
+
+
+def _is_link(folder: Folder, name: str) -> bool:
+    return isinstance(folder.filesystem, fs.LocalFileSystem) and os.path.islink(folder.inner(name))
+
+
+def _look(folder: Folder, infos: dict[str, fs.FileInfo]) -> Build | None:
+    """Return the build of this folder, or nothing if it holds a manifest of something else."""
+    hidden, info = folder.at(HIDDEN), infos.get(MANIFEST)
+    manifest, odd = _manifest(folder, info, HIDDEN in infos)
+    published = info.mtime.timestamp() if manifest and info and info.mtime else None
+    writer = read_writer(hidden) if HIDDEN in infos else None
+    if writer and _lives(writer):
+        return Build(folder.shown, "under way", manifest, published, writer)
+    if odd:
+        return Build(folder.shown, "other version", detail=odd)
+    if manifest:
+        return Build(folder.shown, "complete", manifest, published)
+    return _unfinished(folder, hidden) if HIDDEN in infos else None
+
+
+def _manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) -> tuple[Manifest | None, str]:
+    """Return the manifest; one of ours that cannot be read comes as the reason."""
+    if info is None:
+        return None, ""
+    try:
+        data = folder.read(MANIFEST)
+        return Manifest.model_validate_json(data), ""
+    except FileNotFoundError:  # it is being replaced
+        return None, ""
+    except ValueError:
+        keys = _keys(data)
+    if not surely_ours and not set(keys) >= _OURS:
+        return None, ""
+    if keys.get("format") not in (None, FORMAT):
+        return None, f"its manifest has format {keys['format']}, this version reads {FORMAT}"
+    return None, "its manifest cannot be read by this version"
+
+
+def _keys(data: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _lives(writer: Writer) -> bool:
+    """Whether the build of a lock still runs; one that cannot be seen from here is taken at its last sign of life."""
+    runs = runs_here(writer)
+    return time.time() - writer.seen <= SILENT if runs is None else runs
+
+
+def _unfinished(folder: Folder, hidden: Folder) -> Build:
+    """Return the build that was begun here; only the same version of all libraries goes on with its work."""
+    works = [name for name in _entries(hidden) if name.startswith(WORK)]
+    if not works:
+        return Build(folder.shown, "unfinished", detail="it keeps nothing but fitted models, if any")
+    if not any(_goes_on(folder, name.removeprefix(WORK)) for name in works):
+        return Build(folder.shown, "other version", detail="begun with other versions; the same build starts anew")
+    return Build(folder.shown, "unfinished", detail="run the same build again, and it goes on")
+
+
+def _goes_on(folder: Folder, key: str) -> bool:
+    """Whether the build whose work is kept under this key would find it again."""
+    try:
+        plan = Workspace(folder, key).plan()
+    except FileNotFoundError:  # it was stopped before anything was done
+        return True
+    except ValueError:
+        return False
+    return workspace(folder.path, plan).key == key

@@ -1,0 +1,165 @@
+"""A proposed spec: finds the class where it can be told, says so where it cannot, and can be planned as it is."""
+
+import io
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from flows.spec_file import load_spec
+from pipelines.plan import make_plan
+from pipelines.propose import propose, write_proposal
+from schemas.errors import OutputError, SpecError
+
+
+def png(seed):
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (8, 8, 3), np.uint8)).save(file, "png")
+    return file.getvalue()
+
+
+def rows(count=60):
+    return [(n % 37, "red" if n % 4 else "blue", n % 3, f"{n * 7919 % 1000 / 7:.3f}") for n in range(count)]
+
+
+def write_csv(path, header, found):
+    path.write_text("\n".join(",".join(map(str, row)) for row in [header, *found]) + "\n")
+    return str(path)
+
+
+def planned(proposal):
+    """Write the proposal, and plan it as a user does."""
+    write_proposal(proposal)
+    return make_plan(load_spec(proposal.file)[0])
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        (("age", "colour", "class", "score"), "class"),  # by its name
+        (("age", "Target", "kind", "score"), "Target"),
+        (("age", "label", "class", "score"), "label"),  # the surer name
+    ],
+)
+def test_a_class_is_told_by_its_name(tmp_path, header, expected):
+    source = write_csv(tmp_path / "data.csv", header, rows())
+    proposal = propose(source, out=str(tmp_path / "spec.yaml"))
+    assert proposal.label == expected
+    plan = planned(proposal)
+    assert plan.label == expected
+    assert {one.name: one.real for one in plan.strata} == proposal.classes
+    assert expected not in [one.name for one in proposal.candidates]
+
+
+def test_the_last_column_or_the_only_candidate(tmp_path):
+    last = [(score, age, flag, colour) for age, colour, flag, score in rows()]
+    found = propose(write_csv(tmp_path / "last.csv", ("s", "a", "flag", "colour"), last), out=str(tmp_path / "a.yaml"))
+    assert (found.label, found.classes) == ("colour", {"red": 45, "blue": 15})
+    assert next(one.name for one in found.candidates) == "flag"
+    only = [(colour, score, "EUR", f"n-{n}") for n, (_, colour, _, score) in enumerate(rows())]
+    found = propose(
+        write_csv(tmp_path / "only.csv", ("colour", "score", "unit", "id"), only), out=str(tmp_path / "b.yaml")
+    )
+    assert (found.label, found.candidates) == ("colour", [])
+
+
+def test_a_class_that_cannot_be_told_is_asked_for(tmp_path):
+    source = write_csv(tmp_path / "data.csv", ("age", "colour", "flag", "score"), rows())
+    with pytest.raises(SpecError) as refused:
+        propose(source)
+    told = str(refused.value)
+    assert refused.value.exit_code == 2
+    assert "which column is the class? name it with --label:" in told
+    assert "colour   2 classes: red (45), blue (15)" in told
+    assert "flag     3 classes: 0 (20), 1 (20), 2 (20)" in told
+    assert "score" not in told
+    assert propose(source, "flag").classes == {"0": 20, "1": 20, "2": 20}
+    with pytest.raises(SpecError, match=r"--label colr: the source has no such column; did you mean 'colour'\?"):
+        propose(source, "colr")
+    numbers = write_csv(tmp_path / "numbers.csv", ("a", "b"), [(n / 7, n * n) for n in range(90)])
+    with pytest.raises(SpecError, match="no column has a few values that repeat.* there are 'a', 'b'; name the class"):
+        propose(numbers)
+
+
+def test_texts_without_a_header_row(tmp_path):
+    lines = [f"{'ham' if n % 3 else 'spam'}\tthis is message {n}, don't <b>you</b> see & hear" for n in range(60)]
+    (tmp_path / "sms.tsv").write_text("\n".join(lines) + "\n")
+    proposal = propose(str(tmp_path / "sms.tsv"), out=str(tmp_path / "spec.yaml"))
+    plan = planned(proposal)
+    assert (plan.modality, plan.label, plan.profile.text) == ("text", "label", "text")
+    assert proposal.classes == {"ham": 40, "spam": 20}
+    assert "names in source.header are made up" in proposal.notes[0]
+
+
+def test_what_the_plan_refuses_is_mended_and_said(tmp_path):
+    found = [(age, score, "" if n == 5 else label) for n, (age, label, _, score) in enumerate(rows())]
+    source = write_csv(tmp_path / "gaps.csv", ("age", "score", "label"), [*found, (3, 4.5, "rare")])
+    proposal = propose(source, out=str(tmp_path / "spec.yaml"))
+    assert "missing_label: drop" in proposal.text
+    assert any(
+        "source.missing_label was set, since column 'label': 1 of 61 rows have no class" in n for n in proposal.notes
+    )
+    assert planned(proposal).profile.dropped == 1
+
+
+def test_images_of_class_folders_and_of_parquet(tmp_path):
+    for name, count in (("cat", 4), ("dog", 2)):
+        (tmp_path / "train" / name).mkdir(parents=True)
+        for n in range(count):
+            (tmp_path / "train" / name / f"{n}.png").write_bytes(png(n))
+    (tmp_path / "test").mkdir()
+    proposal = propose(str(tmp_path / "train"), out=str(tmp_path / "spec.yaml"))
+    assert proposal.classes == {"cat": 4, "dog": 2}
+    assert f"# evaluate: {{test: {tmp_path / 'test'}}}" in proposal.text
+    assert planned(proposal).modality == "image"
+    images = pa.StructArray.from_arrays(
+        [pa.array([png(n) for n in range(6)]), pa.nulls(6, pa.string())], ["bytes", "path"]
+    )
+    pq.write_table(pa.table({"photo": images, "y": [0, 0, 0, 0, 1, 1]}), tmp_path / "photos.parquet")
+    proposal = propose(str(tmp_path / "photos.parquet"), out=str(tmp_path / "other.yaml"))
+    assert (proposal.label, planned(proposal).profile.image) == ("y", "photo")
+
+
+def test_odd_names_stay_what_they_are(tmp_path):
+    header = {'a: b # "c"': None, "{x}\n\u2028'<&>": None}
+    label = list(header)[1]
+    data = [{'a: b # "c"': n % 31 / 3, label: ["- no", "*yes\n<&>"][n % 4 == 0]} for n in range(60)]
+    (tmp_path / "odd.jsonl").write_text("\n".join(map(json.dumps, data)) + "\n")
+    proposal = propose(str(tmp_path / "odd.jsonl"), out=str(tmp_path / "spec.yaml"))
+    plan = planned(proposal)
+    assert (plan.label, proposal.label) == (label, label)
+    assert {one.name for one in plan.strata} == {"- no", "*yes\n<&>"}
+
+
+def test_all_that_is_commented_out_can_be_asked_for(tmp_path):
+    write_csv(tmp_path / "test.csv", ("age", "score", "label"), [(1, 2, "red")])
+    found = [(age, score, label) for age, label, _, score in rows()]
+    source = write_csv(tmp_path / "train.csv", ("age", "score", "label"), found)
+    proposal = propose(source, out=str(tmp_path / "spec.yaml"))
+    text = proposal.text
+    for key in ("validate", "privacy", "evaluate", "splits"):
+        assert f"# {key}: " in text
+        text = text.replace(f"# {key}: ", f"{key}: ")
+    (tmp_path / "spec.yaml").write_text(text)
+    spec = load_spec(str(tmp_path / "spec.yaml"))[0]
+    assert spec.evaluate.test == str(tmp_path / "test.csv")
+    assert (list(spec.output.splits), spec.privacy.held_out) == (["train", "test"], 0.2)
+    assert [step.name for step in make_plan(spec).validators] == [step.name for step in proposal.plan.validators]
+
+
+def test_paths_start_at_the_spec_and_no_file_is_overwritten(tmp_path, monkeypatch):
+    found = [(age, score, label) for age, label, _, score in rows()]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "specs").mkdir()
+    write_csv(tmp_path / "in" / "data.csv", ("age", "score", "label"), found)
+    monkeypatch.chdir(tmp_path)
+    proposal = propose("in/data.csv", out="specs/s.yaml")
+    assert "path: ../in/data.csv" in proposal.text
+    assert planned(proposal).name == "in-balanced"
+    with pytest.raises(OutputError, match="specs/s.yaml exists already and is not overwritten"):
+        write_proposal(proposal)
+    with pytest.raises(SpecError, match=r"s3://\*\*\*@bucket/a.csv holds credentials"):
+        propose("s3://key:secret@bucket/a.csv")
