@@ -15,7 +15,6 @@ SPEC = {
     "name": "tumours-balanced",
     "source": {"path": "tumours.csv", "label": "diagnosis"},
     "balance": {"target": "largest"},
-    "generator": {"name": "gaussian_copula"},
     "output": {"path": "tumours-balanced"},
 }
 

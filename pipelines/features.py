@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.balance import stratum_name
-from schemas.arrow import IMAGE, STRATUM, arrow_type, source_schema
+from schemas.arrow import IMAGE, PRIVATE, STRATUM, arrow_type, source_schema
 from schemas.errors import GeneratorError
 from schemas.plan import Column, Plan, SampleRequest, SourceProfile
 
@@ -44,10 +44,17 @@ def modelled(profile: SourceProfile) -> list[Column]:
 def to_model(table: pa.Table, plan: Plan) -> pa.Table:
     """Return the rows as a generator is fitted on them; `table` has the source's columns and `_stratum`."""
     view = table.select([column.name for column in modelled(plan.profile)])
-    if plan.encoding:
-        told = [field.with_metadata(plan.encoding) if field.type == IMAGE else field for field in view.schema]
-        view = view.cast(pa.schema(told))
+    private = {column.name for column in plan.profile.columns if column.private}
+    if plan.encoding or private:
+        view = view.cast(pa.schema([_told(field, plan, field.name in private) for field in view.schema]))
     return view.append_column(pa.field(STRATUM, pa.string()), table[STRATUM].cast(pa.string()))
+
+
+def _told(field: pa.Field, plan: Plan, private: bool) -> pa.Field:
+    """Return the field with what the generator must know beside its type."""
+    if field.type == IMAGE and plan.encoding:
+        return field.with_metadata(plan.encoding)
+    return field.with_metadata(PRIVATE) if private else field
 
 
 def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:

@@ -38,6 +38,11 @@ def makes_objects(generator: type[Generator]) -> bool:
     return bool(getattr(generator, "objects", False))
 
 
+def smooths_private(generator: type[Generator]) -> bool:
+    """Whether a generator of tables shows no rare values of private columns."""
+    return bool(getattr(generator, "smooths_private", False))
+
+
 def validator_class(name: str, modality: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:
     """Return the class of a modality's validator, as `generator_class` does; `path` is where the spec names it."""
     return cast(type[Validator], _load(name, VALIDATORS[modality], path, f"{modality} validator"))

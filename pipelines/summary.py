@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from generators.tabular.codes import SHARED
 from pipelines.chunk import REJECTED, staged_name
 from pipelines.draw import draw_evenly
 from pipelines.fill import FillResult
@@ -46,7 +48,7 @@ def summarise(
         synthetic=draw_evenly([schema.empty_table(), *_made(filled, place.staged, schema)], shown, seed),
         rejected=pa.concat_tables([refused.empty_table(), *([] if plan.key_env else _rejected(place.staged, refused))]),
         timings=timings,
-        notes=_notes(plan),
+        notes=[*_notes(plan), *_private_notes(plan, real)],
         evaluation=evaluation,
     )
     return render_report(data)
@@ -67,6 +69,22 @@ def _rejected(staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
     for name in staged.names():
         if name.endswith(f".{REJECTED}.arrow"):
             yield _as(staged.read_arrow(name), schema)
+
+
+def _private_notes(plan: Plan, real: RealRows) -> list[str]:
+    """Say what it costs that rare values of private columns are not shown."""
+    notes = []
+    for column in (column.name for column in plan.profile.columns if column.private):
+        counts = pc.value_counts(pa.chunked_array(table[column] for table in real.tables()).drop_null())
+        rows = counts.field("counts").to_numpy()
+        hidden = rows[rows < SHARED]
+        share = hidden.sum() / max(1, rows.sum())
+        notes.append(
+            f"{column!r} is private: no made row shows a value that fewer than {SHARED} real rows hold. That keeps back"
+            f" {len(hidden):,} of its {len(rows):,} values, those of {share:.1%} of its real cells; numbers are drawn"
+            " between the others."
+        )
+    return notes
 
 
 def _notes(plan: Plan) -> list[str]:

@@ -21,7 +21,8 @@ class Column(Noun):
     `type` is the Arrow type by its name (`int64`, `double`, `string`, `bool`, `date32[day]`, `timestamp[us]`, or one
     of `schemas.arrow.NESTED`).
     `minimum` and `maximum` are of the real rows: numbers and booleans as they are, dates and times as ISO 8601 text.
-    `categories` holds the distinct values of a text column that has few of them, else nothing.
+    `categories` holds the distinct values of a text column that has few of them, else nothing. Of a `private` column
+    no made row shows a value that few real rows hold.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Column(Noun):
     minimum: Value = None
     maximum: Value = None
     categories: list[str] | None = None
+    private: bool = False
 
     @property
     def constant(self) -> Value:

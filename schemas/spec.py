@@ -86,6 +86,9 @@ class Source(Part):
     )
     missing_text: Literal["refuse", "drop"] = Field("refuse", description="What to do with empty texts.")
     types: dict[str, ColumnType] = Field({}, description="Column types that override what is inferred.")
+    private: list[str] = Field(
+        [], description="Columns of a table whose rare values no made row shall show; not every generator can do that."
+    )
 
 
 def _by_name(steps: Any) -> Any:

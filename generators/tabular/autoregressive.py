@@ -45,6 +45,7 @@ class Autoregressive:
     uses_gpu: ClassVar[bool] = False
     modalities: ClassVar[tuple[str, ...]] = ("tabular",)
     skips: ClassVar[frozenset[str]] = frozenset()
+    smooths_private: ClassVar[bool] = True
 
     def __init__(self, params: AutoregressiveParams) -> None:
         self.params = params

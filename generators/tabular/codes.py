@@ -1,8 +1,8 @@
 """Arrow tables to whole numbers, one code a cell, and back to values that really occur. Knows no model.
 
 - Text and booleans have a code a value; of many distinct texts the most frequent ones have, and the rest share one.
-- Numbers, dates and times of few distinct values have a code a value, too; of many, a code a quantile bin. A value that
-  fills a bin by itself has its own, so that spikes and ties stay what they are.
+- Numbers, dates and times of few distinct values have a code a value, too; of many, a code a quantile bin, of twenty
+  rows or more. A value that fills a bin by itself has its own, so that spikes and ties stay what they are.
 - A null has a code of its own.
 
 A code of several values is decoded by drawing one of the real cells that had it. With uniform noise in a bin instead, a
@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 
 SHARED = 10
 """Rows that must hold a value of a private column before it is shown."""
+
+_ROWS_OF_A_BIN, _FEWEST_BINS = 20, 10  # with fewer rows in each there is little to learn of a bin
 
 Codes = NDArray[np.int64]
 
@@ -125,6 +127,7 @@ def _learn_numbers(field: pa.Field, known: pa.Array, nullable: bool, most: int, 
     plain = _plain(known)
     distinct, firsts = np.unique(plain, return_index=True)
     counts = np.diff(np.append(firsts, len(plain)))
+    most = min(most, max(_FEWEST_BINS, len(plain) // _ROWS_OF_A_BIN))
     if len(distinct) <= most and not (private and counts.min(initial=SHARED) < SHARED):
         return Column(
             field, known.take(pa.array(firsts)), np.arange(len(distinct) + 1), nullable, None, None, True, private

@@ -20,6 +20,7 @@ from generators.tabular.network import Network
 log = logging.getLogger(__name__)
 
 _WARM_UP = 0.1
+_PATIENCE = 6  # looks without a better one; a small table is learnt by heart long before the last step
 _HELD_AT_ONCE = 4096
 
 
@@ -40,6 +41,7 @@ class _State:
 
     step: int = 0
     best: float = math.inf
+    worse: int = 0
     best_weights: dict[str, Tensor] | None = None
 
 
@@ -49,15 +51,15 @@ def train(
     """Train `network` in place on codes, int64 (rows, columns), each row drawn by its weight; it ends on the CPU.
 
     AdamW, whose rate rises for a tenth of the steps and falls along a cosine. Of the states at each look the one with
-    the least loss on `held` is kept, without held-out rows the last one. A training that goes on from a kept state ends
-    with the same weights.
+    the least loss on `held` is kept, without held-out rows the last one; training ends after six looks without a better
+    one. A training that goes on from a kept state ends with the same weights.
     """
     network.to(device).train()
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
     state = _restore(training.restore(), network, optimizer, device)
     codes, weights, held = codes.to(device), weights.to(device), held.to(device)
     losses: list[Tensor] = []
-    while state.step < settings.steps:
+    while state.step < settings.steps and state.worse < _PATIENCE:
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _share_of_rate(state.step, settings.steps)
         losses.append(_step(network, optimizer, codes[_draw(weights, settings.batch_rows)]))
@@ -98,8 +100,9 @@ def _look(network: Network, held: Tensor, state: _State) -> float | None:
         return None
     loss = held_out_loss(network, held)
     log.info("step %d: held out %.4f", state.step, loss)
+    state.worse += 1
     if loss < state.best:
-        state.best, state.best_weights = loss, copy.deepcopy(network.state_dict())
+        state.best, state.worse, state.best_weights = loss, 0, copy.deepcopy(network.state_dict())
     return loss
 
 

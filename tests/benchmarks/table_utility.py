@@ -169,7 +169,7 @@ def main(seeds) -> None:
     for name, some in scores.items():
         mean = np.mean(some, axis=0)
         print(f"| {name} | " + " | ".join(f"{a:.3f} / {b:.3f}" for a, b in mean.T) + " |")
-    print("(gradient boosting / logistic regression; {}, mean of {} seeds)".format(machine(), len(seeds)))
+    print(f"(gradient boosting / logistic regression; {machine()}, mean of {len(seeds)} seeds)")
     print(f"detector AUC within {RARE}, against real rows never seen: {np.mean(told):.3f}")
     fit, rate = sampling_rate(train)
     print(f"autoregressive on the last seed: fit {fit:.0f} s, {rate:,.0f} rows/s sampled by one process")

@@ -41,9 +41,10 @@ def fault(how):
 
 
 class LateParams(SMOTEParams):
-    """`seconds` that each chunk takes longer."""
+    """`seconds` that each chunk takes longer; `log` is a file that each adds its number to."""
 
     seconds: float = 0.3
+    log: str = os.devnull
 
 
 class Late(SMOTE):
@@ -52,6 +53,8 @@ class Late(SMOTE):
     Params = LateParams
 
     def sample(self, request):
-        """Wait, and make the rows."""
+        """Note it, wait, and make the rows."""
+        with Path(self.params.log).open("a") as log:
+            log.write(f"{request.chunk}\n")
         time.sleep(self.params.seconds)
         return super().sample(request)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from tests.faults.harness import POINTS
+from tests.faults.harness import POINTS, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +23,21 @@ def test_a_build_killed_at_one_commit_after_another_is_finished(make_bench, calm
         bench.start(point=point, when=when, PREFECT_API_URL=prefect_api).kill_at_the_point()
         assert not (bench.place / "out" / "manifest.json").exists()
     assert bench.finish(PREFECT_API_URL=prefect_api) == calm("tables")
+
+
+def test_a_kill_throws_away_the_chunks_in_flight_alone(make_bench, prefect_api, tmp_path):
+    params = {"seconds": 0.5, "log": str(tmp_path / "log")}
+    bench = make_bench(generator={"name": "tests.faults.faulty:Late", "actors": 2, "chunk_rows": 12, "params": params})
+    run = bench.start(PREFECT_API_URL=prefect_api)
+    wait_until(lambda: len(list(bench.place.rglob("*.rows.arrow"))) >= 4)
+    run.kill()
+    staged = {int(path.name.split(".")[0]) for path in bench.place.rglob("*.rows.arrow")}
+    before = (tmp_path / "log").read_text().split()
+    bench.finish(PREFECT_API_URL=prefect_api)
+    again = {int(chunk) for chunk in (tmp_path / "log").read_text().split()[len(before) :]}
+    assert len(staged) >= 4
+    assert not again & staged
+    assert len(again & {int(chunk) for chunk in before}) <= 2, "each actor makes one chunk at a time"
 
 
 def test_a_second_build_of_the_same_output_is_refused_while_the_first_runs(make_bench, prefect_api):

@@ -6,7 +6,7 @@ import pyarrow.csv
 import pytest
 
 from flows.display import plan_notes
-from pipelines.features import stratum_column
+from pipelines.features import stratum_column, to_model
 from pipelines.fit import model_fingerprint
 from pipelines.plan import make_plan
 from pipelines.privacy.held_out import expected, held_out, learnt
@@ -31,8 +31,9 @@ def source(tmp_path_factory):
     return path
 
 
-def plan_of(source, privacy=None, **parts):
-    data = {"name": "p", "source": {"path": str(source), "label": "label"}, "output": {"path": "out"}}
+def plan_of(source, privacy=None, private=(), **parts):
+    read = {"path": str(source), "label": "label", "private": list(private)}
+    data = {"name": "p", "source": read, "output": {"path": "out"}}
     return make_plan(parse(Spec, data | ({} if privacy is None else {"privacy": privacy}) | parts))
 
 
@@ -111,3 +112,23 @@ def test_the_share_decides_the_rows_and_the_limits_do_not(source):
     assert plans[1].spec_fingerprint == plans[3].spec_fingerprint
     assert len({model_fingerprint(plan) for plan in plans}) == 3
     assert model_fingerprint(plans[1]) == model_fingerprint(plans[3])
+
+
+def test_private_columns_are_marked_and_told_to_the_generator(source):
+    plan = plan_of(source, private=["age"])
+    assert [column.name for column in plan.profile.columns if column.private] == ["age"]
+    told = to_model(rows_of(source), plan).schema
+    assert [field.name for field in told if field.metadata] == ["age"]
+
+
+@pytest.mark.parametrize(
+    ("private", "generator", "message"),
+    [
+        (["aeg"], "autoregressive", "source.private.0.: the source has no column 'aeg'; did you mean 'age'"),
+        (["label"], "autoregressive", "source.private.0.: 'label' is what classes are made by"),
+        (["age"], "smote", "source.private: 'smote' shows real values as they are; take autoregressive"),
+    ],
+)
+def test_columns_that_cannot_be_private_are_refused(source, private, generator, message):
+    with pytest.raises(SpecError, match=message):
+        plan_of(source, private=private, generator={"name": generator})
