@@ -21,8 +21,8 @@ from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
 MAX_HEADER_CHARS = 1 << 20
-_MOMENT = 0.01
-"""Seconds without a call, after which a thread has noticed that there is no more to read."""
+_MOMENT, _PATIENCE = 0.02, 0.5
+"""Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
 
 
 class _Watched:
@@ -35,14 +35,15 @@ class _Watched:
         self.position = 0
         self.quotes = 0
         self.nul: int | None = None
-        self.calls = 0
-        self.reading = self.ended = False
+        self.reading = self.ended = self.told = False
 
     def read(self, size: int = -1) -> bytes:
-        self.calls += 1
         self.reading = True
         try:
-            return b"" if self.ended else self._look(bytes(self.stream.read(size)))
+            if not self.ended:
+                return self._look(bytes(self.stream.read(size)))
+            self.told = True
+            return b""
         finally:
             self.reading = False
 
@@ -54,11 +55,15 @@ class _Watched:
         return chunk
 
     def end(self) -> None:
-        """Give no more, and wait for pyarrow's thread, which reads ahead: it must not while the process ends."""
-        self.ended, seen = True, -1
-        while self.reading or self.calls > seen:
-            seen = self.calls
+        """Give no more, and wait for pyarrow's thread, which reads ahead: it must not while the process ends.
+
+        It stops once it was told that there is no more, or when it is so far ahead that it waits: then it asks no more.
+        """
+        self.ended, waited = True, 0.0
+        while self.reading or (not self.told and waited < _PATIENCE):
+            waited = 0.0 if self.reading else waited + _MOMENT
             time.sleep(_MOMENT)
+        time.sleep(_MOMENT)  # until that thread has let go of what it was given
 
     def readable(self) -> bool:
         return True

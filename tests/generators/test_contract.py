@@ -33,7 +33,7 @@ from tests.tiny_models import WORDS, tiny_marian, tiny_t5
 TABULAR = sorted(name for name, place in GENERATORS.items() if place.startswith("generators.tabular"))
 NETWORK = {"epochs": 2, "batch_size": 100, "embedding_dim": 8}
 TINY = {
-    "autoregressive": {"epochs": 2, "min_steps": 30, "hidden": 16},
+    "autoregressive": {"epochs": 2, "min_steps": 80, "hidden": 16},
     "ctgan": {**NETWORK, "generator_dim": [16], "discriminator_dim": [16]},
     "copulagan": {**NETWORK, "generator_dim": [16], "discriminator_dim": [16]},
     "tvae": {**NETWORK, "epochs": 20, "compress_dims": [16], "decompress_dims": [16]},

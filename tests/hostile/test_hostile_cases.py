@@ -146,7 +146,7 @@ def peak_of(path: Path) -> int:
 def test_packed_bombs_stay_small_in_memory(tmp_path: Path, name: str, start: bytes, filler: bytes) -> None:
     packed = gzip.compress(filler * (64 << 20), mtime=0)
     (tmp_path / name).write_bytes(gzip.compress(start) + packed * 8)  # half a megabyte that holds half a gigabyte
-    assert peak_of(tmp_path / name) < 400 << 20
+    assert peak_of(tmp_path / name) < 450 << 20  # pyarrow reads up to 32 blocks of 8 MB ahead
 
 
 def png_chunk(kind: bytes, data: bytes) -> bytes:
