@@ -4,6 +4,7 @@ Pixels are uint8 of shape (height, width, channels), RGB or one grey channel. Wh
 modes, turned, animated or broken images) is mended or refused where it is read; here every image is sound.
 """
 
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,9 +44,22 @@ def decode(data: bytes) -> Pixels:
     flags = cv2.IMREAD_UNCHANGED if _is_grey(data) else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     read: Any = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if read is None:
-        raise MakeweightError(f"{len(data):,} bytes are no image that can be decoded; read the source anew")
+        return _decode_damaged(data)
     pixels: Pixels = read[..., None] if read.ndim == 2 else read
     return pixels
+
+
+def _decode_damaged(data: bytes) -> Pixels:
+    """Return the pixels of an image that Pillow reads and OpenCV does not, such as a PNG with too long a chunk."""
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            pixels = np.asarray(image.convert("L" if _is_grey(data) else "RGB"))
+    except Exception as error:  # of broken bytes Pillow may raise nearly anything
+        problem = f"{len(data):,} bytes are no image that can be decoded; read the source anew"
+        raise MakeweightError(problem) from error
+    return pixels[..., None] if pixels.ndim == 2 else pixels
 
 
 def encode(pixels: Pixels, encoding: Encoding) -> bytes:

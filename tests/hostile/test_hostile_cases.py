@@ -13,12 +13,14 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from flows.spec_file import load_spec
+from generators.image.codec import decode
 from pipelines.plan import make_plan
 from schemas.errors import MakeweightError
 from tests.hostile.promise import kept, refused_plainly, spec_of
@@ -203,6 +205,17 @@ def test_a_picture_longer_than_can_be_written_is_refused(tmp_path: Path, rules: 
         assert kept(spec_of(folder, source={"images": rules | {"size": 8}}))
     problem = f"odd.png (1 x {most + 1:,} pixels, and no side may be over {most:,})"
     assert problem in refused(folder, source={"images": rules})
+
+
+def test_a_picture_that_pillow_reads_and_opencv_does_not_is_read(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 7, 3), np.uint8)
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, "PNG")
+    length = sink.getvalue().index(b"IDAT") - 4
+    data = bytearray(sink.getvalue())
+    data[length + 3] += 8  # the chunk says that it is longer than it is
+    assert kept(spec_of(images(tmp_path / "images", bytes(data))))
+    assert np.array_equal(decode(bytes(data)), pixels)
 
 
 def test_a_picture_that_is_a_program_for_ghostscript_is_no_image(tmp_path: Path) -> None:
