@@ -88,13 +88,10 @@ def build(
         _show_plan(out, made)
         _be_quiet()
         from flows.build import build as build_flow
-        from flows.build import planned
-        from flows.progress import listening
-        from flows.server import server_explained
         from pipelines.publish import REPORT
         from pipelines.storage import Folder
 
-        with _display(out) as display, listening(display), planned(made), server_explained():
+        with _running(out, made):
             manifest = build_flow(asked, replace)
         if json_:
             _print_json(manifest.model_dump(mode="json"))
@@ -125,15 +122,12 @@ def evaluate(
         asked, made = _plan(spec, [*set_, *_test_override(test)])
         out = Console(stderr=json_)
         _be_quiet()
-        from flows.build import planned
         from flows.display import fidelity_table, utility_table
         from flows.evaluate import evaluate as evaluate_flow
-        from flows.progress import listening
-        from flows.server import server_explained
         from flows.utility import EVALUATION_PAGE
         from pipelines.storage import Folder
 
-        with _display(out) as display, listening(display), planned(made), server_explained():
+        with _running(out, made):
             evaluation = evaluate_flow(asked, replace)
         if json_:
             _print_json(evaluation.model_dump(mode="json"))
@@ -226,6 +220,17 @@ def _plan(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
     spec, lines = load_spec(path, overrides)
     with located(path, lines):
         return spec, make_plan(spec)
+
+
+@contextmanager
+def _running(console: Console, made: "Plan") -> Iterator[None]:
+    """Run a flow by a plan that was just made, with its progress on the console."""
+    from flows.build import planned
+    from flows.progress import listening
+    from flows.server import server_explained
+
+    with _display(console) as display, listening(display), planned(made), server_explained():
+        yield
 
 
 def _display(console: Console) -> "LiveDisplay | PlainDisplay":

@@ -50,6 +50,12 @@ def members_of(labels: pa.ChunkedArray | pa.Array) -> dict[str, NDArray[np.int64
     return {names[code]: order[starts[code] : starts[code + 1]] for code in by_name}
 
 
+def places_of(labels: pa.ChunkedArray, classes: list[str]) -> NDArray[np.int64]:
+    """Return each row's class by its place among `classes`."""
+    found: NDArray[np.int64] = pc.index_in(labels, value_set=pa.array(classes)).to_numpy()
+    return found.astype(np.int64)
+
+
 def hold_out(
     classes: NDArray[np.int64], share: float, rng: np.random.Generator, fewest: int = 200
 ) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from generators.base import Training, Unwatched
-from generators.classes import check_class_known, check_class_sizes, hold_out, members_of
+from generators.classes import check_class_known, check_class_sizes, hold_out, members_of, places_of
 from generators.random import seeded
 from generators.tabular.codes import encode, learn_columns, load_columns, save_columns
 from generators.tabular.params import AutoregressiveParams
@@ -58,7 +58,7 @@ class Autoregressive:
         """Do what `fit` does; a training that was killed and goes on ends with the same model."""
         check_class_sizes(table, label, self.min_class_rows, "autoregressive")
         self._learn_columns(table, label)
-        classes = self._class_codes(table)
+        classes = places_of(table[label], self._classes)
         codes = np.column_stack([classes, encode(self._columns, table)])
         self._zeros = find_zeros(codes, self._sizes(), self._smooth())
         self._network = self._trained(codes, seed, training)
@@ -84,10 +84,6 @@ class Autoregressive:
                 pc.equal(table[name], cell[0])
             ).as_py():
                 raise GeneratorError(f"given: column {name!r} never holds {cell[0].as_py()!r}")
-
-    def _class_codes(self, table: pa.Table) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = pc.index_in(table[self._label], value_set=pa.array(self._classes)).to_numpy()
-        return found.astype(np.int64)
 
     def _sizes(self) -> list[int]:
         return [len(self._classes), *(column.size for column in self._columns)]

@@ -12,10 +12,11 @@ evenly between bounds that leave the outermost rows out.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -59,8 +60,8 @@ class Column:
     def encode(self, cells: pa.Array) -> Codes:
         """Return the code of each cell; a text that is not known has the code of rare ones, a number its nearest."""
         if self.smooth:
-            known = self.edges if self.edges is not None else _plain(self.values)[self.starts[:-1]]
-            places = np.searchsorted(known, _plain(cells))
+            known = self.edges if self.edges is not None else as_numbers(self.values)[self.starts[:-1]]
+            places = np.searchsorted(known, as_numbers(cells))
             found = np.minimum(places, len(self.starts) - 2)
         else:
             heads = self.values.take(pa.array(self.starts[:-1] if self.other is None else self.starts[:-2]))
@@ -124,7 +125,7 @@ def _learn_texts(field: pa.Field, known: pa.Array, nullable: bool, most: int, pr
 def _learn_numbers(field: pa.Field, known: pa.Array, nullable: bool, most: int, private: bool) -> Column:
     """Give few distinct values a code each, else cut the sorted cells into bins of about as many rows."""
     known = known.take(pc.array_sort_indices(known))
-    plain = _plain(known)
+    plain = as_numbers(known)
     distinct, firsts = np.unique(plain, return_index=True)
     counts = np.diff(np.append(firsts, len(plain)))
     most = min(most, max(_FEWEST_BINS, len(plain) // _ROWS_OF_A_BIN))
@@ -162,15 +163,14 @@ def _between(
     values: pa.Array, low: Codes, high: Codes, drawn: NDArray[np.float64], nulls: NDArray[np.bool_]
 ) -> pa.Array:
     """Return numbers drawn evenly between two real ones; whole where the column's are, rounded as they are."""
-    plain = _plain(values)
+    plain = as_numbers(values)
     if plain.dtype == np.int64:
         width = plain[high].astype(object) - plain[low].astype(object)
         steps = [int(share * (wide + 1)) for share, wide in zip(drawn, width, strict=True)]
         whole = np.array(
             [int(a) + min(step, int(w)) for a, step, w in zip(plain[low], steps, width, strict=True)], np.int64
         )
-        kind = pa.int32() if pa.types.is_date32(values.type) else pa.int64()
-        return pa.array(whole, mask=nulls).cast(kind).view(values.type)
+        return pa.array(whole, mask=nulls).cast(width_of(values.type)).view(values.type)
     made = plain[low] + drawn * (plain[high] - plain[low])
     decimals = next((d for d in range(13) if np.array_equal(np.round(plain, d), plain)), None)
     return pa.array(made if decimals is None else np.round(made, decimals), pa.float64(), mask=nulls)
@@ -182,17 +182,32 @@ def _without_nan(cells: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
 
 
-def _plain(cells: pa.Array) -> NDArray[Any]:
+def as_numbers(cells: pa.Array) -> NDArray[Any]:
     """Return numbers as float64 or int64, dates as days, times as microseconds; 0 for a null."""
     if pa.types.is_floating(cells.type):
         doubles: NDArray[np.float64] = pc.fill_null(cells, 0.0).to_numpy()
         return doubles
-    width = pa.int32() if pa.types.is_date32(cells.type) else pa.int64()
-    whole: NDArray[np.int64] = pc.fill_null(cells.view(width), 0).cast(pa.int64()).to_numpy()
+    whole: NDArray[np.int64] = pc.fill_null(cells.view(width_of(cells.type)), 0).cast(pa.int64()).to_numpy()
     return whole
 
 
-def encode(columns: list[Column], table: pa.Table) -> Codes:
+def width_of(kind: pa.DataType) -> pa.DataType:
+    """Return the integers that stand behind a type of whole numbers, dates or times."""
+    return pa.int32() if pa.types.is_date32(kind) else pa.int64()
+
+
+class Coded(Protocol):
+    """A column that knows the codes of its cells."""
+
+    @property
+    def field(self) -> pa.Field:
+        """Its name and type."""
+
+    def encode(self, cells: pa.Array) -> Codes:
+        """Return the code of each cell."""
+
+
+def encode(columns: Sequence[Coded], table: pa.Table) -> Codes:
     """Return the codes of a table's cells, int64 (rows, columns)."""
     codes = [column.encode(_without_nan(table[column.field.name].combine_chunks())) for column in columns]
     return np.column_stack(codes) if codes else np.empty((table.num_rows, 0), np.int64)

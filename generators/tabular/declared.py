@@ -13,16 +13,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from generators.tabular.codes import Codes, as_numbers, width_of
 from generators.tabular.dp_params import Declared
 from schemas.errors import GeneratorError, nearest
 
-Codes = NDArray[np.int64]
 _LISTED = 20
 
 
 @dataclass(frozen=True)
 class DeclaredColumn:
-    """One column: bin k holds numbers from `edges[k]` up to below `edges[k + 1]` (plain ones, see `_plain`)."""
+    """One column: bin k holds numbers from `edges[k]` up to below `edges[k + 1]` (plain ones, see `as_numbers`)."""
 
     field: pa.Field
     edges: tuple[Any, ...]
@@ -44,7 +44,7 @@ class DeclaredColumn:
         """Return the code of each cell."""
         found = np.full(len(cells), self.size - 1, np.int64)
         if self.bins:
-            plain = _plain(cells)
+            plain = as_numbers(cells)
             found = np.searchsorted(np.array(self.edges[1:-1], plain.dtype), plain, side="right").astype(np.int64)
         if len(self.categories):
             named = pc.index_in(cells, value_set=self.categories)
@@ -70,7 +70,7 @@ class DeclaredColumn:
                 self.edges[n] + min(int(u * wide[n]), wide[n] - 1)
                 for n, u in zip(bins.tolist(), drawn.tolist(), strict=True)
             ]
-            return pa.array(whole, pa.int64()).cast(_width(kind)).view(kind)
+            return pa.array(whole, pa.int64()).cast(width_of(kind)).view(kind)
         edges = np.array(self.edges)
         made = edges[bins] + drawn * (edges[bins + 1] - edges[bins])
         if self.decimals is not None:
@@ -116,7 +116,7 @@ def _edges(field: pa.Field, told: Declared, bins: int) -> tuple[Any, ...]:
         return ()
     if pa.types.is_string(field.type) or pa.types.is_boolean(field.type):
         raise GeneratorError(f"columns: {field.name!r} is of type {field.type} and has no bounds; list its categories")
-    low, high = (_plain(pa.array([_cell(value, field).as_py()], field.type))[0].item() for value in told.bounds)
+    low, high = (as_numbers(pa.array([_cell(value, field).as_py()], field.type))[0].item() for value in told.bounds)
     if low > high:
         raise GeneratorError(f"columns: {field.name!r} has bounds {list(told.bounds)!r}, the greater first; swap them")
     if isinstance(low, float):
@@ -133,26 +133,6 @@ def _cell(value: Any, field: pa.Field) -> pa.Scalar:
         raise GeneratorError(f"columns: {field.name!r} is of type {field.type}, and {value!r} is not") from error
 
 
-def _plain(cells: pa.Array) -> NDArray[Any]:
-    """Return numbers as float64 or int64, dates as days, times as microseconds; 0 for a null."""
-    if pa.types.is_floating(cells.type):
-        doubles: NDArray[np.float64] = pc.fill_null(cells, 0.0).to_numpy(zero_copy_only=False)
-        return doubles
-    whole = cells.view(_width(cells.type)).cast(pa.int64())
-    numbers: NDArray[np.int64] = pc.fill_null(whole, 0).to_numpy(zero_copy_only=False)
-    return numbers
-
-
-def _width(kind: pa.DataType) -> pa.DataType:
-    return pa.int32() if pa.types.is_date32(kind) else pa.int64()
-
-
 def _missing(cells: pa.Array) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = pc.is_null(cells, nan_is_null=True).to_numpy(zero_copy_only=False)
     return found
-
-
-def encode(columns: list[DeclaredColumn], table: pa.Table) -> Codes:
-    """Return the codes of a table's cells, int64 (rows, columns)."""
-    codes = [column.encode(table[column.field.name].combine_chunks()) for column in columns]
-    return np.column_stack(codes) if codes else np.empty((table.num_rows, 0), np.int64)

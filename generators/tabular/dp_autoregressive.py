@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from generators.classes import check_class_known, check_class_sizes, members_of
+from generators.classes import check_class_known, check_class_sizes, members_of, places_of
 from generators.random import seeded
-from generators.tabular.declared import declared_columns, encode
+from generators.tabular.codes import encode
+from generators.tabular.declared import declared_columns
 from generators.tabular.dp_params import DPAutoregressiveParams
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
@@ -93,7 +93,7 @@ class DPAutoregressive:
         self.check(table.schema, label, table.num_rows)
         self._schema, self._label = table.schema, label
         self._classes = list(members_of(table[label]))
-        codes = np.column_stack([self._class_codes(table), encode(self._declare(), table)])
+        codes = np.column_stack([places_of(table[label], self._classes), encode(self._declare(), table)])
         with seeded(self._noise_seed(codes, seed)):
             self._network = self._new_network()
             self._network.start_at(torch.empty((0, codes.shape[1]), dtype=torch.int64))  # all codes alike
@@ -108,10 +108,6 @@ class DPAutoregressive:
     def _declare(self) -> list[Any]:
         self._columns = declared_columns(self._schema, self._label, self.params.columns, self.params.bins)
         return self._columns
-
-    def _class_codes(self, table: pa.Table) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = pc.index_in(table[self._label], value_set=pa.array(self._classes)).to_numpy()
-        return found.astype(np.int64)
 
     def _noise_seed(self, codes: NDArray[np.int64], seed: int) -> int:
         """Return the seed of noise and batches: of the secret, and of all that decides the model (as RFC 6979 does)."""

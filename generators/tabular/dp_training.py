@@ -20,6 +20,7 @@ from opacus.optimizers import DPOptimizer
 from torch import Tensor, nn
 
 from generators.tabular.network import Network
+from generators.tabular.training import share_of_rate
 from schemas.errors import GeneratorError
 from schemas.privacy import PrivacyBudget
 
@@ -28,7 +29,6 @@ _ORDERS = [1.02, 1.05, *(1 + n / 10 for n in range(1, 20)), *(3 + n / 2 for n in
 _ORDERS += [64, 128, 256, 512, 1024]  # those tell small budgets apart
 _CLOSE = 1e-3  # how near the spent epsilon comes to the declared one, as a share of it
 _AT_ONCE = 2**25  # numbers of rows' gradients that are held at the same time, 128 MB
-_WARM_UP = 0.1
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def train(network: Network, codes: Tensor, schedule: Schedule, budget: PrivacyBu
     with _unwarned():
         for step in range(schedule.steps):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate * _share_of_rate(step, schedule.steps)
+                group["lr"] = learning_rate * share_of_rate(step, schedule.steps)
             chosen = torch.rand(schedule.rows, dtype=torch.float64) < schedule.sample_rate
             _step(module, optimizer, codes[chosen])
     module.remove_hooks()
@@ -151,10 +151,3 @@ def _step(module: GradSampleModule, optimizer: DPOptimizer, batch: Tensor) -> No
         optimizer.signal_skip_step(number < len(parts))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-
-
-def _share_of_rate(step: int, steps: int) -> float:
-    warm = max(1, int(steps * _WARM_UP))
-    if step < warm:
-        return (step + 1) / warm
-    return 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))

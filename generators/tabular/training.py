@@ -61,7 +61,7 @@ def train(
     losses: list[Tensor] = []
     while state.step < settings.steps and state.worse < _PATIENCE:
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _share_of_rate(state.step, settings.steps)
+            group["lr"] = settings.learning_rate * share_of_rate(state.step, settings.steps)
         losses.append(_step(network, optimizer, codes[_draw(weights, settings.batch_rows)]))
         state.step += 1
         if state.step % settings.look_every == 0 or state.step == settings.steps:
@@ -79,7 +79,8 @@ def _draw(weights: Tensor, rows: int) -> Tensor:
     return torch.searchsorted(weights, torch.rand(rows, dtype=weights.dtype, device=weights.device) * weights[-1])
 
 
-def _share_of_rate(step: int, steps: int) -> float:
+def share_of_rate(step: int, steps: int) -> float:
+    """Return the share of the highest rate: it rises for a tenth of the steps, and falls along a cosine."""
     warm = max(1, int(steps * _WARM_UP))
     if step < warm:
         return (step + 1) / warm
