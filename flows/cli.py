@@ -226,11 +226,13 @@ def _plan(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
 def _running(console: Console, made: "Plan") -> Iterator[None]:
     """Run a flow by a plan that was just made, with its progress on the console."""
     from flows.build import planned
+    from flows.interrupt import stopping
     from flows.progress import listening
     from flows.server import server_explained
 
-    with _display(console) as display, listening(display), planned(made), server_explained():
-        yield
+    with _display(console) as display, stopping(display) as listener, listening(listener):
+        with planned(made), server_explained():
+            yield
 
 
 def _display(console: Console) -> "LiveDisplay | PlainDisplay":
