@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from flows.privacy import privacy_task
-from flows.progress import listener
+from flows.progress import Run, listener, told
 from flows.server import SILENT
 from flows.step import step
 from flows.utility import (
@@ -111,10 +112,11 @@ def build(spec: Spec, replace: bool = False) -> Manifest:
             if evaluated(wanted, place, done):
                 return done
         place.sweep()
-        with actors.cluster(spec.generator):
+        with told(Run(str(uuid4()), place.key, plan, place.output)), actors.cluster(spec.generator):
             manifest = done or _steps(spec, plan, place, clock, hold, wanted)
             if done and wanted:
                 keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output))
+            listener().ended(manifest)
     with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
         announce(place, manifest)
     return manifest

@@ -230,9 +230,8 @@ def _running(console: Console, made: "Plan") -> Iterator[None]:
     from flows.progress import listening
     from flows.server import server_explained
 
-    with _display(console) as display, stopping(display) as listener, listening(listener):
-        with planned(made), server_explained():
-            yield
+    with _display(console) as display, stopping(), listening(display), planned(made), server_explained():
+        yield
 
 
 def _display(console: Console) -> "LiveDisplay | PlainDisplay":

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
+from flows.progress import Listener
 from generators.base import TrainingProgress
 from pipelines.evaluate.wording import TITLES, WORDS
 from pipelines.fidelity.wording import MEANING, told
@@ -178,7 +179,7 @@ class _Speed(ProgressColumn):
         return Text(f"{speed:,.0f} rows/s" if speed else "", style="dim")
 
 
-class LiveDisplay:
+class LiveDisplay(Listener):
     """A live line for each class on a terminal: rows, acceptance rate, rows/s, time left."""
 
     def __init__(self, console: Console) -> None:
@@ -232,7 +233,7 @@ class LiveDisplay:
             self._progress.update(bar, completed=progress.accepted, kept=kept)
 
 
-class PlainDisplay:
+class PlainDisplay(Listener):
     """Plain lines, now and then, where there is no terminal."""
 
     def __init__(self, console: Console) -> None:

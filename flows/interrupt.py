@@ -10,54 +10,46 @@ from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
 from types import FrameType
 
-from flows.progress import Listener
+from flows.progress import Listener, listening
 from generators.base import TrainingProgress
 from pipelines.fill import StratumProgress
-from schemas.plan import Plan
 
 
-class Stopping:
-    """A listener that raises KeyboardInterrupt at the next sign of progress once `heard` is set, and else hands on."""
+class _Stop(Listener):
+    """Raises KeyboardInterrupt at the next sign of progress once `heard` is set."""
 
-    def __init__(self, to: Listener, heard: Event) -> None:
-        self._to, self._heard = to, heard
+    def __init__(self, heard: Event) -> None:
+        self._heard = heard
 
-    def step(self, name: str) -> None:
-        """Hand it on, or stop."""
-        self._next().step(name)
+    def step(self, name: str) -> None:  # noqa: ARG002 (the protocol's)
+        self._stop()
 
-    def trained(self, progress: TrainingProgress) -> None:
-        """Hand it on, or stop."""
-        self._next().trained(progress)
+    def trained(self, progress: TrainingProgress) -> None:  # noqa: ARG002
+        self._stop()
 
-    def filling(self, plan: Plan, actors: int) -> None:
-        """Hand it on, or stop."""
-        self._next().filling(plan, actors)
+    def filled(self, progress: StratumProgress) -> None:  # noqa: ARG002
+        self._stop()
 
-    def filled(self, progress: StratumProgress) -> None:
-        """Hand it on, or stop."""
-        self._next().filled(progress)
-
-    def _next(self) -> Listener:
+    def _stop(self) -> None:
         if self._heard.is_set():
             raise KeyboardInterrupt
-        return self._to
 
 
 @contextmanager
-def stopping(to: Listener) -> Iterator[Listener]:
-    """Yield a listener by which Ctrl-C stops a build for as long as the block lasts."""
+def stopping() -> Iterator[None]:
+    """Let Ctrl-C stop a build for as long as the block lasts."""
+    if current_thread() is not main_thread():  # no signal comes here
+        yield
+        return
     heard = Event()
 
     def hear(_number: int, _frame: FrameType | None) -> None:
         heard.set()
         raise KeyboardInterrupt
 
-    if current_thread() is not main_thread():  # no signal comes here
-        yield to
-        return
     before = signal.signal(signal.SIGINT, hear)
     try:
-        yield Stopping(to, heard)
+        with listening(_Stop(heard)):
+            yield
     finally:
         signal.signal(signal.SIGINT, before)

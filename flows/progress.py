@@ -1,19 +1,34 @@
-"""Tells whoever listens how a build gets on. The command line listens; a scheduled run logs through Prefect instead.
+"""Tells whoever listens how a build gets on: the terminal's display, logs, metrics, lineage.
 
-A listener is no parameter of the flow, since Prefect would have to write it down.
+Listeners are no parameter of the flow, since Prefect would have to write them down.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Protocol
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 
 from generators.base import TrainingProgress
 from pipelines.fill import StratumProgress
+from pipelines.storage import Folder
+from schemas.manifest import Manifest
 from schemas.plan import Plan
 
 
-class Listener(Protocol):
-    """What a build tells while it runs."""
+@dataclass(frozen=True)
+class Run:
+    """One run of a build: `build` names what is built (the same when it goes on later), `id` (a UUID) this run."""
+
+    id: str
+    build: str
+    plan: Plan
+    output: Folder
+
+
+class Listener:
+    """Hears how a build gets on. What a method raises stops the build: a listener that may fail sees to that itself."""
+
+    def started(self, run: Run) -> None:
+        """Hear that a run began its work; nothing is told of one that finds the dataset complete."""
 
     def step(self, name: str) -> None:
         """Hear that a step began: plan, ingest, fit, fill, write or report."""
@@ -27,36 +42,70 @@ class Listener(Protocol):
     def filled(self, progress: StratumProgress) -> None:
         """Hear that a chunk of this stratum was looked at."""
 
+    def ended(self, manifest: Manifest) -> None:
+        """Hear that the dataset is published."""
 
-class Silent:
-    """Listens to nothing."""
+    def failed(self, error: BaseException) -> None:
+        """Hear that the run ended otherwise."""
+
+
+class _All(Listener):
+    """Hands on to every present listener, in the order in which they came."""
+
+    def started(self, run: Run) -> None:
+        for one in tuple(_listeners):
+            one.started(run)
 
     def step(self, name: str) -> None:
-        """Do nothing."""
+        for one in tuple(_listeners):
+            one.step(name)
 
     def trained(self, progress: TrainingProgress) -> None:
-        """Do nothing."""
+        for one in tuple(_listeners):
+            one.trained(progress)
 
     def filling(self, plan: Plan, actors: int) -> None:
-        """Do nothing."""
+        for one in tuple(_listeners):
+            one.filling(plan, actors)
 
     def filled(self, progress: StratumProgress) -> None:
-        """Do nothing."""
+        for one in tuple(_listeners):
+            one.filled(progress)
+
+    def ended(self, manifest: Manifest) -> None:
+        for one in tuple(_listeners):
+            one.ended(manifest)
+
+    def failed(self, error: BaseException) -> None:
+        for one in tuple(_listeners):
+            one.failed(error)
 
 
-_listeners: list[Listener] = [Silent()]
+_listeners: list[Listener] = []
+_all = _All()
 
 
 def listener() -> Listener:
-    """Return the present listener."""
-    return _listeners[-1]
+    """Return what hands on to all that listen now."""
+    return _all
 
 
 @contextmanager
-def listening(to: Listener) -> Iterator[None]:
+def listening(*to: Listener) -> Iterator[None]:
     """Let `to` hear of builds in this process for as long as the block lasts."""
-    _listeners.append(to)
+    with ExitStack() as ending:
+        for one in to:
+            _listeners.append(one)
+            ending.callback(_listeners.remove, one)
+        yield
+
+
+@contextmanager
+def told(run: Run) -> Iterator[None]:
+    """Tell that a run began, and if it ends with an exception, that too."""
+    _all.started(run)
     try:
         yield
-    finally:
-        _listeners.remove(to)
+    except BaseException as error:
+        _all.failed(error)
+        raise

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from flows.cli import QUIET
-from flows.progress import Silent, listening
+from flows.progress import Listener, listening
 from pipelines.fill import StratumProgress
 from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
@@ -40,7 +40,7 @@ def make_spec(folder: Path, name: str, **parts: object) -> Spec:
     return parse(Spec, {"name": name, "source": source, "output": {"path": str(folder / name)}, **parts})
 
 
-class Stopwatch(Silent):
+class Stopwatch(Listener):
     """Notes when each step of a build began, and how the fill went once its actors were up."""
 
     def __init__(self) -> None:

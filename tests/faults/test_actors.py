@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from flows.build import build
-from flows.progress import Silent, listening
+from flows.progress import Listener, listening
 from pipelines.verify import verify
 from schemas.errors import GeneratorError
 from schemas.spec import Spec, parse
@@ -26,7 +26,7 @@ def own_actors():
     return [process for process in children if "ray::GeneratorActor" in process.name()]
 
 
-class Strikes(Silent):
+class Strikes(Listener):
     """Sends a signal to so many actors when the first chunk was accepted."""
 
     def __init__(self, number, most):

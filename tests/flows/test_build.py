@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.build import build
-from flows.progress import Silent, listening
+from flows.progress import Listener, listening
 from pipelines.verify import verify
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError, ShortfallError
@@ -121,7 +121,7 @@ def test_a_shortfall_publishes_nothing_and_a_larger_budget_goes_on(make_spec):
     assert {path: path.stat().st_mtime_ns for path in staged} == stamps, "staged chunks are not made again"
 
 
-class KillActors(Silent):
+class KillActors(Listener):
     """Kills the actors' processes when the first chunk was accepted."""
 
     def __init__(self):

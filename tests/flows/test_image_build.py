@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from flows.build import build
-from flows.progress import Silent, listening
+from flows.progress import Listener, listening
 from pipelines.verify import verify
 from schemas.errors import MakeweightError, SpecError
 from schemas.spec import Spec, parse
@@ -145,7 +145,7 @@ def test_boxes_are_balanced_and_lie_where_their_objects_are(tmp_path):
     assert "Boxes by class" in (tmp_path / "out" / "report.html").read_text()
 
 
-class KillTraining(Silent):
+class KillTraining(Listener):
     """Kills the actor that trains when it has reported for the first time."""
 
     def __init__(self):

@@ -8,10 +8,10 @@ from contextlib import suppress
 import pytest
 
 from flows.interrupt import stopping
-from flows.progress import Silent
+from flows.progress import Listener, listener, listening
 
 
-class Steps(Silent):
+class Steps(Listener):
     def __init__(self):
         self.heard = []
 
@@ -21,12 +21,12 @@ class Steps(Silent):
 
 def test_an_interrupt_that_was_let_pass_stops_the_next_step():
     steps = Steps()
-    with stopping(steps) as listener:
-        listener.step("plan")
+    with stopping(), listening(steps):
+        listener().step("plan")
         with suppress(KeyboardInterrupt):  # as a library does
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            listener.step("fill")
+            listener().step("fill")
     assert steps.heard == ["plan"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -37,8 +37,8 @@ def test_asyncio_does_not_take_its_place():
         with suppress(asyncio.CancelledError):  # what asyncio's own handler makes of it
             await asyncio.sleep(1)
 
-    with stopping(Silent()) as listener:
+    with stopping():
         with suppress(KeyboardInterrupt):
             asyncio.run(interrupted())
         with pytest.raises(KeyboardInterrupt):
-            listener.step("write")
+            listener().step("write")

@@ -11,10 +11,10 @@ BUILD = """
 import json, sys
 import psutil
 from flows.build import build
-from flows.progress import Silent, listening
+from flows.progress import Listener, listening
 from schemas.spec import Spec, parse
 
-class Ears(Silent):
+class Ears(Listener):
     found = set()
     def filled(self, progress):
         for process in [psutil.Process(), *psutil.Process().children(recursive=True)]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.build import build
-from flows.progress import Silent, listening
+from flows.progress import Listener, listening
 from pipelines.verify import verify
 from schemas.errors import OutputError
 from tests.machine import small_disk
@@ -23,7 +23,7 @@ def disk(tmp_path):
         yield place
 
 
-class Spoiler(Silent):
+class Spoiler(Listener):
     """Spoils the disk when a step begins, or when the first chunk was accepted."""
 
     def __init__(self, when, spoil):
