@@ -3,22 +3,32 @@
 import math
 import os
 import re
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, services
 from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
 
 from generators.base import TrainingProgress
 from pipelines.fit import KeptTraining, fit_generator, training_folder
 from pipelines.ingest import ingested
+from pipelines.reach import (
+    ADDRESS,
+    AUTO,
+    cluster_address,
+    joining_explained,
+    refuse_unreachable,
+    seconds_for_nodes,
+)
 from pipelines.registry import generator_class
 from pipelines.workspace import Workspace
-from schemas.errors import Fault, GeneratorError, SpecError
-from schemas.plan import Plan
+from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
+from schemas.plan import Plan, Stratum
 from schemas.spec import GeneratorChoice
 
 R = TypeVar("R")
@@ -28,29 +38,70 @@ LOCAL: dict[str, Any] = {
     "_system_config": {"idle_worker_killing_time_threshold_ms": 600_000},
 }
 """How Ray runs on this machine: processes of one step wait for the next, since starting one takes seconds."""
+DASHBOARD = "MAKEWEIGHT_RAY_DASHBOARD"
+"""The environment variable that, set to 1, gives Ray on this machine its dashboard."""
 DEATHS = 3
 """How many actors may die or hang on one request, or die on one fit, before it is given up."""
 WATCHED = 1.0
 """Seconds from one look at a training to the next."""
+START = 900.0
+"""Seconds that a build waits while no actor is up, unless it is told how long a growing cluster takes."""
 
 
 @contextmanager
-def cluster(choice: GeneratorChoice) -> Iterator[None]:
-    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine for as long as the block lasts."""
+def cluster(choice: GeneratorChoice) -> Iterator[str | None]:
+    """Join the cluster that RAY_ADDRESS names, or start Ray on this machine for as long as the block lasts.
+
+    Gives the address of Ray's dashboard, if it has one.
+    """
     if ray.is_initialized():
-        yield
+        yield None
         return
-    joined = bool(os.environ.get("RAY_ADDRESS"))
-    wanted = math.ceil((choice.actors or 1) * choice.cpus)
-    local = {} if joined else {"num_cpus": max(os.cpu_count() or 1, wanted), **LOCAL}
+    address = cluster_address()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if not joined:
-        _stay_within()
-    ray.init(log_to_driver=False, logging_level="ERROR", **local)
+    context = _join(address) if address else _start(choice)
     try:
-        yield
+        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
         ray.shutdown()
+
+
+def _start(choice: GeneratorChoice) -> Any:
+    wanted = math.ceil((choice.actors or 1) * choice.cpus)
+    local = {"num_cpus": max(os.cpu_count() or 1, wanted), **LOCAL, "include_dashboard": _dashboard()}
+    _stay_within()
+    return ray.init(log_to_driver=False, logging_level="ERROR", **local)
+
+
+def _join(address: str) -> Any:
+    """Join a cluster, or say within seconds why that cannot be."""
+    try:
+        place = services.canonicalize_bootstrap_address(AUTO) if address == AUTO else address
+    except ConnectionError:
+        problem = f"{ADDRESS} is auto, but no Ray cluster runs on this machine"
+        raise MakeweightError(f"{problem}; start one, or unset {ADDRESS}") from None
+    refuse_unreachable(place)
+    if not services.find_node_ids():
+        raise MakeweightError(
+            f"a Ray cluster answers at {place}, but none of its nodes runs on this machine, and a build joins by the"
+            f" node beside it; run `ray start --address={place} --num-cpus=0` here first"
+        )
+    with joining_explained(place):
+        context = ray.init(address=place, log_to_driver=False, logging_level="ERROR")
+    if room(1, 0) or seconds_for_nodes():
+        return context
+    ray.shutdown()
+    raise MakeweightError(f"the Ray cluster at {place} has no node with a CPU to work on; add one")
+
+
+def _dashboard() -> bool:
+    """Whether Ray on this machine is to have its dashboard, which needs packages of its own and some time to start."""
+    if os.environ.get(DASHBOARD, "0") in ("0", ""):
+        return False
+    if any(find_spec(package) is None for package in ("aiohttp", "aiohttp_cors", "grpc", "opencensus")):
+        problem = f"the environment variable {DASHBOARD} asks for Ray's dashboard, but its packages are missing"
+        raise SpecError(Fault((), f"{problem}; pip install 'ray[default]', or unset it"))
+    return True
 
 
 def _stay_within() -> None:
@@ -119,15 +170,18 @@ class Fitting:
 
     def __init__(self, plan: Plan, place: Workspace, gpus: float) -> None:
         options = {"max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
-        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, **options)(FittingActor).remote(place)
+        cpus = 0 if room(1, 0) == 1 else 1  # the only CPU is for the validators, which are fitted meanwhile
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place)
         self._name = plan.generator.name
         self._fit = self._actor.fit.remote()
+        self._gpus, self._answered, self._asked_at = gpus, False, time.monotonic()
 
     def wait(self, heard: Callable[[TrainingProgress], None]) -> None:
         """Wait for the end, and tell meanwhile how far it is; what the fit raises is raised here."""
         last = None
         while not ray.wait([self._fit], timeout=WATCHED)[0]:
             now = self._progress()
+            self._refuse_late()
             if now and now != last:
                 heard(now)
                 last = now
@@ -141,10 +195,22 @@ class Fitting:
 
     def _progress(self) -> TrainingProgress | None:
         ready, _ = ray.wait([asked := self._actor.progress.remote()], timeout=WATCHED)
+        self._answered |= bool(ready)
         try:
             return cast(TrainingProgress | None, ray.get(asked)) if ready else None
         except RayActorError:
             return None  # another one takes its place
+
+    def _refuse_late(self) -> None:
+        """Raise GeneratorError if there is no room for the actor, and has not been for long."""
+        limit = seconds_for_nodes() or START
+        if self._answered or time.monotonic() - self._asked_at < limit:
+            return
+        ray.kill(self._actor)
+        raise GeneratorError(
+            f"the fit asks for 1 CPU and {self._gpus:g} GPU and got no place within {limit:g} s; free in the cluster:"
+            f" {free()}; make room and run the same command again, finished work is kept"
+        )
 
 
 def told(error: Exception) -> str:
@@ -161,19 +227,55 @@ def gpu_share(plan: Plan, choice: GeneratorChoice) -> float:
     return 1.0 if there and generator_class(plan.generator.name).uses_gpu else 0.0
 
 
+def free() -> str:
+    """Return in words what of the cluster nobody uses."""
+    there = ray.available_resources()
+    return f"{there.get('CPU', 0):g} CPU and {there.get('GPU', 0):g} GPU"
+
+
+def room(cpus: float, gpus: float) -> int:
+    """Return how many actors of that size the nodes of the cluster hold; each lies on one node whole."""
+    return sum(_holds(node["Resources"], cpus, gpus) for node in ray.nodes() if node["Alive"])
+
+
+def _holds(there: dict[str, float], cpus: float, gpus: float) -> int:
+    fits = int(there.get("CPU", 0) / cpus + 1e-9)
+    return min(fits, int(there.get("GPU", 0) / gpus + 1e-9)) if gpus else fits
+
+
+def device_name(gpus: float) -> str:
+    """Return what an actor with that share of a GPU runs on: `cpu`, or the GPU's kind as Ray names it."""
+    kinds = [name.partition(":")[2] for name in ray.cluster_resources() if name.startswith("accelerator_type:")]
+    return "cpu" if not gpus else next(iter(kinds), "gpu")
+
+
 def pool_size(plan: Plan, choice: GeneratorChoice, gpus: float) -> int:
     """Return how many actors to open: the spec's number, or as many as fit; never more than there are chunks.
 
-    Raises SpecError if the cluster cannot hold what was asked for, rather than wait for it for ever.
+    Raises SpecError if the cluster cannot hold what was asked for, rather than wait for it for ever. One that grows on
+    demand is given its time.
     """
-    there = ray.cluster_resources()
-    fits = int(there.get("CPU", 0) / choice.cpus + 1e-9)
-    if gpus:
-        fits = min(fits, int(there.get("GPU", 0) / gpus + 1e-9))
-    wanted = choice.actors or max(1, fits)
-    if wanted > fits:
-        asked = f"{wanted} actor(s) of {choice.cpus:g} CPU and {gpus:g} GPU"
+    fits = room(choice.cpus, gpus)
+    if (choice.actors or 1) > fits and not seconds_for_nodes():
+        asked = f"{choice.actors or 1} actor(s) of {choice.cpus:g} CPU and {gpus:g} GPU"
+        there = ray.cluster_resources()
         has = f"{there.get('CPU', 0):g} CPU and {there.get('GPU', 0):g} GPU"
-        raise SpecError(Fault(("generator",), f"asks for {asked}, but there are {has}; lower actors, cpus or gpus"))
-    chunks = sum(-(-stratum.make // stratum.chunk_rows) for stratum in plan.strata)
-    return max(1, min(wanted, chunks))
+        held = f", which hold {fits} of them" if fits else ""
+        problem = f"asks for {asked}, but there are {has}{held}; lower actors, cpus or gpus"
+        raise SpecError(Fault(("generator",), problem))
+    return wanted_actors(plan, choice, fits)
+
+
+def _to_make(stratum: Stratum) -> int:
+    """Return how many chunks a class seems to need; one that was made by an earlier version is hardly any work."""
+    return max(0, -(-stratum.make // stratum.chunk_rows) - stratum.carried) + -(-stratum.carried // 16)
+
+
+def wanted_actors(plan: Plan, choice: GeneratorChoice, fits: int, up: int = 0) -> int:
+    """Return how many actors a build has use for, of which `fits` have their place now and `up` are at work.
+
+    A cluster that grows on demand grows for actors without a place: there are always some while those before came up.
+    """
+    most = max(1, fits, 2 * up if seconds_for_nodes() else 0)
+    chunks = sum(_to_make(stratum) for stratum in plan.strata)
+    return max(1, min(choice.actors or most, chunks))

@@ -1,26 +1,32 @@
 """Ray actors that make chunks, and the watch over them: one that dies or hangs costs time, never a row.
 
+Their number follows the cluster: nodes that join while a build runs get actors, those of nodes that went are forgotten.
+
 The driver gives each actor a request and one to follow. Calls to an actor run in the order they were made, so the first
 that is not done is the one it works on, and its time counts from when the one before was done.
 """
 
+import platform
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, cast
 
 import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.actors import DEATHS, cause_of, gpu_share, pool_size, told
+from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size, room, told, wanted_actors
 from pipelines.chunk import ChunkMaker
 from pipelines.fill import ChunkResult
 from pipelines.fit import load_generator, load_validators
+from pipelines.reach import seconds_for_nodes
+from pipelines.storage import is_uri
 from pipelines.workspace import Workspace
-from schemas.errors import GeneratorError, MakeweightError
+from schemas.errors import GeneratorError, MakeweightError, OutputError
 from schemas.plan import Plan, SampleRequest
 from schemas.spec import GeneratorChoice
 
@@ -28,8 +34,10 @@ AHEAD = 2
 """Requests that each actor holds: one it works on, one that waits, so that it never idles."""
 LOOK = 1.0
 """Seconds from one look at the clock to the next, and from one question whether an actor is up to the next."""
-START = 900.0
-"""Seconds that a build waits while no actor is up, as when a cluster has to grow first."""
+FOLLOW = 5.0
+"""Seconds from one look at what the cluster holds to the next."""
+LOOKED_AT = 8
+"""How many of a cluster's other nodes are asked whether they see the files of this one."""
 LOST = (RayActorError, OutOfMemoryError, ObjectLostError)
 """How Ray tells that an actor died, or its node with what it had answered."""
 
@@ -45,8 +53,8 @@ class GeneratorActor:
         # not in the constructor: an exception there would kill the actor, and its message with it
         plan = self._place.plan()
         generator, parents = load_generator(plan, self._place.models, self._device)
-        validators = load_validators(plan, self._place.validators)
-        return ChunkMaker(plan, generator, validators, parents, self._place.staged)
+        validators = load_validators(plan, self._place)
+        return ChunkMaker(plan, generator, validators, parents, self._place.staged, self._place.carried)
 
     def up(self) -> None:
         """Answer, which says that the actor runs."""
@@ -106,15 +114,20 @@ class GeneratorPool:
 
     def __init__(self, plan: Plan, place: Workspace, choice: GeneratorChoice) -> None:
         gpus = gpu_share(plan, choice)
-        self.actors = pool_size(plan, choice, gpus)
+        self._plan, self._choice, self._gpus = plan, choice, gpus
         actor = ray.remote(num_cpus=choice.cpus, num_gpus=gpus, max_restarts=-1)(GeneratorActor)
-        device = "cuda" if gpus else "cpu"
-        self._hands = [_Hand(actor.remote(place, device)) for _ in range(self.actors)]
+        self._open = partial(actor.remote, place, "cuda" if gpus else "cpu")
+        self._hands: list[_Hand] = []
         self._waiting: deque[SampleRequest] = deque()
         self._failures: Counter[tuple[str, int]] = Counter()
         self._deadline = choice.deadline_seconds
-        self._up_last = time.monotonic()
-        self.slots = self.actors * AHEAD
+        self._up_last = self._looked = time.monotonic()
+        self._resize(pool_size(plan, choice, gpus))
+
+    @property
+    def actors(self) -> int:
+        """How many actors there are now, with those that wait for a place."""
+        return len(self._hands)
 
     def submit(self, request: SampleRequest) -> None:
         """Give the request to an actor that is up and has room, or keep it until there is one."""
@@ -134,6 +147,7 @@ class GeneratorPool:
                 self._greet(hand, ready)
                 if hand.calls and time.monotonic() - hand.since > self._deadline:
                     self._stop(hand)
+            self._follow()
             self._hand_out()
             self._refuse_nobody()
         return done
@@ -142,6 +156,24 @@ class GeneratorPool:
         """End the actors; chunks that are under way are dropped, unless they are staged already."""
         for hand in self._hands:
             ray.kill(hand.actor)
+
+    def _follow(self) -> None:
+        """Look from time to time how many actors the cluster has room for now."""
+        if time.monotonic() - self._looked < FOLLOW:
+            return
+        self._looked = time.monotonic()
+        fits = room(self._choice.cpus, self._gpus)
+        up = sum(hand.up for hand in self._hands)
+        self._resize(wanted_actors(self._plan, self._choice, fits, up))
+
+    def _resize(self, wanted: int) -> None:
+        """Open actors that are missing, or close those that are too many and have no place to work."""
+        self._hands += [_Hand(self._open()) for _ in range(wanted - len(self._hands))]
+        idle = [hand for hand in self._hands if not hand.up and not hand.calls]
+        for hand in idle[: max(0, len(self._hands) - wanted)]:
+            ray.kill(hand.actor)
+            self._hands.remove(hand)
+        self.slots = len(self._hands) * AHEAD
 
     def _hand_out(self) -> None:
         while self._waiting and (open_ := [hand for hand in self._hands if hand.open]):
@@ -202,12 +234,11 @@ class GeneratorPool:
         now = time.monotonic()
         if any(hand.up for hand in self._hands):
             self._up_last = now
-        elif now - self._up_last > START:
-            free = ray.available_resources()
-            has = f"{free.get('CPU', 0):g} CPU and {free.get('GPU', 0):g} GPU"
+        elif now - self._up_last > (limit := seconds_for_nodes() or START):
             raise GeneratorError(
-                f"none of {self.actors} actor(s) could be started within {START:g} s; free in the cluster: {has}; "
-                "make room and run the same command again, finished work is kept"
+                f"none of {self.actors} actor(s) of {self._choice.cpus:g} CPU and {self._gpus:g} GPU could be started"
+                f" within {limit:g} s; free in the cluster: {free()}; make room and run the same command again,"
+                " finished work is kept"
             )
 
 
@@ -229,3 +260,27 @@ def open_pool(plan: Plan, place: Workspace, choice: GeneratorChoice) -> Iterator
         yield pool
     finally:
         pool.close()
+
+
+def refuse_own_disk(place: Workspace) -> None:
+    """Raise OutputError if another node of the cluster does not see what this one has written to the output.
+
+    To be asked once the plan was kept there. An object store is seen by all.
+    """
+    here = ray.get_runtime_context().get_node_id()
+    others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
+    if is_uri(place.output.path) or not others:
+        return
+    look = ray.remote(num_cpus=0, max_retries=DEATHS)(_sees)
+    nodes = [NodeAffinitySchedulingStrategy(node, soft=True) for node in others[:LOOKED_AT]]
+    asked = [look.options(scheduling_strategy=node).remote(place) for node in nodes]
+    blind = [host for sees, host in ray.get(asked) if not sees]
+    if blind:
+        raise OutputError(
+            f"output.path {place.output.shown} is on this machine's own disk: {blind[0]!r} of the Ray cluster does not"
+            " see it; choose a shared folder or an object store (s3://…)"
+        )
+
+
+def _sees(place: Workspace) -> tuple[bool, str]:
+    return place.work.exists("plan.json"), platform.node()
