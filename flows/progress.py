@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from generators.base import TrainingProgress
 from pipelines.fill import StratumProgress
 from pipelines.storage import Folder
+from pipelines.workspace import Workspace
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 
@@ -19,9 +20,18 @@ class Run:
     """One run of a build: `build` names what is built (the same when it goes on later), `id` (a UUID) this run."""
 
     id: str
-    build: str
     plan: Plan
-    output: Folder
+    place: Workspace
+
+    @property
+    def build(self) -> str:
+        """The name of what is built."""
+        return self.place.key
+
+    @property
+    def output(self) -> Folder:
+        """Where the dataset goes."""
+        return self.place.output
 
 
 class Listener:
@@ -29,6 +39,9 @@ class Listener:
 
     def started(self, run: Run) -> None:
         """Hear that a run began its work; nothing is told of one that finds the dataset complete."""
+
+    def joined(self, dashboard: str | None) -> None:
+        """Hear that Ray is there, and the address of its dashboard if it has one."""
 
     def step(self, name: str) -> None:
         """Hear that a step began: plan, ingest, fit, fill, write or report."""
@@ -55,6 +68,10 @@ class _All(Listener):
     def started(self, run: Run) -> None:
         for one in tuple(_listeners):
             one.started(run)
+
+    def joined(self, dashboard: str | None) -> None:
+        for one in tuple(_listeners):
+            one.joined(dashboard)
 
     def step(self, name: str) -> None:
         for one in tuple(_listeners):

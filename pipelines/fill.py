@@ -56,13 +56,21 @@ class AcceptedChunk:
 
 @dataclass(frozen=True)
 class StratumProgress:
-    """How far a stratum is; `candidates` and `rejected` count what was looked at in stream order."""
+    """How far a stratum is; `candidates` and `rejected` count what was looked at in stream order.
+
+    Of the `accepted` rows an earlier version has made those that are `carried`; they are no candidates, and what was
+    rejected of them is in `dropped`.
+    `under_way` counts the chunks that were asked for and not yet looked at, while more are needed.
+    """
 
     name: str
     accepted: int
     target: int
     candidates: int
     rejected: Mapping[str, int]
+    carried: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    under_way: int = 0
 
     @property
     def missing(self) -> int:
@@ -94,6 +102,8 @@ class _Stream:
     taken: list[AcceptedChunk] = field(default_factory=list)
     seen_sampled: int = 0
     seen_passed: int = 0
+    carried: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
 
     @property
     def open(self) -> bool:
@@ -109,8 +119,9 @@ class _Stream:
 
     def receive(self, result: ChunkResult) -> None:
         """Count a finished chunk, and accept all whose turn has come."""
-        self.seen_sampled += result.sampled
-        self.seen_passed += result.passed
+        if result.chunk >= self.stratum.carried:
+            self.seen_sampled += result.sampled
+            self.seen_passed += result.passed
         self.waiting[result.chunk] = result
         while self.open and self.turn in self.waiting:
             self._accept(self.waiting.pop(self.turn))
@@ -120,25 +131,31 @@ class _Stream:
             self.novelties = ()
 
     def _accept(self, result: ChunkResult) -> None:
-        keep = np.arange(result.passed, dtype=np.int32)
+        keep, carried = np.arange(result.passed, dtype=np.int32), result.chunk < self.stratum.carried
+        reasons = self.dropped if carried else self.rejected
         for (reason, novelty), sketches in zip(self.novelties, result.sketches, strict=True):
             new = novelty.admit(sketches[keep])
-            self._count(reason, len(new) - int(np.count_nonzero(new)))
+            _count(reasons, reason, len(new) - int(np.count_nonzero(new)))
             keep = keep[new]
         for reason, rows in result.rejected.items():
-            self._count(reason, rows)
+            _count(reasons, reason, rows)
         keep = keep[: self.stratum.make - self.accepted]
-        self.seen_passed += len(keep) - result.passed  # the rate is of rows that end in the dataset
-        self.candidates += result.sampled
+        if carried:
+            self.carried += len(keep)
+        else:
+            self.seen_passed += len(keep) - result.passed  # the rate is of rows that end in the dataset
+            self.candidates += result.sampled
         self.accepted += len(keep)
         self.taken.append(AcceptedChunk(self.stratum.name, result.chunk, keep))
 
-    def _count(self, reason: str, rows: int) -> None:
-        if rows:
-            self.rejected[reason] = self.rejected.get(reason, 0) + rows
-
     def progress(self) -> StratumProgress:
-        return StratumProgress(self.stratum.name, self.accepted, self.stratum.make, self.candidates, self.rejected)
+        counts = (self.accepted, self.stratum.make, self.candidates, self.rejected, self.carried, self.dropped)
+        return StratumProgress(self.stratum.name, *counts, under_way=self.asked - self.turn if self.open else 0)
+
+
+def _count(reasons: dict[str, int], reason: str, rows: int) -> None:
+    if rows:
+        reasons[reason] = reasons.get(reason, 0) + rows
 
 
 NoveltyFactory = Callable[[], Sequence[tuple[str, Novelty]]]
@@ -181,7 +198,7 @@ def fill(
 
 def _budget(stratum: Stratum, attempts_per_row: float) -> int:
     """Return how many chunks the stratum may ask for."""
-    return ceil(stratum.make * attempts_per_row / stratum.chunk_rows)
+    return stratum.carried + ceil(stratum.make * attempts_per_row / stratum.chunk_rows)
 
 
 class _Queue:

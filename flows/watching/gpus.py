@@ -1,0 +1,44 @@
+"""What NVIDIA's driver says of the GPUs of this machine. Where actors run on others, Ray's own metrics tell."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """One GPU: its number, its share of busy time (0 to 1), and its memory in bytes."""
+
+    name: str
+    busy: float
+    used: int
+    memory: int
+
+
+def gpus() -> list[Gpu]:
+    """Return the GPUs of the machine that runs the flow; none where there is no driver."""
+    nvml = _driver()
+    if nvml is None:
+        return []
+    try:
+        return [_look(nvml, number) for number in range(nvml.nvmlDeviceGetCount())]
+    except nvml.NVMLError:
+        return []
+
+
+def _look(nvml: Any, number: int) -> Gpu:
+    handle = nvml.nvmlDeviceGetHandleByIndex(number)
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
+    return Gpu(str(number), busy, int(memory.used), int(memory.total))
+
+
+@lru_cache(maxsize=1)
+def _driver() -> Any | None:
+    import pynvml  # type: ignore[import-untyped]
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml

@@ -1,0 +1,100 @@
+"""Tells an OpenLineage server (Marquez, DataHub and others) which run made which dataset from which source.
+
+What is told is in `events.py`. Where it goes is said in OpenLineage's own configuration: OPENLINEAGE_URL, or
+OPENLINEAGE_CONFIG, or `openlineage.yml`.
+"""
+
+import json
+import logging
+from collections.abc import Callable
+
+from openlineage.client import OpenLineageClient
+from openlineage.client.event_v2 import RunEvent
+
+from flows.progress import Run
+from flows.watching.background import Background
+from flows.watching.events import Teller
+from flows.watching.watch import Watcher
+from schemas.errors import Fault, MakeweightError, SpecError
+from schemas.manifest import Manifest
+
+PATIENCE = 15.0
+"""Seconds that a build waits at its end for the last events to be taken."""
+
+
+class Lineage(Watcher):
+    """Sends an event when a run starts, and one when it ends.
+
+    A run that was killed sends no end, and would seem to run for ever; so its id is kept beside the build's work, and
+    the run that goes on with it tells that it was aborted.
+    """
+
+    title = "OpenLineage"
+
+    def __init__(self, client: OpenLineageClient) -> None:
+        self._client = client
+        self._thread = Background()
+        self._teller: Teller | None = None
+        self._run: Run | None = None
+
+    def started(self, run: Run) -> None:
+        """Tell that the run started, and that the one before was aborted, if that never ended."""
+        self._run, self._teller = run, Teller(run)
+        self._do(lambda: self._begin(run, self._told.start()))
+
+    def ended(self, manifest: Manifest) -> None:
+        """Tell what was published."""
+        self._end(self._told.complete(manifest))
+
+    def failed(self, error: BaseException) -> None:
+        """Tell that the run failed, or was stopped."""
+        self._end(self._told.fail(error) if isinstance(error, Exception) else self._told.abort())
+
+    def close(self) -> None:
+        """Wait a little until all is sent."""
+        self._thread.close(PATIENCE)
+
+    @property
+    def _told(self) -> Teller:
+        if self._teller is None:
+            raise RuntimeError("no run has started")
+        return self._teller
+
+    def _begin(self, run: Run, start: RunEvent) -> None:
+        notes, name = run.place.hidden, _note(run)
+        if notes.exists(name):
+            self._client.emit(self._told.abort(json.loads(notes.read(name))["run"]))
+        notes.write(name, json.dumps({"run": run.id}).encode())
+        self._client.emit(start)
+
+    def _end(self, event: RunEvent) -> None:
+        run = self._run
+        if run is None:
+            return
+        self._do(lambda: self._client.emit(event))
+        self._do(lambda: run.place.hidden.remove(_note(run)))
+
+    def _do(self, job: Callable[[], None]) -> None:
+        self._thread.do(lambda: _explained(job))
+
+
+def _note(run: Run) -> str:
+    return f"run-{run.build}.json"
+
+
+def lineage() -> Lineage:
+    """Return what sends lineage where OpenLineage's configuration says; raises SpecError if that is wrong."""
+    # each attempt to reach a server that is away would be a line on the terminal
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+    try:
+        return Lineage(OpenLineageClient())
+    except (ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError) as error:
+        problem = f"OpenLineage's configuration (OPENLINEAGE_URL, OPENLINEAGE_CONFIG or openlineage.yml): {error}"
+        raise SpecError(Fault((), f"{problem}; mend it, or set OPENLINEAGE_DISABLED=true")) from error
+
+
+def _explained(job: Callable[[], None]) -> None:
+    try:
+        job()
+    except OSError as error:  # what `requests` raises is one
+        raise MakeweightError(f"an event was not taken: {error}") from error

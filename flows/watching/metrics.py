@@ -1,0 +1,184 @@
+"""A build's figures as Prometheus metrics. Knows nothing of how they are published.
+
+Names and units follow https://prometheus.io/docs/practices/naming/. Counters count what this run looked at, and begin
+anew with each run.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from threading import Lock
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.registry import Collector
+
+from flows.progress import Listener, Run
+from flows.watching.gpus import gpus
+from flows.watching.pace import Filling, Steps
+from generators.base import TrainingProgress
+from pipelines.fill import StratumProgress
+from pipelines.workspace import library_versions
+from schemas.manifest import Manifest
+from schemas.plan import Plan
+
+NAMED = 40
+"""Classes, and reasons, that have series of their own; what is beyond them is added up under `OTHER`."""
+OTHER = "other"
+
+Value = tuple[Sequence[str], float]
+
+
+class Metrics(Listener, Collector):
+    """Hears how a build gets on, and tells it to whoever asks for metrics, from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._run: Run | None = None
+        self._steps, self._filling = Steps(), Filling()
+        self._actors = 0
+        self._training: TrainingProgress | None = None
+        self._manifest: Manifest | None = None
+        self._ended: float | None = None
+        self.last_success: float | None = None
+
+    def started(self, run: Run) -> None:
+        """Take note of what is built."""
+        self._run, self._steps = run, Steps()
+
+    def step(self, name: str) -> None:
+        """Take note of the step at work."""
+        with self._lock:
+            self._steps.begin(name)
+            self._actors = 0
+
+    def trained(self, progress: TrainingProgress) -> None:
+        """Take note of how far the training is."""
+        self._training = progress
+
+    def filling(self, plan: Plan, actors: int) -> None:  # noqa: ARG002 (the protocol's)
+        """Take note of the actors at work."""
+        with self._lock:
+            self._actors, self._filling = actors, Filling()
+
+    def filled(self, progress: StratumProgress) -> None:
+        """Take note of how far a class is."""
+        with self._lock:
+            self._filling.hear(progress)
+
+    def ended(self, manifest: Manifest) -> None:
+        """Take note of what was published."""
+        self._manifest, self.last_success = manifest, time.time()
+        self._end()
+
+    def failed(self, error: BaseException) -> None:  # noqa: ARG002
+        """Take note that nothing was published."""
+        self._end()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._steps.begin(None)
+            self._actors, self._ended = 0, time.time()
+
+    @property
+    def over(self) -> bool:
+        """Whether the run has ended."""
+        return self._ended is not None
+
+    def collect(self) -> Iterator[Metric]:
+        """Give all metrics as they are now."""
+        if self._run is None:
+            return
+        with self._lock:
+            found = [*self._run_metrics(self._run), *self._fill_metrics(self._run.plan), *self._gpu_metrics()]
+        yield from found
+
+    def _run_metrics(self, run: Run) -> Iterator[Metric]:
+        version = library_versions().get("makeweight", "")
+        info = {"build": run.build, "run": run.id, "generator": run.plan.generator.name, "version": version}
+        about = InfoMetricFamily("makeweight_build", "What is built, and by which run.", labels=["dataset"])
+        about.add_metric([run.plan.name], info)
+        yield about
+        steps = {**dict.fromkeys(self._steps.took, 0.0), **({self._steps.now: 1.0} if self._steps.now else {})}
+        yield self._gauge("step", "1 for the step at work, 0 for those before it.", _each(steps), "step")
+        yield self._gauge("step_duration_seconds", "How long a step took.", _each(self._steps.took), "step")
+        yield self._gauge("run_duration_seconds", "Since the run began, or how long it took.", _one(self._steps.total))
+        if self._training:
+            yield self._gauge("training_step", "Steps of training done.", _one(self._training.step))
+            yield self._gauge("training_steps", "Steps that the training takes.", _one(self._training.steps))
+            yield self._gauge("training_loss", "Loss that the training reported last.", _one(self._training.loss))
+        yield from self._end_metrics()
+
+    def _end_metrics(self) -> Iterator[Metric]:
+        if self._ended:
+            yield self._gauge("last_run_timestamp_seconds", "When the last run ended.", _one(self._ended))
+            help_ = "1 if the last run published, or found the dataset complete, 0 if it failed or was stopped."
+            yield self._gauge("last_run_success", help_, _one(float(self._manifest is not None)))
+        if self.last_success:
+            yield self._gauge("last_success_timestamp_seconds", "When a run last published.", _one(self.last_success))
+        if self._manifest:
+            size = sum(shard.bytes for shard in self._manifest.shards)
+            yield self._gauge("dataset_rows", "Rows of the published dataset.", _one(self._manifest.rows))
+            yield self._gauge("dataset_bytes", "Bytes of its shards.", _one(size))
+
+    def _fill_metrics(self, plan: Plan) -> Iterator[Metric]:
+        making = sorted((stratum for stratum in plan.strata if stratum.make), key=lambda one: -one.make)
+        label = {one.name: one.name if place < NAMED else OTHER for place, one in enumerate(making)}
+        wanted, accepted, tried = Counter[str](), Counter[str](), Counter[str]()
+        rejected = Counter[str]()
+        for stratum in making:
+            wanted[label[stratum.name]] += stratum.make
+            accepted[label[stratum.name]] += 0
+        for one in self._filling.strata.values():
+            accepted[label.get(one.name, OTHER)] += one.accepted - one.carried
+            tried[label.get(one.name, OTHER)] += one.candidates
+            rejected.update(one.rejected)
+        yield self._gauge("rows_wanted", "Rows to be made.", _each(wanted), "class")
+        yield self._counter("rows_accepted", "Made rows that are in the dataset.", _each(accepted), "class")
+        yield self._counter("candidates", "Rows that were made and looked at.", _each(tried), "class")
+        yield self._counter("rows_rejected", "Made rows that are not, by reason.", _each(_named(rejected)), "reason")
+        speed = _one(self._filling.per_second if self._actors else 0)
+        yield self._gauge("rows_per_second", "Rows accepted in a second, over the last half minute.", speed)
+        waiting = _one(self._filling.under_way if self._actors else 0)
+        yield self._gauge("queue_depth", "Requests that are with the actors or wait their turn.", waiting)
+        yield self._gauge("actors", "Actors that make rows.", _one(self._actors))
+
+    def _gpu_metrics(self) -> Iterator[Metric]:
+        found = gpus()
+        if not found:
+            return
+        busy = [((one.name,), one.busy) for one in found]
+        yield self._gauge("gpu_utilization_ratio", "Share of time that a GPU of this machine was busy.", busy, "gpu")
+        used = [((one.name,), float(one.used)) for one in found]
+        yield self._gauge("gpu_memory_used_bytes", "Memory in use on a GPU of this machine.", used, "gpu")
+        total = [((one.name,), float(one.memory)) for one in found]
+        yield self._gauge("gpu_memory_bytes", "Memory of a GPU of this machine.", total, "gpu")
+
+    def _gauge(self, name: str, help_: str, values: Sequence[Value], *labels: str) -> Metric:
+        return self._filled(GaugeMetricFamily(f"makeweight_{name}", help_, labels=["dataset", *labels]), values)
+
+    def _counter(self, name: str, help_: str, values: Sequence[Value], *labels: str) -> Metric:
+        return self._filled(CounterMetricFamily(f"makeweight_{name}", help_, labels=["dataset", *labels]), values)
+
+    def _filled(self, family: GaugeMetricFamily | CounterMetricFamily, values: Sequence[Value]) -> Metric:
+        dataset = self._run.plan.name if self._run else ""
+        for labels, value in values:
+            family.add_metric([dataset, *labels], value)
+        return family
+
+
+def _one(value: float) -> list[Value]:
+    return [((), value)]
+
+
+def _each(values: "dict[str, float] | Counter[str]") -> list[Value]:
+    return [((name,), value) for name, value in values.items()]
+
+
+def _named(counts: Counter[str]) -> Counter[str]:
+    """Return the counts of the first so many names, in order of the alphabet, and the rest as one."""
+    names = sorted(counts)
+    named = Counter({name: counts[name] for name in names[:NAMED]})
+    if names[NAMED:]:
+        named[OTHER] += sum(counts[name] for name in names[NAMED:])
+    return named

@@ -1,0 +1,123 @@
+"""Tells the logs, the metrics and the lineage that are asked for, and sees to it that none of them costs a build."""
+
+import sys
+from abc import abstractmethod
+from collections.abc import Callable
+from contextlib import suppress
+
+from flows.progress import Listener, Run
+from flows.watching.settings import Settings, read_settings
+from generators.base import TrainingProgress
+from pipelines.fill import StratumProgress
+from schemas.errors import MakeweightError
+from schemas.manifest import Manifest
+from schemas.plan import Plan
+from schemas.secrets import redacted
+
+SAID = 300
+"""Characters of a failure that a warning quotes."""
+
+
+class Watcher(Listener):
+    """A listener that serves someone outside the build; it may raise, and holds things that are to be closed."""
+
+    @property
+    @abstractmethod
+    def title(self) -> str:
+        """What a warning calls it."""
+
+    def close(self) -> None:
+        """Let go of what it holds; it hears nothing any more."""
+
+
+class _Watch(Listener):
+    """Hands on to watchers. One that fails is left out from then on, and a warning says so once: the build goes on."""
+
+    def __init__(self, *watchers: Watcher) -> None:
+        self._watchers = list(watchers)
+
+    def started(self, run: Run) -> None:
+        self._tell(lambda one: one.started(run))
+
+    def joined(self, dashboard: str | None) -> None:
+        self._tell(lambda one: one.joined(dashboard))
+
+    def step(self, name: str) -> None:
+        self._tell(lambda one: one.step(name))
+
+    def trained(self, progress: TrainingProgress) -> None:
+        self._tell(lambda one: one.trained(progress))
+
+    def filling(self, plan: Plan, actors: int) -> None:
+        self._tell(lambda one: one.filling(plan, actors))
+
+    def filled(self, progress: StratumProgress) -> None:
+        self._tell(lambda one: one.filled(progress))
+
+    def ended(self, manifest: Manifest) -> None:
+        self._tell(lambda one: one.ended(manifest))
+        self._close()
+
+    def failed(self, error: BaseException) -> None:
+        self._tell(lambda one: one.failed(error))
+        self._close()
+
+    def _tell(self, say: Callable[[Watcher], None]) -> None:
+        for one in tuple(self._watchers):
+            try:
+                say(one)
+            except Exception as error:  # noqa: BLE001 whatever it is, the build is worth more
+                self._leave_out(one, error)
+
+    def _close(self) -> None:
+        self._tell(lambda one: one.close())
+        self._watchers.clear()
+
+    def _leave_out(self, one: Watcher, error: Exception) -> None:
+        self._watchers.remove(one)
+        with suppress(Exception):
+            one.close()
+        warn(f"{one.title}: {failure(error)}; the build does not depend on it")
+
+
+def failure(error: BaseException) -> str:
+    """Return what an exception says, in one line without credentials."""
+    said = " ".join(redacted(str(error)).split())[:SAID]
+    return said if isinstance(error, MakeweightError | OSError) and said else f"{type(error).__name__}: {said}"
+
+
+def warn(message: str) -> None:
+    """Say in one plain line what the build goes on without: on the terminal, and in Prefect's log of the run."""
+    from prefect.exceptions import MissingContextError
+    from prefect.logging import get_run_logger
+
+    print(f"makeweight: warning: {message}", file=sys.stderr)
+    with suppress(MissingContextError):
+        get_run_logger().warning(message)
+
+
+def watch() -> Listener:
+    """Return what the environment asks for, besides Prefect's run log, which there always is.
+
+    Raises SpecError for a setting of a wrong form. Libraries that nobody asked for are not loaded.
+    """
+    from flows.watching.runlog import RunLog
+
+    return _Watch(RunLog(), *_asked(read_settings()))
+
+
+def _asked(settings: Settings) -> list[Watcher]:
+    watchers: list[Watcher] = []
+    if settings.log:
+        from flows.watching.log import JsonLog
+
+        watchers.append(JsonLog(settings.log))
+    if settings.listen or settings.metrics or settings.gateway:
+        from flows.watching.publish import published
+
+        watchers += published(settings)
+    if settings.lineage:
+        from flows.watching.lineage import lineage
+
+        watchers.append(lineage())
+    return watchers
