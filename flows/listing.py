@@ -11,6 +11,7 @@ from pipelines.candidates import listed, told
 from pipelines.compare_builds import ClassChange, Comparison
 from pipelines.propose import Proposal
 from pipelines.report.wording import printable, size
+from pipelines.site import Site
 from schemas.manifest import Manifest
 from schemas.secrets import all_redacted
 
@@ -121,6 +122,17 @@ def _build_json(build: Build) -> dict[str, Any]:
 
 def _iso(seconds: float | None) -> str | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
+def site_lines(site: Site) -> list[str]:
+    """Return what the web page shows, and where it is."""
+    states = ", ".join(f"{builds:,} {state}" for state, builds in site.states.items()) or "no builds yet"
+    return [f"builds   {states}", f"page     {site.page}"]
+
+
+def site_json(site: Site) -> Any:
+    """Return the same for machines."""
+    return {"page": site.page, "builds": site.builds, "states": site.states}
 
 
 def comparison_lines(found: Comparison) -> list[str]:

@@ -1,25 +1,26 @@
-"""Finds the builds below a folder and says how far each is: complete, under way, unfinished, or of another version.
+"""Finds the builds below a folder, each in its state: complete, damaged, under way, unfinished, of another version.
 
-It looks at names, manifests and locks; of the data it reads nothing, and it changes nothing.
+It looks at names, sizes, manifests and locks; of the data it reads nothing, and it changes nothing.
 """
 
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pyarrow import fs
 
 from pipelines.lock import SILENT, Writer, read_writer, runs_here
+from pipelines.publish import DATA
 from pipelines.storage import Folder, explained, is_uri
-from pipelines.workspace import HIDDEN, Workspace, workspace
+from pipelines.workspace import HIDDEN, VERSION, Workspace, workspace
 from schemas.errors import OutputError
 from schemas.manifest import FORMAT, MANIFEST, Manifest
 
-State = Literal["complete", "under way", "unfinished", "other version"]
+State = Literal["complete", "damaged", "under way", "unfinished", "other version"]
 WORK = "work-"
 """How the folders of unfinished work begin."""
 _OURS = {"format", "spec_fingerprint", "content_hash", "shards"}
@@ -30,8 +31,9 @@ _OURS = {"format", "spec_fingerprint", "content_hash", "shards"}
 class Build:
     """A dataset, or the beginning of one.
 
-    `path` is without credentials. `manifest` is that of what is published there, also while another build is under way;
-    `published` is when (seconds since 1970). `writer` holds the lock; `detail` says what the state does not.
+    `path` is without credentials, `folder` is not. `manifest` is that of what is published there, also while another
+    build is under way; `published` is when (seconds since 1970). `writer` holds the lock; `detail` says what the state
+    does not. `files` are the names of all that lies beside the manifest.
     """
 
     path: str
@@ -40,6 +42,8 @@ class Build:
     published: float | None = None
     writer: Writer | None = None
     detail: str = ""
+    files: frozenset[str] = frozenset()
+    folder: Folder | None = field(default=None, repr=False)
 
     @property
     def bytes(self) -> int | None:
@@ -65,7 +69,8 @@ def _below(folder: Folder) -> Iterator[Build]:
     infos = _entries(folder)
     build = _look(folder, infos) if {MANIFEST, HIDDEN} & set(infos) else None
     if build:
-        yield build
+        yield replace(build, files=frozenset(infos), folder=folder)
+    if build and not _is_series(infos):
         return
     for name in sorted(infos):
         if infos[name].type == fs.FileType.Directory and not name.startswith(".") and not _is_link(folder, name):
@@ -100,8 +105,30 @@ def _look(folder: Folder, infos: dict[str, fs.FileInfo]) -> Build | None:
     if odd:
         return Build(folder.shown, "other version", detail=odd)
     if manifest:
-        return Build(folder.shown, "complete", manifest, published)
-    return _unfinished(folder, hidden) if HIDDEN in infos else None
+        damage = _damage(folder, manifest)
+        return Build(folder.shown, "damaged" if damage else "complete", manifest, published, detail=damage)
+    if HIDDEN not in infos or (_is_series(infos) and not _works(hidden)):
+        return None
+    return _unfinished(folder, hidden)
+
+
+def _is_series(infos: Collection[str]) -> bool:
+    """Whether a folder with these in it holds versions; what the next one needs lies beside them."""
+    return any(VERSION.fullmatch(name) for name in infos)
+
+
+def _damage(folder: Folder, manifest: Manifest) -> str:
+    """Say which shards are not there in their size, or nothing; of their rows `verify` alone can tell."""
+    there = {f"{DATA}/{name}": info.size for name, info in _entries(folder.at(DATA)).items() if info.is_file}
+    faults = [
+        f"{shard.path!r} is missing"
+        if shard.path not in there
+        else f"{shard.path!r} has {there[shard.path]:,} bytes, not {shard.bytes:,}"
+        for shard in manifest.shards
+        if there.get(shard.path) != shard.bytes
+    ]
+    more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+    return f"{faults[0]}{more}; put it back, or remove the dataset and build it again" if faults else ""
 
 
 def _manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) -> tuple[Manifest | None, str]:
@@ -138,12 +165,16 @@ def _lives(writer: Writer) -> bool:
 
 def _unfinished(folder: Folder, hidden: Folder) -> Build:
     """Return the build that was begun here; only the same version of all libraries goes on with its work."""
-    works = [name for name in _entries(hidden) if name.startswith(WORK)]
+    works = _works(hidden)
     if not works:
         return Build(folder.shown, "unfinished", detail="it keeps nothing but fitted models, if any")
     if not any(_goes_on(folder, name.removeprefix(WORK)) for name in works):
         return Build(folder.shown, "other version", detail="begun with other versions; the same build starts anew")
     return Build(folder.shown, "unfinished", detail="run the same build again, and it goes on")
+
+
+def _works(hidden: Folder) -> list[str]:
+    return [name for name in _entries(hidden) if name.startswith(WORK)]
 
 
 def _goes_on(folder: Folder, key: str) -> bool:

@@ -31,6 +31,12 @@ R = TypeVar("R")
 ATTEMPTS = 10
 CONNECT, REQUEST = 10.0, 60.0
 """Seconds until an object store must have taken a connection, and until it must have answered."""
+CONTENT_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".md": "text/markdown; charset=utf-8",
+}
+"""What an object store tells a browser of a file: without, it would save a page rather than show it."""
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds after which a file is read once more."""
 _BROKEN_OFF = "INTERNAL_FAILURE"
@@ -185,7 +191,9 @@ class Folder:
                 return
             whole = pa.BufferOutputStream()  # an upload that is left by an exception would be closed, and show its part
             yield whole
-            with self.filesystem.open_output_stream(self.inner(name)) as sink:
+            kind = CONTENT_TYPES.get(os.path.splitext(name)[1])
+            told = {"Content-Type": kind} if kind else None
+            with self.filesystem.open_output_stream(self.inner(name), metadata=told) as sink:
                 sink.write(whole.getvalue())
 
     @contextmanager

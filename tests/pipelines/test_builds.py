@@ -29,8 +29,11 @@ def plan(tmp_path_factory):
 
 
 def published(folder, **changes):
-    folder.mkdir(parents=True)
-    (folder / MANIFEST).write_text(make_manifest(**changes).model_dump_json())
+    manifest = make_manifest(**changes)
+    (folder / "data").mkdir(parents=True)
+    (folder / MANIFEST).write_text(manifest.model_dump_json())
+    for shard in manifest.shards:
+        (folder / shard.path).write_bytes(b"1" * shard.bytes)
 
 
 def found(folder):
@@ -51,6 +54,24 @@ def test_complete_builds_at_any_depth(tmp_path):
     assert abs(build.published - time.time()) < 60
     with pytest.raises(OutputError, match="there is no such folder"):
         find_builds(str(tmp_path / "none"))
+
+
+def test_a_build_that_lost_a_shard_or_a_part_of_one_is_damaged(tmp_path):
+    shards = [shard.path for shard in make_manifest().shards]
+    for name in ("lost", "cut", "gone"):
+        published(tmp_path / name)
+    (tmp_path / "lost" / shards[1]).unlink()
+    (tmp_path / "cut" / shards[2]).write_bytes(b"")
+    for shard in shards:
+        (tmp_path / "gone" / shard).unlink()
+    (tmp_path / "gone" / "data").rmdir()
+    cut, gone, lost = find_builds(str(tmp_path))
+    advice = "; put it back, or remove the dataset and build it again"
+    assert {build.state for build in (cut, gone, lost)} == {"damaged"}
+    assert lost.detail == f"'{shards[1]}' is missing{advice}"
+    assert cut.detail == f"'{shards[2]}' has 0 bytes, not 1{advice}"
+    assert gone.detail == f"'{shards[0]}' is missing, and 2 more{advice}"
+    assert lost.manifest.rows == 49440, "what was published there is still told"
 
 
 def test_a_manifest_of_something_else_is_none(tmp_path):
@@ -112,3 +133,17 @@ def test_work_of_other_versions_is_not_gone_on_with(tmp_path, plan, monkeypatch)
     assert found(tmp_path) == [("out", "other version")]
     place.work.remove()
     assert found(tmp_path) == [("out", "unfinished")]
+
+
+def test_versions_are_found_beside_what_the_next_one_needs(tmp_path, plan):
+    series = tmp_path / "series"
+    for version in ("v00001", "v00002"):
+        published(series / version)
+    (series / HIDDEN / "models" / "m").mkdir(parents=True)
+    assert found(tmp_path) == [("series/v00001", "complete"), ("series/v00002", "complete")]
+    place = workspace(str(series), plan.model_copy(update={"version": 3}))
+    with one_writer(place):
+        place.keep_plan(plan.model_copy(update={"version": 3}))
+        assert found(tmp_path)[0] == ("series", "under way")
+        assert len(found(tmp_path)) == 3
+    assert found(tmp_path)[0] == ("series", "unfinished")

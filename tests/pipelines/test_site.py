@@ -1,0 +1,221 @@
+"""The web page over all builds: what it says of each, how versions go together, where links lead, what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipelines.builds import find_builds
+from pipelines.site import write_site
+from pipelines.site.links import link
+from pipelines.site.page import picture, render_site
+from pipelines.site.rows import Counts, make_groups
+from pipelines.workspace import HIDDEN
+from schemas.errors import OutputError
+from schemas.evaluation import Evaluation, Utility, Verdict
+from schemas.manifest import ClassCounts, Shard
+from schemas.privacy import Figure, Privacy, PrivacyBudget, PrivacyFindings
+from tests.hostile.test_hostile_report import title_of
+from tests.pipelines.test_builds import published
+from tests.pipelines.test_report import HOSTILE, Page
+
+
+def evaluation(content_hash, helps=True):
+    utility = Utility(
+        measure="f1",
+        seeds=1,
+        classifiers=[],
+        minority=[],
+        rows={},
+        figures=[],
+        differences=[],
+        verdict=Verdict(helps=helps, sentence="Yes: so it was measured."),
+        notes=[],
+    )
+    return Evaluation(key="k", content_hash=content_hash, utility=utility).model_dump_json()
+
+
+def page_of(folder: Path) -> str:
+    return Path(write_site([str(folder)]).page).read_text()
+
+
+def test_each_build_is_told_of(tmp_path):
+    published(tmp_path / "adult")
+    published(tmp_path / "lost", name="has-lost", generator="tvae")
+    (tmp_path / "lost" / "data" / "train-00001-of-00002.parquet").unlink()
+    (tmp_path / "begun" / HIDDEN).mkdir(parents=True)
+    (tmp_path / "adult" / "report.html").write_text("report")
+    page = page_of(tmp_path)
+    assert '<a href="adult/report.html"><bdi>adult-balanced</bdi></a>' in page
+    assert "49,440</td>" in page
+    assert ">34.1%</td>" in page
+    assert 'title="&lt;=50K 24,720 → 24,720\n&gt;50K 7,841 → 24,720"' in page
+    assert "&#39;data/train-00001-of-00002.parquet&#39; is missing; put it back" in page
+    assert '<th scope="row"><bdi>has-lost</bdi>' in page, "no link to a report that is not there"
+    for state, builds in {"complete": 1, "damaged": 1, "unfinished": 1}.items():
+        assert f'<a class="{state}" href="#q={state}">{builds}</a>' in page
+        assert f'<b class="state {state}">{state}</b>' in page
+
+
+def test_versions_of_a_dataset_go_together_the_newest_first(tmp_path):
+    for name in ("series/v00001", "series/v00010", "series/v00002", "other/v00001", "v00003x"):
+        published(tmp_path / name)
+    (tmp_path / "series" / HIDDEN / "versions").mkdir(parents=True)
+    groups = make_groups(find_builds(str(tmp_path)))
+    told = {tuple(row.build.path.removeprefix(f"{tmp_path}/") for row in group) for group in groups}
+    newest_first = ("series/v00010", "series/v00002", "series/v00001")
+    assert told == {newest_first, ("other/v00001",), ("v00003x",)}
+    assert write_site([str(tmp_path / "series")]).builds == 3, "the page may lie beside versions"
+
+
+def test_a_verdict_is_of_this_very_dataset_or_none(tmp_path):
+    for name in ("judged", "stale", "newer"):
+        published(tmp_path / name)
+    (tmp_path / "judged" / "evaluation.json").write_text(evaluation("a" * 64, helps=False))
+    (tmp_path / "judged" / "evaluation.html").write_text("page")
+    (tmp_path / "stale" / "evaluation.json").write_text(evaluation("b" * 64))
+    (tmp_path / "newer" / "evaluation.json").write_text('{"of": "another version"}')
+    rows = {row.build.path: row for group in make_groups(find_builds(str(tmp_path))) for row in group}
+    verdicts = [rows[str(tmp_path / name)].verdict for name in ("judged", "stale", "newer")]
+    assert verdicts == [Verdict(helps=False, sentence="Yes: so it was measured."), None, None]
+    told = '<a href="judged/evaluation.html" title="Yes: so it was measured.">does not help</a>'
+    assert told in page_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "said"),
+    [(0.6, 0.5, "within limits"), (None, 0.9, "measured"), (0.6, 0.7, "1 beyond limit")],
+)
+def test_what_is_said_of_privacy(tmp_path, limit, value, said):
+    figure = Figure(name="attack_auc", value=value, low=value, high=value, limit=limit)
+    published(tmp_path / "a", privacy=PrivacyFindings(asked=Privacy(), figures=[figure]))
+    assert f'<td data-t="privacy">{said}</td>' in page_of(tmp_path)
+
+
+def test_a_spent_budget_is_told(tmp_path):
+    spent = PrivacyBudget(
+        epsilon=2.96,
+        delta=1e-5,
+        declared_epsilon=3,
+        noise_multiplier=1,
+        clip=1,
+        sample_rate=0.1,
+        steps=9,
+        accountant="rdp",
+    )
+    published(tmp_path / "a", differential_privacy=spent)
+    assert '<td data-t="privacy">epsilon 2.96</td>' in page_of(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("build", "out", "leads_to"),
+    [
+        ("/out/a b/c#?", "/out", "a%20b/c%23%3F/report.html"),
+        ("/out/javascript:alert(1)", "/out", "javascript%3Aalert%281%29/report.html"),
+        ("/out", "/out", "report.html"),
+        ("/other/a", "/out", "file:///other/a/report.html"),
+        ("/outer/a", "/out", "file:///outer/a/report.html"),
+        ("s3://b/data/a?region=x", "s3://b/data?region=x", "a/report.html"),
+        ("s3://b/data/a", "s3://b/pages/site", "../../data/a/report.html"),
+        ("s3://***@b/data/a?region=x", "/out", "s3://***@b/data/a/report.html"),
+        ("s3://b/data/a", "s3://c/data", "s3://b/data/a/report.html"),
+        ("/out/a", "s3://b/data", "file:///out/a/report.html"),
+    ],
+)
+def test_links(build, out, leads_to):
+    assert link(build, "report.html", out) == leads_to
+
+
+def test_the_picture_has_the_shares_of_the_classes():
+    [(_, before), (_, real), (_, made)] = picture([Counts(900, 900, 0), Counts(100, 100, 800)])
+    assert before == "M0 0h892v4h-892zM900 0h100v4h-100z"
+    assert real == "M0 5h492v4h-492zM500 5h56v4h-56z"
+    assert made == "M556 5h444v4h-444z"
+    assert picture([Counts(0, 0, 0)]) == []
+
+
+def test_many_classes_and_none(tmp_path):
+    counts = {f"c{n}": ClassCounts(real=n, synthetic=99 - n, target=99) for n in range(99)}
+    published(tmp_path / "many", counts=counts, source_counts={f"c{n}": n for n in range(99)})
+    published(tmp_path / "none", counts={}, source_counts={}, shards=[])
+    [[many], [none]] = sorted(make_groups(find_builds(str(tmp_path))), key=lambda group: group[0].build.path)
+    assert (len(many.segments), sum(one.real for one in many.segments)) == (9, sum(range(99)))
+    assert none.segments == []
+    assert "… and 79 more" in page_of(tmp_path)
+
+
+def test_the_same_builds_give_the_same_page(tmp_path):
+    published(tmp_path / "b")
+    published(tmp_path / "a")
+    first, second = (
+        render_site(make_groups(find_builds(str(tmp_path))), "t", str(tmp_path), 1e9) for _ in range(2)
+    )  # fmt: skip
+    assert first == second
+    assert "looked at 2001-09-09 01:46 UTC" in first
+
+
+def test_a_folder_without_builds_gets_a_page_that_says_so(tmp_path):
+    page = page_of(tmp_path)
+    assert "There are no builds here yet" in page
+    assert "<table" not in page
+
+
+def test_what_is_not_ours_is_left(tmp_path):
+    (tmp_path / "index.html").write_text("<title>my page</title>")
+    with pytest.raises(OutputError, match=r"index.html was not written by makeweight, and is left as it is; .*--out"):
+        write_site([str(tmp_path)])
+    assert (tmp_path / "index.html").read_text() == "<title>my page</title>"
+    out = tmp_path / "new" / "deep"
+    write_site([str(tmp_path)], str(out))
+    assert write_site([str(tmp_path)], str(out)).page == str(out / "index.html"), "our own is written anew"
+    assert [path.name for path in out.iterdir()] == ["index.html"]
+
+
+def test_where_no_page_can_be(tmp_path):
+    published(tmp_path / "a")
+    (tmp_path / "begun" / HIDDEN).mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    for place in ("a", "begun"):
+        with pytest.raises(OutputError, match="is a dataset itself, and nothing is added to it; name a folder"):
+            write_site([str(tmp_path / place)])
+    with pytest.raises(OutputError, match="builds of 2 folders, but no place for the page; name a folder by --out"):
+        write_site([str(tmp_path), str(tmp_path / "a")])
+    with pytest.raises(OutputError, match="file is a file; name a folder by --out"):
+        write_site([str(tmp_path)], str(tmp_path / "file"))
+    with pytest.raises(OutputError, match="there is no such folder"):
+        write_site([str(tmp_path / "none")])
+    assert write_site([str(tmp_path), str(tmp_path / "a")], str(tmp_path / "page")).builds == 2, "each is told once"
+
+
+def hostile(folder: Path) -> None:
+    """Publish builds whose names, classes and paths look like HTML."""
+    for number, bad in enumerate(HOSTILE):
+        place = folder / (bad.replace("/", "_").replace("\0", "")[:60] or "empty") / str(number)
+        changes = {"counts": {bad: ClassCounts(real=1, synthetic=1, target=2)}, "source_counts": {bad: 1}}
+        published(place, name=bad, generator=bad, modality=bad, shards=[], **changes)
+        (place / "report.html").write_text("report")
+        (place / "evaluation.html").write_text("page")
+        found = json.loads(evaluation("a" * 64))
+        found["utility"]["verdict"]["sentence"] = bad
+        (place / "evaluation.json").write_text(json.dumps(found))
+    (folder / "lost").mkdir()
+    published(folder / "lost" / "it")
+    manifest = json.loads((folder / "lost" / "it" / "manifest.json").read_text())
+    manifest["shards"] = [
+        Shard(path=bad, split="train", rows=1, bytes=1, sha256="0").model_dump() for bad in HOSTILE
+    ]  # fmt: skip
+    (folder / "lost" / "it" / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_nothing_in_a_name_gets_to_act(tmp_path):
+    hostile(tmp_path)
+    page = page_of(tmp_path)
+    assert Page(page).open == []
+    assert page.count("<script") == 1
+    assert page.count("<img") == 0
+    assert "\u202e" not in page
+    assert "\x1b" not in page
+    assert title_of(tmp_path / "trap.html", page) != "it ran"
+    assert title_of(tmp_path / "trap.html", page.replace("</body>", HOSTILE[1] + "</body>")) == "it ran", (
+        "it would tell"
+    )
