@@ -8,6 +8,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
+from flows.estimate import likely, likely_headings
 from flows.progress import Listener
 from generators.base import TrainingProgress
 from pipelines.evaluate.wording import TITLES, WORDS
@@ -16,20 +17,25 @@ from pipelines.fill import StratumProgress
 from pipelines.image_notes import image_notes
 from pipelines.privacy.held_out import expected, holds_out
 from pipelines.privacy.wording import summary
+from pipelines.succession import planned_succession, succession
 from schemas.evaluation import BUILD, Interval, Utility
 from schemas.fidelity import Fidelity
 from schemas.manifest import Manifest
 from schemas.plan import BoxCounts, Plan
+from schemas.rates import Estimate
 
 PLAIN_SECONDS = 5.0
 """Without a terminal, a line for a class is written at most so often."""
 SHOWN = 40
 """Classes that are listed one by one; the rest is counted."""
+RAY = "ray      {}"
+"""How the address of Ray's dashboard is told."""
 
 
 def plan_notes(plan: Plan) -> list[str]:
     """Return what else there is to say of a plan, in sentences."""
-    notes = image_notes(plan.profile.images) if plan.profile.images else []
+    notes = planned_succession(plan)
+    notes += image_notes(plan.profile.images) if plan.profile.images else []
     if plan.boxes:
         made = max((stratum.make / max(1, stratum.real) for stratum in plan.strata), default=0)
         notes.append(
@@ -53,7 +59,7 @@ def _held_out(plan: Plan) -> str:
 
 def result_notes(manifest: Manifest) -> list[str]:
     """Return what else there is to say of a built dataset, in sentences."""
-    return summary(manifest.privacy) if manifest.privacy else []
+    return [*succession(manifest), *(summary(manifest.privacy) if manifest.privacy else [])]
 
 
 def _counts(title: str, headings: Sequence[str]) -> Table:
@@ -80,20 +86,24 @@ def _off(reached: int, target: int) -> str:
     return f"{reached / target - 1:+.1%}" if target and reached != target else ""
 
 
-def plan_table(plan: Plan) -> Table:
-    """Return the strata with the rows that each has, keeps, gets and ends with; of marked images, the boxes."""
+def plan_table(plan: Plan, estimate: Estimate | None = None) -> Table:
+    """Return the strata with the rows that each has, keeps, gets and ends with; of marked images, the boxes.
+
+    Where it is known how long that takes, and what it costs, of each stratum too.
+    """
     if plan.boxes:
         return _box_table(plan.name, plan.profile.rows, plan.boxes, ("real", "keep", "make", "planned", "target"))
     title = f"{plan.name}: {plan.profile.rows:,} rows by {', '.join(plan.by)}"
-    table = _counts(title, ("real", "keep", "make", "target"))
+    table = _counts(title, ("real", "keep", "make", "target", *likely_headings(estimate)))
     for stratum in plan.strata[:SHOWN]:
         numbers = (stratum.real, stratum.keep, stratum.make, stratum.target)
-        table.add_row(Text(stratum.name), *(f"{rows:,}" for rows in numbers))
+        table.add_row(Text(stratum.name), *(f"{rows:,}" for rows in numbers), *likely(estimate, [stratum.name]))
     if len(plan.strata) > SHOWN:
-        table.add_row(f"… and {len(plan.strata) - SHOWN:,} more", "", "", "", "")
+        rest = [stratum.name for stratum in plan.strata[SHOWN:]]
+        table.add_row(f"… and {len(rest):,} more", "", "", "", "", *likely(estimate, rest))
     table.add_section()
     totals = [sum(getattr(stratum, part) for stratum in plan.strata) for part in ("real", "keep", "make", "target")]
-    table.add_row("all", *(f"{rows:,}" for rows in totals))
+    table.add_row("all", *(f"{rows:,}" for rows in totals), *likely(estimate, [one.name for one in plan.strata]))
     return table
 
 
@@ -159,7 +169,8 @@ def _rate(rejected: Mapping[str, int], tried: int) -> float:
     return 1 - sum(rejected.values()) / tried if tried else 1.0
 
 
-def _training(progress: TrainingProgress) -> str:
+def training_line(progress: TrainingProgress) -> str:
+    """Return how far a training is, in words."""
     held_out = f", held out {progress.held_out:.4g}" if progress.held_out is not None else ""
     return f"step {progress.step:,} of {progress.steps:,}, loss {progress.loss:.4g}{held_out}"
 
@@ -205,6 +216,11 @@ class LiveDisplay(Listener):
         self._progress.stop()
         self._status.stop()
 
+    def joined(self, dashboard: str | None) -> None:
+        """Show where Ray's dashboard is."""
+        if dashboard:
+            self._console.print(RAY.format(dashboard), markup=False, highlight=False, soft_wrap=True)
+
     def step(self, name: str) -> None:
         """Show which step is at work."""
         self._progress.stop()
@@ -213,7 +229,7 @@ class LiveDisplay(Listener):
 
     def trained(self, progress: TrainingProgress) -> None:
         """Show how far the training is."""
-        self._status.update(f"fit … {_training(progress)}")
+        self._status.update(f"fit … {training_line(progress)}")
 
     def filling(self, plan: Plan, actors: int) -> None:
         """Show a line for each class that needs rows."""
@@ -246,6 +262,11 @@ class PlainDisplay(Listener):
     def __exit__(self, *exception: object) -> None:
         return None
 
+    def joined(self, dashboard: str | None) -> None:
+        """Say where Ray's dashboard is."""
+        if dashboard:
+            self._say(RAY.format(dashboard))
+
     def step(self, name: str) -> None:
         """Say which step is at work."""
         self._say(f"{name} …")
@@ -255,7 +276,7 @@ class PlainDisplay(Listener):
         now = time.monotonic()
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
-            self._say(f"fit: {_training(progress)}")
+            self._say(f"fit: {training_line(progress)}")
 
     def filling(self, plan: Plan, actors: int) -> None:
         """Say how many actors are at work."""

@@ -1,0 +1,114 @@
+"""Times a build as it goes, and keeps how fast it was for later estimates. Knows no step's inside, and costs no build.
+
+A build that went on with work from before tells nothing of how long the whole takes, and is left out; so is one whose
+fill was tried again, and a version that tops another one up.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psutil
+
+from flows.progress import Listener, Run
+from pipelines.actors import device_name, gpu_share
+from pipelines.fill import StratumProgress
+from pipelines.fit import RECORD, model_fingerprint
+from pipelines.rates import first_classes, params_key, rates_file, remember, row_width
+from schemas.errors import MakeweightError
+from schemas.manifest import Manifest
+from schemas.plan import Plan
+from schemas.rates import Rates
+from schemas.spec import GeneratorChoice
+
+_commands: list[float] = []
+
+
+@contextmanager
+def counting_the_start() -> Iterator[None]:
+    """Let a build in this block count from when this process began: it was started for that build alone."""
+    _commands.append(psutil.Process().create_time())
+    try:
+        yield
+    finally:
+        _commands.pop()
+
+
+class Timekeeper(Listener):
+    """Listens to one run of a build that chose its generator so."""
+
+    def __init__(self, choice: GeneratorChoice) -> None:
+        self._choice = choice
+        self._steps: dict[str, float] = {}
+        self._step, self._since = "", 0.0
+        self._plan: Plan | None = None
+        self._strata: dict[str, StratumProgress] = {}
+        self._fitted, self._actors, self._fills = False, 1, 0
+        self._gpus, self._device = 0.0, "cpu"
+        self._warm, self._first = 0.0, 0
+
+    def started(self, run: Run) -> None:
+        """Begin to count, if all work is still to be done."""
+        self._turn("start")
+        if _commands:
+            self._since -= max(0.0, time.time() - _commands[-1])
+        try:
+            fresh = rates_file() is not None and run.plan.base is None and not run.place.work.exists()
+            self._fitted = fresh and run.place.models.at(model_fingerprint(run.plan)).exists(RECORD)
+        except (OSError, MakeweightError):  # the build will tell
+            fresh = False
+        self._plan = run.plan if fresh else None
+
+    def step(self, name: str) -> None:
+        """Count for another step from now on."""
+        self._turn(name)
+
+    def filling(self, plan: Plan, actors: int) -> None:
+        """Note on what the rows are made."""
+        self._fills += 1
+        self._actors, self._gpus = actors, gpu_share(plan, self._choice)
+        self._device = device_name(self._gpus)
+
+    def filled(self, progress: StratumProgress) -> None:
+        """Note when the first candidates came, and how many there are."""
+        if not self._warm and progress.candidates:
+            self._warm, self._first = time.perf_counter() - self._since, progress.candidates
+        self._strata[progress.name] = progress
+
+    def ended(self, manifest: Manifest) -> None:
+        """Keep what was seen."""
+        self._turn("")
+        plan = self._plan
+        if plan is None or "write" not in self._steps or self._fills != plan.makes_rows:
+            return
+        remember(self._rates(plan, manifest))
+
+    def _turn(self, name: str) -> None:
+        now = time.perf_counter()
+        if self._step:
+            self._steps[self._step] = self._steps.get(self._step, 0.0) + now - self._since
+        self._step, self._since = name, now
+
+    def _rates(self, plan: Plan, manifest: Manifest) -> Rates:
+        learns = plan.makes_rows and not self._fitted
+        looked_at = [one for one in self._strata.values() if one.candidates]
+        kept = {one.name: 1 - sum(one.rejected.values()) / one.candidates for one in looked_at}
+        return Rates(
+            at=time.time(),
+            name=plan.name,
+            generator=plan.generator.name,
+            params=params_key(plan.generator),
+            modality=plan.modality,
+            width=row_width(plan),
+            device=self._device,
+            gpus=self._gpus,
+            actors=self._actors,
+            source_bytes=plan.profile.bytes,
+            rows=manifest.rows,
+            fit_rows=min(plan.fit_rows, sum(stratum.real for stratum in plan.strata)) if learns else None,
+            warm=self._warm,
+            first=self._first,
+            candidates=sum(one.candidates for one in looked_at),
+            kept=first_classes(kept),
+            steps={name: round(seconds, 3) for name, seconds in self._steps.items()},
+        )
