@@ -190,9 +190,9 @@ def test_prefect_holds_the_counts_and_a_link_to_the_report(make_spec):
 
     spec = make_spec()
     build(spec)
-    table = json.loads(Artifact.get("class-counts").data)
+    table = json.loads(Artifact.get("payments-class-counts").data)
     assert {row["class"]: row["target"] for row in table} == {"fair": 539, "fraud": 539}
-    assert f"file://{spec.output.path}/report.html" in Artifact.get("report").data
+    assert f"file://{spec.output.path}/report.html" in Artifact.get("payments-report").data
 
 
 @pytest.fixture

@@ -1,0 +1,38 @@
+"""What `makeweight request` and `makeweight schedule` do, from the spec to what they show."""
+
+import os
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from flows.deployments import Request, Scheduled, cron_schedule, schedule, submit, wait
+from flows.scheduled import read_spec
+from pipelines.plan import make_plan
+from pipelines.storage import is_uri
+from schemas.errors import MakeweightError
+from schemas.spec import Spec
+
+
+def ask(spec: Spec, replace: bool, waits: bool, console: Console) -> Request:
+    """Put a request in, and wait for its end where that is asked for; what happens meanwhile is told on the console."""
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    made = submit(spec, replace)
+    if not waits:
+        return made
+    say(f"requested: {made.url}")
+    try:
+        return wait(made, say)
+    except KeyboardInterrupt:
+        raise MakeweightError(f"no longer waiting; the request goes on: {made.url}") from None
+
+
+def put_up(place: str, overrides: Sequence[str], cron: str, timezone: str, replace: bool) -> Scheduled:
+    """Check the schedule and the spec, and put up a deployment that builds it again and again."""
+    when = cron_schedule(cron, timezone)
+    whole = place if is_uri(place) else os.path.abspath(os.path.expanduser(place))
+    spec = read_spec(whole, overrides)
+    make_plan(spec)
+    return schedule(spec, whole, overrides, when, replace)

@@ -1,0 +1,72 @@
+"""The flow behind schedules: it reads a spec file anew each time, and builds what stands in it then."""
+
+import os
+from collections.abc import Sequence
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from pydantic import Field
+
+from flows.request import RETRIES, RETRY_SECONDS
+from flows.spec_file import load_spec
+from flows.worker import built_on_worker
+from pipelines.storage import Folder, is_uri
+from schemas.errors import Fault, MakeweightError, SpecError
+from schemas.spec import Spec
+
+
+@flow(
+    name="scheduled-build",
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_SECONDS,
+    persist_result=False,
+    validate_parameters=False,
+)
+def scheduled_build(
+    spec: Annotated[str, Field(description="The spec file: a URI, or its whole path as the worker knows it.")],
+    overrides: Annotated[list[str], Field(description="key.of.spec=value, in place of what the file says.")] = [],  # noqa: B006 Prefect shows it
+    replace: Annotated[bool, Field(description="Put this build in the place of the one before.")] = True,
+) -> State[Any]:
+    """Build the dataset that a spec file asks for; the file is read anew each time."""
+    return built_on_worker(lambda: read_spec(spec, overrides), replace)
+
+
+def read_spec(place: str, overrides: Sequence[str]) -> Spec:
+    """Return the spec of a YAML file at a path or URI; raises SpecError, which names the file."""
+    if is_uri(place):
+        return _fetched(place, overrides)
+    if not os.path.isabs(place):
+        raise SpecError(Fault((), f"the spec's path is relative; give it whole, as the worker knows it, got {place!r}"))
+    return load_spec(place, overrides)[0]
+
+
+def _fetched(place: str, overrides: Sequence[str]) -> Spec:
+    """Return the spec of a file on another filesystem; relative paths start beside it, as beside any spec."""
+    path, question, options = place.partition("?")
+    above, _, name = path.rpartition("/")
+    beside = Folder(f"{above}{question}{options}")
+    try:
+        text = beside.read(name)
+    except (OSError, MakeweightError) as error:
+        raise SpecError(Fault((), f"cannot read the spec {Folder(place).shown}: {error}; check the URI")) from error
+    with TemporaryDirectory() as folder:
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(text)
+        spec, _ = load_spec(os.path.join(folder, name), overrides)
+    return _moved(spec, os.path.abspath(folder), beside)
+
+
+def _moved(spec: Spec, folder: str, beside: Folder) -> Spec:
+    """Return the spec with the paths that start in `folder`, where its copy was read, starting where it is."""
+
+    def at(path: str) -> str:
+        return beside.at(os.path.relpath(path, folder)).path if path.startswith(f"{folder}/") else path
+
+    parts = {
+        "source": spec.source.model_copy(update={"path": at(spec.source.path)}),
+        "output": spec.output.model_copy(update={"path": at(spec.output.path)}),
+        "evaluate": spec.evaluate and spec.evaluate.model_copy(update={"test": at(spec.evaluate.test)}),
+    }
+    return spec.model_copy(update=parts)

@@ -1,0 +1,41 @@
+"""What a build shows on Prefect's pages: keys of its own, cells as they are, nothing that is encrypted."""
+
+import numpy as np
+import pytest
+
+from flows.build import build
+from flows.samples import ACROSS, GAP, TILE, _line, artifact_key, contact_sheet
+
+
+def test_datasets_do_not_share_a_history():
+    names = ["adult", "Adult", "a.b", "a-b", "täble", "表", "x" * 100]
+    keys = [artifact_key(name, "rows") for name in names]
+    assert len(set(keys)) == len(keys)
+    assert keys[0] == "adult-rows"
+    assert all(set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") and key[0] != "-" for key in keys)
+
+
+def test_a_cell_is_no_markup():
+    assert _line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | \<b\> | \[x\]\(javascript\:y\) |"
+
+
+def test_a_contact_sheet_holds_each_group_in_rows_of_its_own():
+    dark, light = np.zeros((TILE, TILE, 3), np.uint8), np.full((TILE, TILE, 3), 200, np.uint8)
+    sheet = contact_sheet([[dark] * (ACROSS + 1), [light]])
+    assert sheet.shape == (3 * (TILE + GAP) + 4 * GAP, ACROSS * (TILE + GAP), 3)
+    assert (sheet == 0).all(2).sum() == (ACROSS + 1) * TILE * TILE
+    assert (sheet == 200).all(2).sum() == TILE * TILE
+
+
+@pytest.mark.usefixtures("engine")
+def test_rows_are_shown_in_pairs_and_not_at_all_if_they_are_encrypted(make_spec, monkeypatch):
+    from prefect.artifacts import Artifact
+
+    build(make_spec())
+    shown = Artifact.get("payments-rows").data.splitlines()
+    assert [line.split(" | ")[0] for line in shown if "fraud" in line] == ["| real"] * 4 + ["| synthetic"] * 4
+    monkeypatch.setenv("DATASET_KEY", "00112233445566778899aabbccddeeff")
+    spec = make_spec("closed").model_copy(update={"name": "closed"})
+    build(spec.model_copy(update={"output": spec.output.model_copy(update={"encryption_key_env": "DATASET_KEY"})}))
+    assert Artifact.get("closed-class-counts") is not None
+    assert Artifact.get("closed-rows") is None

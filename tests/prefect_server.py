@@ -1,0 +1,83 @@
+"""A real Prefect server with makeweight's deployments, and a worker that serves them; both end with the block."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+ROOT = Path(__file__).parents[1]
+PREFECT = str(Path(sys.executable).parent / "prefect")
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+def environment(home, **more):
+    """Return an environment in which Prefect keeps all below `home`, and nothing calls out."""
+    quiet = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    return kept | quiet | {"PREFECT_HOME": str(home), "PREFECT_LOGGING_LEVEL": "INFO"} | more
+
+
+@contextmanager
+def running(command, env, log):
+    """Run a program in the background, its output in a file, and end it with the block."""
+    with log.open("w") as out, subprocess.Popen(command, env=env, stdout=out, stderr=out, cwd=log.parent) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
+def prefect_server(home, slot_wait=1):
+    """Give the address of a server's API; it answers already. Who waits for a slot asks again after `slot_wait` s."""
+    home.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    api = f"http://127.0.0.1:{port}/api"
+    env = environment(
+        home,
+        PREFECT_SERVER_UI_API_URL=api,
+        PREFECT_SERVER_DEPLOYMENTS_CONCURRENCY_SLOT_WAIT_SECONDS=str(slot_wait),
+    )
+    command = [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with running(command, env, home / "server.log") as process:
+        for _ in range(600):
+            try:
+                httpx.get(f"{api}/health").raise_for_status()
+                break
+            except httpx.HTTPError:
+                assert process.poll() is None, (home / "server.log").read_text()
+                time.sleep(0.1)
+        yield api
+
+
+def deploy(api, home):
+    """Make the work pool and put up the deployments of infra/prefect.yaml, by the commands that the file names."""
+    env = environment(home, PREFECT_API_URL=api)
+    for words in (
+        ["work-pool", "create", "makeweight", "--type", "process"],
+        ["--no-prompt", "deploy", "--all", "--prefect-file", "infra/prefect.yaml"],
+    ):
+        done = subprocess.run([PREFECT, *words], env=env, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def worker(api, home, look_seconds=1, **more):
+    """Run a worker that looks for work so often."""
+    env = environment(home, PREFECT_API_URL=api, PREFECT_WORKER_QUERY_SECONDS=str(look_seconds), **more)
+    with running([PREFECT, "worker", "start", "--pool", "makeweight"], env, home / "worker.log"):
+        yield
