@@ -14,9 +14,11 @@ from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from flows.privacy import privacy_task
-from flows.progress import Run, listener, told
+from flows.progress import Run, listener, listening, told
+from flows.samples import artifact_key, show_samples
 from flows.server import SILENT
 from flows.step import step
+from flows.timekeeper import Timekeeper
 from flows.utility import (
     Asked,
     asked,
@@ -26,28 +28,33 @@ from flows.utility import (
     keep_evaluation_task,
     measure_task,
 )
+from flows.watching.watch import watch
 from pipelines import actors
+from pipelines.carry import carry_over, keep_record
 from pipelines.encryption import read_key
 from pipelines.fill import FillResult, StratumProgress, fill
 from pipelines.filled import load_filled, refuse_shortfall, save_filled
 from pipelines.fit import fit_validator
-from pipelines.ingest import RealRows, ingest
+from pipelines.ingest import RealRows, ingest, ingested
 from pipelines.layout import make_layout
 from pipelines.lock import Hold, one_writer
 from pipelines.plan import make_plan
-from pipelines.pool import open_pool
+from pipelines.pool import open_pool, refuse_own_disk
 from pipelines.privacy.differential import privacy_spent
 from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish, publishing_folder
 from pipelines.registry import make_validators
 from pipelines.report import render_card
 from pipelines.storage import Folder, is_uri
+from pipelines.stream import stream_seed
 from pipelines.summary import summarise
 from pipelines.validate.base import Novelty, Sketching
+from pipelines.versions import announce_version
 from pipelines.workspace import Workspace, workspace
 from pipelines.write import content_hash, write_group
 from schemas.arrow import dataset_schema
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest, Shard
+from schemas.output import Versions
 from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Source, Spec
 
@@ -107,12 +114,15 @@ def build(spec: Spec, replace: bool = False) -> Manifest:
         return done
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
-        if done:
-            place.work.remove()  # it was killed after it had published
+        if done:  # it was killed after it had published
+            announce_version(place, spec.output.versions)
+            place.work.remove()
             if evaluated(wanted, place, done):
                 return done
         place.sweep()
-        with told(Run(str(uuid4()), place.key, plan, place.output)), actors.cluster(spec.generator):
+        run = Run(str(uuid4()), plan, place)
+        with listening(watch(), Timekeeper(spec.generator)), told(run), actors.cluster(spec.generator) as dashboard:
+            listener().joined(dashboard)
             manifest = done or _steps(spec, plan, place, clock, hold, wanted)
             if done and wanted:
                 keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output))
@@ -135,6 +145,8 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, w
             gather_held_out_task(wanted, plan, place)
     with clock.step("ingest"):
         real = ingest_task(spec.source, plan, place)
+        if plan.base and spec.output.versions:
+            plan, real = carry_task(plan, place, real, spec.output.versions)
     with clock.step("fit"):
         fit_task(plan, place, real, spec.generator)
     with clock.step("fill"):
@@ -153,7 +165,7 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, w
     evaluation = _measured(wanted, plan, place, clock, manifest, dataset) if wanted else None
     hold.check()
     with clock.step("report"):
-        publish_task(plan, place, real, manifest, clock.seconds, evaluation)
+        publish_task(plan, place, real, manifest, clock.seconds, spec.output.versions, evaluation)
         if evaluation:
             keep_evaluation_task(place, manifest, evaluation)
     return manifest
@@ -169,7 +181,15 @@ def plan_task(spec: Spec) -> Plan:
 def ingest_task(source: Source, plan: Plan, place: Workspace) -> RealRows:
     """Copy the source, typed, into the build's own folder."""
     place.keep_plan(plan)
+    refuse_own_disk(place)
     return actors.run(ingest, source, plan, place.real)
+
+
+@step
+def carry_task(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> tuple[Plan, RealRows]:
+    """Keep what the version before has made, as far as it may be kept; return the plan and the rows to go on with."""
+    plan = actors.run(carry_over, plan, place, real, rule)
+    return plan, ingested(place.real)
 
 
 @step
@@ -180,7 +200,7 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
     fitting = actors.Fitting(plan, place, gpus)
-    calls = [(plan, number, real, place.validators) for number in range(len(plan.validators))]
+    calls = [(plan, number, real, place) for number in range(len(plan.validators))]
     for _ in actors.run_all(fit_validator, calls):
         pass
     fitting.wait(listener().trained)
@@ -203,7 +223,7 @@ def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
         return fill(
             plan.strata,
             pool,
-            seed=plan.seed,
+            seed=stream_seed(plan),
             attempts_per_row=plan.attempts_per_row,
             novelties=_novelties(plan),
             on_progress=listener().filled,
@@ -241,11 +261,14 @@ def publish_task(
     real: RealRows,
     manifest: Manifest,
     seconds: dict[str, float],
+    rule: Versions | None = None,
     evaluation: Evaluation | None = None,
 ) -> None:
     """Render the card and the report, and make the dataset visible; then drop what is not needed any more."""
     page = actors.run(summarise, plan, manifest, real, place, seconds, evaluation)
+    actors.run(keep_record, plan, place, real)
     publish(place, manifest, render_card(manifest), page)
+    announce_version(place, rule)
     place.work.remove()
     if plan.key_env:
         place.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
@@ -255,7 +278,10 @@ def announce(place: Workspace, manifest: Manifest) -> None:
     """Leave the counts and a link to the report with Prefect."""
     before = manifest.source_counts
     table = [{"class": name, "before": before[name], **counts.model_dump()} for name, counts in manifest.counts.items()]
-    create_table_artifact(table=table, key="class-counts", description=f"{manifest.name}: rows of each class")
+    key = artifact_key(manifest.name, "class-counts")
+    create_table_artifact(table=table, key=key, description=f"{manifest.name}: rows of each class")
     report = place.output.at(REPORT).shown
     link = report if is_uri(report) else f"file://{report}"
-    create_link_artifact(link=link, key="report", link_text=f"Report of {manifest.name}")
+    key, told = artifact_key(manifest.name, "report"), f"{manifest.name}: {report}"
+    create_link_artifact(link=link, key=key, link_text=f"Report of {manifest.name}", description=told)
+    show_samples(place.output, manifest)

@@ -29,10 +29,19 @@ app = typer.Typer(
 )
 SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="The YAML file that says what to build.")]
 Overrides = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec.")]
+GpuPrice = Annotated[
+    float | None,
+    typer.Option(
+        "--gpu-price",
+        envvar="MAKEWEIGHT_GPU_PRICE",
+        min=0,
+        help="What an hour of a GPU costs, in any currency; then the cost is estimated too.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 QUIET = {
-    "PREFECT_LOGGING_LEVEL": "CRITICAL",  # its console log would break into the display, with tracebacks
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # it would break into the display; the server keeps the lines
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its own server may start slowly on a busy machine
     "DO_NOT_TRACK": "1",
@@ -62,14 +71,23 @@ def init(
 
 
 @app.command()
-def plan(spec: SpecPath, set_: Overrides = [], json_: Json = False) -> None:  # noqa: B006 typer needs the list
-    """Show how many rows of each class would be kept and made. Starts nothing and writes nothing."""
+def plan(
+    spec: SpecPath,
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    gpu_price: GpuPrice = None,
+    json_: Json = False,
+) -> None:
+    """Show how many rows of each class would be kept and made, and how long that takes. Starts and writes nothing."""
     with _explained(json_):
-        _, made = _plan(spec, set_)
+        asked, made = _plan(spec, set_)
         if json_:
-            _print_json(all_redacted(made.model_dump(mode="json")))
+            from flows.estimate import estimated
+
+            likely = estimated(asked, made, gpu_price)
+            told = {**made.model_dump(mode="json"), "estimate": likely and likely.model_dump(mode="json")}
+            _print_json(all_redacted(told))
         else:
-            _show_plan(Console(), made)
+            _show_plan(Console(), made, asked, gpu_price)
 
 
 @app.command()
@@ -85,11 +103,11 @@ def build(
         out = Console(stderr=json_)
         from flows.display import result_notes, result_table
 
-        _show_plan(out, made)
+        _show_plan(out, made, asked)
         _be_quiet()
         from flows.build import build as build_flow
         from pipelines.publish import REPORT
-        from pipelines.storage import Folder
+        from pipelines.workspace import workspace
 
         with _running(out, made):
             manifest = build_flow(asked, replace)
@@ -99,7 +117,7 @@ def build(
         out.print(result_table(manifest))
         for note in result_notes(manifest):
             out.print(note, markup=False, highlight=False, soft_wrap=True)
-        dataset = Folder(asked.output.path)
+        dataset = workspace(asked.output.path, made).output
         if asked.evaluate:
             from flows.utility import kept_evaluation
 
@@ -125,7 +143,7 @@ def evaluate(
         from flows.display import fidelity_table, utility_table
         from flows.evaluate import evaluate as evaluate_flow
         from flows.utility import EVALUATION_PAGE
-        from pipelines.storage import Folder
+        from pipelines.workspace import workspace
 
         with _running(out, made):
             evaluation = evaluate_flow(asked, replace)
@@ -136,7 +154,7 @@ def evaluate(
         out.print(utility_table(made.name, utility))
         if evaluation.fidelity:
             out.print(fidelity_table(made.name, evaluation.fidelity))
-        page = f"report   {Folder(asked.output.path).at(EVALUATION_PAGE).shown}"
+        page = f"report   {workspace(asked.output.path, made).output.at(EVALUATION_PAGE).shown}"
         told = [utility.verdict.sentence, *(f"note     {note}" for note in utility.notes), page]
         out.print("\n".join(told), markup=False, highlight=False, soft_wrap=True)
 
@@ -166,13 +184,43 @@ def ls(
     folders: Annotated[list[str], typer.Argument(metavar="[FOLDER]...", help="Where to look; else here.")] = ["."],  # noqa: B006 typer needs the list
     json_: Json = False,
 ) -> None:
-    """List the builds below folders: complete, under way, unfinished, or of another version."""
+    """List the builds below folders: complete, damaged, under way, unfinished, or of another version."""
     with _explained(json_):
         from flows.listing import build_lines, builds_json
         from pipelines.builds import find_builds
 
         builds = [build for folder in folders for build in find_builds(folder)]
         _show(json_, builds_json(builds), build_lines(builds) or ["no builds here"])
+
+
+@app.command()
+def site(
+    folders: Annotated[list[str], typer.Argument(metavar="FOLDER...", help="Where builds are.")],
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="Where index.html goes; else the folder.")] = None,
+    json_: Json = False,
+) -> None:
+    """Write a web page over all builds below folders: index.html, which needs no server and no network."""
+    with _explained(json_):
+        from flows.listing import site_json, site_lines
+        from pipelines.site import write_site
+
+        written = write_site(folders, out)
+        _show(json_, site_json(written), site_lines(written))
+
+
+@app.command("latest")
+def latest_version(
+    path: Annotated[str, typer.Argument(metavar="DIR", help="A dataset with versions.")], json_: Json = False
+) -> None:
+    """Print the folder of a dataset's newest version; it does not change any more, so read from it."""
+    with _explained(json_):
+        from pipelines.versions import newest_folder
+
+        folder = newest_folder(path)
+        if json_:
+            _print_json({"path": folder.shown})
+        else:
+            print(folder.shown)
 
 
 @app.command()
@@ -190,6 +238,61 @@ def diff(
         _show(json_, comparison_json(found), comparison_lines(found))
 
 
+@app.command()
+def request(
+    spec: SpecPath,
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    wait: Annotated[bool, typer.Option(help="Wait for the end; the exit code is then the build's.")] = False,
+    json_: Json = False,
+) -> None:
+    """Ask a Prefect server's workers for the dataset; the spec is checked here first."""
+    with _explained(json_):
+        from flows.requesting import ask
+
+        asked, made = _plan(spec, set_)
+        out = Console(stderr=json_)
+        _show_plan(out, made)
+        _be_quiet()
+        ended = ask(asked, replace, wait, out)
+        _show(json_, ended.as_json(), ended.lines())
+        if ended.exit_code:
+            raise typer.Exit(ended.exit_code)
+
+
+@app.command()
+def schedule(
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The spec: a path that workers know too, or a URI.")],
+    cron: Annotated[str, typer.Option(help="When to build: minute hour day month weekday.")],
+    timezone: Annotated[str, typer.Option(help="The time zone of --cron, as in Europe/Berlin.")] = "UTC",
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    replace: Annotated[bool, typer.Option(help="Put each build in the place of the one before.")] = True,
+    json_: Json = False,
+) -> None:
+    """Let a Prefect server build the spec again and again; what was scheduled for its dataset before is replaced."""
+    with _explained(json_):
+        from flows.requesting import put_up
+
+        _be_quiet()
+        made = put_up(spec, set_, cron, timezone, replace)
+        _show(json_, made.as_json(), made.lines())
+
+
+@app.command()
+def alert(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where to post it, as JSON with the key `text`.")],
+    json_: Json = False,
+) -> None:
+    """Let a Prefect server post a message whenever a requested or scheduled build fails."""
+    with _explained(json_):
+        _be_quiet()
+        from flows.alert import put_up_alert
+        from schemas.secrets import redacted
+
+        told = {"automation": put_up_alert(url), "url": redacted(url)}
+        _show(json_, told, [f"each failed build is told to {redacted(url)}"])
+
+
 def _test_override(test: str | None) -> list[str]:
     """Return `--test` as an override of the spec; unlike paths in the spec it starts where the command runs."""
     if test is None:
@@ -205,11 +308,16 @@ def _be_quiet() -> None:
         os.environ.setdefault(name, value)
 
 
-def _show_plan(console: Console, made: "Plan") -> None:
+def _show_plan(
+    console: Console, made: "Plan", to_run_here: "Spec | None" = None, gpu_price: float | None = None
+) -> None:
+    """Print the plan; of a spec that this machine is to build, how long that takes too."""
     from flows.display import plan_notes, plan_table
+    from flows.estimate import estimate_lines, estimated
 
-    console.print(plan_table(made))
-    for note in plan_notes(made):
+    likely = estimated(to_run_here, made, gpu_price) if to_run_here else None
+    console.print(plan_table(made, likely))
+    for note in [*plan_notes(made), *(estimate_lines(made, likely) if to_run_here else [])]:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -229,8 +337,16 @@ def _running(console: Console, made: "Plan") -> Iterator[None]:
     from flows.interrupt import stopping
     from flows.progress import listening
     from flows.server import server_explained
+    from flows.timekeeper import counting_the_start
 
-    with _display(console) as display, stopping(), listening(display), planned(made), server_explained():
+    with (
+        _display(console) as display,
+        stopping(),
+        listening(display),
+        planned(made),
+        server_explained(),
+        counting_the_start(),
+    ):
         yield
 
 

@@ -5,7 +5,7 @@ from prefect import flow
 from flows.build import build, plan_at_hand, planned
 from flows.utility import asked, read_evaluation
 from pipelines.plan import make_plan
-from pipelines.storage import Folder
+from pipelines.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.evaluation import Evaluation
 from schemas.spec import Spec
@@ -23,7 +23,7 @@ def evaluate(spec: Spec, replace: bool = False) -> Evaluation:
     with planned(plan):
         manifest = build(spec, replace)
     wanted = asked(spec, plan)
-    found = read_evaluation(Folder(spec.output.path), wanted, manifest) if wanted else None
+    found = read_evaluation(workspace(spec.output.path, plan).output, wanted, manifest) if wanted else None
     if found is None:
         raise MakeweightError("the evaluation was removed while it was made; run the same command again")
     return found

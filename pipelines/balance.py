@@ -9,12 +9,15 @@ from schemas.spec import value_name
 Target = str | int | Mapping[str, int]
 
 
-def compute_targets(counts: Mapping[str, int], target: Target) -> dict[str, int]:
+def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | None = None) -> dict[str, int]:
     """Return the rows each class shall have, in the order of `counts`.
 
     `largest` and `smallest` take the largest and smallest class's count, a number holds for every class, and of a
-    mapping the classes it leaves out keep their real count. Raises SpecError for a class that the source lacks.
+    mapping the classes it leaves out keep their real count. `at_least`, in its place, leaves larger classes whole.
+    Raises SpecError for a class that the source lacks.
     """
+    if at_least is not None:
+        return {name: max(real, at_least) for name, real in counts.items()}
     if isinstance(target, Mapping):
         _refuse_unknown(target, counts)
         return {name: target.get(name, real) for name, real in counts.items()}

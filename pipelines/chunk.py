@@ -14,13 +14,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from generators.base import Generator
-from pipelines.features import from_model
+from pipelines.features import fresh_ids, from_model
 from pipelines.fill import ChunkResult
 from pipelines.fingerprint import row_hashes
 from pipelines.report.data import REASON
 from pipelines.storage import Folder
 from pipelines.validate.base import Batch, Sketching, Validator
-from schemas.arrow import PARENT_ROW, ROW, STRATUM
+from schemas.arrow import CARRIED, PARENT_ROW, ROW, STRATUM
 from schemas.plan import Plan, SampleRequest
 
 REJECTED = "rejected"
@@ -32,7 +32,8 @@ SHOWN_CHUNKS, SHOWN_ROWS = 2, 8
 class ChunkMaker:
     """Serves requests with a fitted generator and fitted validators; stages what passes in `staged`.
 
-    `parents` holds the source row of each row that the generator was fitted on (int64).
+    `parents` holds the source row of each row that the generator was fitted on (int64). The first chunks of a stratum
+    may be rows of an earlier version, which lie in `carried`; they have to pass the validators like any others.
     """
 
     plan: Plan
@@ -40,16 +41,17 @@ class ChunkMaker:
     validators: Sequence[Validator]
     parents: NDArray[np.int64]
     staged: Folder
+    carried: Folder
 
     def make(self, request: SampleRequest) -> ChunkResult:
         """Return the chunk's counts and sketches; its rows are in the staged file then."""
         known = read_result(self.staged, request)
         if known:
             return known
-        made = self.generator.sample(request)
-        table = from_model(made, request, self.plan)
+        made = self._candidates(request)
+        table = made.select([column.name for column in self.plan.profile.columns])
         prints = fingerprint(table, self.plan) if self.validators else np.zeros(table.num_rows, np.uint64)
-        parents = self.parents[np.asarray(made[PARENT_ROW])] if PARENT_ROW in made.column_names else None
+        parents = np.asarray(made[PARENT_ROW]) if PARENT_ROW in made.column_names else None
         batch = Batch(table, prints, request.stratum, parents)
         keep, rejected, shown = self._check(batch)
         passed = _select(batch, keep)
@@ -58,10 +60,29 @@ class ChunkMaker:
         if shown and request.chunk < SHOWN_CHUNKS:
             self.staged.write_arrow(_name(request, REJECTED), _rejected_rows(batch, shown))
         rows = passed.table.append_column(ROW, pa.array(keep))
-        if parents is not None:
-            rows = rows.append_column(PARENT_ROW, pa.array(parents[keep]))
+        for name in (name for name in (PARENT_ROW, *CARRIED) if name in made.column_names):
+            rows = rows.append_column(name, made[name].take(pa.array(keep)))
         self.staged.write_arrow(_name(request), _with_sketches(rows, result))
         return result
+
+    def _candidates(self, request: SampleRequest) -> pa.Table:
+        """Return the request's rows: the source's columns, and where a real row was made into each, `_parent_row`."""
+        if request.chunk < self.plan.stratum(request.stratum).carried:
+            return self._carried(request)
+        made = self.generator.sample(request)
+        table = from_model(made, request, self.plan)
+        if PARENT_ROW not in made.column_names:
+            return table
+        return table.append_column(PARENT_ROW, pa.array(self.parents[np.asarray(made[PARENT_ROW])]))
+
+    def _carried(self, request: SampleRequest) -> pa.Table:
+        """Return rows of an earlier version, with new ids, since real rows that came later may have theirs."""
+        rows = self.carried.read_arrow(_name(request))
+        for number, column in enumerate(self.plan.profile.columns):
+            if column.role == "id":
+                ids = fresh_ids(column, request, self.plan).slice(0, rows.num_rows)
+                rows = rows.set_column(number, rows.schema.field(number), ids)
+        return rows.drop_columns(PARENT_ROW) if rows[PARENT_ROW].null_count else rows
 
     def _check(self, batch: Batch) -> tuple[NDArray[np.int32], dict[str, int], list[tuple[int, str]]]:
         """Return the rows that every validator keeps, the reasons of the others, and a few of those by position."""

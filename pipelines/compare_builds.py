@@ -3,27 +3,24 @@
 The shards stream through; of each row 16 bytes are kept. Knows no source: only what was published.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.encryption import read_key
 from pipelines.fingerprint import Words, row_hashes
 from pipelines.publish import read_manifest
+from pipelines.shards import dataset_batches
 from pipelines.storage import Folder
+from pipelines.versions import latest
 from schemas.errors import OutputError
 from schemas.manifest import Manifest
 
 FIELDS = ("name", "seed", "modality", "label", "by", "generator", "model_fingerprint", "spec_fingerprint",
           "source_fingerprint", "encryption_key_env", "content_hash")  # fmt: skip
 """What of two manifests is compared by itself."""
-BATCH_ROWS = 16_384
 
 
 @dataclass(frozen=True)
@@ -80,7 +77,7 @@ class Comparison:
 
 def compare_builds(old: str, new: str) -> Comparison:
     """Return what differs between two published datasets; raises OutputError where one is none or cannot be read."""
-    folders = Folder(old), Folder(new)
+    folders = latest(old), latest(new)
     before, after = (_complete(folder) for folder in folders)
     found = Comparison(
         old=before,
@@ -158,27 +155,13 @@ def _rows(old: Folder, before: Manifest, new: Folder, after: Manifest) -> dict[s
 def _read(folder: Folder, manifest: Manifest, shared: list[str]) -> dict[str, NDArray[np.uint64]]:
     """Return a hash of the `_id` and one of the shared columns' values for each row, by origin."""
     parts: dict[str, list[Words]] = {}
-    for rows in _batches(folder, manifest, ["_id", "_origin", *shared]):
+    for rows in dataset_batches(folder, manifest, ["_id", "_origin", *shared]):
         ids, values = row_hashes(rows.select(["_id"])), row_hashes(rows.select(shared))
         hashes = np.stack([ids, values], axis=1)
         for origin in rows["_origin"].unique().to_pylist():
             among = np.asarray(pc.equal(rows["_origin"], origin))
             parts.setdefault(origin, []).append(hashes[among])
     return {origin: np.concatenate(found) for origin, found in parts.items()}
-
-
-def _batches(folder: Folder, manifest: Manifest, columns: list[str]) -> Iterator[pa.Table]:
-    key = read_key(manifest.encryption_key_env)
-    for shard in manifest.shards:
-        try:
-            with folder.filesystem.open_input_file(folder.inner(shard.path)) as source:
-                file = pq.ParquetFile(source, decryption_properties=key.decryption() if key else None)
-                for batch in file.iter_batches(BATCH_ROWS, columns=columns):
-                    yield pa.table(batch).select(columns)
-        except (OSError, KeyError, pa.ArrowException) as error:
-            reason = str(error).splitlines()[0]
-            problem = f"{folder.shown}: {shard.path} cannot be read: {reason}"
-            raise OutputError(f"{problem}; see what is wrong with makeweight verify {folder.shown}") from error
 
 
 def _compare(old: NDArray[np.uint64], new: NDArray[np.uint64]) -> RowChange:

@@ -74,7 +74,7 @@ def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
         if column.name in fixed:
             columns.append(_repeat(fixed[column.name], column, request.rows))
         elif column.role == "id":
-            columns.append(_fresh_ids(column, request, plan))
+            columns.append(fresh_ids(column, request, plan))
         elif column.role == "constant":
             columns.append(_repeat(column.constant, column, request.rows))
         elif column not in made_columns:
@@ -99,7 +99,7 @@ def _repeat(value: Any, column: Column, rows: int) -> pa.Array:
     return pa.repeat(pc.cast(pa.scalar(value), wanted), rows)
 
 
-def _fresh_ids(column: Column, request: SampleRequest, plan: Plan) -> pa.Array:
+def fresh_ids(column: Column, request: SampleRequest, plan: Plan) -> pa.Array:
     """Return ids that no real row has and no other synthetic row gets."""
     if column.type != "int64":
         return pa.array([f"synthetic-{request.seed:016x}-{row}" for row in range(request.rows)], pa.string())

@@ -25,7 +25,7 @@ from pipelines.registry import make_generator, make_validators
 from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
 from pipelines.validate.base import Validator
-from pipelines.workspace import library_versions
+from pipelines.workspace import Workspace, library_versions
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
@@ -35,10 +35,14 @@ RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
 
 def model_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
+    if plan.model:
+        return plan.model
     profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
     if plan.privacy:
         parts.append({"held_out": plan.privacy.held_out})
+    if plan.continues:
+        parts.append({"continues": plan.continues.content_hash})  # its real rows have other numbers
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -111,24 +115,32 @@ def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
     return rows
 
 
-def fit_validator(plan: Plan, number: int, real: RealRows, validators: Folder) -> None:
+def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> None:
     """Fit the plan's validator of that number, unless it was fitted before."""
-    folder = validators.at(str(number))
+    validator = make_validators(plan)[number]
+    folder = _validator_folder(plan, number, validator, place)
     if folder.exists(RECORD):
         return
-    validator = make_validators(plan)[number]
     validator.fit(real.batches(plan))
     with _recorded(folder) as path:
         validator.save(path)
 
 
-def load_validators(plan: Plan, validators: Folder) -> list[Validator]:
+def load_validators(plan: Plan, place: Workspace) -> list[Validator]:
     """Return the fitted validators in the plan's order."""
     made = make_validators(plan)
     for number, validator in enumerate(made):
-        with _checked(validators.at(str(number))) as path:
+        with _checked(_validator_folder(plan, number, validator, place)) as path:
             validator.load(path)
     return made
+
+
+def _validator_folder(plan: Plan, number: int, validator: Validator, place: Workspace) -> Folder:
+    """Return where a fitted validator is kept: one that learns stays, in versions, for as long as the model does."""
+    if plan.version is None or not getattr(validator, "learns", False):
+        return place.validators.at(str(number))
+    step = hashlib.sha256(plan.validators[number].model_dump_json().encode()).hexdigest()[:16]
+    return place.models.at(f"{model_fingerprint(plan)}.{validator.name}-{step}")
 
 
 def _hashes(path: Path) -> dict[str, str]:

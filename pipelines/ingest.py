@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from pipelines.chunk import fingerprint
 from pipelines.features import stratum_column
@@ -26,8 +27,8 @@ FINGERPRINT, FILES = "_fingerprint", "files.json"
 class RealRows:
     """The typed copy of the source: Arrow files named `files`, in the source's order.
 
-    They hold the source's columns, `_row` (int64, position in the source), `_stratum` (string dictionary) and
-    `_fingerprint` (uint64).
+    They hold the source's columns, `_row` (int64, the position in the source, or the number that an earlier version
+    gave the row), `_stratum` (string dictionary) and `_fingerprint` (uint64).
     """
 
     folder: Folder
@@ -57,6 +58,21 @@ def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
         folder.write_arrow(files[-1], table)
     folder.write(FILES, json.dumps(files).encode())
     return RealRows(folder, files)
+
+
+def renumber(real: RealRows, numbers: NDArray[np.int64]) -> None:
+    """Give the rows of the copy these numbers, in its order, where they differ; the list of files is replaced last."""
+    files, start, changed = [], 0, False
+    for name in real.files:
+        table = real.folder.read_arrow(name)
+        own = numbers[start : start + table.num_rows]
+        start += table.num_rows
+        if not np.array_equal(own, np.asarray(table[ROW])):
+            changed, name = True, f"numbered-{name.removeprefix('numbered-')}"
+            real.folder.write_arrow(name, table.set_column(table.schema.get_field_index(ROW), ROW, pa.array(own)))
+        files.append(name)
+    if changed:
+        real.folder.write(FILES, json.dumps(files).encode())
 
 
 def ingested(folder: Folder) -> RealRows:

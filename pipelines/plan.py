@@ -6,6 +6,7 @@ Knows no model and starts nothing: it answers within a second or two.
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from generators import DEFAULTS as DEFAULT_GENERATOR
 from generators.base import Generator
@@ -28,6 +29,7 @@ from pipelines.registry import (
 )
 from pipelines.stream import chunk_rows
 from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
+from pipelines.versions import succeed
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec
@@ -65,11 +67,12 @@ def make_plan(spec: Spec) -> Plan:
         encoding=_encoding(spec, profile),
         key_env=spec.output.encryption_key_env,
         privacy=spec.privacy,
+        recipe=fingerprint_recipe(spec) if spec.output.versions else None,
     )
     make_validators(plan)
     _refuse_hopeless(plan)
     check_private(plan)
-    return plan
+    return succeed(spec, plan)
 
 
 def _generator(spec: Spec, modality: str) -> Step:
@@ -118,7 +121,7 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
             f"the source has one class only ({only!r} of {', '.join(spec.by)}): there is nothing to balance; "
             "check source.label"
         )
-    targets = compute_targets(counts, spec.balance.target)
+    targets = compute_targets(counts, spec.balance.target, spec.balance.at_least)
     return [
         _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
         for name, real in counts.items()
@@ -142,7 +145,8 @@ def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator
     counts = box_counts(images)
     if not counts:
         raise SourceError(f"{profile.path}: no image has a box; check the annotations")
-    planned = plan_images(images, compute_targets(counts, spec.balance.target), spec.balance.max_copies)
+    targets = compute_targets(counts, spec.balance.target, spec.balance.at_least)
+    planned = plan_images(images, targets, spec.balance.max_copies)
     return [
         _stratum(spec, name, [name], real, planned[name], generator, min(generator.min_chunk_rows, _FEW))
         for name, real in images.items()
@@ -151,7 +155,7 @@ def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator
 
 def _box_counts(spec: Spec, strata: list[Stratum]) -> dict[str, BoxCounts]:
     before, real, made = (box_counts({s.name: getattr(s, part) for s in strata}) for part in ("real", "keep", "make"))
-    targets = compute_targets(before, spec.balance.target)
+    targets = compute_targets(before, spec.balance.target, spec.balance.at_least)
     return {
         name: BoxCounts(
             before=before[name],
@@ -201,11 +205,31 @@ def _refuse_unfit_images(plan: Plan) -> None:
 
 def fingerprint_spec(spec: Spec) -> str:
     """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
+    return _sha256(_deciding(spec))
+
+
+def fingerprint_recipe(spec: Spec) -> str:
+    """Return the SHA-256 of all in the spec that decides how rows are made: not how many, nor how they are written."""
+    data = _deciding(spec)
+    del data["name"], data["output"]
+    data["balance"] = spec.by
+    return _sha256(data)
+
+
+def _deciding(spec: Spec) -> dict[str, Any]:
     data = spec.model_dump(mode="json")
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
     if data["output"].pop("encryption_key_env"):
         data["output"]["encrypted"] = True
+    if versions := data["output"].pop("versions"):
+        data["output"]["versions"] = {key: versions[key] for key in ("top_up", "refit_after")}
+    if data["balance"]["at_least"] is None:
+        del data["balance"]["at_least"]
     for key in ("actors", "cpus", "gpus", "deadline_seconds"):
         del data["generator"][key]
+    return data
+
+
+def _sha256(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

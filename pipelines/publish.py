@@ -5,7 +5,7 @@ says that a dataset is complete.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pyarrow import fs
 
@@ -14,11 +14,15 @@ from pipelines.fill import StratumProgress
 from pipelines.fit import model_fingerprint
 from pipelines.registry import generator_class
 from pipelines.storage import Folder, explained, is_uri
-from pipelines.workspace import HIDDEN, Workspace, library_versions
+from pipelines.workspace import HIDDEN, VERSION, Workspace, library_versions
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
+from schemas.privacy import Privacy
+from schemas.versions import Base
 
+BESIDE_VERSIONS = ("latest.json", "index.html")
+"""What may lie beside the versions of a dataset: the name of the newest, and a page over all."""
 CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
 
 
@@ -48,7 +52,15 @@ def make_manifest(
         boxes=plan.boxes,  # made images hold just what their stratum says, which a validator sees to
         images=plan.profile.images,
         encryption_key_env=plan.key_env,
+        version=plan.version,
+        base=plan.base and _base(plan.base, strata),
     )
+
+
+def _base(base: Base, strata: Sequence[StratumProgress]) -> Base:
+    carried = {stratum.name: stratum.carried for stratum in strata if stratum.carried}
+    dropped = {stratum.name: dict(stratum.dropped) for stratum in strata if stratum.dropped}
+    return base.model_copy(update={"carried": carried, "dropped": dropped})
 
 
 def _shown_columns(plan: Plan) -> list[Column]:
@@ -79,27 +91,44 @@ def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None
     if manifest is None:
         _refuse_foreign(place)
         return None
-    asked = manifest.privacy and manifest.privacy.asked  # its limits are no part of the fingerprint
-    theirs = (manifest.spec_fingerprint, asked)
-    if (theirs, manifest.source_fingerprint) == ((plan.spec_fingerprint, plan.privacy), plan.profile.fingerprint):
+    if is_build_of(manifest, plan):
         return manifest
+    if place.series:
+        raise OutputError(f"{place.output.shown} was just published by another build; run the same command again")
     if replace:
         return None
-    differs = "spec" if theirs != (plan.spec_fingerprint, plan.privacy) else "source"
+    differs = "spec" if _asked(manifest) != (plan.spec_fingerprint, plan.privacy) else "source"
     raise OutputError(
         f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
         "give another output.path, or --replace to put this build in its place"
     )
 
 
+def is_build_of(manifest: Manifest, plan: Plan) -> bool:
+    """Whether the dataset is what the plan would build."""
+    asked = (plan.spec_fingerprint, plan.privacy)
+    return (_asked(manifest), manifest.source_fingerprint) == (asked, plan.profile.fingerprint)
+
+
+def _asked(manifest: Manifest) -> tuple[str, Privacy | None]:
+    """Return what its spec asked for; the privacy gate's limits are no part of the fingerprint."""
+    return manifest.spec_fingerprint, manifest.privacy.asked if manifest.privacy else None
+
+
 def _refuse_foreign(place: Workspace) -> None:
-    with explained(place.output.shown):
-        found = place.output.filesystem.get_file_info(fs.FileSelector(place.output.inner(), allow_not_found=True))
-    ours = {HIDDEN, DATA, CARD, REPORT, CROISSANT} if place.hidden.exists() else {HIDDEN}
-    foreign = sorted(info.base_name for info in found if info.base_name not in ours)
+    ours = {DATA, CARD, REPORT, CROISSANT} if place.hidden.exists() else set()
+    _refuse_others(place.output, lambda name: name in {HIDDEN, *ours})
+    if place.series:
+        _refuse_others(place.series, lambda name: name in (HIDDEN, *BESIDE_VERSIONS) or bool(VERSION.fullmatch(name)))
+
+
+def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:
+    with explained(folder.shown):
+        found = folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True))
+    foreign = sorted(info.base_name for info in found if not ours(info.base_name))
     if foreign:
         listed = ", ".join(map(repr, foreign[:3]))
-        raise OutputError(f"{place.output.shown} is not empty (it holds {listed}); give an empty or new output.path")
+        raise OutputError(f"{folder.shown} is not empty (it holds {listed}); give an empty or new output.path")
 
 
 def publishing_folder(place: Workspace) -> Folder:
@@ -132,6 +161,7 @@ def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> Non
 def _move(folder: Folder, output: Folder) -> None:
     """Rename all into place. The output never holds a file under a temporary name, which a kill would leave there."""
     with explained(output.shown):
+        os.makedirs(output.inner(), exist_ok=True)
         output.remove(MANIFEST)
         for name in (DATA, CARD, REPORT, CROISSANT, MANIFEST):
             output.remove(name)

@@ -1,7 +1,7 @@
 """A class's candidates are an endless stream, cut into chunks. This says how large a chunk is, and what is in it."""
 
 from pipelines.seeds import derive_seed
-from schemas.plan import SampleRequest, Stratum
+from schemas.plan import Plan, SampleRequest, Stratum
 
 
 def chunk_rows(make: int, least: int, most: int) -> int:
@@ -11,6 +11,12 @@ def chunk_rows(make: int, least: int, most: int) -> int:
     has its own cost. It does not depend on the number of actors, since chunks decide the rows.
     """
     return min(most, max(least, -(-make // 32)))
+
+
+def stream_seed(plan: Plan) -> int:
+    """Return the seed of the plan's streams: those of a version that continues another one bring other candidates."""
+    base = plan.continues
+    return derive_seed(plan.seed, "continues", base.content_hash) if base else plan.seed
 
 
 def chunk_request(seed: int, stratum: Stratum, chunk: int) -> SampleRequest:

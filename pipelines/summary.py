@@ -16,6 +16,7 @@ from pipelines.report.data import REASON, ReportData
 from pipelines.report.page import render_report
 from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
+from pipelines.succession import succession
 from pipelines.workspace import Workspace
 from schemas.arrow import STRATUM, source_schema
 from schemas.evaluation import Evaluation
@@ -48,7 +49,7 @@ def summarise(
         synthetic=draw_evenly([schema.empty_table(), *_made(filled, place.staged, schema)], shown, seed),
         rejected=pa.concat_tables([refused.empty_table(), *([] if plan.key_env else _rejected(place.staged, refused))]),
         timings=timings,
-        notes=[*_notes(plan), *_private_notes(plan, real)],
+        notes=[*succession(manifest), *_notes(plan), *_private_notes(plan, real)],
         evaluation=evaluation,
     )
     return render_report(data)

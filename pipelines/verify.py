@@ -15,6 +15,7 @@ from pipelines.fingerprint import row_hashes
 from pipelines.publish import DATA, read_manifest
 from pipelines.storage import Folder
 from pipelines.validate.memory import FingerprintSet
+from pipelines.versions import latest
 from pipelines.write import content_hash, row_digests
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
@@ -32,8 +33,11 @@ class Verification:
 
 
 def verify(path: str) -> Verification:
-    """Read every shard of the dataset at `path` and compare it with the manifest, one shard in memory at a time."""
-    folder = Folder(path)
+    """Read every shard of the dataset at `path`, one in memory at a time, and compare it with the manifest.
+
+    Of a dataset with versions that is the newest.
+    """
+    folder = latest(path)
     manifest = read_manifest(folder)
     if manifest is None:
         raise OutputError(f"{folder.shown} holds no complete dataset: there is no manifest.json; run its build again")

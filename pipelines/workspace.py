@@ -3,13 +3,17 @@
 import hashlib
 import json
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from pipelines.storage import Folder
 from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
+VERSION = re.compile(r"v\d{5,}")
+"""How the folders of versions are named."""
 _DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
              "imbalanced-learn", "scipy", "xxhash",
              "pillow", "opencv-python-headless", "albumentations", "albucore", "pycocotools", "diffusers",
@@ -29,7 +33,7 @@ def library_versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one build.
+    """The folders of one build; a version's own things are in its `series`, beside those of all versions.
 
     Work is kept under a hash of the plan and of the library versions, so that a build goes on only with what it would
     have made itself; fitted models are kept for later builds.
@@ -37,6 +41,7 @@ class Workspace:
 
     output: Folder
     key: str
+    series: Folder | None = None
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for the actors: one that is started again on another machine finds it there."""
@@ -54,7 +59,7 @@ class Workspace:
     @property
     def hidden(self) -> Folder:
         """All that is not the dataset itself."""
-        return self.output.at(HIDDEN)
+        return (self.series or self.output).at(HIDDEN)
 
     @property
     def models(self) -> Folder:
@@ -82,6 +87,11 @@ class Workspace:
         return self.work.at("staged")
 
     @property
+    def carried(self) -> Folder:
+        """Rows of the version before, chunk by chunk, as candidates."""
+        return self.work.at("carried")
+
+    @property
     def filled(self) -> Folder:
         """What the fill step decided."""
         return self.work.at("filled")
@@ -89,5 +99,16 @@ class Workspace:
 
 def workspace(output: str, plan: Plan) -> Workspace:
     """Return the folders of the build of this plan."""
-    identity = [plan.spec_fingerprint, plan.profile.fingerprint, library_versions()]
-    return Workspace(Folder(output), hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16])
+    identity: list[Any] = [plan.spec_fingerprint, plan.profile.fingerprint, library_versions()]
+    if plan.base:
+        identity.append(plan.base.content_hash)
+    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    folder = Folder(output)
+    if plan.version is None:
+        return Workspace(folder, key)
+    return Workspace(folder.at(version_name(plan.version)), key, folder)
+
+
+def version_name(number: int) -> str:
+    """Return the name of a version's folder."""
+    return f"v{number:05d}"

@@ -19,9 +19,9 @@ from pipelines.fingerprint import row_hashes
 from pipelines.layout import Layout, Part, ShardGroup, ShardPlace
 from pipelines.registry import generator_class
 from pipelines.storage import Folder
-from pipelines.stream import chunk_request
-from pipelines.workspace import Workspace
-from schemas.arrow import IMAGE, PARENT_ROW, ROW, dataset_schema, source_schema
+from pipelines.stream import chunk_request, stream_seed
+from pipelines.workspace import Workspace, version_name
+from schemas.arrow import CARRIED, IMAGE, PARENT_ROW, PROVENANCE, ROW, dataset_schema, source_schema
 from schemas.manifest import Shard
 from schemas.plan import Plan
 
@@ -91,10 +91,17 @@ def _open(plan: Plan, part: Part, place: Workspace) -> pa.Table:
     """Return the part's rows: the source's columns, `_row` and `_parent_row`, both int64."""
     table = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
     columns = [table[column.name] for column in plan.profile.columns]
+    told = [table[n] if n in table.column_names else pa.nulls(table.num_rows, f.type) for n, f in _kept(plan).items()]
     parents = table[PARENT_ROW] if PARENT_ROW in table.column_names else pa.nulls(table.num_rows, pa.int64())
     numbers = [table[ROW].cast(pa.int64()), parents]
     fields = [pa.field(ROW, pa.int64()), pa.field(PARENT_ROW, pa.int64())]
-    return pa.table([*columns, *numbers], schema=pa.schema([*source_schema(plan.profile.columns), *fields]))
+    schema = pa.schema([*source_schema(plan.profile.columns), *fields, *_kept(plan).values()])
+    return pa.table([*columns, *numbers, *told], schema=schema)
+
+
+def _kept(plan: Plan) -> dict[str, pa.Field]:
+    """Return the provenance that rows of an earlier version bring along, by name."""
+    return {name: PROVENANCE.field(name).with_nullable(True) for name in CARRIED} if plan.continues else {}
 
 
 def _provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> list[pa.Array]:
@@ -107,25 +114,27 @@ def _provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows
     origin = generator_class(plan.generator.name).origin
     made = [one.stratum is not None for one in parts]
     prefixes = of_part([_id_prefix(plan, one) for one in parts], pa.string())
-    return [
-        pc.binary_join_element_wise(prefixes, rows[ROW].cast(pa.string()), "-"),
-        of_part([origin if flag else "real" for flag in made], pa.string()),
-        of_part([plan.generator.name if flag else None for flag in made], pa.string()),
-        of_part([_request_seed(plan, one) for one in parts], pa.int64()),
-        pc.binary_join_element_wise("real", rows[PARENT_ROW].cast(pa.string()), "-"),
-    ]
+    columns = {
+        "_id": pc.binary_join_element_wise(prefixes, rows[ROW].cast(pa.string()), "-"),
+        "_origin": of_part([origin if flag else "real" for flag in made], pa.string()),
+        "_generator": of_part([plan.generator.name if flag else None for flag in made], pa.string()),
+        "_seed": of_part([_request_seed(plan, one) for one in parts], pa.int64()),
+        "_parent": pc.binary_join_element_wise("real", rows[PARENT_ROW].cast(pa.string()), "-"),
+    }
+    return [pc.coalesce(rows[name], own) if name in _kept(plan) else own for name, own in columns.items()]
 
 
 def _id_prefix(plan: Plan, part: Part) -> str:
     if part.stratum is None:
         return "real"
-    return f"made-{plan.strata.index(plan.stratum(part.stratum))}-{part.chunk}"
+    made = f"made-{version_name(plan.version)}" if plan.continues and plan.version else "made"
+    return f"{made}-{plan.strata.index(plan.stratum(part.stratum))}-{part.chunk}"
 
 
 def _request_seed(plan: Plan, part: Part) -> int | None:
     if part.stratum is None:
         return None
-    return chunk_request(plan.seed, plan.stratum(part.stratum), part.chunk).seed
+    return chunk_request(stream_seed(plan), plan.stratum(part.stratum), part.chunk).seed
 
 
 def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table, key: Key | None) -> WrittenShard:

@@ -30,6 +30,9 @@ PROVENANCE = pa.schema(
 """`_id` unique row id; `_origin` real, synthetic or augmented; `_generator`, `_seed` (the request's) and `_parent`
 (the real row an augmented one was made from) are null where they do not apply."""
 
+CARRIED = ("_id", "_generator", "_seed")
+"""Provenance that a made row keeps from version to version, beside its parent."""
+
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 """An encoded image and the name of its file: the struct that Hugging Face's `datasets` decodes by itself.
 

@@ -3,6 +3,7 @@
 from schemas.base import Noun
 from schemas.plan import BoxCounts, Column, ImageProfile
 from schemas.privacy import PrivacyBudget, PrivacyFindings
+from schemas.versions import Base
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -32,7 +33,8 @@ class Manifest(Noun):
     `content_hash` is of all rows in order, whatever the file format's details; `rejections` and `attempts` count the
     candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
     made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy` is what the model's training
-    spent; it covers made rows alone, since real ones are in the dataset as they are.
+    spent; it covers made rows alone, since real ones are in the dataset as they are. Rows that were kept of a `base`
+    count as synthetic, but not as attempts.
     """
 
     format: int = FORMAT
@@ -59,6 +61,8 @@ class Manifest(Noun):
     images: ImageProfile | None = None
     privacy: PrivacyFindings | None = None
     differential_privacy: PrivacyBudget | None = None
+    version: int | None = None
+    base: Base | None = None
 
     @property
     def rows(self) -> int:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from schemas.base import Noun
 from schemas.privacy import Privacy
+from schemas.versions import Base
 
 Role = Literal["feature", "id", "constant", "text", "image", "objects"]
 Value = bool | int | float | str | None
@@ -129,7 +130,8 @@ class SourceProfile(Noun):
 class Stratum(Noun):
     """One class, or one combination of the `by` columns, and the rows it is to have.
 
-    `key` holds the values of the `by` columns, in their order; `name` is unique among the strata.
+    `key` holds the values of the `by` columns, in their order; `name` is unique among the strata. The first `carried`
+    chunks of its stream hold rows that an earlier version has made.
     """
 
     name: str
@@ -137,6 +139,7 @@ class Stratum(Noun):
     real: int
     target: int
     chunk_rows: int
+    carried: int = 0
 
     @property
     def keep(self) -> int:
@@ -171,7 +174,8 @@ class Plan(Noun):
 
     `boxes` counts those of marked images, whose strata are what an image holds; `encoding` says how made images
     are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
-    `privacy` says which real rows the model does not learn from, and what made rows may give away.
+    `privacy` says which real rows the model does not learn from, and what made rows may give away. A `version` (a
+    number) may continue a `base`, and use its `model` (a fingerprint) again; `recipe` is a hash of how rows are made.
     """
 
     name: str
@@ -191,11 +195,20 @@ class Plan(Noun):
     encoding: dict[str, str] | None = None
     key_env: str | None = None
     privacy: Privacy | None = None
+    version: int | None = None
+    base: Base | None = None
+    model: str | None = None
+    recipe: str | None = None
 
     @property
     def by(self) -> list[str]:
         """The columns whose combinations are the strata."""
         return self.profile.by
+
+    @property
+    def continues(self) -> Base | None:
+        """The version whose rows are kept; nothing if this one is a start."""
+        return self.base if self.base and self.base.anew is None else None
 
     @property
     def makes_rows(self) -> bool:

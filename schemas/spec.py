@@ -3,7 +3,6 @@
 Unknown keys are refused, with the nearest known key named. `parse_spec` says where in the YAML each fault lies.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
@@ -20,6 +19,7 @@ from pydantic import (
 from schemas.base import Part, Place
 from schemas.errors import Fault, SpecError, nearest
 from schemas.evaluation import Evaluate
+from schemas.output import Output
 from schemas.privacy import Privacy
 from schemas.secrets import all_redacted
 
@@ -134,12 +134,21 @@ class Balance(Part):
     target: Annotated[Literal["largest", "smallest"] | int | dict[str, int], BeforeValidator(_target)] = Field(
         "largest", description="largest, smallest, a number of rows, or a number for each class."
     )
+    at_least: int | None = Field(
+        None, ge=1, description="In target's place: rows that each class has at least; classes with more keep them all."
+    )
     by: list[str] | None = Field(
         None, min_length=1, description="Columns whose combinations are balanced; the label alone when left out."
     )
     max_copies: int | None = Field(
         None, ge=1, description="Of boxes: rows made of one image at most; any number when left out."
     )
+
+    @model_validator(mode="after")
+    def _one_aim(self) -> "Balance":
+        if self.at_least is not None and self.target != "largest":
+            raise ValueError("at_least stands in target's place; give one of them")
+        return self
 
 
 class GeneratorChoice(Part):
@@ -172,7 +181,7 @@ class GeneratorChoice(Part):
 class ValidatorChoice(Part):
     """One check that each candidate row must pass."""
 
-    name: str
+    name: str = Field(description="As in schema, duplicates or label_agreement.")
     params: dict[str, Any] = Field({}, description="The validator's own parameters.")
 
 
@@ -182,45 +191,14 @@ class Budget(Part):
     attempts_per_row: float = Field(20, ge=1, description="Candidates drawn for each row that is needed, at most.")
 
 
-class Output(Part):
-    """Where the dataset goes, and how it is cut."""
-
-    path: Place = Field(description="A folder or URI; it must be empty or hold the same build.")
-    shard_rows: int | None = Field(
-        None, ge=1, description="Rows in one Parquet file, at most; left out: 50,000, of images as many as make 256 MB."
-    )
-    splits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
-        {"train": 1.0}, description="Share of each split; the shares add up to 1."
-    )
-    encryption_key_env: str | None = Field(
-        None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
-        description="The environment variable with the key (16, 24 or 32 bytes in hexadecimal or base64) that the"
-        " shards are encrypted with; left out: they are not.",
-    )
-
-    @model_validator(mode="after")
-    def _shares_add_up(self) -> "Output":
-        if abs(sum(self.splits.values()) - 1) > 1e-9:
-            raise ValueError(f"splits: the shares must add up to 1, got {sum(self.splits.values()):g}")
-        for name in self.splits:
-            if not re.fullmatch(r"\w+(\.\w+)*", name):
-                raise ValueError(f"splits: a split is named with letters, digits, '_' and '.', got {name!r}")
-        return self
-
-
 class Spec(Part):
-    """One build, as a user asks for it.
-
-    Written as JSON, as Prefect keeps a flow's parameters, it is without the credentials that its URIs may hold; read
-    back, it refuses them.
-    """
+    """What to build. The name, the source and the output are needed; the rest may stay as it is."""
 
     name: str = Field(
         pattern=r"^[\w][\w.-]{0,99}$", description="Names the dataset: letters, digits, '.', '_' and '-'."
     )
-    seed: int = Field(0, ge=0, lt=2**63)
     source: Source
+    output: Output
     balance: Balance = Balance()
     generator: GeneratorChoice = GeneratorChoice()
     validators: Annotated[list[ValidatorChoice], BeforeValidator(_by_name)] | None = Field(
@@ -233,10 +211,11 @@ class Spec(Part):
     evaluate: Evaluate | None = Field(
         None, description="Whether the dataset helps a classifier, on real rows that the build never sees."
     )
-    output: Output
+    seed: int = Field(0, ge=0, lt=2**63, description="Another seed makes other rows; the same one the same rows.")
 
     @model_serializer(mode="wrap", when_used="json")
     def _without_credentials(self, plain: SerializerFunctionWrapHandler) -> Any:
+        """Leave out the credentials of URIs, as Prefect keeps a flow's parameters: read back, it refuses them."""
         return all_redacted(plain(self))
 
     @property

@@ -10,6 +10,7 @@ os.environ.update(
     RAY_USAGE_STATS_ENABLED="0",
     NO_ALBUMENTATIONS_UPDATE="1",
     HF_HUB_OFFLINE="1",
+    MAKEWEIGHT_RATES="off",  # nothing is kept in the home of whoever runs the tests
 )
 
 import pytest

@@ -42,7 +42,9 @@ def draw_sides(plan: Plan, real: RealRows, place: Workspace) -> list[str]:
     fitted, seed = pa.array(fitted_rows(plan, place.models)), derive_seed(plan.seed, "privacy")
     most, fewer = ROWS.get(plan.modality, _ROWS)
     learnt = draw_evenly((_of(t.filter(pc.is_in(t[ROW], fitted)), names) for t in real.tables()), most, seed)
-    others = draw_evenly((_of(t.filter(pa.array(held_out(t, plan))), names) for t in real.tables()), fewer, seed)
+    unseen = (t.filter(pa.array(held_out(t, plan))) for t in real.tables())
+    unseen = (t.filter(pc.invert(pc.is_in(t[ROW], fitted))) for t in unseen)  # an earlier version may have learnt them
+    others = draw_evenly((_of(t, names) for t in unseen), fewer, seed)
     both = ((learnt, True), (others, False))
     sides = [table.append_column(LEARNT, pa.array([flag] * len(table), pa.bool_())) for table, flag in both]
     drawn = _paired(pa.concat_tables(sides).unify_dictionaries(), seed)

@@ -12,6 +12,7 @@ from pipelines.report.data import ends, objects_column
 from pipelines.report.engine import environment
 from pipelines.report.overview import LISTED_CLASSES, class_rows, headline
 from pipelines.report.wording import printable
+from pipelines.succession import succession
 from schemas.manifest import Manifest
 
 LISTED_COLUMNS = 200
@@ -31,6 +32,8 @@ def render_card(manifest: Manifest) -> str:
         rest=len(boxes_left_out if boxes else rest),
         boxes=boxes,
         attempts=sum(row.attempts for row in rows),
+        made_now=sum(row.synthetic for row in rows) - sum(manifest.base.carried.values() if manifest.base else ()),
+        succession=succession(manifest),
         objects=objects_column(manifest),
         columns=manifest.columns[:LISTED_COLUMNS],
         columns_left_out=max(0, len(manifest.columns) - LISTED_COLUMNS),

@@ -115,6 +115,7 @@ def _class_row(manifest: Manifest, title: str, names: list[str]) -> ClassRow:
     counts = [manifest.counts[name] for name in names]
     synthetic = sum(c.synthetic for c in counts)
     attempts = sum(manifest.attempts.get(name, 0) for name in names)
+    carried = manifest.base.carried if manifest.base else {}
     return ClassRow(
         name=title,
         before=sum(manifest.source_counts.get(name, 0) for name in names),
@@ -123,7 +124,7 @@ def _class_row(manifest: Manifest, title: str, names: list[str]) -> ClassRow:
         total=sum(c.real for c in counts) + synthetic,
         target=sum(c.target for c in counts),
         attempts=attempts,
-        rate=synthetic / attempts if attempts else None,
+        rate=(synthetic - sum(carried.get(name, 0) for name in names)) / attempts if attempts else None,
     )
 
 

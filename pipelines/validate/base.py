@@ -60,7 +60,8 @@ def first_faults(rows: int, faults: Iterable[tuple[str, NDArray[np.bool_]]]) -> 
 class Validator(Protocol):
     """One check. `name` begins the reason that a rejected row carries.
 
-    Building one is cheap and needs no heavy library, so that faults in `params` are found at plan time.
+    Building one is cheap and needs no heavy library, so that faults in `params` are found at plan time. One that learns
+    from the real rows, as a model does, says so by `learns`: it is kept along with the model then.
     """
 
     name: ClassVar[str]

@@ -3,7 +3,22 @@
 import subprocess
 import sys
 
-ALL = ("driver", "throughput", "memory", "adult", "table_utility", "sms", "text_utility", "augment", "boxes", "digits")
+ALL = (
+    "driver",
+    "throughput",
+    "memory",
+    "adult",
+    "table_utility",
+    "sms",
+    "text_utility",
+    "augment",
+    "boxes",
+    "top_up",
+    "site",
+    "cluster",
+    "requests",
+    "digits",
+)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or ALL:

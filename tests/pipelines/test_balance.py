@@ -24,6 +24,10 @@ def test_targets(target, rows):
     assert list(compute_targets(COUNTS, target).values()) == rows
 
 
+def test_at_least_leaves_larger_classes_whole():
+    assert list(compute_targets(COUNTS, "largest", at_least=100).values()) == [900, 100, 100]
+
+
 def test_a_class_that_the_source_lacks_is_refused_with_the_nearest():
     with pytest.raises(
         SpecError, match=r"balance\.target\.fruad: the source has no class 'fruad'; did you mean 'fraud'"

@@ -41,6 +41,7 @@ class LabelAgreement:
     """
 
     name: ClassVar[str] = "label_agreement"
+    learns: ClassVar[bool] = True
     Params: ClassVar[type[base.Params]] = LabelAgreementParams
 
     def __init__(self, params: LabelAgreementParams, plan: Plan) -> None:

@@ -1,0 +1,168 @@
+"""Versions of one dataset, each in a folder of its own below a series: the newest, the next, and those that go.
+
+A version's folder does not change once it is complete. `latest.json` beside the versions names the newest: who reads it
+once, and then that folder, never sees a mix. Knows no rows: what a version keeps of another is in `carry.py`.
+"""
+
+import json
+import time
+from contextlib import suppress
+
+from pyarrow import fs
+
+from pipelines.privacy.differential import is_private
+from pipelines.publish import is_build_of, read_manifest
+from pipelines.storage import Folder, explained
+from pipelines.workspace import HIDDEN, VERSION, Workspace, version_name
+from schemas.errors import Fault, OutputError, SpecError
+from schemas.manifest import MANIFEST, Manifest
+from schemas.output import Versions
+from schemas.plan import Plan
+from schemas.spec import Spec
+from schemas.versions import Base, Record
+
+LATEST, RECORD, ROWS = "latest.json", "record.json", "rows.arrow"
+DAY = 86_400.0
+
+
+def latest(path: str) -> Folder:
+    """Return the folder of the newest version below `path`, or `path` itself if it is no series.
+
+    Raises OutputError if `latest.json` names no version.
+    """
+    folder = Folder(path)
+    if not folder.exists(LATEST):
+        return folder
+    try:
+        name = json.loads(folder.read(LATEST))["version"]
+    except (ValueError, KeyError, TypeError):
+        name = ""
+    if not isinstance(name, str) or not VERSION.fullmatch(name):
+        raise OutputError(f"{folder.shown}/{LATEST} names no version; build the dataset again, and it is written anew")
+    return folder.at(name)
+
+
+def newest_folder(path: str) -> Folder:
+    """Return the same folder; raises OutputError where `path` holds no versions."""
+    folder = Folder(path)
+    if not folder.exists(LATEST):
+        raise OutputError(f"{folder.shown} holds no versions: there is no {LATEST}; set output.versions in its spec")
+    return latest(path)
+
+
+def version_folders(series: Folder) -> dict[int, str]:
+    """Return the folders of all versions, complete or not, by their number, the oldest first."""
+    with explained(series.shown):
+        found = series.filesystem.get_file_info(fs.FileSelector(series.inner(), allow_not_found=True))
+    names = (info.base_name for info in found if VERSION.fullmatch(info.base_name))
+    return dict(sorted((int(name[1:]), name) for name in names))
+
+
+def newest_version(series: Folder) -> tuple[int, Manifest] | None:
+    """Return the number and the manifest of the newest complete version, or nothing if there is none."""
+    for number, name in reversed(version_folders(series).items()):
+        manifest = read_manifest(series.at(name))
+        if manifest:
+            return number, manifest
+    return None
+
+
+def succeed(spec: Spec, plan: Plan) -> Plan:
+    """Return the plan as that of the next version, and of what it may keep; of the newest if that is this very build.
+
+    Raises SpecError where versions cannot keep what they promise.
+    """
+    rule = spec.output.versions
+    if rule is None:
+        return plan
+    if rule.top_up:
+        _refuse_top_up(plan)
+    series = Folder(spec.output.path)
+    found = newest_version(series)
+    if found is None:
+        return plan.model_copy(update={"version": 1})
+    number, manifest = found
+    if is_build_of(manifest, plan):
+        return plan.model_copy(update={"version": number, "base": manifest.base})
+    base = _base(series, number, manifest, plan) if rule.top_up else None
+    return plan.model_copy(update={"version": number + 1, "base": base})
+
+
+def _refuse_top_up(plan: Plan) -> None:
+    if plan.key_env:
+        problem = "a top-up keeps fitted models and hashes of rows, and nothing may lie beside an encrypted dataset"
+        raise SpecError(Fault(("output", "versions", "top_up"), f"{problem}; set it to false"))
+    if is_private(plan):
+        problem = "each fit of a private model spends budget again, and nothing adds up what versions spend together"
+        raise SpecError(Fault(("output", "versions", "top_up"), f"{problem}; set it to false"))
+
+
+def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
+    """Return the version before as a base, with the reason where nothing of it can be kept, as far as is known yet."""
+    record, anew = read_record(series, version_name(number)), None
+    before, now = ([(column.name, column.type) for column in one.columns] for one in (manifest, plan.profile))
+    if record is None:
+        anew = "what it kept for its successors is gone"
+    elif record.recipe != plan.recipe:
+        anew = "the spec makes rows in another way now"
+    elif before != now:
+        anew = "the source has other columns now"
+    return Base(version=version_name(number), content_hash=manifest.content_hash, anew=anew)
+
+
+def records(series: Folder) -> Folder:
+    """Return where versions keep what their successors need."""
+    return series.at(HIDDEN).at("versions")
+
+
+def read_record(series: Folder, version: str) -> Record | None:
+    """Return what is kept of a version, or nothing if it is gone, or of another version of makeweight."""
+    with suppress(FileNotFoundError, ValueError):
+        return Record.model_validate_json(records(series).at(version).read(RECORD))
+    return None
+
+
+def announce_version(place: Workspace, rule: Versions | None) -> None:
+    """Tell readers of the newest version, then remove those that the rule does not keep."""
+    series = place.series
+    if series is None or rule is None:
+        return
+    folders = version_folders(series)
+    complete = [number for number, name in folders.items() if series.at(name).exists(MANIFEST)]
+    newest = folders[complete[-1]]
+    series.write(LATEST, json.dumps({"version": newest}).encode() + b"\n")
+    stay = {folders[number] for number in complete[-rule.keep :]}
+    stay |= {name for number in complete if _age(series.at(name := folders[number])) < rule.keep_days}
+    _remove(series, [name for number, name in folders.items() if name not in stay and number < complete[-1]])
+
+
+def _age(version: Folder) -> float:
+    """Return how many days ago the version was published."""
+    info = version.filesystem.get_file_info(version.inner(MANIFEST))
+    return (time.time() - info.mtime.timestamp()) / DAY if info.mtime else 0.0
+
+
+def _remove(series: Folder, names: list[str]) -> None:
+    """Remove versions, each from its manifest on, and the models that no other version uses."""
+    unused = set()
+    for name in names:
+        record = read_record(series, name)
+        if record and record.learnt:
+            unused.add(record.learnt.fingerprint)
+        series.at(name).remove(MANIFEST)  # a version without it is not complete, whatever else is there
+        series.at(name).remove()
+        records(series).at(name).remove()
+    if unused:
+        _remove_models(series, unused)
+
+
+def _remove_models(series: Folder, unused: set[str]) -> None:
+    for name in version_folders(series).values():
+        record = read_record(series, name)
+        if record and record.learnt:
+            unused.discard(record.learnt.fingerprint)
+    models = series.at(HIDDEN).at("models")
+    found = models.filesystem.get_file_info(fs.FileSelector(models.inner(), allow_not_found=True))
+    for info in found:
+        if info.base_name.partition(".")[0] in unused:
+            models.at(info.base_name).remove()
