@@ -23,13 +23,11 @@ from pipelines.read.files import fingerprint
 from pipelines.report.page import render_evaluation
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
-from schemas.evaluation import Evaluate, Evaluation
+from schemas.evaluation import EVALUATION, EVALUATION_PAGE, Evaluate, Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import Source, Spec
 
-EVALUATION, EVALUATION_PAGE = "evaluation.json", "evaluation.html"
-"""What is written beside a published dataset once it is evaluated."""
 _SCRATCH, _KEY = "evaluation", "key"
 
 

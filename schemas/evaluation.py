@@ -10,6 +10,8 @@ from schemas.fidelity import Fidelity, FidelityChoice
 Remedy = Literal["raw", "class_weights", "threshold", "over_sampling", "smote", "augmentation"]
 Measure = Literal["balanced_accuracy", "f1", "average_precision", "roc_auc"]
 
+EVALUATION, EVALUATION_PAGE = "evaluation.json", "evaluation.html"
+"""What is written beside a published dataset once it is evaluated."""
 BUILD, MADE_ALONE = "build", "made_alone"
 """What is compared beside the remedies: this build, and its made rows without the real rows of their classes."""
 

@@ -10,10 +10,9 @@ from itertools import groupby
 
 from pipelines.builds import Build, State
 from pipelines.workspace import VERSION
-from schemas.evaluation import Evaluation, Verdict
+from schemas.evaluation import EVALUATION, Evaluation, Verdict
 from schemas.manifest import Manifest
 
-EVALUATION, EVALUATION_PAGE, REPORT = "evaluation.json", "evaluation.html", "report.html"
 READERS = 16
 """Evaluations that are read at the same time: an object store answers each after a while."""
 NAMED = 20

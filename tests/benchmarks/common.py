@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
-from flows.cli import QUIET
+from flows.commands.console import QUIET
 from flows.progress import Listener, listening
 from pipelines.fill import StratumProgress
 from schemas.manifest import Manifest

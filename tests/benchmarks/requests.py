@@ -20,7 +20,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deployments import submit, wait
+from flows.deployed.deployments import submit, wait
 from pipelines.verify import verify
 from tests.benchmarks.common import machine, make_spec, write_source
 from tests.prefect_server import deploy, environment, free_port, prefect_server, running, worker

@@ -12,10 +12,10 @@ from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
-import flows.deployments
+import flows.deployed.deployments
 from flows.cli import app
-from flows.deployments import REQUESTS, request_of, submit, wait
-from flows.request import requested
+from flows.deployed.deployments import REQUESTS, request_of, submit, wait
+from flows.deployed.request import requested
 from pipelines.verify import verify
 from schemas.errors import SpecError
 from tests.prefect_server import deploy, prefect_server, worker
@@ -74,7 +74,7 @@ class HeardError(Exception):
 
 
 def test_a_request_that_no_worker_takes_is_told_so(server, make_spec, monkeypatch):
-    monkeypatch.setattr(flows.deployments, "ALONE_SECONDS", 0.0)
+    monkeypatch.setattr(flows.deployed.deployments, "ALONE_SECONDS", 0.0)
 
     def say(line):
         raise HeardError(line)

@@ -14,11 +14,11 @@ from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
-import flows.worker
-from flows.alert import NAME
+import flows.deployed.worker
 from flows.cli import app
-from flows.scheduled import read_spec, scheduled_build
-from flows.worker import GPU_LIMIT, one_gpu_build
+from flows.deployed.alert import NAME
+from flows.deployed.scheduled import read_spec, scheduled_build
+from flows.deployed.worker import GPU_LIMIT, one_gpu_build
 from pipelines.plan import make_plan
 from schemas.errors import GeneratorError, SpecError
 from tests.benchmarks.requests import most_at_once
@@ -175,7 +175,7 @@ def test_the_spec_is_read_anew_each_time_and_only_what_may_pass_is_tried_again(s
         seen.append(spec.balance.target)
         raise failures[len(seen) - 1]
 
-    monkeypatch.setattr(flows.worker, "_built", failing)
+    monkeypatch.setattr(flows.deployed.worker, "_built", failing)
     nightly = scheduled_build.with_options(retry_delay_seconds=0)
     assert nightly(spec_file, ["balance.target=90"], return_state=True).message == "it cannot"
     assert seen == [90, 90], "tried again after the first failure, and not after the second, which was explained"

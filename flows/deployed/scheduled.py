@@ -9,9 +9,9 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.request import RETRIES, RETRY_SECONDS
+from flows.deployed.request import RETRIES, RETRY_SECONDS
+from flows.deployed.worker import built_on_worker
 from flows.spec_file import load_spec
-from flows.worker import built_on_worker
 from pipelines.storage import Folder, is_uri
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec

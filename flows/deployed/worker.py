@@ -41,7 +41,7 @@ def built_on_worker(wanted: Callable[[], Spec], replace: bool) -> State[Any]:
     What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised,
     and Prefect tries again: finished work is kept.
     """
-    from flows.cli import QUIET
+    from flows.commands.console import QUIET
 
     for name, value in QUIET.items():  # nothing is reported from a worker either
         os.environ.setdefault(name, value)

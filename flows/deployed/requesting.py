@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from flows.deployments import Request, Scheduled, cron_schedule, schedule, submit, wait
-from flows.scheduled import read_spec
+from flows.deployed.deployments import Request, Scheduled, cron_schedule, schedule, submit, wait
+from flows.deployed.scheduled import read_spec
 from pipelines.plan import make_plan
 from pipelines.storage import is_uri
 from schemas.errors import MakeweightError

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.worker import built_on_worker, refuse_relative
+from flows.deployed.worker import built_on_worker, refuse_relative
 from schemas.spec import Spec, parse
 
 RETRIES, RETRY_SECONDS = 2, 60

@@ -22,10 +22,10 @@ from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.urls import url_for
 from pydantic import ValidationError
 
-from flows.request import request_balanced_dataset
-from flows.scheduled import scheduled_build
+from flows.deployed.request import request_balanced_dataset
+from flows.deployed.scheduled import scheduled_build
+from flows.deployed.worker import DATASET, EXIT_CODE, refuse_relative
 from flows.server import server_explained
-from flows.worker import DATASET, EXIT_CODE, refuse_relative
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec, parse
 

@@ -14,9 +14,9 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import PREFECT_UI_URL
 
-from flows.deployments import reached
-from flows.request import request_balanced_dataset
-from flows.scheduled import scheduled_build
+from flows.deployed.deployments import reached
+from flows.deployed.request import request_balanced_dataset
+from flows.deployed.scheduled import scheduled_build
 from schemas.errors import Fault, SpecError
 
 NAME, BLOCK = "makeweight: a build failed", "makeweight-alert"

@@ -1,0 +1,122 @@
+"""Commands that plan, build and evaluate a dataset on this machine, or on the Ray cluster that it joins."""
+
+import json
+import os
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from flows.commands.console import (
+    GpuPrice,
+    Json,
+    Overrides,
+    SpecPath,
+    app,
+    be_quiet,
+    explained,
+    planned_spec,
+    print_json,
+    running,
+    show_plan,
+)
+from schemas.secrets import all_redacted
+
+
+@app.command()
+def plan(
+    spec: SpecPath,
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    gpu_price: GpuPrice = None,
+    json_: Json = False,
+) -> None:
+    """Show how many rows of each class would be kept and made, and how long that takes. Starts and writes nothing."""
+    with explained(json_):
+        asked, made = planned_spec(spec, set_)
+        if json_:
+            from flows.estimate import estimated
+
+            likely = estimated(asked, made, gpu_price)
+            told = {**made.model_dump(mode="json"), "estimate": likely and likely.model_dump(mode="json")}
+            print_json(all_redacted(told))
+        else:
+            show_plan(Console(), made, asked, gpu_price)
+
+
+@app.command()
+def build(
+    spec: SpecPath,
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    json_: Json = False,
+) -> None:
+    """Build the dataset; a build that was stopped goes on where it was."""
+    with explained(json_):
+        asked, made = planned_spec(spec, set_)
+        out = Console(stderr=json_)
+        from flows.display import result_notes, result_table
+
+        show_plan(out, made, asked)
+        be_quiet()
+        from flows.build import build as build_flow
+        from pipelines.publish import REPORT
+        from pipelines.workspace import workspace
+
+        with running(out, made):
+            manifest = build_flow(asked, replace)
+        if json_:
+            print_json(manifest.model_dump(mode="json"))
+            return
+        out.print(result_table(manifest))
+        for note in result_notes(manifest):
+            out.print(note, markup=False, highlight=False, soft_wrap=True)
+        dataset = workspace(asked.output.path, made).output
+        if asked.evaluate:
+            from flows.utility import kept_evaluation
+
+            out.print(kept_evaluation(dataset).utility.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
+        report = dataset.at(REPORT).shown
+        told = f"dataset  {dataset.shown}\nreport   {report}\ncheck    makeweight verify {dataset.shown}"
+        out.print(told, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    spec: SpecPath,
+    test: Annotated[str | None, typer.Option(help="Real rows that the build never sees; else the spec's.")] = None,
+    set_: Overrides = [],  # noqa: B006 typer needs the list
+    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    json_: Json = False,
+) -> None:
+    """Say whether the dataset helps a classifier more than cheaper remedies do; it is built first, if need be."""
+    with explained(json_):
+        asked, made = planned_spec(spec, [*set_, *_test_override(test)])
+        out = Console(stderr=json_)
+        be_quiet()
+        from flows.display import fidelity_table, utility_table
+        from flows.evaluate import evaluate as evaluate_flow
+        from pipelines.workspace import workspace
+        from schemas.evaluation import EVALUATION_PAGE
+
+        with running(out, made):
+            evaluation = evaluate_flow(asked, replace)
+        if json_:
+            print_json(evaluation.model_dump(mode="json"))
+            return
+        utility = evaluation.utility
+        out.print(utility_table(made.name, utility))
+        if evaluation.fidelity:
+            out.print(fidelity_table(made.name, evaluation.fidelity))
+        page = f"report   {workspace(asked.output.path, made).output.at(EVALUATION_PAGE).shown}"
+        told = [utility.verdict.sentence, *(f"note     {note}" for note in utility.notes), page]
+        out.print("\n".join(told), markup=False, highlight=False, soft_wrap=True)
+
+
+def _test_override(test: str | None) -> list[str]:
+    """Return `--test` as an override of the spec; unlike paths in the spec it starts where the command runs."""
+    if test is None:
+        return []
+    from pipelines.storage import is_uri
+
+    path = test if is_uri(test) else os.path.abspath(os.path.expanduser(test))
+    return [f"evaluate.test={json.dumps(path)}"]

@@ -1,0 +1,133 @@
+"""What all commands share: the application, its options, how a plan is shown, and how a failure is told.
+
+Imports what a command needs when it runs, so that `plan` answers at once.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from schemas.errors import MakeweightError
+
+if TYPE_CHECKING:
+    from flows.display import LiveDisplay, PlainDisplay
+    from schemas.plan import Plan
+    from schemas.spec import Spec
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Balanced, validated, de-duplicated datasets, with synthetic rows where rows were missing.",
+)
+SpecPath = Annotated[str, typer.Argument(metavar="SPEC", help="The YAML file that says what to build.")]
+Overrides = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the spec.")]
+GpuPrice = Annotated[
+    float | None,
+    typer.Option(
+        "--gpu-price",
+        envvar="MAKEWEIGHT_GPU_PRICE",
+        min=0,
+        help="What an hour of a GPU costs, in any currency; then the cost is estimated too.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+
+QUIET = {
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # it would break into the display; the server keeps the lines
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its own server may start slowly on a busy machine
+    "DO_NOT_TRACK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "NO_ALBUMENTATIONS_UPDATE": "1",
+}
+"""Nothing is reported to anyone about a user's builds, unless the user sets these otherwise."""
+
+
+def be_quiet() -> None:
+    """Set what keeps libraries quiet and to themselves, where the user has not set it."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+
+
+def planned_spec(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
+    """Read the spec, and make its plan; a fault comes with the line of the file."""
+    from flows.spec_file import load_spec, located
+    from pipelines.plan import make_plan
+
+    spec, lines = load_spec(path, overrides)
+    with located(path, lines):
+        return spec, make_plan(spec)
+
+
+def show_plan(
+    console: Console, made: "Plan", to_run_here: "Spec | None" = None, gpu_price: float | None = None
+) -> None:
+    """Print the plan; of a spec that this machine is to build, how long that takes too."""
+    from flows.display import plan_notes, plan_table
+    from flows.estimate import estimate_lines, estimated
+
+    likely = estimated(to_run_here, made, gpu_price) if to_run_here else None
+    console.print(plan_table(made, likely))
+    for note in [*plan_notes(made), *(estimate_lines(made, likely) if to_run_here else [])]:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def running(console: Console, made: "Plan") -> Iterator[None]:
+    """Run a flow by a plan that was just made, with its progress on the console."""
+    from flows.build import planned
+    from flows.interrupt import stopping
+    from flows.progress import listening
+    from flows.server import server_explained
+    from flows.timekeeper import counting_the_start
+
+    with (
+        _display(console) as display,
+        stopping(),
+        listening(display),
+        planned(made),
+        server_explained(),
+        counting_the_start(),
+    ):
+        yield
+
+
+def _display(console: Console) -> "LiveDisplay | PlainDisplay":
+    from flows.display import LiveDisplay, PlainDisplay
+
+    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+def show(as_json: bool, data: Any, lines: list[str]) -> None:
+    """Print the data for machines, or the lines for people as they are."""
+    if as_json:
+        print_json(data)
+    else:
+        Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+def print_json(data: Any) -> None:
+    """Print one JSON document."""
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def explained(as_json: bool) -> Iterator[None]:
+    """End with one plain message and the exit code where a failure was explained, or the user stopped it."""
+    try:
+        yield
+    except MakeweightError as error:
+        if as_json:
+            print_json({"error": str(error), "exit_code": error.exit_code})
+        else:
+            print(f"makeweight: {error}", file=sys.stderr)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("makeweight: stopped; run the same command again to go on where it was", file=sys.stderr)
+        raise typer.Exit(1) from None
