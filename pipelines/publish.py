@@ -21,9 +21,9 @@ from schemas.plan import Column, Plan
 from schemas.privacy import Privacy
 from schemas.versions import Base
 
-BESIDE_VERSIONS = ("latest.json", "index.html")
-"""What may lie beside the versions of a dataset: the name of the newest, and a page over all."""
 CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
+LATEST, SITE = "latest.json", "index.html"
+"""What may lie beside the versions of a dataset: the name of the newest, and a page over all; then also a card."""
 
 
 def make_manifest(
@@ -119,7 +119,8 @@ def _refuse_foreign(place: Workspace) -> None:
     ours = {DATA, CARD, REPORT, CROISSANT} if place.hidden.exists() else set()
     _refuse_others(place.output, lambda name: name in {HIDDEN, *ours})
     if place.series:
-        _refuse_others(place.series, lambda name: name in (HIDDEN, *BESIDE_VERSIONS) or bool(VERSION.fullmatch(name)))
+        beside = {HIDDEN, LATEST, SITE, *([CARD] if place.series.exists(LATEST) else [])}
+        _refuse_others(place.series, lambda name: name in beside or bool(VERSION.fullmatch(name)))
 
 
 def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:

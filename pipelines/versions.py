@@ -1,7 +1,8 @@
 """Versions of one dataset, each in a folder of its own below a series: the newest, the next, and those that go.
 
-A version's folder does not change once it is complete. `latest.json` beside the versions names the newest: who reads it
-once, and then that folder, never sees a mix. Knows no rows: what a version keeps of another is in `carry.py`.
+A version's folder does not change once it is complete. `latest.json` beside the versions names the newest, and the card
+beside them, by which `datasets` finds its files, is that one's: who reads either never sees a mix. Knows no rows: what
+a version keeps of another is in `carry.py`.
 """
 
 import json
@@ -11,7 +12,7 @@ from contextlib import suppress
 from pyarrow import fs
 
 from pipelines.privacy.differential import is_private
-from pipelines.publish import is_build_of, read_manifest
+from pipelines.publish import CARD, LATEST, is_build_of, read_manifest
 from pipelines.storage import Folder, explained
 from pipelines.workspace import HIDDEN, VERSION, Workspace, version_name
 from schemas.errors import Fault, OutputError, SpecError
@@ -21,7 +22,7 @@ from schemas.plan import Plan
 from schemas.spec import Spec
 from schemas.versions import Base, Record
 
-LATEST, RECORD, ROWS = "latest.json", "record.json", "rows.arrow"
+RECORD, ROWS = "record.json", "rows.arrow"
 DAY = 86_400.0
 
 
@@ -129,11 +130,19 @@ def announce_version(place: Workspace, rule: Versions | None) -> None:
         return
     folders = version_folders(series)
     complete = [number for number, name in folders.items() if series.at(name).exists(MANIFEST)]
-    newest = folders[complete[-1]]
-    series.write(LATEST, json.dumps({"version": newest}).encode() + b"\n")
+    _name_newest(series, folders[complete[-1]])
     stay = {folders[number] for number in complete[-rule.keep :]}
     stay |= {name for number in complete if _age(series.at(name := folders[number])) < rule.keep_days}
     _remove(series, [name for number, name in folders.items() if name not in stay and number < complete[-1]])
+
+
+def _name_newest(series: Folder, name: str) -> None:
+    from pipelines.report import render_card  # the templates' engine, which `plan` does without
+
+    series.write(LATEST, json.dumps({"version": name}).encode() + b"\n")
+    manifest = read_manifest(series.at(name))
+    if manifest:
+        series.write(CARD, render_card(manifest, f"{name}/").encode())
 
 
 def _age(version: Folder) -> float:

@@ -19,14 +19,15 @@ LISTED_COLUMNS = 200
 _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 
 
-def render_card(manifest: Manifest) -> str:
-    """Return the card, YAML header first. The same manifest gives the same text."""
+def render_card(manifest: Manifest, below: str = "") -> str:
+    """Return the card, YAML header first; `below` is where the dataset is, seen from the card: empty, or `v00002/`."""
     rows = class_rows(manifest)
     shown, rest = ends(rows, LISTED_CLASSES)
     boxes, boxes_left_out = ends(box_rows(manifest), LISTED_CLASSES)
     template = environment().get_template("card.md")
     body = template.render(
         manifest=manifest,
+        below=below,
         headline=headline(manifest),
         rows=shown,
         rest=len(boxes_left_out if boxes else rest),
@@ -38,15 +39,15 @@ def render_card(manifest: Manifest) -> str:
         columns=manifest.columns[:LISTED_COLUMNS],
         columns_left_out=max(0, len(manifest.columns) - LISTED_COLUMNS),
     )
-    header = yaml.safe_dump(card_header(manifest), sort_keys=False, allow_unicode=True, width=120)
+    header = yaml.safe_dump(card_header(manifest, below), sort_keys=False, allow_unicode=True, width=120)
     return f"---\n{header}---\n\n{body}"
 
 
-def card_header(manifest: Manifest) -> dict[str, Any]:
+def card_header(manifest: Manifest, below: str = "") -> dict[str, Any]:
     """Return the metadata that the Hugging Face hub and `datasets` read."""
     made = any(counts.synthetic for counts in manifest.counts.values())
     splits = list(dict.fromkeys(shard.split for shard in manifest.shards))
-    files = [{"split": split, "path": f"data/{split}-*.parquet"} for split in splits]
+    files = [{"split": split, "path": f"{below}data/{split}-*.parquet"} for split in splits]
     return {
         "pretty_name": printable(manifest.name),
         "size_categories": [size_category(manifest.rows)],

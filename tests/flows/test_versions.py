@@ -90,6 +90,10 @@ def test_a_source_that_grew_keeps_what_was_made(series, table):
     assert verify(str(series.output / "v00002")).problems == []
     assert latest(str(series.output)).path == str(series.output / "v00002")
     assert build(series.spec()) == second, "nothing is new: no version is published"
+    import datasets
+
+    loaded = datasets.load_dataset(str(series.output), cache_dir=str(series.output.with_name("cache")))
+    assert loaded["train"].num_rows == second.rows, "the newest version alone"
 
 
 def test_only_what_is_missing_is_made(series, table):
