@@ -54,7 +54,7 @@ def _decide(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Pla
     hashes, before = np.asarray(known["hash"]), np.asarray(known["number"])
     numbers, gone = match_rows(hashes, before, _hashes(plan, real), record.next_row)
     if gone:
-        return _with(plan, base.model_copy(update={"anew": f"{gone:,} rows of its source are gone"}))
+        return _with(plan, base.model_copy(update={"anew": f"{gone:,} row(s) of its source are gone"}))
     renumber(real, numbers)
     model, refitted = _model(plan, place, record.learnt, rule)
     plan = _with(plan, base.model_copy(update={"refitted": refitted}))

@@ -129,7 +129,7 @@ def test_a_source_that_lost_a_row_starts_anew(series, table):
     build(series.spec())
     series.write(table.slice(1))
     second = build(series.spec())
-    assert second.base.anew == "1 rows of its source are gone"
+    assert second.base.anew == "1 row(s) of its source are gone"
     assert second.base.carried == {}
     plain = build(series.spec(output={"path": str(series.output.with_name("plain"))}))
     assert second.content_hash == plain.content_hash, "a start is what a plain build is"
