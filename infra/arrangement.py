@@ -245,6 +245,7 @@ def _start_worker(parts: _Parts, deployments: Path) -> None:
     """Put up the deployments, and start a worker that runs them."""
     prefect = [sys.executable, "-m", "prefect"]
     parts.run("work-pool", [*prefect, "work-pool", "create", POOL, "--type", "process"])
+    parts.environment["PREFECT_WORKER_QUERY_SECONDS"] = "2"
     parts.start("worker", [*prefect, "worker", "start", "--pool", POOL, "--name", "arrangement"])
     parts.run("deploy", [*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(deployments)])
     parts.wait("worker", lambda: parts.told("worker", "started!"))

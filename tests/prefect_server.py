@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from prefect.events.worker import EventsWorker
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 ROOT = Path(__file__).parents[1]
 PREFECT = str(Path(sys.executable).parent / "prefect")
@@ -62,6 +64,15 @@ def prefect_server(home, slot_wait=1):
                 assert process.poll() is None, (home / "server.log").read_text()
                 time.sleep(0.1)
         yield api
+
+
+@contextmanager
+def pointed_at(api):
+    """Let Prefect's client in this process use that server; what it has still to tell another one is told first."""
+    EventsWorker.drain_all(timeout=30)
+    with temporary_settings({PREFECT_API_URL: api}):
+        yield
+        EventsWorker.drain_all(timeout=30)
 
 
 def deploy(api, home):

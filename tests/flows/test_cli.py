@@ -206,18 +206,21 @@ def slow_spec(place):
 
     def make(out):
         generator = {"name": "slow:Slow", "actors": 2, "chunk_rows": 10}
-        return spec_file(place, generator=generator, validate=["schema"], output={"path": out}, balance={"target": 500})
+        return spec_file(place, generator=generator, validate=["schema"], output={"path": out}, balance={"target": 350})
 
     return make
 
 
 def start(spec, place):
+    from prefect.settings import PREFECT_API_URL
+
     from tests.conftest import ROOT
 
     path = os.pathsep.join([str(ROOT), str(place)])
+    env = os.environ | {"PYTHONPATH": path, "PREFECT_API_URL": PREFECT_API_URL.value()}
     return subprocess.Popen(
-        command("build", spec), cwd=place, env=os.environ | {"PYTHONPATH": path}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        command("build", spec), cwd=place, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        start_new_session=True,
     )  # fmt: skip
 
 
@@ -230,6 +233,7 @@ def wait_for_chunks(place, out, count):
     raise AssertionError("no chunk was staged within a minute")
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_killed_build_and_an_interrupted_one_go_on_to_the_same_bytes(slow_spec, place):
     calm = start(slow_spec("calm"), place)
     assert calm.wait(timeout=200) == 0, calm.stdout.read()

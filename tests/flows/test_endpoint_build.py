@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from pipelines.publish import read_manifest
 from pipelines.storage import Folder
 from pipelines.verify import verify
@@ -56,6 +58,7 @@ def write_spec(place, url, out):
     return path
 
 
+@pytest.mark.slow
 def test_a_killed_build_is_finished_without_paying_twice(tmp_path):
     server = ChatServer(answer)
     with server.running():

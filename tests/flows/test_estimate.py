@@ -38,6 +38,7 @@ def planned(spec, tmp_path, *options):
     return CliRunner().invoke(app, ["plan", str(path), *options])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_a_build_teaches_the_next_plan_unless_it_went_on_with_earlier_work(make_spec, file, tmp_path):
     spec, again = make_spec("first", generator=SMOTE), make_spec("again", generator=SMOTE)

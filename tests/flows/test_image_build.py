@@ -163,6 +163,7 @@ class KillTraining(Listener):
                         self.killed += 1
 
 
+@pytest.mark.slow
 def test_a_training_that_is_killed_goes_on_and_ends_the_same(digits, tmp_path):
     params = {"steps": 300, "look_every": 30}
     parts = {"generator": {"name": "vae", "actors": 1, "params": params}, "validate": ["duplicates"]}

@@ -9,7 +9,6 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId, LogFilter, LogFilterFlowRunId
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
 import flows.deployed.deployments
@@ -18,7 +17,7 @@ from flows.deployed.deployments import REQUESTS, request_of, submit, wait
 from flows.deployed.request import requested
 from pipelines.verify import verify
 from schemas.errors import SpecError
-from tests.prefect_server import deploy, prefect_server, worker
+from tests.prefect_server import deploy, pointed_at, prefect_server, worker
 
 CHROMIUM, ALONE = shutil.which("chromium"), ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -27,7 +26,7 @@ CHROMIUM, ALONE = shutil.which("chromium"), ["--no-sandbox", "--disable-gpu", "-
 def server(tmp_path_factory):
     """A server with the deployments, and the folder for what its worker writes; nothing works there yet."""
     home = tmp_path_factory.mktemp("prefect")
-    with prefect_server(home) as api, temporary_settings({PREFECT_API_URL: api}):
+    with prefect_server(home) as api, pointed_at(api):
         deploy(api, home)
         yield api, home
 

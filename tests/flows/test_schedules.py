@@ -22,14 +22,14 @@ from flows.deployed.worker import GPU_LIMIT, one_gpu_build
 from pipelines.plan import make_plan
 from schemas.errors import GeneratorError, SpecError
 from tests.benchmarks.requests import most_at_once
-from tests.prefect_server import deploy, free_port, prefect_server
+from tests.prefect_server import deploy, free_port, pointed_at, prefect_server
 
 
 @pytest.fixture(scope="module")
 def empty_server(tmp_path_factory):
     """A server that holds nothing yet, and its folder."""
     home = tmp_path_factory.mktemp("prefect")
-    with prefect_server(home) as api, temporary_settings({PREFECT_API_URL: api}):
+    with prefect_server(home) as api, pointed_at(api):
         yield api, home
 
 

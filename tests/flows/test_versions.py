@@ -22,35 +22,55 @@ from schemas.spec import Spec, parse
 pytestmark = pytest.mark.usefixtures("engine")
 
 
-@pytest.fixture
+OLD = 560
+"""Rows of the table that the first version is built of."""
+
+
+class Series:
+    """A source that can be written anew, and specs that build versions from it."""
+
+    def __init__(self, folder):
+        self.path, self.output = folder / "payments.csv", folder / "out"
+
+    def write(self, table):
+        pc.write_csv(table, self.path)
+
+    def spec(self, rule=(), **parts) -> Spec:
+        data = {
+            "name": "payments",
+            "seed": 3,
+            "source": {"path": str(self.path), "label": "label"},
+            "balance": {"at_least": 300},
+            "generator": {"name": "smote", "actors": 2, "chunk_rows": 50},
+            "validate": ["schema", "duplicates", "label_agreement"],
+            "output": {"path": str(self.output), "versions": dict(rule)},
+        }
+        return parse(Spec, data | parts)
+
+
+@pytest.fixture(scope="module")
 def table(source):
     return pc.read_csv(source)
 
 
+@pytest.fixture(scope="module")
+def begun(table, tmp_path_factory):
+    """The folder of a series of one version, and that version's manifest."""
+    series = Series(tmp_path_factory.mktemp("begun"))
+    series.write(table.slice(0, OLD))
+    return series.path.parent, build(series.spec())
+
+
 @pytest.fixture
-def series(tmp_path):
-    """Return what makes the spec of a series, and what writes its source."""
+def first(begun):
+    return begun[1]
 
-    class Series:
-        path = tmp_path / "payments.csv"
-        output = tmp_path / "out"
 
-        def write(self, table):
-            pc.write_csv(table, self.path)
-
-        def spec(self, **parts) -> Spec:
-            data = {
-                "name": "payments",
-                "seed": 3,
-                "source": {"path": str(self.path), "label": "label"},
-                "balance": {"at_least": 300},
-                "generator": {"name": "smote", "actors": 2, "chunk_rows": 50},
-                "validate": ["schema", "duplicates", "label_agreement"],
-                "output": {"path": str(self.output), "versions": {"keep": 3}},
-            }
-            return parse(Spec, data | parts)
-
-    return Series()
+@pytest.fixture
+def series(begun, tmp_path):
+    """A copy of that series, whose source has grown since."""
+    shutil.copytree(begun[0], tmp_path / "series")
+    return Series(tmp_path / "series")
 
 
 def rows(series, version):
@@ -69,20 +89,17 @@ def by_id(table, columns):
 VALUES = ["amount", "visits", "region", "label", "_origin", "_generator", "_seed", "_parent"]
 
 
-def test_a_source_that_grew_keeps_what_was_made(series, table):
-    series.write(table.slice(0, 560))
-    first = build(series.spec())
-    grown = pa.concat_tables([table.slice(0, 100), table.slice(560), table.slice(100, 460)])
-    series.write(grown)  # the new rows come between
+def test_a_source_that_grew_keeps_what_was_made(series, table, first):
+    series.write(pa.concat_tables([table.slice(0, 100), table.slice(OLD), table.slice(100, OLD - 100)]))
     second = build(series.spec())
     assert (first.version, second.version, second.base.version) == (1, 2, "v00001")
     assert second.base.anew is second.base.refitted is None
     assert second.model_fingerprint == first.model_fingerprint
     assert second.counts["fraud"].synthetic + second.counts["fraud"].real == 300
-    old, new = made(rows(series, "v00001")), made(rows(series, "v00002"))
-    kept = by_id(old, VALUES).keys() & by_id(new, VALUES).keys()
-    assert len(kept) == second.base.carried["fraud"] == second.counts["fraud"].synthetic
-    assert all(by_id(old, VALUES)[one] == by_id(new, VALUES)[one] for one in kept)
+    old, new = (by_id(made(rows(series, version)), VALUES) for version in ("v00001", "v00002"))
+    assert new.keys() <= old.keys()
+    assert len(new) == second.base.carried["fraud"] == second.counts["fraud"].synthetic
+    assert all(old[one] == row for one, row in new.items())
     assert second.attempts["fraud"] == 0, "fewer were needed than there were"
     reals = [by_id(rows(series, v), ["amount", "customer_id"]) for v in ("v00001", "v00002")]
     assert all(reals[1][one] == row for one, row in reals[0].items() if one.startswith("real"))
@@ -96,9 +113,7 @@ def test_a_source_that_grew_keeps_what_was_made(series, table):
     assert loaded["train"].num_rows == second.rows, "the newest version alone"
 
 
-def test_only_what_is_missing_is_made(series, table):
-    series.write(table.slice(0, 560))
-    first = build(series.spec())
+def test_only_what_is_missing_is_made(series, first):
     more = series.spec(balance={"at_least": 330})
     assert make_plan(more).base.anew is None
     second = build(more)
@@ -110,64 +125,6 @@ def test_only_what_is_missing_is_made(series, table):
     assert len(set(new)) == len(new)
 
 
-def test_a_version_is_the_same_whatever_the_actors_and_the_place(series, table, tmp_path):
-    series.write(table.slice(0, 560))
-    build(series.spec())
-    shutil.copytree(series.output, tmp_path / "elsewhere")
-    series.write(table)
-    more = {"balance": {"at_least": 400}}
-    one = build(series.spec(**more))
-    generator = {"name": "smote", "actors": 1, "chunk_rows": 50}
-    other = build(
-        series.spec(**more, generator=generator, output={"path": str(tmp_path / "elsewhere"), "versions": {"keep": 3}})
-    )
-    assert one == other, "whole manifests"
-
-
-def test_a_source_that_lost_a_row_starts_anew(series, table):
-    series.write(table)
-    build(series.spec())
-    series.write(table.slice(1))
-    second = build(series.spec())
-    assert second.base.anew == "1 row(s) of its source are gone"
-    assert second.base.carried == {}
-    plain = build(series.spec(output={"path": str(series.output.with_name("plain"))}))
-    assert second.content_hash == plain.content_hash, "a start is what a plain build is"
-
-
-def test_the_model_is_fitted_anew_once_the_source_has_grown_much(series, table):
-    series.write(table.slice(0, 400))
-    first = build(series.spec())
-    series.write(table)
-    second = build(series.spec())
-    assert second.base.refitted == "the source has grown by 50.0% since the last fit"
-    assert second.model_fingerprint != first.model_fingerprint
-    assert second.base.carried["fraud"] > 0
-
-
-def test_old_versions_go_with_their_models_and_the_newest_stays(series, table):
-    for number in range(4):
-        series.write(table.slice(0, 300 + 100 * number))
-        build(series.spec(output={"path": str(series.output), "versions": {"keep": 2, "refit_after": 0.0}}))
-    assert sorted(p.name for p in series.output.glob("v*")) == ["v00003", "v00004"]
-    kept = sorted(p.name for p in (series.output / ".makeweight" / "versions").iterdir())
-    assert kept == ["v00003", "v00004"]
-    models = {p.name.partition(".")[0] for p in (series.output / ".makeweight" / "models").iterdir()}
-    assert len(models) == 2
-    assert json.loads((series.output / "latest.json").read_text()) == {"version": "v00004"}
-
-
-def test_a_kept_row_that_turned_out_real_is_made_anew(series, table):
-    series.write(table.slice(0, 560))
-    build(series.spec())
-    copied = made(rows(series, "v00001")).slice(0, 1).select(table.column_names)
-    grown = pa.concat_tables([table.slice(0, 560), copied.cast(table.schema)])
-    series.write(grown)
-    second = build(series.spec(balance={"at_least": 320}))
-    assert second.base.dropped["fraud"]["duplicates: copy of a real row"] == 1
-    assert second.counts["fraud"].real + second.counts["fraud"].synthetic == 320
-
-
 class Stop(Listener):
     def __init__(self, at):
         self.at = at
@@ -177,39 +134,70 @@ class Stop(Listener):
             raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("at", ["fit", "write", "report"])
-def test_a_top_up_that_was_stopped_goes_on_to_the_same_bytes(series, table, tmp_path, at):
-    series.write(table.slice(0, 560))
-    build(series.spec())
-    shutil.copytree(series.output, tmp_path / "whole")
+@pytest.mark.parametrize(
+    "at", [pytest.param("fit", marks=pytest.mark.slow), "write", pytest.param("report", marks=pytest.mark.slow)]
+)
+def test_a_version_is_the_same_whatever_the_actors_the_place_and_a_stop(series, table, tmp_path, at):
     series.write(table)
-    whole = build(series.spec(output={"path": str(tmp_path / "whole"), "versions": {"keep": 3}}))
+    shutil.copytree(series.output.parent, tmp_path / "elsewhere")
+    other, balance = Series(tmp_path / "elsewhere"), {"at_least": 400}
+    calm = build(other.spec(balance=balance))
+    one_actor = {"name": "smote", "actors": 1, "chunk_rows": 50}
     with listening(Stop(at)), pytest.raises(KeyboardInterrupt):
-        build(series.spec())
+        build(series.spec(balance=balance))
     assert latest(str(series.output)).path.endswith("v00001"), "readers see what is whole"
-    assert build(series.spec()) == whole
+    assert build(series.spec(balance=balance, generator=one_actor)) == calm, "whole manifests"
+
+
+def test_a_source_that_lost_a_row_starts_anew(series, table):
+    series.write(table.slice(1))
+    second = build(series.spec())
+    assert second.base.anew == "1 row(s) of its source are gone"
+    assert second.base.carried == {}
+    plain = build(series.spec(output={"path": str(series.output.with_name("plain"))}))
+    assert second.content_hash == plain.content_hash, "a start is what a plain build is"
+
+
+def test_the_model_is_fitted_anew_once_the_source_has_grown_much_and_old_versions_go(series, table, first):
+    rule = {"refit_after": 0.01, "keep": 1}
+    series.write(table)
+    second = build(series.spec(rule))
+    assert second.base.refitted == "the source has grown by 7.1% since the last fit"
+    assert second.model_fingerprint != first.model_fingerprint
+    assert second.base.carried["fraud"] > 0
+    hidden = series.output / ".makeweight"
+    assert [p.name for p in series.output.glob("v*")] == [p.name for p in (hidden / "versions").iterdir()] == ["v00002"]
+    assert {p.name.partition(".")[0] for p in (hidden / "models").iterdir()} == {second.model_fingerprint}
+    assert json.loads((series.output / "latest.json").read_text()) == {"version": "v00002"}
+
+
+def test_a_kept_row_that_turned_out_real_is_made_anew(series, table):
+    copied = made(rows(series, "v00001")).slice(0, 1).select(table.column_names)
+    series.write(pa.concat_tables([table.slice(0, OLD), copied.cast(table.schema)]))
+    second = build(series.spec(balance={"at_least": 320}))
+    assert second.base.dropped["fraud"]["duplicates: copy of a real row"] == 1
+    assert second.counts["fraud"].real + second.counts["fraud"].synthetic == 320
 
 
 def test_a_base_that_misses_a_shard_is_named(series, table):
-    series.write(table.slice(0, 560))
-    build(series.spec())
     next((series.output / "v00001" / "data").glob("*.parquet")).unlink()
     series.write(table)
     with pytest.raises(OutputError, match=r"v00001: data/train-.* cannot be read: .*; restore it, or remove the whole"):
         build(series.spec())
     shutil.rmtree(series.output / "v00001")
-    assert build(series.spec()).base is None
+    assert make_plan(series.spec()).base is None
 
 
-def test_what_versions_cannot_be_combined_with_is_refused(series, table, monkeypatch):
+def test_what_versions_cannot_be_combined_with_is_refused(table, tmp_path, monkeypatch):
+    series = Series(tmp_path)
     series.write(table)
     monkeypatch.setenv("KEY", "00" * 16)
     output = {"path": str(series.output), "versions": {}, "encryption_key_env": "KEY"}
     with pytest.raises(SpecError, match="nothing may lie beside an encrypted dataset; set it to false"):
         make_plan(series.spec(output=output))
     series.output.mkdir()
-    (series.output / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match=r"is not empty \(it holds 'notes.txt'\)"):
+    (series.output / "README.md").write_text("mine")
+    with pytest.raises(OutputError, match=r"is not empty \(it holds 'README.md'\)"):
         build(series.spec())
 
 
@@ -244,7 +232,10 @@ def texts(folder, names):
         save(folder / f"{name}.txt")
 
 
-@pytest.mark.parametrize(("write", "generator", "column"), [(pictures, "augment", "image"), (texts, "edit", "text")])
+@pytest.mark.parametrize(
+    ("write", "generator", "column"),
+    [(pictures, "augment", "image"), pytest.param(texts, "edit", "text", marks=pytest.mark.slow)],
+)
 def test_made_rows_keep_their_parents_though_new_rows_come_before_them(tmp_path, write, generator, column):
     def spec():
         return parse(
