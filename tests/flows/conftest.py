@@ -39,7 +39,7 @@ def make_spec(source, tmp_path):
         data = {
             "name": "payments",
             "source": {"path": str(source), "label": "label"},
-            "generator": {"name": "smote", "actors": 2},
+            "generator": {"name": "smote", "actors": 1},
             "validate": ["schema", "duplicates"],
             "output": {"path": str(tmp_path / name), "shard_rows": 400},
         }

@@ -232,6 +232,7 @@ def test_texts_are_compared_with_edited_texts(tmp_path):
     assert utility.of("made_alone").roc_auc.mean > 0.95
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_images_are_told_apart_by_a_small_network(tmp_path):
     rng = np.random.default_rng(0)

@@ -123,6 +123,7 @@ def test_a_failure_is_told_with_its_message_and_the_end_of_a_run_that_was_killed
     assert not place.hidden.exists(f"run-{place.key}.json"), "this one has ended"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_a_build_that_is_stopped_and_goes_on_is_two_runs_of_one_job(make_spec, file):
     with pytest.raises(KeyboardInterrupt), listening(StopOnce()):

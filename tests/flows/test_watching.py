@@ -156,6 +156,7 @@ def test_a_build_is_seen_by_logs_prefect_port_file_and_gateway_and_the_dashboard
     assert {panel["title"] for panel in dashboard["panels"]} >= {"Rows per second", "GPU use", "Last success"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_a_run_that_fails_says_so_and_keeps_when_the_last_one_succeeded(make_spec, tmp_path, monkeypatch):
     monkeypatch.setenv("MAKEWEIGHT_LOG", str(tmp_path / "log.jsonl"))
