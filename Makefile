@@ -1,6 +1,6 @@
 # Every target makes its virtual environment from the lock file first; PYTHON, VENV and WORKERS may be given.
 PYTHON ?= python3
-WORKERS ?= 2
+WORKERS ?= 3
 FUZZ_SECONDS ?= 60
 VENV ?= .venv
 BIN = $(VENV)/bin

@@ -62,7 +62,9 @@ def _actors(choice: GeneratorChoice) -> int | None:
 
 
 def estimate_lines(plan: Plan, made: Estimate | None) -> list[str]:
-    """Return what is estimated, and what that goes by, in sentences."""
+    """Return what is estimated, and what that goes by, in sentences; nothing where nothing is to be done."""
+    if plan.complete:
+        return []
     if made is None:
         unkept = rates_file() is None
         why = "MAKEWEIGHT_RATES is off" if unkept else f"no build with {plan.generator.name} here to go by yet"

@@ -11,6 +11,8 @@ def planned_succession(plan: Plan) -> list[str]:
     if plan.version is None:
         return []
     here = version_name(plan.version)
+    if plan.complete:
+        return [f"versions: {here} is just this, and complete; nothing is new, and nothing is to be done."]
     if plan.base is None:
         return [f"versions: this is {here}; it starts from nothing."]
     if plan.base.anew:

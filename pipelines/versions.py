@@ -84,7 +84,7 @@ def succeed(spec: Spec, plan: Plan) -> Plan:
         return plan.model_copy(update={"version": 1})
     number, manifest = found
     if is_build_of(manifest, plan):
-        return plan.model_copy(update={"version": number, "base": manifest.base})
+        return plan.model_copy(update={"version": number, "complete": True, "base": manifest.base})
     base = _base(series, number, manifest, plan) if rule.top_up else None
     return plan.model_copy(update={"version": number + 1, "base": base})
 

@@ -175,7 +175,8 @@ class Plan(Noun):
     `boxes` counts those of marked images, whose strata are what an image holds; `encoding` says how made images
     are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
     `privacy` says which real rows the model does not learn from, and what made rows may give away. A `version` (a
-    number) may continue a `base`, and use its `model` (a fingerprint) again; `recipe` is a hash of how rows are made.
+    number), which may be `complete` already, may continue a `base`, and use its `model` (a fingerprint) again; `recipe`
+    is a hash of how rows are made.
     """
 
     name: str
@@ -196,6 +197,7 @@ class Plan(Noun):
     key_env: str | None = None
     privacy: Privacy | None = None
     version: int | None = None
+    complete: bool = False
     base: Base | None = None
     model: str | None = None
     recipe: str | None = None

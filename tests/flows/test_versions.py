@@ -14,6 +14,7 @@ from PIL import Image
 from flows.build import build
 from flows.progress import Listener, listening
 from pipelines.plan import make_plan
+from pipelines.succession import planned_succession
 from pipelines.verify import verify
 from pipelines.versions import latest
 from schemas.errors import OutputError, SpecError
@@ -107,6 +108,7 @@ def test_a_source_that_grew_keeps_what_was_made(series, table, first):
     assert verify(str(series.output / "v00002")).problems == []
     assert latest(str(series.output)).path == str(series.output / "v00002")
     assert build(series.spec()) == second, "nothing is new: no version is published"
+    assert "v00002 is just this, and complete" in planned_succession(make_plan(series.spec()))[0]
     import datasets
 
     loaded = datasets.load_dataset(str(series.output), cache_dir=str(series.output.with_name("cache")))
