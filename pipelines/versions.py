@@ -44,7 +44,7 @@ def latest(path: str) -> Folder:
 
 
 def newest_folder(path: str) -> Folder:
-    """Return the same folder; raises OutputError where `path` holds no versions."""
+    """Return the folder of the newest version below `path`; raises OutputError where there are no versions."""
     folder = Folder(path)
     if not folder.exists(LATEST):
         raise OutputError(f"{folder.shown} holds no versions: there is no {LATEST}; set output.versions in its spec")

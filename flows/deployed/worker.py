@@ -23,7 +23,7 @@ from flows.step import step
 from pipelines.plan import make_plan
 from pipelines.registry import generator_class
 from pipelines.storage import Folder, is_uri
-from pipelines.workspace import Workspace, version_name
+from pipelines.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 from schemas.plan import Plan
@@ -66,19 +66,13 @@ def check_task(wanted: Callable[[], Spec]) -> tuple[Spec, Plan]:
 
 def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build in this very run, so that its steps and artifacts are on its page."""
-    seen = _Seen()
+    seen, place = _Seen(), workspace(spec.output.path, plan)
     with one_gpu_build(plan, spec.generator), planned(plan), listening(seen):
         manifest = build.fn(spec, replace)
-    output = _dataset(spec, manifest)
     if not seen.began:  # it was complete already; who asked for it looks for it here
         with suppress(*SILENT):
-            announce(Workspace(output, key=""), manifest)
-    return output, manifest
-
-
-def _dataset(spec: Spec, manifest: Manifest) -> Folder:
-    output = Folder(spec.output.path)
-    return output if manifest.version is None else output.at(version_name(manifest.version))
+            announce(place, manifest)
+    return place.output, manifest
 
 
 class _Seen(Listener):

@@ -203,35 +203,35 @@ def test_what_versions_cannot_be_combined_with_is_refused(table, tmp_path, monke
         build(series.spec())
 
 
+def fill_folders(folder, counts, names, suffix, save):
+    """Save the files m00, m01, … of each class, and then those that are named."""
+    for label, count in counts.items():
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            save(folder / label / f"m{number:02}{suffix}")
+    for name in names:
+        save(folder / f"{name}{suffix}")
+
+
 def pictures(folder, names):
     rng = np.random.default_rng(5)
 
     def save(path):
         Image.fromarray(rng.integers(0, 255, (12, 12, 3), dtype=np.uint8)).save(path)
 
-    for label, count in (("few", 8), ("many", 20)):
-        (folder / label).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            save(folder / label / f"m{number:02}.png")
-    for name in names:
-        save(folder / f"{name}.png")
+    fill_folders(folder, {"few": 8, "many": 20}, names, ".png", save)
 
 
-WORDS = "win free prize cash claim now call text mobile urgent bonus reply winner award dinner tonight"
+WORDS = "win free prize cash claim now call text mobile urgent bonus reply winner award dinner tonight".split()  # noqa: SIM905
 
 
 def texts(folder, names):
     rng = random.Random(1)
 
     def save(path):
-        path.write_text(" ".join(rng.choices(WORDS.split(), k=10)))
+        path.write_text(" ".join(rng.choices(WORDS, k=10)))
 
-    for label, count in (("few", 12), ("many", 30)):
-        (folder / label).mkdir(parents=True, exist_ok=True)
-        for number in range(count):
-            save(folder / label / f"m{number:02}.txt")
-    for name in names:
-        save(folder / f"{name}.txt")
+    fill_folders(folder, {"few": 12, "many": 30}, names, ".txt", save)
 
 
 @pytest.mark.parametrize(
