@@ -3,7 +3,8 @@
 Listeners are no parameter of the flow, since Prefect would have to write them down.
 """
 
-from collections.abc import Iterator
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -62,40 +63,52 @@ class Listener:
         """Hear that the run ended otherwise."""
 
 
-class _All(Listener):
-    """Hands on to every present listener, in the order in which they came."""
+class Relay(Listener):
+    """Hands on what it hears; to whom, `_tell` says."""
+
+    @abstractmethod
+    def _tell(self, say: Callable[[Listener], None]) -> None:
+        """Let everyone hear it by `say`."""
 
     def started(self, run: Run) -> None:
-        for one in tuple(_listeners):
-            one.started(run)
+        """Hand it on."""
+        self._tell(lambda one: one.started(run))
 
     def joined(self, dashboard: str | None) -> None:
-        for one in tuple(_listeners):
-            one.joined(dashboard)
+        """Hand it on."""
+        self._tell(lambda one: one.joined(dashboard))
 
     def step(self, name: str) -> None:
-        for one in tuple(_listeners):
-            one.step(name)
+        """Hand it on."""
+        self._tell(lambda one: one.step(name))
 
     def trained(self, progress: TrainingProgress) -> None:
-        for one in tuple(_listeners):
-            one.trained(progress)
+        """Hand it on."""
+        self._tell(lambda one: one.trained(progress))
 
     def filling(self, plan: Plan, actors: int) -> None:
-        for one in tuple(_listeners):
-            one.filling(plan, actors)
+        """Hand it on."""
+        self._tell(lambda one: one.filling(plan, actors))
 
     def filled(self, progress: StratumProgress) -> None:
-        for one in tuple(_listeners):
-            one.filled(progress)
+        """Hand it on."""
+        self._tell(lambda one: one.filled(progress))
 
     def ended(self, manifest: Manifest) -> None:
-        for one in tuple(_listeners):
-            one.ended(manifest)
+        """Hand it on."""
+        self._tell(lambda one: one.ended(manifest))
 
     def failed(self, error: BaseException) -> None:
+        """Hand it on."""
+        self._tell(lambda one: one.failed(error))
+
+
+class _All(Relay):
+    """Hands on to every present listener, in the order in which they came."""
+
+    def _tell(self, say: Callable[[Listener], None]) -> None:
         for one in tuple(_listeners):
-            one.failed(error)
+            say(one)
 
 
 _listeners: list[Listener] = []

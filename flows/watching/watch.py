@@ -5,13 +5,10 @@ from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
 
-from flows.progress import Listener, Run
+from flows.progress import Listener, Relay
 from flows.watching.settings import Settings, read_settings
-from generators.base import TrainingProgress
-from pipelines.fill import StratumProgress
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest
-from schemas.plan import Plan
 from schemas.secrets import redacted
 
 SAID = 300
@@ -30,36 +27,20 @@ class Watcher(Listener):
         """Let go of what it holds; it hears nothing any more."""
 
 
-class _Watch(Listener):
+class _Watch(Relay):
     """Hands on to watchers. One that fails is left out from then on, and a warning says so once: the build goes on."""
 
     def __init__(self, *watchers: Watcher) -> None:
         self._watchers = list(watchers)
 
-    def started(self, run: Run) -> None:
-        self._tell(lambda one: one.started(run))
-
-    def joined(self, dashboard: str | None) -> None:
-        self._tell(lambda one: one.joined(dashboard))
-
-    def step(self, name: str) -> None:
-        self._tell(lambda one: one.step(name))
-
-    def trained(self, progress: TrainingProgress) -> None:
-        self._tell(lambda one: one.trained(progress))
-
-    def filling(self, plan: Plan, actors: int) -> None:
-        self._tell(lambda one: one.filling(plan, actors))
-
-    def filled(self, progress: StratumProgress) -> None:
-        self._tell(lambda one: one.filled(progress))
-
     def ended(self, manifest: Manifest) -> None:
-        self._tell(lambda one: one.ended(manifest))
+        """Hand it on, and close all."""
+        super().ended(manifest)
         self._close()
 
     def failed(self, error: BaseException) -> None:
-        self._tell(lambda one: one.failed(error))
+        """Hand it on, and close all."""
+        super().failed(error)
         self._close()
 
     def _tell(self, say: Callable[[Watcher], None]) -> None:
