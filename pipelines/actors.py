@@ -194,10 +194,11 @@ class Fitting:
             ray.kill(self._actor)
 
     def _progress(self) -> TrainingProgress | None:
-        ready, _ = ray.wait([asked := self._actor.progress.remote()], timeout=WATCHED)
+        asked = self._actor.progress.remote()
+        ready, _ = ray.wait([self._fit, asked], timeout=WATCHED)  # the fit's end is not kept waiting for an answer
         self._answered |= bool(ready)
         try:
-            return cast(TrainingProgress | None, ray.get(asked)) if ready else None
+            return cast(TrainingProgress | None, ray.get(asked)) if asked in ready else None
         except RayActorError:
             return None  # another one takes its place
 
