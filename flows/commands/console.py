@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from flows.interrupt import stop_if_heard
 from schemas.errors import MakeweightError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ GpuPrice = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
+
+STOPPED = "makeweight: stopped; run the same command again to go on where it was"
+"""What Ctrl-C is answered with."""
 
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # it would break into the display; the server keeps the lines
@@ -82,15 +86,15 @@ def show_plan(
 def running(console: Console, made: "Plan") -> Iterator[None]:
     """Run a flow by a plan that was just made, with its progress on the console."""
     from flows.build import planned
-    from flows.interrupt import stopping
     from flows.progress import listening
     from flows.server import server_explained
+    from flows.stopping import Stopping
     from flows.timekeeper import counting_the_start
 
+    stop_if_heard()
     with (
         _display(console) as display,
-        stopping(),
-        listening(display),
+        listening(Stopping(), display),
         planned(made),
         server_explained(),
         counting_the_start(),
@@ -129,5 +133,5 @@ def explained(as_json: bool) -> Iterator[None]:
             print(f"makeweight: {error}", file=sys.stderr)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
-        print("makeweight: stopped; run the same command again to go on where it was", file=sys.stderr)
+        print(STOPPED, file=sys.stderr)
         raise typer.Exit(1) from None

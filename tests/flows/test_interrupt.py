@@ -3,12 +3,17 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
+import time
 from contextlib import suppress
 
 import pytest
 
-from flows.interrupt import stopping
+from flows.commands.console import STOPPED
+from flows.interrupt import hearing, stop_if_heard
 from flows.progress import Listener, listener, listening
+from flows.stopping import Stopping
 
 
 class Steps(Listener):
@@ -21,7 +26,7 @@ class Steps(Listener):
 
 def test_an_interrupt_that_was_let_pass_stops_the_next_step():
     steps = Steps()
-    with stopping(), listening(steps):
+    with hearing(), listening(Stopping(), steps):
         listener().step("plan")
         with suppress(KeyboardInterrupt):  # as a library does
             os.kill(os.getpid(), signal.SIGINT)
@@ -37,8 +42,34 @@ def test_asyncio_does_not_take_its_place():
         with suppress(asyncio.CancelledError):  # what asyncio's own handler makes of it
             await asyncio.sleep(1)
 
-    with stopping():
+    with hearing(), listening(Stopping()):
         with suppress(KeyboardInterrupt):
             asyncio.run(interrupted())
         with pytest.raises(KeyboardInterrupt):
             listener().step("write")
+
+
+def test_a_new_command_does_not_remember_the_interrupt_of_another():
+    with hearing(), suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    stop_if_heard()
+
+
+@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5])
+def test_an_early_interrupt_ends_with_one_line_and_no_traceback(tmp_path, seconds):
+    """However early it comes, once Python itself is up."""
+    (tmp_path / "data.csv").write_text("a,y\n" + "".join(f"{n},{'no' if n % 9 else 'yes'}\n" for n in range(200)))
+    (tmp_path / "spec.yaml").write_text(
+        "{name: t, source: {path: data.csv, label: y}, generator: {name: resample}, output: {path: out}}"
+    )
+    code = "from flows.cli import main; print(flush=True); main()"
+    command = [sys.executable, "-c", code, "build", str(tmp_path / "spec.yaml")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.readline()
+        time.sleep(seconds)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode in (1, -signal.SIGINT), "Python ends so where C code was being imported"
+    assert told.splitlines()[-1] == STOPPED
+    assert "Traceback" not in told
+    assert not (tmp_path / "out" / "manifest.json").exists()
