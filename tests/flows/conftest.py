@@ -6,6 +6,7 @@ import pyarrow.csv
 import pytest
 
 from schemas.spec import Spec, parse
+from tests.benchmarks.common import CHEAP
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +40,7 @@ def make_spec(source, tmp_path):
         data = {
             "name": "payments",
             "source": {"path": str(source), "label": "label"},
-            "generator": {"name": "smote", "actors": 1},
+            "generator": {"name": CHEAP, "actors": 1},
             "validate": ["schema", "duplicates"],
             "output": {"path": str(tmp_path / name), "shard_rows": 400},
         }

@@ -247,7 +247,9 @@ def test_a_killed_build_and_an_interrupted_one_go_on_to_the_same_bytes(slow_spec
     assert not (place / "stormy" / "manifest.json").exists()
 
     stopped = start(spec, place)
-    more = wait_for_chunks(place, "stormy", len(staged) + 4)
+    while "actor(s)" not in stopped.stdout.readline():  # until then, what the killed build's actors held still came in
+        assert stopped.poll() is None
+    more = wait_for_chunks(place, "stormy", len(wait_for_chunks(place, "stormy", len(staged))) + 4)
     os.kill(stopped.pid, signal.SIGINT)
     assert stopped.wait(timeout=60) == 1
     told = stopped.stdout.read()

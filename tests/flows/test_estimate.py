@@ -87,7 +87,7 @@ def test_what_is_said_of_an_estimate(make_spec, monkeypatch):
     )
     assert estimate_lines(plan, made) == [
         "time     about 1 h 1 min, 1 h 0 min to 2 h 0 min: fit 1 h 0 min;"
-        " from 2 builds with smote here, of other parameters and of quite other size",
+        f" from 2 builds with {plan.generator.name} here, of other parameters and of quite other size",
         "cost     about 2.78: 1.11 GPU hours (H100)",
     ]
     monkeypatch.setenv("MAKEWEIGHT_RATES", "off")

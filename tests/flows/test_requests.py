@@ -39,6 +39,12 @@ def served(server):
         yield api
 
 
+@pytest.fixture
+def make_spec(make_spec):
+    """As for all tests, but with a generator that a run in a folder of its own finds."""
+    return lambda name="built", **parts: make_spec(name, **{"generator": {"name": "smote", "actors": 1}} | parts)
+
+
 def run_of(request):
     with get_client(sync_client=True) as client:
         return client.read_flow_run(UUID(request.id))
