@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.features import modelled
 from pipelines.privacy.anonymity import Anonymity
 from pipelines.privacy.attack import true_positives
 from pipelines.privacy.held_out import LEAST, holds_out
@@ -12,7 +13,7 @@ from pipelines.privacy.intervals import Estimate, auc, excess, proportion, ratio
 from pipelines.privacy.measure import ClassFindings
 from pipelines.privacy.sides import kept
 from pipelines.privacy.wording import MEANING, TITLES, interval, limit, told
-from pipelines.registry import generator_class
+from pipelines.registry import generator_class, smooths_private
 from pipelines.workspace import Workspace
 from schemas.errors import PrivacyError
 from schemas.plan import Plan
@@ -20,6 +21,8 @@ from schemas.privacy import ClassPrivacy, Closeness, Figure, FigureName, Privacy
 
 QUANTILES = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9]
 _FILE, _DIGITS, _NAMED = "findings.json", 6, 3
+_FEW_VALUES = 20
+"""Columns of so few values single nobody out."""
 _TRAINED = {"epochs", "steps"}
 """Parameters that say how long a generator learns."""
 
@@ -117,6 +120,15 @@ def refuse_breach(plan: Plan, found: PrivacyFindings) -> None:
         raise PrivacyError("\n".join(lines))
 
 
+def _telling(plan: Plan) -> str:
+    """Return in words the columns that single a row out the most, by how many values they have."""
+    open_ = [column for column in modelled(plan.profile) if not column.private]
+    distinct = {column.name: column.distinct or plan.profile.rows for column in open_}
+    most = sorted((name for name, count in distinct.items() if count > _FEW_VALUES), key=lambda name: -distinct[name])
+    least = max(distinct.values(), default=0) / 10
+    return ", ".join(repr(name) for name in most[:_NAMED] if distinct[name] >= least)
+
+
 def _explain(figure: Figure) -> str:
     ends = f" ({interval(figure)})" if interval(figure) else ""
     return f"privacy: {figure.name} is {told(figure)}{ends}, its limit {limit(figure)}: {MEANING[figure.name]}"
@@ -132,6 +144,8 @@ def _advice(plan: Plan, found: PrivacyFindings) -> str:
     elif shares:
         shorter = _TRAINED & set(getattr(generator.Params, "model_fields", {}))
         advice.append("choose another generator" + (f", lower generator.params.{min(shorter)}" if shorter else ""))
+        if "privacy.limits.singling_out" in shares and smooths_private(generator) and (telling := _telling(plan)):
+            advice.insert(0, f"list in source.private the columns whose values few rows share ({telling})")
     if numbers:
         advice.append("declare fewer or coarser quasi-identifiers")
     advice += [f"{verb} {', '.join(keys)}" for verb, keys in (("raise", shares), ("lower", numbers)) if keys]

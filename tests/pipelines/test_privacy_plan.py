@@ -9,8 +9,10 @@ from flows.display import plan_notes
 from pipelines.features import stratum_column, to_model
 from pipelines.fit import model_fingerprint
 from pipelines.plan import make_plan
+from pipelines.privacy.gate import refuse_breach
 from pipelines.privacy.held_out import expected, held_out, learnt
-from schemas.errors import SpecError
+from schemas.errors import PrivacyError, SpecError
+from schemas.privacy import Figure, PrivacyFindings
 from schemas.spec import Spec, parse
 
 
@@ -132,3 +134,19 @@ def test_private_columns_are_marked_and_told_to_the_generator(source):
 def test_columns_that_cannot_be_private_are_refused(source, private, generator, message):
     with pytest.raises(SpecError, match=message):
         plan_of(source, private=private, generator={"name": generator})
+
+
+@pytest.mark.parametrize(
+    ("generator", "private", "named"),
+    [("autoregressive", [], "('age')"), ("autoregressive", ["age"], None), ("smote", [], None)],
+)
+def test_who_gives_single_rows_away_is_told_which_columns_to_make_private(source, generator, private, named):
+    plan = plan_of(source, privacy={}, private=private, generator={"name": generator})
+    figure = Figure(name="singling_out", value=0.2, low=0.1, high=0.3, limit=0.05)
+    found = PrivacyFindings(asked=plan.privacy, figures=[figure], classes={}, closeness=None, groups=None, notes=[])
+    with pytest.raises(PrivacyError) as caught:
+        refuse_breach(plan, found)
+    advice = str(caught.value).splitlines()[-1]
+    assert ("list in source.private the columns whose values few rows share" in advice) == (named is not None)
+    assert named is None or named in advice
+    assert "raise privacy.limits.singling_out" in advice
