@@ -1,10 +1,9 @@
-"""Trains a network on images: batches, schedule, running mean, early stop, and the state that outlives a kill.
+"""Trains a network on images: batches, schedule, running mean and early stop.
 
 Knows no generator: what is learnt of a batch is the `Task`'s affair. Randomness is torch's global state.
 """
 
 import copy
-import io
 import logging
 import math
 from collections.abc import Callable, Sequence
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from generators.base import Training, TrainingProgress
+from generators.checkpoint import Position, Stateful, pack, restore
 from generators.image.augmentation import Jitter, jitter
 
 log = logging.getLogger(__name__)
@@ -74,16 +74,6 @@ class Task(Protocol):
         """Return the loss of `model` on rows that are not learnt, the same at every call; nothing if it says little."""
 
 
-@dataclass
-class _State:
-    """Where a training is, beside its weights."""
-
-    step: int = 0
-    best: float = math.inf
-    worse: int = 0
-    best_weights: dict[str, Tensor] | None = None
-
-
 def train(task: Task, rows: Rows, held: Rows, settings: Settings, device: str, training: Training) -> nn.Module:
     """Train, and return the running mean of `task.result`, on the CPU and in evaluation mode.
 
@@ -95,22 +85,23 @@ def train(task: Task, rows: Rows, held: Rows, settings: Settings, device: str, t
     """
     task.network.to(device).train()
     mean = copy.deepcopy(task.result).requires_grad_(False).eval()
-    state = _restore(training.restore(), task, mean, device)
+    parts = _parts(task, mean)
+    at = restore(training.restore(), parts, device)
     losses: list[Tensor] = []
-    while state.step < settings.steps and state.worse < settings.patience:
-        _set_rates(task.optimizers, _share_of_rate(state.step, settings))
+    while at.step < settings.steps and at.worse < settings.patience:
+        _set_rates(task.optimizers, _share_of_rate(at.step, settings))
         losses.append(task.learn(lambda: _draw(rows, settings, device)))
-        _follow(mean, task.result, settings.ema, state.step)
-        state.step += 1
-        look = state.step % settings.look_every == 0 or state.step == settings.steps
-        if look or state.step % max(1, settings.look_every // _REPORTS) == 0:
-            loss = _look(task, mean, held, settings, device, state) if look else None
-            training.report(TrainingProgress(state.step, settings.steps, float(torch.stack(losses).mean()), loss))
+        _follow(mean, task.result, settings.ema, at.step)
+        at.step += 1
+        look = at.step % settings.look_every == 0 or at.step == settings.steps
+        if look or at.step % max(1, settings.look_every // _REPORTS) == 0:
+            loss = _look(task, mean, held, settings, device, at) if look else None
+            training.report(TrainingProgress(at.step, settings.steps, float(torch.stack(losses).mean()), loss))
             losses = []
         if look:
-            training.keep(_pack(task, mean, state))
-    if state.best_weights is not None:
-        mean.load_state_dict(state.best_weights)
+            training.keep(pack(at, parts))
+    if at.best_weights is not None:
+        mean.load_state_dict(at.best_weights)
     return mean.to("cpu").eval()
 
 
@@ -148,16 +139,13 @@ def _follow(mean: nn.Module, model: nn.Module, decay: float, step: int) -> None:
         kept.copy_(new)
 
 
-def _look(task: Task, mean: nn.Module, held: Rows, settings: Settings, device: str, state: _State) -> float | None:
-    """Return the held-out loss, if there is one, and note in `state` whether it is the best."""
+def _look(task: Task, mean: nn.Module, held: Rows, settings: Settings, device: str, at: Position) -> float | None:
+    """Return the held-out loss, if there is one, and note in `at` whether it is the best."""
     loss = held_out_loss(task, mean, held, settings.batch_rows, device)
     if loss is None:
         return None
-    state.worse += 1
-    if loss < state.best:
-        weights = {name: weight.detach().cpu().clone() for name, weight in mean.state_dict().items()}
-        state.best, state.worse, state.best_weights = loss, 0, weights
-    log.info("step %d of %d: held out %.4f", state.step, settings.steps, loss)
+    at.note(loss, mean)
+    log.info("step %d of %d: held out %.4f", at.step, settings.steps, loss)
     return loss
 
 
@@ -177,34 +165,10 @@ def held_out_loss(task: Task, model: nn.Module, held: Rows, batch_rows: int, dev
     return sum(means) / len(means) if means else None
 
 
-def _pack(task: Task, mean: nn.Module, state: _State) -> bytes:
-    """Return all that the rest of the training depends on."""
-    content = {
-        "network": task.network.state_dict(),
-        "mean": mean.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in task.optimizers],
-        "state": vars(state),
-        "random": torch.get_rng_state(),
-        "random_gpu": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]
-    }
-    file = io.BytesIO()
-    torch.save(content, file)
-    return file.getvalue()
-
-
-def _restore(kept: bytes | None, task: Task, mean: nn.Module, device: str) -> _State:
-    """Set everything as it was kept, or for a start, and return where the training is."""
-    if kept is None:
-        return _State()
-    content = torch.load(io.BytesIO(kept), map_location=device, weights_only=True)
-    task.network.load_state_dict(content["network"])
-    mean.load_state_dict(content["mean"])
-    for optimizer, state in zip(task.optimizers, content["optimizers"], strict=True):
-        optimizer.load_state_dict(state)
-    torch.set_rng_state(content["random"].cpu())
-    if content["random_gpu"]:
-        torch.cuda.set_rng_state_all([state.cpu() for state in content["random_gpu"]])
-    return _State(**content["state"])
+def _parts(task: Task, mean: nn.Module) -> dict[str, Stateful]:
+    """Return all that changes while it is trained."""
+    optimizers = {f"optimizer {number}": one for number, one in enumerate(task.optimizers)}
+    return {"network": task.network, "mean": mean, **optimizers}
 
 
 def adam(parameters: Any, rate: float, betas: tuple[float, float], decay: float = 0.0) -> torch.optim.Optimizer:

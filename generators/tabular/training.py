@@ -1,20 +1,18 @@
-"""Trains the autoregressive network on codes: batches, schedule, early stop, and the state that outlives a kill.
+"""Trains the autoregressive network on codes: batches, schedule and early stop.
 
 Knows no column and no value. Randomness is torch's global state.
 """
 
-import copy
-import io
 import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from generators.base import Training, TrainingProgress
+from generators.checkpoint import Position, Stateful, pack, restore
 from generators.tabular.network import Network
 
 log = logging.getLogger(__name__)
@@ -35,16 +33,6 @@ class Settings:
     look_every: int
 
 
-@dataclass
-class _State:
-    """Where a training is, beside its weights."""
-
-    step: int = 0
-    best: float = math.inf
-    worse: int = 0
-    best_weights: dict[str, Tensor] | None = None
-
-
 def train(
     network: Network, codes: Tensor, weights: Tensor, held: Tensor, settings: Settings, device: str, training: Training
 ) -> None:
@@ -56,21 +44,22 @@ def train(
     """
     network.to(device).train()
     optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    state = _restore(training.restore(), network, optimizer, device)
+    parts: dict[str, Stateful] = {"network": network, "optimizer": optimizer}
+    at = restore(training.restore(), parts, device)
     codes, weights, held = codes.to(device), weights.to(device), held.to(device)
     losses: list[Tensor] = []
-    while state.step < settings.steps and state.worse < _PATIENCE:
+    while at.step < settings.steps and at.worse < _PATIENCE:
         for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * share_of_rate(state.step, settings.steps)
+            group["lr"] = settings.learning_rate * share_of_rate(at.step, settings.steps)
         losses.append(_step(network, optimizer, codes[_draw(weights, settings.batch_rows)]))
-        state.step += 1
-        if state.step % settings.look_every == 0 or state.step == settings.steps:
-            loss = _look(network, held, state)
-            training.report(TrainingProgress(state.step, settings.steps, float(torch.stack(losses).mean()), loss))
-            training.keep(_pack(network, optimizer, state))
+        at.step += 1
+        if at.step % settings.look_every == 0 or at.step == settings.steps:
+            loss = _look(network, held, at)
+            training.report(TrainingProgress(at.step, settings.steps, float(torch.stack(losses).mean()), loss))
+            training.keep(pack(at, parts))
             losses = []
-    if state.best_weights is not None:
-        network.load_state_dict(state.best_weights)
+    if at.best_weights is not None:
+        network.load_state_dict(at.best_weights)
     network.to("cpu").eval()
 
 
@@ -95,15 +84,13 @@ def _step(network: Network, optimizer: torch.optim.Optimizer, batch: Tensor) -> 
     return loss.detach()
 
 
-def _look(network: Network, held: Tensor, state: _State) -> float | None:
-    """Return the loss on held-out rows, if there are any, and note in `state` whether it is the least."""
+def _look(network: Network, held: Tensor, at: Position) -> float | None:
+    """Return the loss on held-out rows, if there are any, and note in `at` whether it is the least."""
     if not len(held):
         return None
     loss = held_out_loss(network, held)
-    log.info("step %d: held out %.4f", state.step, loss)
-    state.worse += 1
-    if loss < state.best:
-        state.best, state.worse, state.best_weights = loss, 0, copy.deepcopy(network.state_dict())
+    log.info("step %d: held out %.4f", at.step, loss)
+    at.note(loss, network)
     return loss
 
 
@@ -115,30 +102,3 @@ def held_out_loss(network: Network, held: Tensor) -> float:
     total = torch.stack([network(some).sum() for some in parts]).sum()
     network.train()
     return float(total) / len(held)
-
-
-def _pack(network: Network, optimizer: torch.optim.Optimizer, state: _State) -> bytes:
-    """Return all that the rest of the training depends on."""
-    content = {
-        "network": network.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "state": vars(state),
-        "random": torch.get_rng_state(),
-        "random_gpu": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],  # type: ignore[no-untyped-call]
-    }
-    file = io.BytesIO()
-    torch.save(content, file)
-    return file.getvalue()
-
-
-def _restore(kept: bytes | None, network: Network, optimizer: Any, device: str) -> _State:
-    """Set everything as it was kept, or for a start, and return where the training is."""
-    if kept is None:
-        return _State()
-    content = torch.load(io.BytesIO(kept), map_location=device, weights_only=True)
-    network.load_state_dict(content["network"])
-    optimizer.load_state_dict(content["optimizer"])
-    torch.set_rng_state(content["random"].cpu())
-    if content["random_gpu"]:
-        torch.cuda.set_rng_state_all([state.cpu() for state in content["random_gpu"]])
-    return _State(**content["state"])

@@ -50,7 +50,7 @@ def test_killed_and_resumed_ends_with_the_same_bytes(make, killed_at, tmp_path):
 def test_kept_state_is_read_without_pickles(make):
     watched = Watched()
     make().train(squares(4), "kind", 5, watched)
-    assert torch.load(io.BytesIO(watched.kept), weights_only=True)["state"]["step"] == 12
+    assert torch.load(io.BytesIO(watched.kept), weights_only=True)["position"]["step"] == 12
 
 
 def test_state_kept_after_the_last_step_needs_no_more_training(make, tmp_path):
