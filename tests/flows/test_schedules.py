@@ -11,6 +11,7 @@ from queue import Queue
 import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate
+from prefect.client.schemas.filters import DeploymentFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from typer.testing import CliRunner
 
@@ -112,6 +113,21 @@ def test_a_schedule_is_put_up_and_changed(server, spec_file):
         assert [(one.schedule.cron, one.schedule.timezone) for one in found.schedules] == [(cron, zone)]
         assert found.parameters == {"spec": spec_file, "overrides": ["seed=3"], "replace": False}
         assert found.global_concurrency_limit.limit == 1
+
+
+def test_a_schedule_makes_runs_at_its_times(server, spec_file):
+    assert CliRunner().invoke(app, ["schedule", spec_file, "--cron", "30 4 * * 1"]).exit_code == 0
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name("scheduled-build/payments")
+        due = []
+        for _ in range(300):  # the server plans every few seconds
+            runs = client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": [deployment.id]}))
+            due = sorted(run.expected_start_time for run in runs if run.auto_scheduled)
+            if due:
+                break
+            time.sleep(0.1)
+    assert due, "the server planned no run"
+    assert {(when.weekday(), when.hour, when.minute) for when in due} == {(0, 4, 30)}
 
 
 def test_a_failed_build_is_told_to_a_web_address(server):
