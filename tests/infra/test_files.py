@@ -163,8 +163,10 @@ def test_a_flow_runs_job_is_one_that_kubernetes_takes():
 def test_the_image_installs_by_the_lock_and_runs_as_no_root():
     lines = (INFRA / "Containerfile").read_text().replace("\\\n", " ").splitlines()
     assert [line for line in lines if line.startswith("ARG ")] == ['ARG TORCH_INDEX=""']
-    (install,) = [line for line in lines if "pip install" in line]
-    assert "--constraint requirements.lock" in install
+    needed, itself = [line for line in lines if "pip install" in line]
+    assert "--constraint requirements.lock" in needed
+    assert "--no-deps" in itself
+    assert not [line for line in lines if line.startswith("COPY --")], "flags of COPY are not known to every builder"
     assert [line for line in lines if line.startswith("USER ")] == ["USER makeweight"]
     copied = {
         name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1] if not name.startswith("--")
@@ -183,3 +185,38 @@ def test_the_images_entry_is_a_sound_shell_script():
         env={"PATH": os.environ["PATH"]},
     )
     assert done.stdout == "hello\n"
+
+
+def joining(tmp_path, ray, *command, **environment):
+    """Run the image's entry with a program in Ray's place."""
+    program = tmp_path / "ray"
+    program.write_text(f"#!/bin/sh\n{ray}\n")
+    program.chmod(0o755)
+    return subprocess.run(
+        ["sh", str(INFRA / "entrypoint.sh"), *command],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "RAY_ADDRESS": "head:6379", **environment},
+    )
+
+
+def test_the_images_entry_joins_the_cluster_before_it_runs_a_command(tmp_path):
+    done = joining(tmp_path, f'echo "$@" >{tmp_path}/asked', "echo", "hello")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+    assert "start --address=head:6379 --num-cpus=0" in (tmp_path / "asked").read_text()
+
+
+def test_the_images_entry_says_that_it_cannot_join(tmp_path):
+    done = joining(tmp_path, "echo no such head; exit 1", "echo", "hello", RAY_JOIN_TRIES="1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("no such head\nmakeweight: the Ray cluster at head:6379 was not joined")
+
+
+def test_the_images_entry_starts_a_node_as_it_is_told(tmp_path):
+    done = joining(tmp_path, 'echo "$@"', "ray", "start", "--head")
+    assert (done.returncode, done.stdout) == (0, "start --head\n")
+
+
+def test_the_secrets_are_kept_out_of_git():
+    assert "/.env" in (INFRA / ".gitignore").read_text().splitlines()
