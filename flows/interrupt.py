@@ -1,4 +1,4 @@
-"""Hears Ctrl-C and remembers it, since a library that was at work just then may let the exception pass.
+"""Hears Ctrl-C and SIGTERM and remembers it, since a library that was at work just then may let the exception pass.
 
 asyncio puts its own handler in the place of Python's while Prefect talks to its server, Ray asks for signals within its
 own calls, and what is raised while a module is imported is not always handed on. So `stop_if_heard` raises it again.
@@ -15,16 +15,17 @@ _heard = Event()
 
 @contextmanager
 def hearing() -> Iterator[None]:
-    """Raise KeyboardInterrupt at Ctrl-C, and remember it, for as long as the block lasts."""
+    """Raise KeyboardInterrupt at Ctrl-C or SIGTERM, and remember it, for as long as the block lasts."""
     if current_thread() is not main_thread():  # no signal comes here
         yield
         return
     _heard.clear()
-    before = signal.signal(signal.SIGINT, _hear)
+    before = {number: signal.signal(number, _hear) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         _heard.clear()
 
 
@@ -34,6 +35,6 @@ def _hear(_number: int, _frame: FrameType | None) -> None:
 
 
 def stop_if_heard() -> None:
-    """Raise KeyboardInterrupt if Ctrl-C was pressed and yet the work went on."""
+    """Raise KeyboardInterrupt if the process was told to stop and yet the work went on."""
     if _heard.is_set():
         raise KeyboardInterrupt

@@ -3,11 +3,13 @@
 import math
 import os
 import re
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
+from threading import current_thread, main_thread
 from typing import Any, TypeVar, cast
 
 import ray
@@ -59,11 +61,21 @@ def cluster(choice: GeneratorChoice) -> Iterator[str | None]:
         return
     address = cluster_address()
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    context = _join(address) if address else _start(choice)
+    with _sigterm_kept():
+        context = _join(address) if address else _start(choice)
     try:
         yield f"http://{context.dashboard_url}" if context.dashboard_url else None
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """Leave SIGTERM to whoever heard it before: Ray's own handler, put in its place, ends the process where it is."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and current_thread() is main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def _start(choice: GeneratorChoice) -> Any:

@@ -14,6 +14,7 @@ from flows.commands.console import STOPPED
 from flows.interrupt import hearing, stop_if_heard
 from flows.progress import Listener, listener, listening
 from flows.stopping import Stopping
+from pipelines.actors import _sigterm_kept
 
 
 class Steps(Listener):
@@ -55,8 +56,18 @@ def test_a_new_command_does_not_remember_the_interrupt_of_another():
     stop_if_heard()
 
 
-@pytest.mark.parametrize("seconds", [0.15, 0.3, 0.5])
-def test_an_early_interrupt_ends_with_one_line_and_no_traceback(tmp_path, seconds):
+def test_ray_does_not_take_sigterm_away():
+    """As `ray.init` does, whose own handler ends the process where it is."""
+    with hearing():
+        with _sigterm_kept():
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(134))
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(0.15, signal.SIGINT), (0.3, signal.SIGTERM), (0.5, signal.SIGINT)])
+def test_an_early_interrupt_ends_with_one_line_and_no_traceback(tmp_path, seconds, sent):
     """However early it comes, once Python itself is up."""
     (tmp_path / "data.csv").write_text("a,y\n" + "".join(f"{n},{'no' if n % 9 else 'yes'}\n" for n in range(200)))
     (tmp_path / "spec.yaml").write_text(
@@ -67,7 +78,7 @@ def test_an_early_interrupt_ends_with_one_line_and_no_traceback(tmp_path, second
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         process.stdout.readline()
         time.sleep(seconds)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         _, told = process.communicate(timeout=60)
     assert process.returncode in (1, -signal.SIGINT), "Python ends so where C code was being imported"
     assert told.splitlines()[-1] == STOPPED

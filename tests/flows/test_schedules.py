@@ -94,7 +94,9 @@ def test_a_spec_that_cannot_be_built_is_not_put_in(server, spec_file, tmp_path):
 def test_infra_deploys_a_nightly_build(server):
     with get_client(sync_client=True) as client:
         nightly = client.read_deployment_by_name("scheduled-build/nightly")
-    assert [one.schedule.cron for one in nightly.schedules] == ["0 2 * * *"]
+    assert [(one.schedule.cron, one.active) for one in nightly.schedules] == [("0 2 * * *", False)], (
+        "it has no spec yet"
+    )
     assert nightly.global_concurrency_limit.limit == 1
     assert nightly.concurrency_options.collision_strategy == "ENQUEUE"
     assert nightly.parameters["spec"].endswith(".yaml")
