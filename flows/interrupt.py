@@ -34,7 +34,12 @@ def _hear(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def heard() -> bool:
+    """Whether the process was told to stop."""
+    return _heard.is_set()
+
+
 def stop_if_heard() -> None:
     """Raise KeyboardInterrupt if the process was told to stop and yet the work went on."""
-    if _heard.is_set():
+    if heard():
         raise KeyboardInterrupt

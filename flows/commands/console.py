@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from flows.interrupt import stop_if_heard
+from flows.interrupt import heard, stop_if_heard
 from schemas.errors import MakeweightError
 
 if TYPE_CHECKING:
@@ -125,7 +125,8 @@ def print_json(data: Any) -> None:
 def explained(as_json: bool) -> Iterator[None]:
     """End with one plain message and the exit code where a failure was explained, or the user stopped it."""
     try:
-        yield
+        with _stopped_as_told():
+            yield
     except MakeweightError as error:
         if as_json:
             print_json({"error": str(error), "exit_code": error.exit_code})
@@ -135,3 +136,14 @@ def explained(as_json: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
         raise typer.Exit(1) from None
+
+
+@contextmanager
+def _stopped_as_told() -> Iterator[None]:
+    """Take whatever ends a process that was told to stop as that: pyarrow makes an error of its own of a signal."""
+    try:
+        yield
+    except Exception as error:
+        if heard():
+            raise KeyboardInterrupt from error
+        raise

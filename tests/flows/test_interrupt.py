@@ -9,12 +9,14 @@ import time
 from contextlib import suppress
 
 import pytest
+import typer
 
-from flows.commands.console import STOPPED
+from flows.commands.console import STOPPED, explained
 from flows.interrupt import hearing, stop_if_heard
 from flows.progress import Listener, listener, listening
 from flows.stopping import Stopping
 from pipelines.actors import _sigterm_kept
+from schemas.errors import SourceError
 
 
 class Steps(Listener):
@@ -50,6 +52,14 @@ def test_asyncio_does_not_take_its_place():
             listener().step("write")
 
 
+def test_what_a_library_makes_of_the_signal_is_no_fault_of_the_users(capsys):
+    with pytest.raises(typer.Exit) as ended, hearing(), explained(as_json=False):
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise SourceError("data.csv: cannot be read: Operation cancelled")
+    assert (ended.value.exit_code, capsys.readouterr().err) == (1, f"{STOPPED}\n")
+
+
 def test_a_new_command_does_not_remember_the_interrupt_of_another():
     with hearing(), suppress(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
@@ -58,12 +68,13 @@ def test_a_new_command_does_not_remember_the_interrupt_of_another():
 
 def test_ray_does_not_take_sigterm_away():
     """As `ray.init` does, whose own handler ends the process where it is."""
+    before = signal.getsignal(signal.SIGTERM)
     with hearing():
         with _sigterm_kept():
             signal.signal(signal.SIGTERM, lambda *_: os._exit(134))
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.parametrize(("seconds", "sent"), [(0.15, signal.SIGINT), (0.3, signal.SIGTERM), (0.5, signal.SIGINT)])
