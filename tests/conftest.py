@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 os.environ.update(
+    # Ray's processes and commands find the tests' generators, from whatever folder they are started in
+    PYTHONPATH=os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")])),
     PREFECT_SERVER_ANALYTICS_ENABLED="false",
     PREFECT_LOGGING_LEVEL="CRITICAL",
     DO_NOT_TRACK="1",

@@ -17,7 +17,6 @@ from flows.cli import app
 from flows.spec_file import load_spec
 from schemas.manifest import Manifest
 from tests.benchmarks.cheap import Cheap
-from tests.conftest import ROOT
 
 ROWS = [(20 + n % 50, "clerk" if n % 3 else "smith", n * 37 % 101 / 10, "hi" if n % 9 else "lo") for n in range(180)]
 TABLE = "age,job,score,income\n" + "".join(f"{age},{job},{score},{label}\n" for age, job, score, label in ROWS)
@@ -142,10 +141,10 @@ def command(*args):
 
 
 def environment():
-    """Return one in which the command finds this project, and the server of all tests."""
+    """Return one in which the command finds the server of all tests."""
     from prefect.settings import PREFECT_API_URL
 
-    return os.environ | {"PYTHONPATH": str(ROOT), "PREFECT_API_URL": PREFECT_API_URL.value()}
+    return os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
 
 
 @pytest.fixture(scope="module")

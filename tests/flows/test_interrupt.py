@@ -93,5 +93,5 @@ def test_an_early_interrupt_ends_with_one_line_and_no_traceback(tmp_path, second
         _, told = process.communicate(timeout=60)
     assert process.returncode in (1, -signal.SIGINT), "Python ends so where C code was being imported"
     assert told.splitlines()[-1] == STOPPED
-    assert "Traceback" not in told
+    assert told.count("Traceback") == told.count("Exception ignored in"), "Python tells of those that no code can see"
     assert not (tmp_path / "out" / "manifest.json").exists()
