@@ -9,11 +9,11 @@ from flows.interrupt import hearing
 __all__ = ["app", "building", "looking", "main", "serving"]
 
 INTERRUPTED = 130
-"""How typer ends where Ctrl-C is pressed before a command is at work."""
+"""How typer ends where it is interrupted before a command is at work."""
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C ends it with one plain line, however early it comes."""
+    """Run the command line; Ctrl-C or SIGTERM ends it with one plain line, however early it comes."""
     try:
         with hearing():
             app()

@@ -1,4 +1,4 @@
-"""Stops a build at its next sign of progress, where Ctrl-C was heard and yet let pass."""
+"""Stops a build at its next sign of progress, where it was told to stop and a library let that pass."""
 
 from flows.interrupt import stop_if_heard
 from flows.progress import Listener
@@ -7,7 +7,7 @@ from pipelines.fill import StratumProgress
 
 
 class Stopping(Listener):
-    """Raises KeyboardInterrupt at the next sign of progress after Ctrl-C."""
+    """Raises KeyboardInterrupt at the next sign of progress after Ctrl-C or SIGTERM."""
 
     def step(self, name: str) -> None:  # noqa: ARG002 (the protocol's)
         """Stop before a step."""

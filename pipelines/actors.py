@@ -73,9 +73,11 @@ def cluster(choice: GeneratorChoice) -> Iterator[str | None]:
 def _sigterm_kept() -> Iterator[None]:
     """Leave SIGTERM to whoever heard it before: Ray's own handler, put in its place, ends the process where it is."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if callable(before) and current_thread() is main_thread():
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        if callable(before) and current_thread() is main_thread():
+            signal.signal(signal.SIGTERM, before)
 
 
 def _start(choice: GeneratorChoice) -> Any:

@@ -40,7 +40,7 @@ GpuPrice = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 STOPPED = "makeweight: stopped; run the same command again to go on where it was"
-"""What Ctrl-C is answered with."""
+"""What Ctrl-C and SIGTERM are answered with."""
 
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # it would break into the display; the server keeps the lines

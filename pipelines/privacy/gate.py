@@ -122,11 +122,11 @@ def refuse_breach(plan: Plan, found: PrivacyFindings) -> None:
 
 def _telling(plan: Plan) -> str:
     """Return in words the columns that single a row out the most, by how many values they have."""
-    open_ = [column for column in modelled(plan.profile) if not column.private]
-    distinct = {column.name: column.distinct or plan.profile.rows for column in open_}
-    most = sorted((name for name, count in distinct.items() if count > _FEW_VALUES), key=lambda name: -distinct[name])
-    least = max(distinct.values(), default=0) / 10
-    return ", ".join(repr(name) for name in most[:_NAMED] if distinct[name] >= least)
+    shown = [column for column in modelled(plan.profile) if not column.private]
+    values = {column.name: column.distinct or plan.profile.rows for column in shown}
+    least = max(_FEW_VALUES + 1, max(values.values(), default=0) / 10)
+    telling = sorted((name for name, count in values.items() if count >= least), key=lambda name: -values[name])
+    return ", ".join(map(repr, telling[:_NAMED]))
 
 
 def _explain(figure: Figure) -> str:
@@ -142,10 +142,10 @@ def _advice(plan: Plan, found: PrivacyFindings) -> str:
     if shares and generator.origin == "augmented":
         advice.append(f"rows of {name!r} are real rows, repeated or changed, so choose a generator that learns")
     elif shares:
+        if "privacy.limits.singling_out" in shares and smooths_private(generator) and (telling := _telling(plan)):
+            advice.append(f"list in source.private the columns whose values few rows share ({telling})")
         shorter = _TRAINED & set(getattr(generator.Params, "model_fields", {}))
         advice.append("choose another generator" + (f", lower generator.params.{min(shorter)}" if shorter else ""))
-        if "privacy.limits.singling_out" in shares and smooths_private(generator) and (telling := _telling(plan)):
-            advice.insert(0, f"list in source.private the columns whose values few rows share ({telling})")
     if numbers:
         advice.append("declare fewer or coarser quasi-identifiers")
     advice += [f"{verb} {', '.join(keys)}" for verb, keys in (("raise", shares), ("lower", numbers)) if keys]

@@ -44,9 +44,8 @@ class Cheap:
                 shares = counts.field("counts").to_numpy() / len(column)
                 self.columns[name] = ["text", counts.field("values").to_pylist(), np.cumsum(shares).tolist()]
             else:
-                kind = (
-                    "date" if pa.types.is_date(column.type) else "integer" if pa.types.is_integer(column.type) else ""
-                )
+                kind = "integer" if pa.types.is_integer(column.type) else "number"
+                kind = "date" if pa.types.is_date(column.type) else kind
                 numbers = column.cast(pa.int32()) if kind == "date" else column
                 self.columns[name] = [kind, np.quantile(numbers.to_numpy(), np.linspace(0, 1, 1001)).tolist()]
 
