@@ -292,7 +292,9 @@ def test_nor_does_one_that_says_what_cannot_be(place, change):
 def bucket():
     """An output on a real S3 server on this machine."""
     with s3_bucket("hush") as (uri, _):
-        yield Workspace(Folder(uri.format("out")), "key")
+        place = Workspace(Folder(uri.format("out")), "key")
+        yield place
+        place.hidden.remove()  # the next server of this process has the same bucket
 
 
 def test_on_an_object_store_too_the_second_is_refused(bucket):
