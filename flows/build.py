@@ -7,6 +7,7 @@ on where it was, whatever Prefect remembers.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -74,25 +75,26 @@ class Clock:
         self.seconds[name] = time.perf_counter() - start
 
 
-_plans: list[Plan] = []
+_planned: ContextVar[tuple[Spec, Plan] | None] = ContextVar("planned", default=None)
 
 
 @contextmanager
-def planned(plan: Plan) -> Iterator[None]:
-    """Let builds in this block go by a plan that was just made, which spares reading the source again.
+def planned(spec: Spec, plan: Plan) -> Iterator[None]:
+    """Let builds of this spec in this block go by its plan that was just made, which spares reading the source again.
 
     It is no parameter of the flow, since Prefect would have to write it down.
     """
-    _plans.append(plan)
+    before = _planned.set((spec, plan))
     try:
         yield
     finally:
-        _plans.remove(plan)
+        _planned.reset(before)
 
 
-def plan_at_hand() -> Plan | None:
-    """Return the plan that builds go by here, if one was made already."""
-    return _plans[-1] if _plans else None
+def plan_at_hand(spec: Spec) -> Plan | None:
+    """Return the plan that was made already of this very spec, if there is one here."""
+    found = _planned.get()
+    return found[1] if found and found[0] == spec else None
 
 
 @flow(name="makeweight-build", persist_result=False, validate_parameters=False)
@@ -104,7 +106,7 @@ def build(spec: Spec, replace: bool = False) -> Manifest:
     writes the same output.
     """
     clock = Clock()
-    plan = plan_at_hand()
+    plan = plan_at_hand(spec)
     if plan is None:
         with clock.step("plan"):
             plan = plan_task(spec)
@@ -201,7 +203,7 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
     fitting = actors.Fitting(plan, place, gpus)
     calls = [(plan, number, real, place) for number in range(len(plan.validators))]
-    for _ in actors.run_all(fit_validator, calls):
+    for _ in actors.run_all(fit_validator, calls, fitting.give_way):
         pass
     fitting.wait(listener().trained)
 

@@ -19,8 +19,8 @@ def evaluate(spec: Spec, replace: bool = False) -> Evaluation:
     """
     if spec.evaluate is None:
         raise SpecError(Fault(("evaluate",), "nothing says what to test on; add evaluate: {test: held_out.csv}"))
-    plan = plan_at_hand() or make_plan(spec)
-    with planned(plan):
+    plan = plan_at_hand(spec) or make_plan(spec)
+    with planned(spec, plan):
         manifest = build(spec, replace)
     wanted = asked(spec, plan)
     found = read_evaluation(workspace(spec.output.path, plan).output, wanted, manifest) if wanted else None

@@ -7,9 +7,11 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.util import find_spec
-from threading import current_thread, main_thread
+from threading import Condition, current_thread, main_thread
 from typing import Any, TypeVar, cast
 
 import ray
@@ -50,23 +52,91 @@ START = 900.0
 """Seconds that a build waits while no actor is up, unless it is told how long a growing cluster takes."""
 
 
+@dataclass
+class _Engine:
+    """The Ray of this process, which all its builds share: the first one starts it, the last one ends it.
+
+    `ours` says that a build started it, `cpus` how many it was started with, if it is on this machine alone. Its
+    processes are killed when the thread ends that started them (Linux's PR_SET_PDEATHSIG): one that lasts is `starter`.
+    """
+
+    builds: int = 0
+    ours: bool = False
+    cpus: int | None = None
+    dashboard: str | None = None
+    starter: ThreadPoolExecutor | None = None
+    changed: Condition = field(default_factory=Condition)
+
+    def enter(self, choice: GeneratorChoice) -> None:
+        with self.changed:
+            # one node does not grow: a build that asks for more than it was started with waits for its end
+            self.changed.wait_for(lambda: not self.builds or self.cpus is None or _cpus(choice) <= self.cpus)
+            if not self.builds:
+                self._open(choice)
+            self.builds += 1
+
+    def _open(self, choice: GeneratorChoice) -> None:
+        self.ours, self.cpus, self.dashboard = not ray.is_initialized(), None, None
+        if not self.ours:
+            return
+        address = cluster_address()
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        with _sigterm_kept():
+            context = self._start_lastingly(lambda: _join(address) if address else _start(choice))
+        self.cpus = None if address else _cpus(choice)
+        self.dashboard = f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+    def _start_lastingly(self, start: Callable[[], Any]) -> Any:
+        if current_thread() is main_thread():
+            return start()
+        self.starter = ThreadPoolExecutor(1, "makeweight-ray")
+        try:
+            return self.starter.submit(start).result()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def leave(self) -> None:
+        with self.changed:
+            self.builds -= 1
+            try:
+                if self.ours and not self.builds:
+                    ray.shutdown()
+                    self._let_go()
+            finally:
+                self.changed.notify_all()
+
+    def _let_go(self) -> None:
+        if self.starter:
+            self.starter.shutdown()
+        self.starter = None
+
+
+_engine = _Engine()
+
+
 @contextmanager
 def cluster(choice: GeneratorChoice) -> Iterator[str | None]:
     """Join the cluster that RAY_ADDRESS names, or start Ray on this machine for as long as the block lasts.
 
-    Gives the address of Ray's dashboard, if it has one.
+    Gives the address of Ray's dashboard, if it has one. Builds in several threads share it, and it ends with the last
+    of them; one that was there before any stays.
     """
-    if ray.is_initialized():
-        yield None
-        return
-    address = cluster_address()
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    with _sigterm_kept():
-        context = _join(address) if address else _start(choice)
+    _engine.enter(choice)
     try:
-        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
+        yield _engine.dashboard
     finally:
-        ray.shutdown()
+        _engine.leave()
+
+
+def shared() -> bool:
+    """Whether another build of this process may have the places that this one waits for."""
+    return _engine.builds > 1
+
+
+def _cpus(choice: GeneratorChoice) -> int:
+    """Return how many CPUs Ray on this machine is to have for this build."""
+    return max(os.cpu_count() or 1, math.ceil((choice.actors or 1) * choice.cpus))
 
 
 @contextmanager
@@ -81,8 +151,7 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 def _start(choice: GeneratorChoice) -> Any:
-    wanted = math.ceil((choice.actors or 1) * choice.cpus)
-    local = {"num_cpus": max(os.cpu_count() or 1, wanted), **LOCAL, "include_dashboard": _dashboard()}
+    local = {"num_cpus": _cpus(choice), **LOCAL, "include_dashboard": _dashboard()}
     _stay_within()
     return ray.init(log_to_driver=False, logging_level="ERROR", **local)
 
@@ -134,10 +203,13 @@ def run(function: Callable[..., R], *args: Any) -> R:
     return cast(R, _get(ray.remote(num_cpus=1, max_retries=DEATHS)(function).remote(*args)))
 
 
-def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Iterator[R]:
+def run_all(
+    function: Callable[..., R], calls: Iterable[Sequence[Any]], meanwhile: Callable[[], None] = lambda: None
+) -> Iterator[R]:
     """Run a function on each tuple of arguments as Ray tasks; yield the results in order.
 
-    Hardly more are under way than there are CPUs, so that finished results do not pile up.
+    Hardly more are under way than there are CPUs, so that finished results do not pile up. `meanwhile` is called now
+    and then while it waits.
     """
     task = ray.remote(num_cpus=1, max_retries=DEATHS)(function)
     ahead = max(2, int(ray.cluster_resources().get("CPU", 1)) + 1)
@@ -145,9 +217,15 @@ def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Itera
     for args in calls:
         pending.append(task.remote(*args))
         if len(pending) >= ahead:
-            yield _get(pending.popleft())
+            yield _awaited(pending.popleft(), meanwhile)
     while pending:
-        yield _get(pending.popleft())
+        yield _awaited(pending.popleft(), meanwhile)
+
+
+def _awaited(ref: Any, meanwhile: Callable[[], None]) -> Any:
+    while not ray.wait([ref], timeout=WATCHED)[0]:
+        meanwhile()
+    return _get(ref)
 
 
 def _get(ref: Any) -> Any:
@@ -207,6 +285,11 @@ class Fitting:
         finally:
             ray.kill(self._actor)
 
+    def give_way(self) -> None:
+        """Give the CPU and the GPU back if the fit is at its end: what it is waited for with may need them."""
+        if ray.wait([self._fit], timeout=0)[0]:
+            ray.kill(self._actor)
+
     def _progress(self) -> TrainingProgress | None:
         asked = self._actor.progress.remote()
         ready, _ = ray.wait([self._fit, asked], timeout=WATCHED)  # the fit's end is not kept waiting for an answer
@@ -219,6 +302,8 @@ class Fitting:
     def _refuse_late(self) -> None:
         """Raise GeneratorError if there is no room for the actor, and has not been for long."""
         limit = seconds_for_nodes() or START
+        if shared():
+            self._asked_at = time.monotonic()
         if self._answered or time.monotonic() - self._asked_at < limit:
             return
         ray.kill(self._actor)

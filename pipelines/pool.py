@@ -19,7 +19,7 @@ import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size, room, told, wanted_actors
+from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size, room, shared, told, wanted_actors
 from pipelines.chunk import ChunkMaker
 from pipelines.fill import ChunkResult
 from pipelines.fit import load_generator, load_validators
@@ -232,7 +232,7 @@ class GeneratorPool:
 
     def _refuse_nobody(self) -> None:
         now = time.monotonic()
-        if any(hand.up for hand in self._hands):
+        if any(hand.up for hand in self._hands) or shared():
             self._up_last = now
         elif now - self._up_last > (limit := seconds_for_nodes() or START):
             raise GeneratorError(

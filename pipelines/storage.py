@@ -50,13 +50,18 @@ def is_uri(path: str) -> bool:
     return "://" in path
 
 
-@lru_cache(maxsize=64)
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a path or URI, and the path within it."""
     if is_uri(path):
-        filesystem, inner = fs.FileSystem.from_uri(path)
-        return _patient(filesystem), inner.rstrip("/")
-    return fs.LocalFileSystem(), os.path.abspath(path)
+        return resolve_uri(path)
+    return fs.LocalFileSystem(), os.path.abspath(path)  # not kept: where it lies hangs on the working directory
+
+
+@lru_cache(maxsize=64)
+def resolve_uri(path: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem that a URI names, and the path within it; one serves all threads."""
+    filesystem, inner = fs.FileSystem.from_uri(path)
+    return _patient(filesystem), inner.rstrip("/")
 
 
 def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:

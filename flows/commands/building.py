@@ -62,7 +62,7 @@ def build(
         from pipelines.publish import REPORT
         from pipelines.workspace import workspace
 
-        with running(out, made):
+        with running(out, asked, made):
             manifest = build_flow(asked, replace)
         if json_:
             print_json(manifest.model_dump(mode="json"))
@@ -98,7 +98,7 @@ def evaluate(
         from pipelines.workspace import workspace
         from schemas.evaluation import EVALUATION_PAGE
 
-        with running(out, made):
+        with running(out, asked, made):
             evaluation = evaluate_flow(asked, replace)
         if json_:
             print_json(evaluation.model_dump(mode="json"))

@@ -83,8 +83,8 @@ def show_plan(
 
 
 @contextmanager
-def running(console: Console, made: "Plan") -> Iterator[None]:
-    """Run a flow by a plan that was just made, with its progress on the console."""
+def running(console: Console, asked: "Spec", made: "Plan") -> Iterator[None]:
+    """Run a flow by a plan that was just made of this spec, with its progress on the console."""
     from flows.build import planned
     from flows.progress import listening
     from flows.server import server_explained
@@ -95,7 +95,7 @@ def running(console: Console, made: "Plan") -> Iterator[None]:
     with (
         _display(console) as display,
         listening(Stopping(), display),
-        planned(made),
+        planned(asked, made),
         server_explained(),
         counting_the_start(),
     ):

@@ -67,7 +67,7 @@ def check_task(wanted: Callable[[], Spec]) -> tuple[Spec, Plan]:
 def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build in this very run, so that its steps and artifacts are on its page."""
     seen, place = _Seen(), workspace(spec.output.path, plan)
-    with one_gpu_build(plan, spec.generator), planned(plan), listening(seen):
+    with one_gpu_build(plan, spec.generator), planned(spec, plan), listening(seen):
         manifest = build.fn(spec, replace)
     if not seen.began:  # it was complete already; who asked for it looks for it here
         with suppress(*SILENT):

@@ -107,7 +107,9 @@ class JsonLog(Watcher):
     def _write(self, event: str, fields: dict[str, Any], level: str = "info") -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"timestamp": now, "level": level, "event": event, **self._ids, **fields}
-        print(json.dumps(all_redacted(line)), file=self._file or sys.stderr, flush=True)
+        to = self._file or sys.stderr
+        to.write(f"{json.dumps(all_redacted(line))}\n")  # at once, else lines of two threads run into each other
+        to.flush()
 
 
 def _flow_run() -> dict[str, str]:

@@ -19,7 +19,7 @@ from werkzeug.serving import make_server
 from flows.build import build
 from pipelines.plan import make_plan
 from pipelines.publish import read_manifest
-from pipelines.storage import Folder, resolve
+from pipelines.storage import Folder, resolve_uri
 from pipelines.verify import verify
 from schemas.errors import OutputError, SourceError
 
@@ -89,9 +89,9 @@ def store():
 def impatient(monkeypatch):
     """Ask a store that is away three times only; in this process, not in Ray's."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
-    resolve.cache_clear()
+    resolve_uri.cache_clear()
     yield
-    resolve.cache_clear()
+    resolve_uri.cache_clear()
 
 
 def test_a_large_file_is_uploaded_in_parts_and_shows_itself_when_it_is_whole(store):
