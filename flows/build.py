@@ -19,6 +19,7 @@ from flows.progress import Run, listener, listening, told
 from flows.samples import artifact_key, show_samples
 from flows.server import SILENT
 from flows.step import step
+from flows.stopping import Fenced
 from flows.timekeeper import Timekeeper
 from flows.utility import (
     Asked,
@@ -117,17 +118,23 @@ def build(spec: Spec, replace: bool = False) -> Manifest:
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
         if done:  # it was killed after it had published
-            announce_version(place, spec.output.versions)
-            place.work.remove()
+            with hold.committing():
+                announce_version(place, spec.output.versions)
+                place.work.remove()
             if evaluated(wanted, place, done):
                 return done
-        place.sweep()
+        with hold.committing():
+            place.sweep()
         run = Run(str(uuid4()), plan, place)
-        with listening(watch(), Timekeeper(spec.generator)), told(run), actors.cluster(spec.generator) as dashboard:
+        with (
+            listening(Fenced(hold), watch(), Timekeeper(spec.generator)),
+            told(run),
+            actors.cluster(spec.generator) as dashboard,
+        ):
             listener().joined(dashboard)
             manifest = done or _steps(spec, plan, place, clock, hold, wanted)
             if done and wanted:
-                keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output))
+                keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output), hold)
             listener().ended(manifest)
     with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
         announce(place, manifest)
@@ -153,23 +160,21 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, w
         fit_task(plan, place, real, spec.generator)
     with clock.step("fill"):
         strata = fill_task(plan, place, spec.generator)
-    hold.check()
     privacy = None
     if plan.privacy:
         with clock.step("privacy"):
             privacy = privacy_task(plan, place, real)
-    forget_evaluation(place, wanted)
+    with hold.committing():
+        forget_evaluation(place, wanted)
     with clock.step("write"):
         found = {"privacy": privacy, "differential_privacy": privacy_spent(plan, place.models)}
-        manifest = write_task(plan, place, real, strata).model_copy(update=found)
-    hold.check()
+        manifest = write_task(plan, place, real, strata, hold).model_copy(update=found)
     dataset = publishing_folder(place)
     evaluation = _measured(wanted, plan, place, clock, manifest, dataset) if wanted else None
-    hold.check()
     with clock.step("report"):
-        publish_task(plan, place, real, manifest, clock.seconds, spec.output.versions, evaluation)
+        publish_task(plan, place, real, manifest, clock.seconds, hold, spec.output.versions, evaluation)
         if evaluation:
-            keep_evaluation_task(place, manifest, evaluation)
+            keep_evaluation_task(place, manifest, evaluation, hold)
     return manifest
 
 
@@ -239,10 +244,12 @@ def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
 
 
 @step
-def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress]) -> Manifest:
+def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress], hold: Hold) -> Manifest:
     """Write the shards and return the manifest of the dataset, which is not published yet."""
     layout = actors.run(make_layout, plan, real, place)
-    target, key = cleared_folder(place), read_key(plan.key_env)
+    with hold.committing():
+        target = cleared_folder(place)
+    key = read_key(plan.key_env)
     shards: list[Shard] = []
 
     def digests() -> Iterator[bytes]:
@@ -263,17 +270,20 @@ def publish_task(
     real: RealRows,
     manifest: Manifest,
     seconds: dict[str, float],
+    hold: Hold,
     rule: Versions | None = None,
     evaluation: Evaluation | None = None,
 ) -> None:
     """Render the card and the report, and make the dataset visible; then drop what is not needed any more."""
     page = actors.run(summarise, plan, manifest, real, place, seconds, evaluation)
-    actors.run(keep_record, plan, place, real)
-    publish(place, manifest, render_card(manifest), page)
-    announce_version(place, rule)
-    place.work.remove()
-    if plan.key_env:
-        place.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
+    card = render_card(manifest)
+    with hold.committing():
+        actors.run(keep_record, plan, place, real)
+        publish(place, manifest, card, page)
+        announce_version(place, rule)
+        place.work.remove()
+        if plan.key_env:
+            place.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
 
 
 def announce(place: Workspace, manifest: Manifest) -> None:

@@ -19,6 +19,7 @@ from pipelines.evaluate.rows import RealRecord, gather_built, gather_real
 from pipelines.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
 from pipelines.evaluate.verdict import judge
 from pipelines.fidelity.published import measure_published
+from pipelines.lock import Hold
 from pipelines.read.files import fingerprint
 from pipelines.report.page import render_evaluation
 from pipelines.storage import Folder
@@ -111,12 +112,13 @@ def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest
 
 
 @step
-def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evaluation) -> None:
+def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evaluation, hold: Hold) -> None:
     """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
     page = actors.run(render_evaluation, manifest, evaluation)
-    place.output.write(EVALUATION_PAGE, page.encode())
-    place.output.write(EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
-    place.hidden.at(_SCRATCH).remove()
+    with hold.committing():
+        place.output.write(EVALUATION_PAGE, page.encode())
+        place.output.write(EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
+        place.hidden.at(_SCRATCH).remove()
 
 
 def _scratch(wanted: Asked, place: Workspace) -> Folder:

@@ -68,6 +68,19 @@ class Run:
             "a process is left behind"
         )
 
+    def pause(self) -> None:
+        """Halt all of it, as a laptop that falls asleep does."""
+        halted: set[int] = set()
+        while new := [process for process in self.tree() if process.pid not in halted]:
+            for process in new:
+                halted.add(process.pid)
+                signal_to(process, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let all of it go on."""
+        for process in self.tree():
+            signal_to(process, signal.SIGCONT)
+
     def wait_for_the_point(self) -> None:
         """Wait until it halts at its point."""
         wait_until(lambda: self.reached.exists() or self.process.poll() is not None)
@@ -136,7 +149,7 @@ class Bench:
         path.write_text(json.dumps(self._spec | {"output": {"path": out} | self._spec.get("output", {})}))
         return path
 
-    def start(self, out="out", point="", when="before", **environment) -> Run:
+    def start(self, out="out", point="", when="before", program=("-m", "flows.cli"), **environment) -> Run:
         """Start a build into the folder `out`, which halts at the point, if one is given."""
         reached = self.place / f"reached{len(self._runs)}"
         paths = [Path(__file__).parent / "stall", self.place, ROOT]
@@ -149,7 +162,7 @@ class Bench:
             "FAULT_REACHED": str(reached),
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "build", str(self.spec_file(out)), "--json"],
+            [sys.executable, *program, "build", str(self.spec_file(out)), "--json"],
             env=kept | settings | faults | environment,
             cwd=self.place,
             stdout=subprocess.PIPE,
