@@ -11,13 +11,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
 from flows.privacy import privacy_task
 from flows.progress import Run, listener, listening, told
 from flows.samples import artifact_key, show_samples
-from flows.server import SILENT
+from flows.server import SILENT, served_flow
 from flows.step import step
 from flows.stopping import Fenced
 from flows.timekeeper import Timekeeper
@@ -98,7 +97,7 @@ def plan_at_hand(spec: Spec) -> Plan | None:
     return found[1] if found and found[0] == spec else None
 
 
-@flow(name="makeweight-build", persist_result=False, validate_parameters=False)
+@served_flow("makeweight-build")
 def build(spec: Spec, replace: bool = False) -> Manifest:
     """Build the dataset that the spec asks for, publish it, and return its manifest.
 

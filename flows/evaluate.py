@@ -1,8 +1,7 @@
 """The evaluation: whether the dataset helps a classifier, on real rows that the build never saw."""
 
-from prefect import flow
-
 from flows.build import build, plan_at_hand, planned
+from flows.server import served_flow
 from flows.utility import asked, read_evaluation
 from pipelines.plan import make_plan
 from pipelines.workspace import workspace
@@ -11,7 +10,7 @@ from schemas.evaluation import Evaluation
 from schemas.spec import Spec
 
 
-@flow(name="makeweight-evaluate", persist_result=False, validate_parameters=False)
+@served_flow("makeweight-evaluate")
 def evaluate(spec: Spec, replace: bool = False) -> Evaluation:
     """Return how the dataset compares with cheaper remedies; it is built first, where it is not there yet.
 
