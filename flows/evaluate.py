@@ -4,6 +4,7 @@ from prefect import flow
 
 from flows.build import build, plan_at_hand, planned
 from flows.utility import asked, read_evaluation
+from pipelines.claim import Replace
 from pipelines.plan import make_plan
 from pipelines.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
@@ -12,7 +13,7 @@ from schemas.spec import Spec
 
 
 @flow(name="makeweight-evaluate", persist_result=False, validate_parameters=False)
-def evaluate(spec: Spec, replace: bool = False) -> Evaluation:
+def evaluate(spec: Spec, replace: Replace = False) -> Evaluation:
     """Return how the dataset compares with cheaper remedies; it is built first, where it is not there yet.
 
     An evaluation that was made already, of the same dataset and the same held-out rows, is returned as it is.

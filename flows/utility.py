@@ -7,6 +7,7 @@ goes on where it was.
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flows.step import step
@@ -19,6 +20,7 @@ from pipelines.evaluate.rows import RealRecord, gather_built, gather_real
 from pipelines.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
 from pipelines.evaluate.verdict import judge
 from pipelines.fidelity.published import measure_published
+from pipelines.publish import put
 from pipelines.read.files import fingerprint
 from pipelines.report.page import render_evaluation
 from pipelines.storage import Folder
@@ -75,12 +77,17 @@ def read_evaluation(folder: Folder, wanted: Asked, manifest: Manifest) -> Evalua
     return found if (found.key, found.content_hash) == (wanted.key, manifest.content_hash) else None
 
 
-def forget_evaluation(place: Workspace, wanted: Asked | None) -> None:
-    """Remove what is told of a dataset that another one is about to replace; rows too, if none are wanted any more."""
-    for name in (EVALUATION, EVALUATION_PAGE):
-        place.output.remove(name)
+def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None) -> None:
+    """Remove what is told of a dataset that was replaced; rows too, if none are wanted any more."""
     if wanted is None:
         place.hidden.at(_SCRATCH).remove()
+    if not place.output.exists(EVALUATION):
+        return
+    with suppress(ValueError):
+        if kept_evaluation(place.output).content_hash == manifest.content_hash:
+            return
+    for name in (EVALUATION, EVALUATION_PAGE):
+        place.output.remove(name)
 
 
 @step
@@ -114,8 +121,8 @@ def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest
 def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evaluation) -> None:
     """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
     page = actors.run(render_evaluation, manifest, evaluation)
-    place.output.write(EVALUATION_PAGE, page.encode())
-    place.output.write(EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
+    put(place, EVALUATION_PAGE, page.encode())
+    put(place, EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
     place.hidden.at(_SCRATCH).remove()
 
 
