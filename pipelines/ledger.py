@@ -41,11 +41,8 @@ def enlisted(place: Workspace) -> set[str]:
     except FileNotFoundError:
         return set()
     except ValidationError as error:
-        shown = f"{place.hidden.shown}/{_name(place)}"
-        problem = "is no list of the files that a build has written there"
-        raise OutputError(
-            f"{shown} {problem}; remove what is unfinished in the output by hand, and that file"
-        ) from error
+        problem = f"{place.hidden.shown}/{_name(place)} is no list of the files that builds have written there"
+        raise OutputError(f"{problem}; remove what is unfinished in the output by hand, and that file") from error
 
 
 def is_open(place: Workspace) -> bool:

@@ -5,6 +5,7 @@ import json
 import platform
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -24,6 +25,11 @@ _DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan"
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide the rows."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _DECIDING:
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
+from pipelines.claim import OWNER
 from pipelines.lock import GUARD, RECORD
 from pipelines.publish import read_manifest
 from pipelines.storage import Folder
@@ -26,14 +27,15 @@ POINTS = {
     "chunk staged": r"/staged/.*\.rows\.arrow$",
     "classes full": r"/filled/accepted\.arrow$",
     "shard written": r"/publish/data/.*\.parquet$",
-    "shards moved": r"/out\d*/data$",
+    "ledger written": r"/\.makeweight/ledger\.json$",
+    "shard moved": r"/out\d*/data/.*\.parquet$",
     "card moved": r"/out\d*/README\.md$",
     "report moved": r"/out\d*/report\.html$",
     "description moved": r"/out\d*/croissant\.json$",
     "manifest written": r"/out\d*/manifest\.json$",
 }
 """Where a build commits: the name that a file or a folder gets then."""
-NTH = {"chunk staged": 2, "shard written": 2}
+NTH = {"chunk staged": 2, "shard written": 2, "shard moved": 2}
 LIMIT = 280
 """Seconds that one build may take on a busy machine."""
 
@@ -192,7 +194,7 @@ class Bench:
         assert len(list((folder / "data").iterdir())) == len(manifest.shards)
         hidden = {path.name for path in (folder / ".makeweight").iterdir()}
         # a build that is killed when all is done leaves its lock, which the next to write takes over
-        assert hidden <= {"models", GUARD, RECORD}, f"left behind: {hidden}"
+        assert hidden <= {"models", OWNER, GUARD, RECORD}, f"left behind: {hidden}"
         models = [path.name for path in (folder / ".makeweight" / "models").iterdir()]
         assert models == [manifest.model_fingerprint], f"left behind: {models}"
         return manifest.content_hash
