@@ -23,6 +23,8 @@ from schemas.plan import Column, Plan
 from schemas.privacy import Privacy
 from schemas.versions import Base
 
+_SEAL = "<!-- makeweight: content_hash and this page have the SHA-256 "
+
 
 def make_manifest(
     plan: Plan, strata: Sequence[StratumProgress], shards: Sequence[Shard], content_hash: str
@@ -119,11 +121,11 @@ def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> Man
     What was there before stays until `settle`: nobody looks for it any more, but a reader may be in the middle of it.
     """
     folder = publishing_folder(place)
-    companions = {CARD: card, REPORT: report, CROISSANT: render_croissant(manifest)}
+    companions = {CARD: card, CROISSANT: render_croissant(manifest)}
     whole = manifest.model_copy(update={"files": _hashes(companions)})
     for shard in manifest.shards:
         _show(folder, place.output, shard.path)
-    for name, text in companions.items():
+    for name, text in {**companions, REPORT: sealed(report, manifest)}.items():
         put(place, name, text.encode())
     put(place, MANIFEST, whole.model_dump_json(indent=2).encode() + b"\n")
     return whole
@@ -138,6 +140,25 @@ def put(place: Workspace, name: str, data: bytes, folder: Folder | None = None) 
     aside = place.hidden.at("show")
     aside.write(name, data)
     aside.move(name, target)
+
+
+def sealed(report: str, manifest: Manifest) -> str:
+    """Return the report with its own hash below it.
+
+    It tells how long each step took, so that its hash cannot stand in the manifest, which is the same for all builds.
+    """
+    return report + _seal(report, manifest)
+
+
+def is_sealed(report: str, manifest: Manifest) -> bool:
+    """Whether a report is just what was published with the dataset of this manifest."""
+    body, start, rest = report.rpartition(_SEAL)
+    return start + rest == _seal(body, manifest)
+
+
+def _seal(report: str, manifest: Manifest) -> str:
+    digest = hashlib.sha256(f"{manifest.content_hash}\n{report}".encode()).hexdigest()
+    return f"{_SEAL}{digest} -->\n"
 
 
 def _show(folder: Folder, output: Folder, name: str) -> None:

@@ -13,14 +13,14 @@ from pipelines.encryption import Key, read_key
 from pipelines.features import stratum_column
 from pipelines.fingerprint import row_hashes
 from pipelines.ledger import shards_of
-from pipelines.publish import read_manifest
+from pipelines.publish import is_sealed, read_manifest
 from pipelines.storage import Folder
 from pipelines.validate.memory import FingerprintSet
 from pipelines.versions import latest
 from pipelines.write import content_hash, row_digests
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
-from schemas.manifest import DATA, Manifest, Shard
+from schemas.manifest import DATA, REPORT, Manifest, Shard
 
 PARQUET = (".parquet", ".pq", ".parq")
 """How the names of files end that readers take for Parquet."""
@@ -140,13 +140,25 @@ def _compare_boxes(manifest: Manifest, boxes: Counter[str], found: Verification)
 
 
 def _compare_files(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    """Compare card, report and Croissant file with what was published; older manifests do not list them."""
+    """Compare card, Croissant file and report with what was published; older manifests do not list them."""
     for name, wanted in manifest.files.items():
         try:
             if hashlib.sha256(folder.read(name)).hexdigest() != wanted:
                 found.problems.append(f"{name} was changed since it was published")
         except FileNotFoundError:
             found.problems.append(f"{name} is missing")
+    if manifest.files:
+        _compare_report(folder, manifest, found)
+
+
+def _compare_report(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    try:
+        report = folder.read(REPORT).decode(errors="replace")
+    except FileNotFoundError:
+        found.problems.append(f"{REPORT} is missing")
+        return
+    if not is_sealed(report, manifest):
+        found.problems.append(f"{REPORT} was changed since it was published")
 
 
 def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:

@@ -42,7 +42,7 @@ class Manifest(Noun):
     candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
     made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy` is what the model's training
     spent; it covers made rows alone, since real ones are in the dataset as they are. Rows that were kept of a `base`
-    count as synthetic, but not as attempts. `files` holds the SHA-256 of the card, the report and the Croissant file.
+    count as synthetic, but not as attempts. `files` holds the SHA-256 of the card and the Croissant file.
     """
 
     format: int = FORMAT

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pipelines.publish import read_manifest
 from pipelines.storage import Folder
 from pipelines.verify import verify
 from tests.conftest import ROOT
+from tests.waiting import LIMIT, wait_until
 
 POINTS = {
     "source copied": r"/real/files\.json$",
@@ -36,8 +36,6 @@ POINTS = {
 }
 """Where a build commits: the name that a file or a folder gets then."""
 NTH = {"chunk staged": 2, "shard written": 2, "shard moved": 2}
-LIMIT = 280
-"""Seconds that one build may take on a busy machine."""
 
 
 @dataclass
@@ -65,7 +63,7 @@ class Run:
         for process in halted.values():
             signal_to(process, signal.SIGKILL)
         self.process.wait()
-        _, alive = psutil.wait_procs(list(halted.values()), timeout=30)
+        _, alive = psutil.wait_procs(list(halted.values()), timeout=LIMIT)
         assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], (
             "a process is left behind"
         )
@@ -116,13 +114,6 @@ def command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def wait_until(true, seconds: float = LIMIT) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited for too long"
-        time.sleep(0.02)
 
 
 class Bench:

@@ -140,7 +140,7 @@ def test_a_build_whose_store_stays_away_says_so_and_the_same_command_finishes(st
     env = os.environ | {"AWS_MAX_ATTEMPTS": "4"}
     thread = threading.Thread(target=leave)
     thread.start()
-    first = subprocess.run(command, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, timeout=240)
+    first = subprocess.run(command, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, timeout=600)
     thread.join()
     assert first.returncode == 2, first.stderr
     assert re.search("cannot be reached: .*; run the same command again, finished work is kept", first.stderr)
