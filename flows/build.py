@@ -32,29 +32,33 @@ from flows.utility import (
 from flows.watching.watch import watch
 from pipelines import actors
 from pipelines.carry import carry_over, keep_record
+from pipelines.claim import Replace, check_output, claim
 from pipelines.encryption import read_key
 from pipelines.fill import FillResult, StratumProgress, fill
 from pipelines.filled import load_filled, refuse_shortfall, save_filled
 from pipelines.fit import fit_validator
 from pipelines.ingest import RealRows, ingest, ingested
 from pipelines.layout import make_layout
+from pipelines.ledger import is_open, settle
 from pipelines.lock import Hold, one_writer
 from pipelines.plan import make_plan
 from pipelines.pool import open_pool, refuse_own_disk
 from pipelines.privacy.differential import privacy_spent
-from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish, publishing_folder
+from pipelines.prune import prune, prune_stale
+from pipelines.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
 from pipelines.registry import make_validators
 from pipelines.report import render_card
 from pipelines.storage import Folder, is_uri
 from pipelines.stream import stream_seed
 from pipelines.summary import summarise
 from pipelines.validate.base import Novelty, Sketching
-from pipelines.versions import announce_version
+from pipelines.versions import name_newest
 from pipelines.workspace import Workspace, workspace
 from pipelines.write import content_hash, write_group
 from schemas.arrow import dataset_schema
+from schemas.errors import OutputError
 from schemas.evaluation import Evaluation
-from schemas.manifest import Manifest, Shard
+from schemas.manifest import REPORT, Manifest, Shard
 from schemas.output import Versions
 from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Source, Spec
@@ -98,12 +102,12 @@ def plan_at_hand(spec: Spec) -> Plan | None:
 
 
 @served_flow("makeweight-build")
-def build(spec: Spec, replace: bool = False) -> Manifest:
+def build(spec: Spec, replace: Replace = False) -> Manifest:
     """Build the dataset that the spec asks for, publish it, and return its manifest.
 
     A build that is complete already is returned as it is; if the spec asks for an evaluation, once there is one.
-    `replace` puts this build in the place of another one, once it is complete. Raises OutputError while another build
-    writes the same output.
+    `replace` puts this build in the place of another one of the same name, or of the dataset that it names, once it is
+    complete. Raises OutputError while another build writes the same output.
     """
     clock = Clock()
     plan = plan_at_hand(spec)
@@ -112,18 +116,19 @@ def build(spec: Spec, replace: bool = False) -> Manifest:
             plan = plan_task(spec)
     place, wanted = workspace(spec.output.path, plan), asked(spec, plan)
     done = check_output(plan, place, replace)
-    if done and not place.work.exists() and evaluated(wanted, place, done):
+    if done and not place.work.exists() and not is_open(place) and evaluated(wanted, place, done):
         return done
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
-        if done:  # it was killed after it had published
-            with hold.committing():
-                announce_version(place, spec.output.versions)
-                place.work.remove()
+        with hold.committing():
+            claim(plan, place)
+        if done:  # it was stopped after it had published
+            finish_task(plan, place, done, spec.output.versions, hold)
             if evaluated(wanted, place, done):
                 return done
-        with hold.committing():
+        with suppress(OSError, OutputError), hold.committing():  # what stays is tried again by the next build
             place.sweep()
+            prune_stale(place, plan)
         run = Run(str(uuid4()), plan, place)
         with (
             listening(Fenced(hold), watch(), Timekeeper(spec.generator)),
@@ -163,17 +168,18 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, w
     if plan.privacy:
         with clock.step("privacy"):
             privacy = privacy_task(plan, place, real)
-    with hold.committing():
-        forget_evaluation(place, wanted)
     with clock.step("write"):
         found = {"privacy": privacy, "differential_privacy": privacy_spent(plan, place.models)}
         manifest = write_task(plan, place, real, strata, hold).model_copy(update=found)
     dataset = publishing_folder(place)
     evaluation = _measured(wanted, plan, place, clock, manifest, dataset) if wanted else None
     with clock.step("report"):
-        publish_task(plan, place, real, manifest, clock.seconds, hold, spec.output.versions, evaluation)
+        manifest = publish_task(plan, place, real, manifest, clock.seconds, hold, evaluation)
+        with hold.committing():
+            forget_evaluation(place, manifest, wanted)
         if evaluation:
             keep_evaluation_task(place, manifest, evaluation, hold)
+        finish_task(plan, place, manifest, spec.output.versions, hold)
     return manifest
 
 
@@ -245,10 +251,10 @@ def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
 @step
 def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress], hold: Hold) -> Manifest:
     """Write the shards and return the manifest of the dataset, which is not published yet."""
-    layout = actors.run(make_layout, plan, real, place)
+    layout = actors.run(make_layout, plan, real, place, shard_tag(plan, place))
     with hold.committing():
-        target = cleared_folder(place)
-    key = read_key(plan.key_env)
+        begin_shards(place, [shard.path for group in layout.groups for shard in group.shards])
+    target, key = publishing_folder(place), read_key(plan.key_env)
     shards: list[Shard] = []
 
     def digests() -> Iterator[bytes]:
@@ -270,19 +276,30 @@ def publish_task(
     manifest: Manifest,
     seconds: dict[str, float],
     hold: Hold,
-    rule: Versions | None = None,
     evaluation: Evaluation | None = None,
-) -> None:
-    """Render the card and the report, and make the dataset visible; then drop what is not needed any more."""
+) -> Manifest:
+    """Render the card and the report, and switch the output to the dataset; return its manifest as published."""
     page = actors.run(summarise, plan, manifest, real, place, seconds, evaluation)
     card = render_card(manifest)
     with hold.committing():
         actors.run(keep_record, plan, place, real)
-        publish(place, manifest, card, page)
-        announce_version(place, rule)
-        place.work.remove()
-        if plan.key_env:
-            place.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
+        return publish(place, manifest, card, page)
+
+
+@step
+def finish_task(plan: Plan, place: Workspace, manifest: Manifest, rule: Versions | None, hold: Hold) -> None:
+    """Name the newest version, then drop what nobody needs; what cannot be dropped costs nobody the dataset."""
+    with hold.committing():
+        name_newest(place)
+        try:
+            settle(place, manifest)
+            notes = prune(place, plan, rule)
+            place.work.remove()
+        except (OSError, OutputError) as error:
+            left = "published; what is no longer needed could not all be removed, the next build tries again"
+            notes = [f"{left}: {error}"]
+    for note in notes:
+        listener().noted(note)
 
 
 def announce(place: Workspace, manifest: Manifest) -> None:

@@ -221,6 +221,10 @@ class LiveDisplay(Listener):
         if dashboard:
             self._console.print(RAY.format(dashboard), markup=False, highlight=False, soft_wrap=True)
 
+    def noted(self, note: str) -> None:
+        """Show the note above what moves."""
+        self._console.print(note, markup=False, highlight=False, soft_wrap=True)
+
     def step(self, name: str) -> None:
         """Show which step is at work."""
         self._progress.stop()
@@ -266,6 +270,10 @@ class PlainDisplay(Listener):
         """Say where Ray's dashboard is."""
         if dashboard:
             self._say(RAY.format(dashboard))
+
+    def noted(self, note: str) -> None:
+        """Say it."""
+        self._say(note)
 
     def step(self, name: str) -> None:
         """Say which step is at work."""

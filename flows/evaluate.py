@@ -3,6 +3,7 @@
 from flows.build import build, plan_at_hand, planned
 from flows.server import served_flow
 from flows.utility import asked, read_evaluation
+from pipelines.claim import Replace
 from pipelines.plan import make_plan
 from pipelines.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
@@ -11,7 +12,7 @@ from schemas.spec import Spec
 
 
 @served_flow("makeweight-evaluate")
-def evaluate(spec: Spec, replace: bool = False) -> Evaluation:
+def evaluate(spec: Spec, replace: Replace = False) -> Evaluation:
     """Return how the dataset compares with cheaper remedies; it is built first, where it is not there yet.
 
     An evaluation that was made already, of the same dataset and the same held-out rows, is returned as it is.

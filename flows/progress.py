@@ -58,6 +58,9 @@ class Listener:
     def filled(self, progress: StratumProgress) -> None:
         """Hear that a chunk of this stratum was looked at."""
 
+    def noted(self, note: str) -> None:
+        """Hear what a user should know besides, in one sentence."""
+
     def ended(self, manifest: Manifest) -> None:
         """Hear that the dataset is published."""
 
@@ -95,6 +98,10 @@ class Relay(Listener):
     def filled(self, progress: StratumProgress) -> None:
         """Hand it on."""
         self._tell(lambda one: one.filled(progress))
+
+    def noted(self, note: str) -> None:
+        """Hand it on."""
+        self._tell(lambda one: one.noted(note))
 
     def ended(self, manifest: Manifest) -> None:
         """Hand it on."""

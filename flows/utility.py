@@ -7,6 +7,7 @@ goes on where it was.
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
 from flows.step import step
@@ -20,6 +21,7 @@ from pipelines.evaluate.trial import all_remedies, chosen_remedies, left_out, mi
 from pipelines.evaluate.verdict import judge
 from pipelines.fidelity.published import measure_published
 from pipelines.lock import Hold
+from pipelines.publish import put
 from pipelines.read.files import fingerprint
 from pipelines.report.page import render_evaluation
 from pipelines.storage import Folder
@@ -76,12 +78,17 @@ def read_evaluation(folder: Folder, wanted: Asked, manifest: Manifest) -> Evalua
     return found if (found.key, found.content_hash) == (wanted.key, manifest.content_hash) else None
 
 
-def forget_evaluation(place: Workspace, wanted: Asked | None) -> None:
-    """Remove what is told of a dataset that another one is about to replace; rows too, if none are wanted any more."""
-    for name in (EVALUATION, EVALUATION_PAGE):
-        place.output.remove(name)
+def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None) -> None:
+    """Remove what is told of a dataset that was replaced; rows too, if none are wanted any more."""
     if wanted is None:
         place.hidden.at(_SCRATCH).remove()
+    if not place.output.exists(EVALUATION):
+        return
+    with suppress(ValueError):
+        if kept_evaluation(place.output).content_hash == manifest.content_hash:
+            return
+    for name in (EVALUATION, EVALUATION_PAGE):
+        place.output.remove(name)
 
 
 @step
@@ -116,8 +123,8 @@ def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evalu
     """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
     page = actors.run(render_evaluation, manifest, evaluation)
     with hold.committing():
-        place.output.write(EVALUATION_PAGE, page.encode())
-        place.output.write(EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
+        put(place, EVALUATION_PAGE, page.encode())
+        put(place, EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
         place.hidden.at(_SCRATCH).remove()
 
 

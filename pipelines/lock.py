@@ -160,13 +160,17 @@ class Hold:
 def one_writer(place: Workspace) -> Iterator[Hold]:
     """Hold the output for as long as the block lasts.
 
-    Raises OutputError, which names the other build, if one holds it. The lock of a build that died is taken over: on
+    Raises OutputError, which names the other build, if one holds it, or took it over meanwhile: whose files it may have
+    removed. The lock of a build that died is taken over: on
     this host, if its process is gone; of another host, or before this one started anew, if it gives no sign of life
     for `SILENT` seconds.
     """
     hold = _take(place.hidden, place.output.shown)
     try:
         yield hold
+    except Exception:
+        hold.check()  # what failed after the output was lost is explained by that
+        raise
     finally:
         hold.release()
 

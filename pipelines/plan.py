@@ -13,6 +13,7 @@ from generators.base import Generator
 from generators.image.codec import Encoding
 from pipelines.balance import compute_targets, stratum_name
 from pipelines.boxes import box_counts, plan_images
+from pipelines.claim import refuse_nested
 from pipelines.encryption import read_key
 from pipelines.features import modelled
 from pipelines.modality import find_modality, profile_images, profile_text
@@ -43,6 +44,7 @@ ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
 def make_plan(spec: Spec) -> Plan:
     """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built."""
     read_key(spec.output.encryption_key_env)  # what cannot be written at the end is refused at once
+    refuse_nested(spec)
     modality = find_modality(spec)
     generator = _generator(spec, modality)
     profile = _PROFILES[modality](spec.source, spec.by)

@@ -1,7 +1,7 @@
 """Files on any filesystem that pyarrow opens. Knows nothing of what is in them.
 
 On a local disk a write goes to a temporary name and is then renamed, so that a name never shows half a file; on an
-object store an upload shows itself only when it is whole.
+object store an upload shows itself only when it is whole. The operations that this is made of are in `filesystem.py`.
 """
 
 import errno
@@ -11,71 +11,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.filesystem import Files, files_of, is_uri, resolve
 from schemas.errors import OutputError
 from schemas.secrets import redacted
 
+__all__ = ["Folder", "away", "explained", "is_uri", "resolve"]
+
 TEMPORARY = ".tmp"
 """How the names of files and folders end that are not whole yet."""
-
-
 R = TypeVar("R")
-ATTEMPTS = 10
-CONNECT, REQUEST = 10.0, 60.0
-"""Seconds until an object store must have taken a connection, and until it must have answered."""
-CONTENT_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".json": "application/json",
-    ".md": "text/markdown; charset=utf-8",
-}
-"""What an object store tells a browser of a file: without, it would save a page rather than show it."""
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds after which a file is read once more."""
 _BROKEN_OFF = "INTERNAL_FAILURE"
 _AWAY = re.compile(
     r"NETWORK_CONNECTION|curlCode|SLOW_?DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT|HTTP status 50[0234]"
 )
-
-
-def is_uri(path: str) -> bool:
-    """Whether `path` names a filesystem, as in `s3://bucket/key`."""
-    return "://" in path
-
-
-def resolve(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem of a path or URI, and the path within it."""
-    if is_uri(path):
-        return resolve_uri(path)
-    return fs.LocalFileSystem(), os.path.abspath(path)  # not kept: where it lies hangs on the working directory
-
-
-@lru_cache(maxsize=64)
-def resolve_uri(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem that a URI names, and the path within it; one serves all threads."""
-    filesystem, inner = fs.FileSystem.from_uri(path)
-    return _patient(filesystem), inner.rstrip("/")
-
-
-def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
-    """Return the filesystem; of S3 one that asks again for about a minute where the store is busy or away.
-
-    AWS_MAX_ATTEMPTS, which AWS's own tools know too, says how often it asks.
-    """
-    if filesystem.type_name != "s3":
-        return filesystem
-    _, (options,) = filesystem.__reduce__()  # its only way to tell what a URI said
-    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
-    retries = fs.AwsStandardS3RetryStrategy(max_attempts=attempts)
-    patience = {"retry_strategy": retries, "connect_timeout": CONNECT, "request_timeout": REQUEST}
-    return fs.S3FileSystem(**{**options, **patience})
 
 
 @dataclass(frozen=True)
@@ -106,22 +64,37 @@ class Folder:
         """The filesystem that holds this folder."""
         return self._resolved[0]
 
+    @property
+    def _files(self) -> Files:
+        return files_of(self.filesystem)
+
+    @property
+    def renames(self) -> bool:
+        """Whether files here can be renamed, as on a disk; on an object store they can not."""
+        return self._files.renames
+
     def inner(self, name: str = "") -> str:
         """Return the path of `name` within the filesystem."""
         root = self._resolved[1]
         return f"{root}/{name}" if name else root
 
+    def info(self, name: str = "") -> fs.FileInfo:
+        """Return what is there: its type, size and time."""
+        with explained(self.shown):
+            return self._files.info(self.inner(name))
+
     def exists(self, name: str = "") -> bool:
         """Whether the file or folder is there."""
+        return bool(self.info(name).type != fs.FileType.NotFound)
+
+    def entries(self, recursive: bool = False) -> list[fs.FileInfo]:
+        """Return the files and folders in this folder, sorted by path; none if it does not exist."""
         with explained(self.shown):
-            return bool(self.filesystem.get_file_info(self.inner(name)).type != fs.FileType.NotFound)
+            return sorted(self._files.entries(self.inner(), recursive), key=lambda info: info.path)
 
     def files(self, recursive: bool = True) -> list[fs.FileInfo]:
         """Return the files below this folder, sorted by path; none if it does not exist."""
-        selector = fs.FileSelector(self.inner(), recursive=recursive, allow_not_found=True)
-        with explained(self.shown):
-            found = self.filesystem.get_file_info(selector)
-        return sorted((info for info in found if info.is_file), key=lambda info: info.path)
+        return [info for info in self.entries(recursive) if info.is_file]
 
     def names(self) -> list[str]:
         """Return the files below this folder by their names relative to it, sorted."""
@@ -130,53 +103,49 @@ class Folder:
     def read(self, name: str) -> bytes:
         """Return the whole file."""
         with explained(self.shown):
-            return _asked_again(lambda: self._read(name))
+            return _asked_again(lambda: self._files.read(self.inner(name)))
 
-    def _read(self, name: str) -> bytes:
-        with self.filesystem.open_input_stream(self.inner(name)) as stream:
-            return bytes(stream.read())
+    def open(self, name: str) -> Any:
+        """Return the file to read parts of; on a local disk it is mapped, not read, until it is used."""
+        return self._files.open(self.inner(name))
 
     def read_arrow(self, name: str) -> pa.Table:
         """Return the table of an Arrow IPC file; on a local disk it is mapped, not read, until it is used."""
-        if isinstance(self.filesystem, fs.LocalFileSystem):
-            with pa.memory_map(self.inner(name)) as source:
+        if self.renames:
+            with self.open(name) as source:
                 return pa.ipc.open_file(source).read_all()
         return pa.ipc.open_file(pa.py_buffer(self.read(name))).read_all()
 
     def write_arrow(self, name: str, table: pa.Table) -> None:
-        """Write an Arrow IPC file, not compressed, so that rows can be picked from it without reading it whole.
-
-        It does not wait for the disk: a file that lost its end is noticed when it is read.
-        """
-        with self.writing(name, durable=False) as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        """Write an Arrow IPC file, not compressed, so that rows can be picked from it without reading it whole."""
+        with self.writing(name) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
 
     @contextmanager
     def local_copy(self) -> Iterator[Path]:
         """Give a local folder with the same files: this one, or a copy for as long as the block lasts."""
-        if isinstance(self.filesystem, fs.LocalFileSystem):
+        if self.renames:
             yield Path(self.inner())
             return
         with TemporaryDirectory() as temporary:
             with explained(self.shown):
-                _asked_again(lambda: fs.copy_files(self.inner(), temporary, source_filesystem=self.filesystem))
+                _asked_again(lambda: self._files.download(self.inner(), temporary))
             yield Path(temporary)
 
     @contextmanager
     def filling(self) -> Iterator[Path]:
         """Give an empty local folder, whose files are put here when the block ends well; whatever was here is gone."""
-        local = isinstance(self.filesystem, fs.LocalFileSystem)
-        parent = os.path.dirname(self.inner()) if local else None
-        if parent:
-            with explained(self.shown):
+        parent = os.path.dirname(self.inner()) if self.renames else None
+        with explained(self.shown):
+            if parent:
                 os.makedirs(parent, exist_ok=True)
-        with explained(self.shown), _temporary(parent) as temporary:
-            yield Path(temporary)
-            self.remove()
-            if local:
-                os.replace(temporary, self.inner())
-            else:
-                fs.copy_files(temporary, self.inner(), destination_filesystem=self.filesystem)
+            with _temporary(parent) as temporary:
+                yield Path(temporary)
+                self.remove()
+                if parent:
+                    self._files.rename(temporary, self.inner())
+                else:
+                    self._files.upload(temporary, self.inner())
 
     def write(self, name: str, data: bytes) -> None:
         """Write the whole file; it is there whole or not at all."""
@@ -184,55 +153,58 @@ class Folder:
             sink.write(data)
 
     @contextmanager
-    def writing(self, name: str, *, durable: bool = True) -> Iterator[pa.NativeFile]:
+    def writing(self, name: str) -> Iterator[pa.NativeFile]:
         """Open `name` for writing; it appears when the block ends well, and not at all when it raises.
 
-        `durable` waits until the disk has it; without, a machine that loses power may leave it empty.
+        It is then on the disk, so that a record that is written after it can rely on it even if the machine loses
+        power.
         """
+        final, files = self.inner(name), self._files
         with explained(self.shown):
-            if isinstance(self.filesystem, fs.LocalFileSystem):
-                with self._replacing(self.inner(name), durable) as sink:
+            if not files.renames:
+                with files.create(final) as sink:
                     yield sink
                 return
-            whole = pa.BufferOutputStream()  # an upload that is left by an exception would be closed, and show its part
-            yield whole
-            kind = CONTENT_TYPES.get(os.path.splitext(name)[1])
-            told = {"Content-Type": kind} if kind else None
-            with self.filesystem.open_output_stream(self.inner(name), metadata=told) as sink:
-                sink.write(whole.getvalue())
+            target = f"{final}.{uuid4().hex[:8]}{TEMPORARY}"
+            try:
+                with files.create(target) as sink:
+                    yield sink
+                files.rename(target, final)
+            except BaseException:
+                files.remove_file(target)
+                raise
 
-    @contextmanager
-    def _replacing(self, final: str, durable: bool) -> Iterator[pa.NativeFile]:
-        target = f"{final}.{uuid4().hex[:8]}{TEMPORARY}"
-        try:
-            os.makedirs(os.path.dirname(final), exist_ok=True)
-            with self.filesystem.open_output_stream(target) as sink:
-                yield sink
-            if durable:
-                _sync(target)
-            os.replace(target, final)
-        except BaseException:
-            Path(target).unlink(missing_ok=True)
-            raise
+    def move(self, name: str, target: "Folder") -> None:
+        """Rename a file of this folder into `target`, on the same disk, over what bears its name there.
+
+        One that is there and no longer here was moved before.
+        """
+        with explained(target.shown):
+            try:
+                self._files.rename(self.inner(name), target.inner(name))
+            except FileNotFoundError:
+                if not target.exists(name):
+                    raise
 
     def sweep(self) -> None:
         """Remove what writes that were killed left in this folder, but not below; for its only writer."""
-        with explained(self.shown):
-            found = self.filesystem.get_file_info(fs.FileSelector(self.inner(), allow_not_found=True))
-        for info in found:
+        for info in self.entries():
             if info.base_name.endswith(TEMPORARY):
                 self.remove(info.base_name)
 
     def remove(self, name: str = "") -> None:
-        """Remove the file or folder, if it is there."""
+        """Remove the file, or the folder with all that is in it, if it is there."""
         with explained(self.shown):
-            info = self.filesystem.get_file_info(self.inner(name))
-            if info.type == fs.FileType.Directory:
-                self.filesystem.delete_dir(info.path)
-            elif info.is_file:
-                self.filesystem.delete_file(info.path)
-            elif not isinstance(self.filesystem, fs.LocalFileSystem) and not name:
-                self.filesystem.delete_dir_contents(self.inner(), missing_dir_ok=True)
+            info = self._files.info(self.inner(name))
+            if info.is_file:
+                self._files.remove_file(info.path)
+            elif info.type == fs.FileType.Directory or not name:
+                self._files.remove_folder(self.inner(name))
+
+    def prune(self) -> None:
+        """Remove this folder if it is there and empty."""
+        with explained(self.shown):
+            self._files.prune_folder(self.inner())
 
 
 def _temporary(parent: str | None) -> "TemporaryDirectory[str]":
@@ -254,14 +226,6 @@ def _asked_again(ask: Callable[[], R]) -> R:
 def away(reason: str) -> bool:
     """Whether pyarrow tells that a store did not answer, or was too busy."""
     return bool(_AWAY.search(reason))
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

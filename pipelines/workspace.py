@@ -5,6 +5,7 @@ import json
 import platform
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -12,6 +13,8 @@ from pipelines.storage import Folder
 from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
+WORK = "work-"
+"""How the folders of unfinished work begin."""
 VERSION = re.compile(r"v\d{5,}")
 """How the folders of versions are named."""
 _DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
@@ -22,6 +25,11 @@ _DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan"
 
 def library_versions() -> dict[str, str]:
     """Return the versions of Python and of the libraries that decide the rows."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in _DECIDING:
         try:
@@ -35,6 +43,8 @@ def library_versions() -> dict[str, str]:
 class Workspace:
     """The folders of one build; a version's own things are in its `series`, beside those of all versions.
 
+    `version` is the name of the version's folder.
+
     Work is kept under a hash of the plan and of the library versions, so that a build goes on only with what it would
     have made itself; fitted models are kept for later builds.
     """
@@ -42,6 +52,7 @@ class Workspace:
     output: Folder
     key: str
     series: Folder | None = None
+    version: str | None = None
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for the actors: one that is started again on another machine finds it there."""
@@ -69,7 +80,7 @@ class Workspace:
     @property
     def work(self) -> Folder:
         """What is needed until the dataset is published."""
-        return self.hidden.at(f"work-{self.key}")
+        return self.hidden.at(f"{WORK}{self.key}")
 
     @property
     def real(self) -> Folder:
@@ -106,7 +117,8 @@ def workspace(output: str, plan: Plan) -> Workspace:
     folder = Folder(output)
     if plan.version is None:
         return Workspace(folder, key)
-    return Workspace(folder.at(version_name(plan.version)), key, folder)
+    name = version_name(plan.version)
+    return Workspace(folder.at(name), key, folder, name)
 
 
 def version_name(number: int) -> str:

@@ -1,12 +1,20 @@
 """The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from schemas.base import Noun
 from schemas.plan import BoxCounts, Column, ImageProfile
 from schemas.privacy import PrivacyBudget, PrivacyFindings
 from schemas.versions import Base
 
 MANIFEST = "manifest.json"
+CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
+"""What else a dataset's folder holds; shards lie in the last."""
 FORMAT = 1
+ShardPath = Annotated[str, Field(pattern=rf"^{DATA}/[^/\\\x00-\x1f]+\.parquet$")]
+"""The path of a shard: a Parquet file directly in the dataset's data folder, and nowhere else."""
 
 
 class ClassCounts(Noun):
@@ -20,7 +28,7 @@ class ClassCounts(Noun):
 class Shard(Noun):
     """One Parquet file; `path` is relative to the dataset's folder, `sha256` is of the file's bytes."""
 
-    path: str
+    path: ShardPath
     split: str
     rows: int
     bytes: int
@@ -34,7 +42,7 @@ class Manifest(Noun):
     candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
     made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy` is what the model's training
     spent; it covers made rows alone, since real ones are in the dataset as they are. Rows that were kept of a `base`
-    count as synthetic, but not as attempts.
+    count as synthetic, but not as attempts. `files` holds the SHA-256 of the card and the Croissant file.
     """
 
     format: int = FORMAT
@@ -56,6 +64,7 @@ class Manifest(Noun):
     shards: list[Shard]
     content_hash: str
     versions: dict[str, str]
+    files: dict[str, str] = Field({})
     boxes: dict[str, BoxCounts] | None = None
     encryption_key_env: str | None = None
     images: ImageProfile | None = None

@@ -4,6 +4,9 @@ from pydantic import Field
 
 from schemas.base import Noun
 
+LATEST, SITE = "latest.json", "index.html"
+"""What may lie beside the versions of a dataset: the name of the newest, and a page over all; then also a card."""
+
 
 class Learnt(Noun):
     """A fitted model that a later version may use again: what it was fitted on decides whether it still may.

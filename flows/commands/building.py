@@ -22,6 +22,14 @@ from flows.commands.console import (
 )
 from schemas.secrets import all_redacted
 
+Replaced = Annotated[bool, typer.Option("--replace", help="Put this build in the place of another one of its name.")]
+ReplacedOther = Annotated[
+    str | None,
+    typer.Option(
+        "--replace-other", metavar="NAME", help="Put this build in the place of the dataset NAME, which is lost then."
+    ),
+]
+
 
 @app.command()
 def plan(
@@ -47,7 +55,8 @@ def plan(
 def build(
     spec: SpecPath,
     set_: Overrides = [],  # noqa: B006 typer needs the list
-    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    replace: Replaced = False,
+    replace_other: ReplacedOther = None,
     json_: Json = False,
 ) -> None:
     """Build the dataset; a build that was stopped goes on where it was."""
@@ -59,11 +68,11 @@ def build(
         show_plan(out, made, asked)
         be_quiet()
         from flows.build import build as build_flow
-        from pipelines.publish import REPORT
         from pipelines.workspace import workspace
+        from schemas.manifest import REPORT
 
         with running(out, asked, made):
-            manifest = build_flow(asked, replace)
+            manifest = build_flow(asked, replace_other or replace)
         if json_:
             print_json(manifest.model_dump(mode="json"))
             return
@@ -85,7 +94,8 @@ def evaluate(
     spec: SpecPath,
     test: Annotated[str | None, typer.Option(help="Real rows that the build never sees; else the spec's.")] = None,
     set_: Overrides = [],  # noqa: B006 typer needs the list
-    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    replace: Replaced = False,
+    replace_other: ReplacedOther = None,
     json_: Json = False,
 ) -> None:
     """Say whether the dataset helps a classifier more than cheaper remedies do; it is built first, if need be."""
@@ -99,7 +109,7 @@ def evaluate(
         from schemas.evaluation import EVALUATION_PAGE
 
         with running(out, asked, made):
-            evaluation = evaluate_flow(asked, replace)
+            evaluation = evaluate_flow(asked, replace_other or replace)
         if json_:
             print_json(evaluation.model_dump(mode="json"))
             return

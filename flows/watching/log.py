@@ -80,6 +80,10 @@ class JsonLog(Watcher):
         together = {"rows_per_second": round(self._filling.per_second, 1), "queue_depth": self._filling.under_way}
         self._write("class", {"class": progress.name, **counts, "rejected": dict(progress.rejected), **together})
 
+    def noted(self, note: str) -> None:
+        """Write the note."""
+        self._write("note", {"note": note}, "warning")
+
     def ended(self, manifest: Manifest) -> None:
         """Write what was published."""
         self._end_step(None)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,13 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
+from pipelines.claim import OWNER
 from pipelines.lock import GUARD, RECORD
 from pipelines.publish import read_manifest
 from pipelines.storage import Folder
 from pipelines.verify import verify
 from tests.conftest import ROOT
+from tests.waiting import LIMIT, wait_until
 
 POINTS = {
     "source copied": r"/real/files\.json$",
@@ -26,16 +27,15 @@ POINTS = {
     "chunk staged": r"/staged/.*\.rows\.arrow$",
     "classes full": r"/filled/accepted\.arrow$",
     "shard written": r"/publish/data/.*\.parquet$",
-    "shards moved": r"/out\d*/data$",
+    "ledger written": r"/\.makeweight/ledger\.json$",
+    "shard moved": r"/out\d*/data/.*\.parquet$",
     "card moved": r"/out\d*/README\.md$",
     "report moved": r"/out\d*/report\.html$",
     "description moved": r"/out\d*/croissant\.json$",
     "manifest written": r"/out\d*/manifest\.json$",
 }
 """Where a build commits: the name that a file or a folder gets then."""
-NTH = {"chunk staged": 2, "shard written": 2}
-LIMIT = 280
-"""Seconds that one build may take on a busy machine."""
+NTH = {"chunk staged": 2, "shard written": 2, "shard moved": 2}
 
 
 @dataclass
@@ -63,7 +63,7 @@ class Run:
         for process in halted.values():
             signal_to(process, signal.SIGKILL)
         self.process.wait()
-        _, alive = psutil.wait_procs(list(halted.values()), timeout=30)
+        _, alive = psutil.wait_procs(list(halted.values()), timeout=LIMIT)
         assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], (
             "a process is left behind"
         )
@@ -127,13 +127,6 @@ def command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
-
-
-def wait_until(true, seconds: float = LIMIT) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited for too long"
-        time.sleep(0.02)
 
 
 class Bench:
@@ -205,7 +198,7 @@ class Bench:
         assert len(list((folder / "data").iterdir())) == len(manifest.shards)
         hidden = {path.name for path in (folder / ".makeweight").iterdir()}
         # a build that is killed when all is done leaves its lock, which the next to write takes over
-        assert hidden <= {"models", GUARD, RECORD}, f"left behind: {hidden}"
+        assert hidden <= {"models", OWNER, GUARD, RECORD}, f"left behind: {hidden}"
         models = [path.name for path in (folder / ".makeweight" / "models").iterdir()]
         assert models == [manifest.model_fingerprint], f"left behind: {models}"
         return manifest.content_hash

@@ -24,6 +24,7 @@ from pipelines.plan import make_plan
 from schemas.errors import GeneratorError, SpecError
 from tests.benchmarks.requests import most_at_once
 from tests.prefect_server import deploy, free_port, pointed_at, prefect_server
+from tests.waiting import LIMIT, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -121,14 +122,12 @@ def test_a_schedule_makes_runs_at_its_times(server, spec_file):
     assert CliRunner().invoke(app, ["schedule", spec_file, "--cron", "30 4 * * 1"]).exit_code == 0
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name("scheduled-build/payments")
-        due = []
-        for _ in range(300):  # the server plans every few seconds
+
+        def planned():
             runs = client.read_flow_runs(deployment_filter=DeploymentFilter(id={"any_": [deployment.id]}))
-            due = sorted(run.expected_start_time for run in runs if run.auto_scheduled)
-            if due:
-                break
-            time.sleep(0.1)
-    assert due, "the server planned no run"
+            return [run.expected_start_time for run in runs if run.auto_scheduled]
+
+        due = wait_until(planned)  # the server plans every few seconds
     assert {(when.weekday(), when.hour, when.minute) for when in due} == {(0, 4, 30)}
 
 
@@ -153,7 +152,7 @@ def test_a_failed_build_is_told_to_a_web_address(server):
             assert len(client.read_automations_by_name(NAME)) == 1
         state = scheduled_build("/nowhere/nightly.yaml", return_state=True)
         assert (state.is_failed(), state.message) == (True, "no such file: /nowhere/nightly.yaml")
-        told = heard.get(timeout=30)["text"]
+        told = heard.get(timeout=LIMIT)["text"]
         receiver.shutdown()
     assert told.startswith("A makeweight build failed\n")
     assert "no such file: /nowhere/nightly.yaml" in told

@@ -196,7 +196,7 @@ def joining(tmp_path, ray, *command, **environment):
         ["sh", str(INFRA / "entrypoint.sh"), *command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "RAY_ADDRESS": "head:6379", **environment},
     )
 
