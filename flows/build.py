@@ -258,7 +258,7 @@ def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[Stratu
     shards: list[Shard] = []
 
     def digests() -> Iterator[bytes]:
-        calls = ((plan, layout, group, place, target, key) for group in layout.groups)
+        calls = ((plan, layout, group, place, target, key, hold.lease) for group in layout.groups)
         for written in actors.run_all(write_group, calls):
             for one in written:
                 shards.append(one.shard)

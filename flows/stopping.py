@@ -24,7 +24,7 @@ class Stopping(Listener):
 
 
 class Fenced(Listener):
-    """Raises OutputError at the next sign of progress after another build took the output over."""
+    """Raises LostError at the next sign of progress after another build took the output over."""
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold

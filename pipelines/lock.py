@@ -81,6 +81,27 @@ class Writer:
 _RECORDS = TypeAdapter(Writer)
 
 
+class LostError(OutputError):
+    """Another build holds the output by now, or did: this one was silent for too long."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """What a task on another machine needs to know of the lock, to look before it writes where others read."""
+
+    folder: Folder
+    output: str
+    token: str
+
+    def check(self) -> None:
+        """Raise LostError unless the record is there and this build's."""
+        found = read_writer(self.folder)
+        if found is None:
+            raise LostError(GONE.format(self.output))
+        if found.token != self.token:
+            raise LostError(str(found.refusal(self.output)))
+
+
 class Hold:
     """The lock, while it is held: gives signs of life, and knows whether it was lost to another build.
 
@@ -99,16 +120,20 @@ class Hold:
         """What tells this holding of the output from every other one."""
         return self._writer.token
 
+    @property
+    def lease(self) -> Lease:
+        """What tasks are given."""
+        return Lease(self._folder, self._output, self.token)
+
     def check(self) -> None:
-        """Raise OutputError unless the record is there and this build's: it was silent for too long, or removed."""
-        if not self._lost:
-            found = read_writer(self._folder)
-            if found is None:
-                self._lost = GONE.format(self._output)
-            elif found.token != self.token:
-                self._lost = str(found.refusal(self._output))
+        """Raise LostError unless the record is there and this build's: it was silent for too long, or removed."""
         if self._lost:
-            raise OutputError(self._lost)
+            raise LostError(self._lost)
+        try:
+            self.lease.check()
+        except LostError as error:
+            self._lost = str(error)
+            raise
 
     def stop_if_lost(self) -> None:
         """Check, if there is reason to: for signs of progress, which are many."""
@@ -117,7 +142,7 @@ class Hold:
 
     @contextmanager
     def committing(self) -> Iterator[None]:
-        """Let the block change what others see, and nobody take over meanwhile; raises OutputError if that was lost.
+        """Let the block change what others see, and nobody take over meanwhile; raises LostError if that was lost.
 
         Keep the block short, since others wait for it. On an object store it begins with a sign of life instead, which
         gives it `SILENT` seconds, and ends with a look whether they did. Such blocks may lie within each other.

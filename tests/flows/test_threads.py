@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier, Event
 
 import pytest
+from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
 from flows.build import build, plan_at_hand, planned
@@ -256,6 +257,8 @@ def run(spec, ears):
     finally:
         joined.set(), over.set() if isinstance(ears, First) else None
 
+if sys.argv[2] == "at once":
+    joined.set(), over.set()
 left, right = (parse(Spec, one) for one in json.loads(sys.argv[1]))
 with ThreadPoolExecutor(2) as threads:
     first = threads.submit(run, left, First())
@@ -265,18 +268,37 @@ print(json.dumps([first.result(), second.result(), ray.is_initialized()]))
 """
 
 
-def test_the_build_that_ends_first_leaves_ray_to_the_other(tmp_path, engine):
-    specs = [spec_of(tmp_path, name, f"{name}-out", rows) for name, rows in (("left", 40), ("right", 60))]
+def both(place, when, **environment):
+    """Build two specs in two threads of a process of their own; return their content hashes."""
+    specs = [spec_of(place, name, f"{name}-out", rows) for name, rows in (("left", 40), ("right", 60))]
     plain = json.dumps([json.loads(one.model_dump_json(by_alias=True)) for one in specs])
-    from prefect.settings import PREFECT_API_URL
-
-    environment = os.environ | {"PREFECT_API_URL": PREFECT_API_URL.value()}
-    environment.pop("RAY_ADDRESS", None)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_ADDRESS", "PREFECT_API"))}
     done = subprocess.run(
-        [sys.executable, "-c", OVERLAP, plain], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT
+        [sys.executable, "-c", OVERLAP, plain, when],
+        cwd=ROOT,
+        env=kept | environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    first, second, up = json.loads(done.stdout.splitlines()[-1])
-    assert not up
-    again = [spec_of(tmp_path, name, f"{name}-again", rows) for name, rows in (("left", 40), ("right", 60))]
-    assert [build(one).content_hash for one in again] == [first, second]
+    *hashes, up = json.loads(done.stdout.splitlines()[-1])
+    assert not up, "the last one ended Ray"
+    return hashes
+
+
+def alone(place):
+    """Build the same specs one after another."""
+    return [build(spec_of(place, name, f"{name}-a", rows)).content_hash for name, rows in (("left", 40), ("right", 60))]
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_build_that_ends_first_leaves_ray_to_the_other(tmp_path):
+    assert both(tmp_path, "one after the other", PREFECT_API_URL=PREFECT_API_URL.value()) == alone(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("engine")
+def test_two_builds_that_begin_at_once_share_a_server_of_their_own(tmp_path):
+    patience = {"PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": str(LIMIT // 2)}
+    assert both(tmp_path, "at once", PREFECT_HOME=str(tmp_path / "home"), **patience) == alone(tmp_path)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import socket
 import subprocess
@@ -11,13 +12,16 @@ from dataclasses import replace
 from threading import Event, Thread
 
 import psutil
+import pyarrow as pa
 import pytest
 from filelock import FileLock, Timeout
 
 from pipelines import lock
+from pipelines.layout import ShardPlace
 from pipelines.lock import GUARD, RECORD, one_writer, read_writer
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
+from pipelines.write import _write_shard
 from schemas.errors import OutputError
 from tests.conftest import ROOT
 from tests.machine import s3_bucket
@@ -183,6 +187,40 @@ def test_a_lock_that_is_gone_is_lost_and_stays_so(place):
             pytest.fail("it commits")
         with pytest.raises(OutputError, match=told):
             hold.stop_if_lost()
+
+
+def test_a_store_that_was_away_is_no_lock_that_was_lost(place, monkeypatch):
+    with one_writer(place) as hold:
+        with monkeypatch.context() as away:
+            away.setattr(lock, "read_writer", lambda _folder: explained_away())
+            with pytest.raises(OutputError, match="cannot be reached"):
+                hold.check()
+        hold.check()
+
+
+def explained_away():
+    raise OutputError("s3://data/out: cannot be reached: no answer; run the same command again, finished work is kept")
+
+
+def test_what_fails_after_the_lock_was_lost_is_explained_by_that(place):
+    with pytest.raises(OutputError, match="the lock of this build is gone"), one_writer(place):
+        place.hidden.remove(RECORD)
+        raise FileNotFoundError("staged/00000001.rows.arrow")
+    with pytest.raises(FileNotFoundError), one_writer(place):
+        raise FileNotFoundError("staged/00000001.rows.arrow")
+
+
+def test_a_task_that_was_given_the_lease_writes_no_shard_once_the_output_was_lost(place):
+    shard = ShardPlace("data/part.parquet", "train", 0, 2)
+    rows, target = pa.table({"_id": ["a", "b"]}), place.output
+    with one_writer(place) as hold:
+        lease = pickle.loads(pickle.dumps(hold.lease))  # noqa: S301 as Ray hands it on
+        assert _write_shard(target, shard, rows, None, lease).shard.rows == 2
+        target.remove("data/part.parquet")
+        place.hidden.remove(RECORD)
+        with pytest.raises(OutputError, match="the lock of this build is gone"):
+            _write_shard(target, shard, rows, None, lease)
+    assert not target.exists("data/part.parquet")
 
 
 def guard_is_held(place):
