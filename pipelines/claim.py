@@ -35,6 +35,22 @@ def check_output(plan: Plan, place: Workspace, replace: Replace = False) -> Mani
     Raises OutputError when the output belongs to another name, holds another build and `replace` is not set, or holds
     anything that is not makeweight's.
     """
+    while True:
+        before = _state(place)
+        try:
+            return _checked(plan, place, replace)
+        except OutputError:
+            if _state(place) == before:
+                raise
+        # without the lock, another build went on meanwhile, and what was found is of two moments: look again
+
+
+def _state(place: Workspace) -> tuple[Manifest | None, set[str]]:
+    """Return what changes before a build changes anything else that a look at the output goes by."""
+    return read_manifest(place.output), enlisted(place)
+
+
+def _checked(plan: Plan, place: Workspace, replace: Replace) -> Manifest | None:
     manifest = read_manifest(place.output)
     _refuse_other_name(plan, place, manifest, replace)
     if manifest and is_build_of(manifest, plan):

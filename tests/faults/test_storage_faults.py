@@ -14,13 +14,12 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
-import pipelines.lock
 from pipelines.storage import Folder
 from pipelines.verify import verify
 from schemas.errors import MakeweightError
 from schemas.manifest import MANIFEST, Manifest
 from schemas.spec import Spec, parse
-from tests.faults.in_process import answering, go_in_process
+from tests.faults.in_process import go_in_process
 from tests.faults.storage import CHANGES, Killed, inject
 from tests.s3_server import Store
 
@@ -125,7 +124,6 @@ class Bench:
 @pytest.fixture
 def bench(tmp_path, monkeypatch, request):
     build, faults = go_in_process(monkeypatch), inject(monkeypatch)
-    monkeypatch.setattr(pipelines.lock, "_lives", answering(False))  # who held it was killed
     if request.param == "disk":
         yield Bench(build, faults, tmp_path, str(tmp_path / "out"))
         return
