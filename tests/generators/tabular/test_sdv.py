@@ -61,9 +61,9 @@ def test_condition_is_found_whatever_the_label_s_place_and_name():
     table = two_classes(300, 300).select(["colour", "first", "y"]).rename_columns(["aa", "n0", "zz.value"])
     generator = CTGAN(CTGAN.Params(epochs=30, generator_lr=2e-3, discriminator_lr=2e-3, **SMALL))
     generator.fit(table, "zz.value", 1)
-    model = next(iter(generator._models.values())).fitted._model
-    assert model._transformer._column_transform_info_list[0].column_name == "label"
-    assert (model.sample(500, "label", "rare")["label"] == "rare").mean() > 0.9
+    model = next(iter(generator._models.values())).fitted
+    assert model.layout[0].name == "label"
+    assert (model.sample(500, "rare")["label"] == "rare").mean() > 0.9
 
 
 def test_batch_size_must_fit_pac():
