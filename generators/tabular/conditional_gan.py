@@ -110,7 +110,7 @@ class ConditionalGAN:
 
     def _activated(self, made: torch.Tensor) -> torch.Tensor:
         """Return tanh of the numbers, and draws of the one-hots by ctgan's Gumbel softmax."""
-        parts = made.split([size for column in self.layout for size in column.sizes], dim=1)
+        parts = torch.split(made, [size for column in self.layout for size in column.sizes], dim=1)
         is_place = [
             isinstance(column, Modes) and not number for column in self.layout for number in range(len(column.sizes))
         ]

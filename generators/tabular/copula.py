@@ -57,7 +57,7 @@ class Copula:
     def load(cls, path: Path) -> "Copula":
         """Read what `save` wrote."""
         import pandas as pd
-        from copulas.multivariate import GaussianMultivariate
+        from copulas.multivariate import GaussianMultivariate  # type: ignore[import-untyped]
 
         kept = json.loads((path / _FILE).read_text())
         names = kept["columns"]
@@ -112,7 +112,7 @@ def heard(kept: dict[str, Any]) -> Any:
 
 
 def _distributions() -> dict[str, Any]:
-    from copulas import univariate
+    from copulas import univariate  # type: ignore[import-untyped]
 
     return {
         "norm": univariate.GaussianUnivariate,

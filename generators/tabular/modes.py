@@ -93,7 +93,8 @@ def frame_of(layout: Layout, made: np.ndarray, sigmas: np.ndarray | None = None)
 
 def _values(column: Categories | Modes, made: np.ndarray, sigma: Any) -> np.ndarray:
     if isinstance(column, Categories):
-        return np.array(column.values, dtype=object)[made.argmax(axis=1)]
+        chosen: np.ndarray = np.array(column.values, dtype=object)[made.argmax(axis=1)]
+        return chosen
     place, mode = made[:, 0].astype(np.float64), made[:, 1:].argmax(axis=1)
     if sigma is not None:
         place = np.random.normal(place, sigma)
