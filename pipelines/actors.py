@@ -179,7 +179,7 @@ class FittingActor:
 
     def progress(self) -> TrainingProgress | None:
         """Return what the training reported last."""
-        return self._training and self._training.progress
+        return self._training.progress if self._training else None
 
 
 class Fitting:

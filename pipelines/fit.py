@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from generators.base import Generator, Trainable, Training, TrainingProgress
+from pipelines.arrays import read
 from pipelines.draw import draw_evenly
 from pipelines.features import to_model
 from pipelines.ingest import RealRows
@@ -107,7 +108,7 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
     generator = make_generator(plan.generator)
     with _checked(models.at(model_fingerprint(plan))) as path:
         generator.load(path, device)
-        return generator, np.load(path / PARENTS, allow_pickle=False)
+        return generator, read(path / PARENTS)
 
 
 def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
@@ -115,7 +116,7 @@ def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
     folder = models.at(model_fingerprint(plan))
     kept = folder.read(PARENTS)
     with readable(folder):
-        rows: NDArray[np.int64] = np.load(io.BytesIO(kept), allow_pickle=False)
+        rows: NDArray[np.int64] = read(io.BytesIO(kept))
     return rows
 
 
