@@ -7,6 +7,7 @@ not agree with it is not loaded.
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,12 +33,18 @@ from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
+_HASH = re.compile("[0-9a-f]{64}")
 _SAID = 200  # letters of what a library says of a file
 
 
 def model_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
     if plan.model:
+        if not _HASH.fullmatch(plan.model):  # it names a folder, which is filled and removed, and was read from a file
+            raise MakeweightError(
+                f"{plan.model!r} is no model's hash: what the version before kept of it was changed; remove .makeweight"
+                " of this output, and all is made anew"
+            )
         return plan.model
     profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]

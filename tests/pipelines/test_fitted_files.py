@@ -205,6 +205,11 @@ def test_what_a_version_kept_of_its_plan_names_no_module(built, tmp_path):
     assert built.place.plan(plan_hash(plan)) == plan
 
 
+def test_a_model_s_name_leads_into_no_other_folder(built):
+    with pytest.raises(MakeweightError, match=r"'\.\./\.\./home' is no model's hash: .* remove \.makeweight"):
+        model_fingerprint(built.plan.model_copy(update={"model": "../../home"}))
+
+
 def test_sound_files_are_read(built):
     [validator] = load_validators(built.plan, built.place)
     assert validator.check(next(iter(built.real.batches(built.plan)))).keep.any()
