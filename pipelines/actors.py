@@ -30,7 +30,7 @@ from pipelines.reach import (
     seconds_for_nodes,
 )
 from pipelines.registry import generator_class
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, plan_hash
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
 from schemas.plan import Plan, Stratum
 from schemas.spec import GeneratorChoice
@@ -244,13 +244,14 @@ def cause_of(error: RayTaskError) -> BaseException:
 class FittingActor:
     """A Ray actor that fits the generator, and says meanwhile how far it is."""
 
-    def __init__(self, place: Workspace) -> None:
-        self._place = place
+    def __init__(self, place: Workspace, plan: str) -> None:
+        """Take the build's folder, and the hash of the plan that lies there."""
+        self._place, self._told = place, plan
         self._training: KeptTraining | None = None
 
     def fit(self) -> None:
         """Fit the generator and save it; an actor that takes a dead one's place goes on where that was."""
-        plan = self._place.plan()  # not in the constructor: an exception there would kill the actor
+        plan = self._place.plan(self._told)  # not in the constructor: an exception there would lose its message
         self._training = KeptTraining(training_folder(plan, self._place.models))
         fit_generator(plan, ingested(self._place.real), self._place.models, self._training)
 
@@ -265,7 +266,7 @@ class Fitting:
     def __init__(self, plan: Plan, place: Workspace, gpus: float) -> None:
         options = {"max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
         cpus = 0 if room(1, 0) == 1 else 1  # the only CPU is for the validators, which are fitted meanwhile
-        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place)
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place, plan_hash(plan))
         self._name = plan.generator.name
         self._fit = self._actor.fit.remote()
         self._gpus, self._answered, self._asked_at = gpus, False, time.monotonic()

@@ -37,7 +37,8 @@ Numbers = NDArray[np.int64]
 def carry_over(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Plan:
     """Return the plan that the rest of the build goes by; what it keeps lies in the build's folder then."""
     if place.work.exists(_DECIDED):
-        plan = Plan.model_validate_json(place.work.read(_DECIDED))
+        kept = Plan.model_validate_json(place.work.read(_DECIDED))  # what it imports is said by our own plan, not here
+        plan = plan.model_copy(update={"base": kept.base, "model": kept.model, "strata": kept.strata})
     else:
         plan = _decide(plan, place, real, rule)
         place.work.write(_DECIDED, plan.model_dump_json().encode())

@@ -7,6 +7,7 @@ not agree with it is not loaded.
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from generators.base import Generator, Trainable, Training, TrainingProgress
+from pipelines.arrays import read
 from pipelines.draw import draw_evenly
 from pipelines.features import to_model
 from pipelines.ingest import RealRows
@@ -31,11 +33,18 @@ from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
+_HASH = re.compile("[0-9a-f]{64}")
+_SAID = 200  # letters of what a library says of a file
 
 
 def model_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
     if plan.model:
+        if not _HASH.fullmatch(plan.model):  # it names a folder, which is filled and removed, and was read from a file
+            raise MakeweightError(
+                f"{plan.model!r} is no model's hash: what the version before kept of it was changed; remove .makeweight"
+                " of this output, and all is made anew"
+            )
         return plan.model
     profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
@@ -106,12 +115,15 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
     generator = make_generator(plan.generator)
     with _checked(models.at(model_fingerprint(plan))) as path:
         generator.load(path, device)
-        return generator, np.load(path / PARENTS)
+        return generator, read(path / PARENTS)
 
 
 def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
     """Return the source rows that the plan's generator was fitted on, by their positions."""
-    rows: NDArray[np.int64] = np.load(io.BytesIO(models.at(model_fingerprint(plan)).read(PARENTS)))
+    folder = models.at(model_fingerprint(plan))
+    kept = folder.read(PARENTS)
+    with readable(folder):
+        rows: NDArray[np.int64] = read(io.BytesIO(kept))
     return rows
 
 
@@ -165,10 +177,27 @@ def _recorded(folder: Folder) -> Iterator[Path]:
 @contextmanager
 def _checked(folder: Folder) -> Iterator[Path]:
     """Give the files to load from; raises MakeweightError if they are not those that were recorded."""
-    with folder.local_copy() as path:
-        if json.loads(folder.read(RECORD)) != _hashes(path):
+    record = folder.read(RECORD)
+    with folder.local_copy() as path, readable(folder):
+        if json.loads(record) != _hashes(path):
             raise MakeweightError(
                 f"{folder.shown}: the files are not those that were saved there; "
                 "remove the folder, and it is fitted anew"
             )
         yield path
+
+
+@contextmanager
+def readable(folder: Folder) -> Iterator[None]:
+    """Turn what foreign or damaged files make a library raise into one plain message; nothing of them is a pickle."""
+    try:
+        yield
+    except (MakeweightError, MemoryError):
+        raise
+    except Exception as error:  # each library raises others
+        if type(error).__name__ == "OutOfMemoryError":  # torch's: the files are not to blame
+            raise
+        said = " ".join(str(error).split())[:_SAID]
+        raise MakeweightError(
+            f"{folder.shown}: cannot be read ({type(error).__name__}: {said}); remove the folder, and it is fitted anew"
+        ) from error

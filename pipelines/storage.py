@@ -127,6 +127,9 @@ class Folder:
         if self.renames:
             yield Path(self.inner())
             return
+        out = next((name for name in self.names() if ".." in name.split("/")), None)
+        if out:
+            raise OutputError(f"{self.shown}: holds {out!r}, which leads out of the folder; remove it")
         with TemporaryDirectory() as temporary:
             with explained(self.shown):
                 _asked_again(lambda: self._files.download(self.inner(), temporary))

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipelines.storage import Folder
+from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
@@ -56,11 +57,20 @@ class Workspace:
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for the actors: one that is started again on another machine finds it there."""
-        self.work.write("plan.json", plan.model_dump_json().encode())
+        self.work.write("plan.json", _written(plan))
 
-    def plan(self) -> Plan:
-        """Return the plan that was written down."""
-        return Plan.model_validate_json(self.work.read("plan.json"))
+    def plan(self, told: str | None = None) -> Plan:
+        """Return the plan that was written down; whoever runs what it names gives the hash that the driver `told`.
+
+        Raises MakeweightError if another plan lies there: it may name any module and class.
+        """
+        data = self.work.read("plan.json")
+        if told is not None and hashlib.sha256(data).hexdigest() != told:
+            raise MakeweightError(
+                f"{self.work.shown}/plan.json is not the plan that this build wrote down; find out who else writes"
+                " there, then run the same build again"
+            )
+        return Plan.model_validate_json(data)
 
     def sweep(self) -> None:
         """Remove what killed builds left half-written beside their work, which goes with it."""
@@ -106,6 +116,15 @@ class Workspace:
     def filled(self) -> Folder:
         """What the fill step decided."""
         return self.work.at("filled")
+
+
+def plan_hash(plan: Plan) -> str:
+    """Return the SHA-256 of the plan as it is written down."""
+    return hashlib.sha256(_written(plan)).hexdigest()
+
+
+def _written(plan: Plan) -> bytes:
+    return plan.model_dump_json().encode()
 
 
 def workspace(output: str, plan: Plan) -> Workspace:

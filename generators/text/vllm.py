@@ -137,6 +137,8 @@ class VLLM:
                 max_model_len=params.context,
                 gpu_memory_utilization=params.gpu_memory,
                 seed=0,
+                load_format="safetensors",  # other weights are pickles
+                trust_remote_code=False,
             )
         return self._model
 

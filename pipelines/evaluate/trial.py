@@ -109,7 +109,7 @@ def run_trial(
 
 def read_prediction(scratch: Folder, place: TrialPlace) -> Prediction:
     """Return what a trial kept."""
-    with np.load(io.BytesIO(scratch.read(place.file))) as kept:
+    with np.load(io.BytesIO(scratch.read(place.file)), allow_pickle=False) as kept:
         return Prediction(kept["chances"], kept["decisions"])
 
 

@@ -65,3 +65,10 @@ def test_folders_below_a_uri_keep_its_options():
     assert below.path == "s3://key:secret@bucket/out/data?region=eu"
     assert below.shown == "s3://***@bucket/out/data?region=eu"
     assert "secret" not in redacted(below.path)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_not_copied(monkeypatch):
+    monkeypatch.setattr(Folder, "names", lambda _: ["good", "a/../../../home/.profile"])
+    told = r"^mock:///out: holds 'a/\.\./.*', which leads out of the folder; remove it$"
+    with pytest.raises(OutputError, match=told), Folder("mock:///out").local_copy():
+        pass
