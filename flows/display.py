@@ -231,6 +231,10 @@ class LiveDisplay(Listener):
         """Show how far the training is."""
         self._status.update(f"fit … {training_line(progress)}")
 
+    def mended(self, what: str) -> None:
+        """Show what is made again."""
+        self._console.print(what, markup=False, highlight=False, soft_wrap=True)
+
     def filling(self, plan: Plan, actors: int) -> None:
         """Show a line for each class that needs rows."""
         self._status.stop()
@@ -277,6 +281,10 @@ class PlainDisplay(Listener):
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
             self._say(f"fit: {training_line(progress)}")
+
+    def mended(self, what: str) -> None:
+        """Say what is made again."""
+        self._say(what)
 
     def filling(self, plan: Plan, actors: int) -> None:
         """Say how many actors are at work."""

@@ -56,6 +56,9 @@ class Listener:
     def filled(self, progress: StratumProgress) -> None:
         """Hear that a chunk of this stratum was looked at."""
 
+    def mended(self, what: str) -> None:
+        """Hear what was found damaged, and is made again, in words."""
+
     def ended(self, manifest: Manifest) -> None:
         """Hear that the dataset is published."""
 
@@ -93,6 +96,10 @@ class Relay(Listener):
     def filled(self, progress: StratumProgress) -> None:
         """Hand it on."""
         self._tell(lambda one: one.filled(progress))
+
+    def mended(self, what: str) -> None:
+        """Hand it on."""
+        self._tell(lambda one: one.mended(what))
 
     def ended(self, manifest: Manifest) -> None:
         """Hand it on."""

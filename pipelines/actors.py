@@ -167,16 +167,18 @@ class FittingActor:
     """A Ray actor that fits the generator, and says meanwhile how far it is."""
 
     def __init__(self, place: Workspace) -> None:
-        self._place, self._plan = place, place.plan()
-        self._training = KeptTraining(training_folder(self._plan, place.models))
+        self._place = place
+        self._training: KeptTraining | None = None
 
     def fit(self) -> None:
         """Fit the generator and save it; an actor that takes a dead one's place goes on where that was."""
-        fit_generator(self._plan, ingested(self._place.real), self._place.models, self._training)
+        plan = self._place.plan()  # not in the constructor: an exception there would kill the actor, and its message
+        self._training = KeptTraining(training_folder(plan, self._place.models))
+        fit_generator(plan, ingested(self._place.real), self._place.models, self._training)
 
     def progress(self) -> TrainingProgress | None:
         """Return what the training reported last."""
-        return self._training.progress
+        return self._training.progress if self._training else None
 
 
 class Fitting:
@@ -205,7 +207,11 @@ class Fitting:
             problem = f"the fit of {self._name!r} died {DEATHS} times, the last with: {told(error)}"
             raise GeneratorError(f"{problem}; give it more memory, or a smaller model") from error
         finally:
-            ray.kill(self._actor)
+            self.close()
+
+    def close(self) -> None:
+        """End the actor, whether it is done or not."""
+        ray.kill(self._actor)
 
     def _progress(self) -> TrainingProgress | None:
         asked = self._actor.progress.remote()

@@ -20,7 +20,9 @@ from uuid import uuid4
 import pyarrow as pa
 from pyarrow import fs
 
-from schemas.errors import OutputError
+from pipelines.disk import make_folder, sync_below, sync_file, sync_folder
+from pipelines.sealed import Sealing, inside, is_sealed, is_sound, mapped
+from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
 
 TEMPORARY = ".tmp"
@@ -131,20 +133,58 @@ class Folder:
         with self.filesystem.open_input_stream(self.inner(name)) as stream:
             return bytes(stream.read())
 
-    def read_arrow(self, name: str) -> pa.Table:
-        """Return the table of an Arrow IPC file; on a local disk it is mapped, not read, until it is used."""
+    def view(self, name: str) -> pa.Buffer:
+        """Return the whole file; on a local disk it is mapped, not read, until it is used."""
         if isinstance(self.filesystem, fs.LocalFileSystem):
-            with pa.memory_map(self.inner(name)) as source:
-                return pa.ipc.open_file(source).read_all()
-        return pa.ipc.open_file(pa.py_buffer(self.read(name))).read_all()
+            return mapped(self.inner(name))
+        return pa.py_buffer(self.read(name))
+
+    def read_arrow(self, name: str) -> pa.Table:
+        """Return the table of an Arrow IPC file that `write_arrow` wrote; raises DamageError as `read_sealed`."""
+        return pa.ipc.open_file(self._sealed(name)).read_all()
 
     def write_arrow(self, name: str, table: pa.Table) -> None:
-        """Write an Arrow IPC file, not compressed, so that rows can be picked from it without reading it whole.
-
-        It does not wait for the disk: a file that lost its end is noticed when it is read.
-        """
-        with self.writing(name, durable=False) as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        """Write a sealed Arrow IPC file, not compressed, so that rows can be picked from a mapped one."""
+        with self.sealing(name) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
+
+    def read_sealed(self, name: str) -> bytes:
+        """Return what was written under a seal; raises DamageError if it is gone, or is not what was written."""
+        return bytes(self._sealed(name).to_pybytes())
+
+    def _sealed(self, name: str) -> pa.Buffer:
+        """Return what was written under a seal; on a local disk a process hashes it once."""
+        with explained(self.shown):
+            try:
+                data = self.view(name)
+                local = isinstance(self.filesystem, fs.LocalFileSystem)
+                whole = is_sound(self.inner(name), name) if local else is_sealed(name, data)
+            except FileNotFoundError:
+                raise DamageError(self.inner(name), f"{self.shown}/{name}", gone=True) from None
+        if not whole:
+            raise DamageError(self.inner(name), f"{self.shown}/{name}")
+        return inside(data)
+
+    def write_sealed(self, name: str, data: bytes) -> None:
+        """Write the whole file with a seal, by which damage is noticed when it is read."""
+        with self.sealing(name) as sink:
+            sink.write(data)
+
+    @contextmanager
+    def sealing(self, name: str) -> Iterator[Sealing]:
+        """Open `name` for writing under a seal; it appears when the block ends well."""
+        with self.writing(name) as file:
+            sink = Sealing(name, file.write)
+            yield sink
+            sink.seal()
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a sealed file is there, and is what was written; a damaged one is as good as none."""
+        try:
+            self._sealed(name)
+        except DamageError:
+            return False
+        return True
 
     @contextmanager
     def local_copy(self) -> Iterator[Path]:
@@ -164,12 +204,14 @@ class Folder:
         parent = os.path.dirname(self.inner()) if local else None
         if parent:
             with explained(self.shown):
-                os.makedirs(parent, exist_ok=True)
+                make_folder(parent)
         with explained(self.shown), _temporary(parent) as temporary:
             yield Path(temporary)
             self.remove()
-            if local:
+            if parent:
+                sync_below(temporary)
                 os.replace(temporary, self.inner())
+                sync_folder(parent)
             else:
                 fs.copy_files(temporary, self.inner(), destination_filesystem=self.filesystem)
 
@@ -179,14 +221,14 @@ class Folder:
             sink.write(data)
 
     @contextmanager
-    def writing(self, name: str, *, durable: bool = True) -> Iterator[pa.NativeFile]:
+    def writing(self, name: str) -> Iterator[pa.NativeFile]:
         """Open `name` for writing; it appears when the block ends well, and not at all when it raises.
 
-        `durable` waits until the disk has it; without, a machine that loses power may leave it empty.
+        The disk has it then, and its name: a machine that loses power loses none of it.
         """
         with explained(self.shown):
             if isinstance(self.filesystem, fs.LocalFileSystem):
-                with self._replacing(self.inner(name), durable) as sink:
+                with self._replacing(self.inner(name)) as sink:
                     yield sink
                 return
             whole = pa.BufferOutputStream()  # an upload that is left by an exception would be closed, and show its part
@@ -197,15 +239,15 @@ class Folder:
                 sink.write(whole.getvalue())
 
     @contextmanager
-    def _replacing(self, final: str, durable: bool) -> Iterator[pa.NativeFile]:
+    def _replacing(self, final: str) -> Iterator[pa.NativeFile]:
         target = f"{final}.{uuid4().hex[:8]}{TEMPORARY}"
         try:
-            os.makedirs(os.path.dirname(final), exist_ok=True)
+            make_folder(os.path.dirname(final))
             with self.filesystem.open_output_stream(target) as sink:
                 yield sink
-            if durable:
-                _sync(target)
+            sync_file(target)
             os.replace(target, final)
+            sync_folder(os.path.dirname(final))
         except BaseException:
             Path(target).unlink(missing_ok=True)
             raise
@@ -249,14 +291,6 @@ def _asked_again(ask: Callable[[], R]) -> R:
 def away(reason: str) -> bool:
     """Whether pyarrow tells that a store did not answer, or was too busy."""
     return bool(_AWAY.search(reason))
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -45,11 +45,11 @@ class Workspace:
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for the actors: one that is started again on another machine finds it there."""
-        self.work.write("plan.json", plan.model_dump_json().encode())
+        self.work.write_sealed("plan.json", plan.model_dump_json().encode())
 
     def plan(self) -> Plan:
         """Return the plan that was written down."""
-        return Plan.model_validate_json(self.work.read("plan.json"))
+        return Plan.model_validate_json(self.work.read_sealed("plan.json"))
 
     def sweep(self) -> None:
         """Remove what killed builds left half-written beside their work, which goes with it."""
@@ -65,6 +65,11 @@ class Workspace:
     def models(self) -> Folder:
         """Fitted models, each in a folder of its own; they outlive the build."""
         return self.hidden.at("models")
+
+    @property
+    def evaluation(self) -> Folder:
+        """What an evaluation gathers and predicts."""
+        return self.hidden.at("evaluation")
 
     @property
     def work(self) -> Folder:

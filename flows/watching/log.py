@@ -61,6 +61,10 @@ class JsonLog(Watcher):
             losses = {"loss": progress.loss, "held_out_loss": progress.held_out}
             self._write("training", {"training_step": progress.step, "training_steps": progress.steps, **losses})
 
+    def mended(self, what: str) -> None:
+        """Write what was found damaged, and is made again."""
+        self._write("mended", {"what": what}, "warning")
+
     def filling(self, plan: Plan, actors: int) -> None:
         """Write how many actors are at work."""
         self._filling, self._full = Filling(), set()
