@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.build import build
 from flows.progress import Listener, listening
 from pipelines.verify import verify
 from schemas.errors import MakeweightError
 from schemas.evaluation import Evaluation
+from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
 
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
@@ -57,6 +57,7 @@ class Stopped:
 
     folder: Path
     data: dict
+    build: Callable[[Spec], Manifest]
 
     def spec(self, out: Path) -> Spec:
         """Return the spec of the same build into another folder."""
@@ -75,14 +76,13 @@ class Stopped:
             spoilt = DAMAGES[damage](path.read_bytes())
             path.unlink() if spoilt is None else path.write_bytes(spoilt)
         with listening(ears := Stop()):
-            found = self._run(self.spec(out))
+            found = self._run(out)
         shutil.rmtree(out)
         return Outcome(*found, told=[line.replace(f"{out}/.makeweight/", "") for line in ears.told])
 
-    def _run(self, spec: Spec) -> tuple[str | None, Evaluation | None, str | None]:
-        out = Path(spec.output.path)
+    def _run(self, out: Path) -> tuple[str | None, Evaluation | None, str | None]:
         try:
-            manifest = build(spec)
+            manifest = self.build(self.spec(out))
         except MakeweightError as error:
             return None, None, str(error).replace(f"{out}/.makeweight/", "")
         assert verify(str(out)).problems == []
@@ -91,9 +91,9 @@ class Stopped:
         return manifest.content_hash, evaluation, None
 
 
-def stopped(folder: Path, data: dict, at: str) -> Stopped:
+def stopped(folder: Path, data: dict, at: str, build: Callable[[Spec], Manifest]) -> Stopped:
     """Return a build into a new folder that was stopped at a step."""
-    made = Stopped(folder, data)
+    made = Stopped(folder, data, build)
     with listening(Stop(at)):
         try:
             build(made.spec(folder))

@@ -3,17 +3,15 @@
 The files that no build can make again (what a version keeps for its successors) end in that sentence.
 """
 
-import os
 import re
 
 import numpy as np
 import pytest
 
 from tests.benchmarks.common import CHEAP
+from tests.faults.alone import alone
 from tests.faults.conftest import SOURCES, tables
 from tests.faults.damage import DAMAGES, stopped
-
-pytestmark = pytest.mark.usefixtures("engine")
 
 
 def absolute(place, data):
@@ -61,19 +59,33 @@ KINDS = {
 }
 
 
+class Builds:
+    """Builds of each kind that were stopped at a step, and what each ends with undisturbed."""
+
+    def __init__(self, build, folders):
+        self._build, self._folders, self._known = build, folders, {}
+
+    def at(self, kind, at):
+        if (kind, at) not in self._known:
+            place = self._folders.mktemp(kind)
+            made = stopped(place / "out", KINDS[kind](place), at, self._build)
+            self._known[kind, at] = made, made.after({}, place / "calm")
+        return self._known[kind, at]
+
+
 @pytest.fixture(scope="module")
-def stopped_at(tmp_path_factory):
-    """Return a build of a kind that was stopped at a step, and what it ends with undisturbed."""
-    known = {}
+def builds_here(tmp_path_factory):
+    """Builds in this process alone."""
+    with alone() as build:
+        yield Builds(build, tmp_path_factory)
 
-    def make(kind, at):
-        if (kind, at) not in known:
-            place = tmp_path_factory.mktemp(kind)
-            made = stopped(place / "out", KINDS[kind](place), at)
-            known[kind, at] = made, made.after({}, place / "calm")
-        return known[kind, at]
 
-    return make
+@pytest.fixture(scope="module")
+def builds_on_ray(engine, tmp_path_factory):
+    """Builds on real Ray and real Prefect."""
+    from flows.build import build
+
+    return Builds(build, tmp_path_factory)
 
 
 def pick(build, pattern):
@@ -108,8 +120,8 @@ def pick(build, pattern):
         ),
     ],
 )
-def test_what_is_damaged_is_made_again_and_told(stopped_at, tmp_path, at, damages, told):
-    build, calm = stopped_at("plain", at)
+def test_what_is_damaged_is_made_again_and_told(builds_on_ray, tmp_path, at, damages, told):
+    build, calm = builds_on_ray.at("plain", at)
     found = build.after({pick(build, pattern): damage for pattern, damage in damages.items()}, tmp_path / "out")
     assert calm.content_hash
     assert found == calm
@@ -117,24 +129,22 @@ def test_what_is_damaged_is_made_again_and_told(stopped_at, tmp_path, at, damage
     assert all(words in line and line.endswith("made again") for words, line in zip(told, found.told, strict=True))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["emptied", "flipped"])
-def test_all_files_damaged_at_once_are_made_again(stopped_at, tmp_path, damage):
-    build, calm = stopped_at("plain", "report")
+def test_all_files_damaged_at_once_are_made_again(builds_here, tmp_path, damage):
+    build, calm = builds_here.at("plain", "report")
     assert build.after(dict.fromkeys(build.files(), damage), tmp_path / "out") == calm
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(0)
 @pytest.mark.parametrize("at", ["filled", "report"])
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_file_in_every_way(stopped_at, tmp_path, kind, at):
-    """Takes hours on a busy machine; MAKEWEIGHT_DAMAGES=1 tries one damage a file, another for each."""
-    build, calm = stopped_at(kind, at)
+@pytest.mark.parametrize(
+    "kind", ["plain", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "plain")]
+)
+def test_every_file_in_every_way(builds_here, tmp_path, kind, at):
+    build, calm = builds_here.at(kind, at)
     assert calm.content_hash
-    each, wrong = int(os.environ.get("MAKEWEIGHT_DAMAGES", len(DAMAGES))), {}
-    for number, name in enumerate(build.files()):
-        for damage in [*DAMAGES, *DAMAGES][number % len(DAMAGES) :][:each]:
+    wrong = {}
+    for name in build.files():
+        for damage in DAMAGES:
             found = build.after({name: damage}, tmp_path / "out")
             print(kind, at, name, damage, "->", found.message or found.told, flush=True)
             if found != calm:
