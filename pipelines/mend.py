@@ -24,18 +24,18 @@ def _model(place: Workspace, name: str) -> list[Folder | tuple[Folder, str]]:
 
 
 _REMEDIES: list[Remedy] = [
-    (r"work/real/.*", "the copy of the source", lambda place, _: [place.real]),
-    (r"work/staged/([^.]*)\..*", "a staged chunk", _chunk),
-    (r"work/carried[./].*", "rows kept of the version before", lambda place, _: [(place.work, "carried.json")]),
-    (r"work/filled/.*", "the choice of accepted rows", lambda place, _: [place.filled]),
-    (r"work/validators/([^/]*)/.*", "a fitted validator", lambda place, name: [place.validators.at(name)]),
-    (r"work/privacy/.*", "what the privacy gate measured", lambda place, _: [place.work.at("privacy")]),
-    (r"work/plan\.json", "the plan", lambda place, _: [(place.work, "plan.json")]),
-    (r"models/([^/]*\.training)/.*", "the state of a training", lambda place, name: [place.models.at(name)]),
-    (r"models/([^/]*)/.*", "a fitted model", _model),
-    (r"evaluation/built\..*", "rows of an evaluation", lambda place, _: [(place.evaluation, "built.json")]),
-    (r"evaluation/(trials/.*)", "a trial of the evaluation", lambda place, name: [(place.evaluation, name)]),
-    (r"evaluation/.*", "rows of an evaluation", lambda place, _: [(place.evaluation, "real.json")]),
+    (r"work/real/.*", "the copy of the source is", lambda place, _: [place.real]),
+    (r"work/staged/([^.]*)\..*", "a staged chunk is", _chunk),
+    (r"work/carried[./].*", "rows kept of the version before are", lambda place, _: [(place.work, "carried.json")]),
+    (r"work/filled/.*", "the choice of accepted rows is", lambda place, _: [place.filled]),
+    (r"work/validators/([^/]*)/.*", "a fitted validator is", lambda place, name: [place.validators.at(name)]),
+    (r"work/privacy/.*", "what the privacy gate measured is", lambda place, _: [place.work.at("privacy")]),
+    (r"work/plan\.json", "the plan is", lambda place, _: [(place.work, "plan.json")]),
+    (r"models/([^/]*\.training)/.*", "the training is", lambda place, name: [place.models.at(name)]),
+    (r"models/([^/]*)/.*", "a fitted model is", _model),
+    (r"evaluation/built\..*", "rows of an evaluation are", lambda place, _: [(place.evaluation, "built.json")]),
+    (r"evaluation/(trials/.*)", "a trial of the evaluation is", lambda place, name: [(place.evaluation, name)]),
+    (r"evaluation/.*", "rows of an evaluation are", lambda place, _: [(place.evaluation, "real.json")]),
 ]
 """By a file's place in the build's hidden folder: what it is, in words, and what has to go."""
 
@@ -51,5 +51,5 @@ def clear_damage(damage: DamageError, place: Workspace) -> str:
             for part in parts(place, found[found.re.groups]):
                 folder, name = part if isinstance(part, tuple) else (part, "")
                 folder.remove(name)
-            return f"{damage.shown} {'is gone' if damage.gone else 'is damaged'}; {what} is made again"
+            return f"{damage.shown} {'is gone' if damage.gone else 'is damaged'}; {what} made again"
     raise damage

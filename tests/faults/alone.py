@@ -20,6 +20,9 @@ from pipelines.pool import GeneratorActor
 TASKS = [(module, name) for module in (flows.build, flows.privacy, flows.utility) for name in dir(module)]
 
 
+known_version = cache(version)
+
+
 class Fit:
     """The fit of a generator, as `actors.Fitting` has it."""
 
@@ -53,9 +56,14 @@ class Pool:
         return [result]
 
 
+def build_alone(spec):
+    """Build in this process."""
+    with _alone():
+        return flows.build.build.fn(spec)
+
+
 @contextmanager
-def alone():
-    """Let builds run here; gives the function that builds."""
+def _alone():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(actors, "run", lambda function, *args: function(*args))
         patch.setattr(actors, "run_all", lambda function, calls: (function(*args) for args in calls))
@@ -69,8 +77,8 @@ def alone():
         patch.setattr(flows.build, "Timekeeper", lambda _: Listener())
         patch.setattr(flows.build, "announce", lambda *_: None)
         patch.setattr("pipelines.summary.render_report", lambda data: f"{data.manifest.rows} rows")
-        patch.setattr("pipelines.workspace.version", cache(version))
+        patch.setattr("pipelines.workspace.version", known_version)
         for module, name in TASKS:
             if name.endswith("_task"):
                 patch.setattr(module, name, getattr(module, name).fn)
-        yield flows.build.build.fn
+        yield

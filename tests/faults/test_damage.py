@@ -4,14 +4,15 @@ The files that no build can make again (what a version keeps for its successors)
 """
 
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from tests.benchmarks.common import CHEAP
-from tests.faults.alone import alone
+from tests.faults.alone import build_alone
 from tests.faults.conftest import SOURCES, tables
-from tests.faults.damage import DAMAGES, stopped
+from tests.faults.damage import DAMAGES, Outcome, Stopped, stopped
 
 
 def absolute(place, data):
@@ -59,6 +60,9 @@ KINDS = {
 }
 
 
+SLOW = [pytest.param(kind, marks=[pytest.mark.slow, pytest.mark.timeout(0)]) for kind in KINDS if kind != "plain"]
+
+
 class Builds:
     """Builds of each kind that were stopped at a step, and what each ends with undisturbed."""
 
@@ -76,8 +80,7 @@ class Builds:
 @pytest.fixture(scope="module")
 def builds_here(tmp_path_factory):
     """Builds in this process alone."""
-    with alone() as build:
-        yield Builds(build, tmp_path_factory)
+    return Builds(build_alone, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
@@ -136,9 +139,7 @@ def test_all_files_damaged_at_once_are_made_again(builds_here, tmp_path, damage)
 
 
 @pytest.mark.parametrize("at", ["filled", "report"])
-@pytest.mark.parametrize(
-    "kind", ["plain", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS if kind != "plain")]
-)
+@pytest.mark.parametrize("kind", ["plain", *SLOW])
 def test_every_file_in_every_way(builds_here, tmp_path, kind, at):
     build, calm = builds_here.at(kind, at)
     assert calm.content_hash
@@ -150,3 +151,73 @@ def test_every_file_in_every_way(builds_here, tmp_path, kind, at):
             if found != calm:
                 wrong[name, damage] = found
     assert wrong == {}
+
+
+BASE_DAMAGED = Outcome(
+    message="versions/v00001: what v00001 kept for its successors is damaged; put it back from a copy, or remove it,"
+    " and the next version starts anew"
+)
+
+
+class Grown:
+    """A first version, whose source has grown since, and what a second one becomes of it."""
+
+    def __init__(self, place, validate, stops):
+        self._data = plain(place) | {"name": "grown", "validate": validate, "output": {"versions": {}}}
+        self._place, base = place, place / "base"
+        build_alone(Stopped(base, self._data, build_alone).spec(base))
+        head, *rows = (place / "t.csv").read_text().splitlines()
+        new = [f"0.{n},1.{n},{n % 9},{'ab'[n % 5 == 0]}" for n in range(20)]
+        (place / "t.csv").write_text("\n".join([head, *new, *rows]) + "\n")  # so that all rows get their old numbers
+        self.stops = {at: self._stopped(at, base) for at in stops}
+        self.begun = Stopped(base, self._data, build_alone)
+        self.calm = self.begun.after({}, place / "calm")
+        names = self.begun.files()
+        self.refitted = self.begun.after({n: "removed" for n in names if n.endswith("fitted.json")}, place / "refitted")
+        self.anew = self.begun.after({"versions/v00001/record.json": "removed"}, place / "anew")
+
+    def _stopped(self, at, base):
+        shutil.copytree(base, self._place / at)
+        return stopped(self._place / at, self._data, at, build_alone)
+
+    def expected(self, at, name, damage):
+        """Return what the second version becomes if this file is damaged, while it is at that step or not begun."""
+        if name.endswith("record.json"):
+            return BASE_DAMAGED if damage != "removed" else self.calm if at in self.stops else self.anew
+        if at not in self.stops and name.endswith("rows.arrow"):
+            return BASE_DAMAGED
+        return self.refitted if name.startswith("models/") and at != "report" else self.calm
+
+
+@pytest.mark.parametrize(
+    ("validate", "stops"),
+    [
+        (["duplicates"], ["filled"]),
+        pytest.param(
+            ["schema", "duplicates", "label_agreement"],
+            ["fit", "filled", "report"],
+            marks=[pytest.mark.slow, pytest.mark.timeout(0)],
+        ),
+    ],
+)
+def test_every_file_of_a_version_that_is_topped_up(tmp_path, validate, stops):
+    grown = Grown(tmp_path, validate, stops)
+    assert len({found.content_hash for found in (grown.calm, grown.refitted, grown.anew, Outcome())}) == 4
+    wrong = {}
+    for at, build in [("begun", grown.begun), *grown.stops.items()]:
+        for name in build.files():
+            for damage in DAMAGES:
+                found = build.after({name: damage}, tmp_path / "out")
+                print(at, name, damage, "->", found.message or found.told, flush=True)
+                if found != grown.expected(at, name, damage):
+                    wrong[at, name, damage] = found
+    assert wrong == {}
+
+
+def test_a_shard_of_the_base_that_was_changed_is_not_carried_over(tmp_path):
+    grown = Grown(tmp_path, ["duplicates"], ["filled"])
+    [shard, *_] = sorted(path.name for path in (tmp_path / "base" / "v00001" / "data").iterdir())
+    for damage in DAMAGES:
+        found = grown.begun.after({f"../v00001/data/{shard}": damage}, tmp_path / "out")
+        assert re.search(f"v00001: data/{shard} cannot be read: .*; restore it, or remove the whole", found.message)
+    assert grown.stops["filled"].after({f"../v00001/data/{shard}": "flipped"}, tmp_path / "out") == grown.calm
