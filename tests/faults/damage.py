@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flows.progress import Listener, listening
@@ -22,7 +22,10 @@ LOCKS = {"writer.json", "writer.guard"}
 
 
 class Stop(Listener):
-    """Stops a build when a step begins, or at the first chunk that was accepted; keeps what is told of damage."""
+    """Stops a build when a step begins, at the first chunk that was accepted (`filled`), or at the last (`full`).
+
+    Keeps what is told of damage.
+    """
 
     def __init__(self, at: str = "") -> None:
         self._at, self.told = at, list[str]()
@@ -35,6 +38,8 @@ class Stop(Listener):
     def filled(self, progress):
         """Stop here, if it is time."""
         self.step("filled")
+        if not progress.missing:
+            self.step("full")
 
     def mended(self, what):
         """Keep it."""
@@ -43,9 +48,10 @@ class Stop(Listener):
 
 @dataclass
 class Outcome:
-    """What a build ended with: a hash of its rows (and the evaluation), or the message of an explained failure."""
+    """What a build ended with: its rows, model and evaluation, or the message of an explained failure."""
 
     content_hash: str | None = None
+    model: str | None = None
     evaluation: Evaluation | None = None
     message: str | None = None
     told: list[str] = field(default_factory=list, compare=False)
@@ -78,17 +84,17 @@ class Stopped:
         with listening(ears := Stop()):
             found = self._run(out)
         shutil.rmtree(out)
-        return Outcome(*found, told=[line.replace(f"{out}/.makeweight/", "") for line in ears.told])
+        return replace(found, told=[line.replace(f"{out}/.makeweight/", "") for line in ears.told])
 
-    def _run(self, out: Path) -> tuple[str | None, Evaluation | None, str | None]:
+    def _run(self, out: Path) -> Outcome:
         try:
             manifest = self.build(self.spec(out))
         except MakeweightError as error:
-            return None, None, str(error).replace(f"{out}/.makeweight/", "")
+            return Outcome(message=str(error).replace(f"{out}/.makeweight/", ""))
         assert verify(str(out)).problems == []
         kept = out / "evaluation.json"
         evaluation = Evaluation.model_validate_json(kept.read_text()) if kept.exists() else None
-        return manifest.content_hash, evaluation, None
+        return Outcome(manifest.content_hash, manifest.model_fingerprint, evaluation)
 
 
 def stopped(folder: Path, data: dict, at: str, build: Callable[[Spec], Manifest]) -> Stopped:

@@ -192,10 +192,10 @@ class Grown:
 @pytest.mark.parametrize(
     ("validate", "stops"),
     [
-        (["duplicates"], ["filled"]),
+        (["duplicates"], ["full"]),
         pytest.param(
             ["schema", "duplicates", "label_agreement"],
-            ["fit", "filled", "report"],
+            ["fit", "filled", "full", "report"],
             marks=[pytest.mark.slow, pytest.mark.timeout(0)],
         ),
     ],
@@ -215,9 +215,9 @@ def test_every_file_of_a_version_that_is_topped_up(tmp_path, validate, stops):
 
 
 def test_a_shard_of_the_base_that_was_changed_is_not_carried_over(tmp_path):
-    grown = Grown(tmp_path, ["duplicates"], ["filled"])
+    grown = Grown(tmp_path, ["duplicates"], ["full"])
     [shard, *_] = sorted(path.name for path in (tmp_path / "base" / "v00001" / "data").iterdir())
     for damage in DAMAGES:
         found = grown.begun.after({f"../v00001/data/{shard}": damage}, tmp_path / "out")
         assert re.search(f"v00001: data/{shard} cannot be read: .*; restore it, or remove the whole", found.message)
-    assert grown.stops["filled"].after({f"../v00001/data/{shard}": "flipped"}, tmp_path / "out") == grown.calm
+    assert grown.stops["full"].after({f"../v00001/data/{shard}": "flipped"}, tmp_path / "out") == grown.calm
