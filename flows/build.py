@@ -6,13 +6,15 @@ on where it was, whatever Prefect remembers.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
+from flows.mending import mending
 from flows.privacy import privacy_task
 from flows.progress import Run, listener, listening, told
 from flows.samples import artifact_key, show_samples
@@ -35,7 +37,7 @@ from pipelines.carry import carry_over, keep_record
 from pipelines.claim import Replace, check_output, claim
 from pipelines.encryption import read_key
 from pipelines.fill import FillResult, StratumProgress, fill
-from pipelines.filled import load_filled, refuse_shortfall, save_filled
+from pipelines.filled import filled_before, refuse_shortfall, save_filled
 from pipelines.fit import fit_validator
 from pipelines.ingest import RealRows, ingest, ingested
 from pipelines.layout import make_layout
@@ -136,12 +138,20 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
             actors.cluster(spec.generator) as dashboard,
         ):
             listener().joined(dashboard)
-            manifest = done or _steps(spec, plan, place, clock, hold, wanted)
-            if done and wanted:
-                keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output), hold)
+            manifest = mending(place, partial(_rest, spec, plan, place, clock, hold, wanted, done))
             listener().ended(manifest)
     with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
         announce(place, manifest)
+    return manifest
+
+
+def _rest(
+    spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, wanted: Asked | None, done: Manifest | None
+) -> Manifest:
+    """Do what is left to do: of a complete dataset the evaluation alone."""
+    manifest = done or _steps(spec, plan, place, clock, hold, wanted)
+    if done and wanted:
+        keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output), hold)
     return manifest
 
 
@@ -212,16 +222,17 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
     fitting = actors.Fitting(plan, place, gpus)
-    calls = [(plan, number, real, place) for number in range(len(plan.validators))]
-    for _ in actors.run_all(fit_validator, calls, fitting.give_way):
-        pass
-    fitting.wait(listener().trained)
+    with closing(fitting):
+        calls = [(plan, number, real, place) for number in range(len(plan.validators))]
+        for _ in actors.run_all(fit_validator, calls, fitting.give_way):
+            pass
+        fitting.wait(listener().trained)
 
 
 @step
 def fill_task(plan: Plan, place: Workspace, choice: GeneratorChoice) -> list[StratumProgress]:
     """Make candidates until every class is full; raises ShortfallError if the budget does not suffice."""
-    result = load_filled(place.filled) or _fill(plan, place, choice)
+    result = filled_before(place.filled) or _fill(plan, place, choice)
     refuse_shortfall(plan, result.strata)
     save_filled(result, place.filled)
     return result.strata
@@ -232,7 +243,7 @@ def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
         return FillResult([], [])
     with open_pool(plan, place, choice) as pool:
         listener().filling(plan, pool.actors)
-        return fill(
+        result = fill(
             plan.strata,
             pool,
             seed=stream_seed(plan),
@@ -240,6 +251,9 @@ def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
             novelties=_novelties(plan),
             on_progress=listener().filled,
         )
+        if pool.remade:
+            listener().noted(f"{pool.remade:,} staged chunk(s) were damaged; made again")
+        return result
 
 
 def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:

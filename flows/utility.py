@@ -10,6 +10,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
+from flows.progress import listener
 from flows.step import step
 from pipelines import actors
 from pipelines.encryption import read_key
@@ -31,7 +32,7 @@ from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import Source, Spec
 
-_SCRATCH, _KEY = "evaluation", "key"
+_KEY = "key"
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def read_evaluation(folder: Folder, wanted: Asked, manifest: Manifest) -> Evalua
 def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None) -> None:
     """Remove what is told of a dataset that was replaced; rows too, if none are wanted any more."""
     if wanted is None:
-        place.hidden.at(_SCRATCH).remove()
+        place.evaluation.remove()
     if not place.output.exists(EVALUATION):
         return
     with suppress(ValueError):
@@ -107,8 +108,8 @@ def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest
     built = actors.run(gather_built, plan, settings, manifest, dataset, key, scratch)
     trials = {remedy: trials_of(plan, settings, remedy) for remedy in all_remedies(plan, settings, built)}
     calls = [(plan, settings, real, built, scratch, trial) for some in trials.values() for trial in some]
-    for _ in actors.run_all(run_trial, calls):
-        pass
+    if remade := sum(actors.run_all(run_trial, calls)):
+        listener().noted(f"{remade:,} damaged trial(s) of the evaluation: run again")
     minority = minority_of(real, built)
     scoring = [(scratch, some, minority, settings.seeds, plan.seed) for some in trials.values()]
     scores = dict(zip(trials, actors.run_all(score, scoring), strict=True))
@@ -125,13 +126,13 @@ def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evalu
     with hold.committing():
         put(place, EVALUATION_PAGE, page.encode())
         put(place, EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
-        place.hidden.at(_SCRATCH).remove()
+        place.evaluation.remove()
 
 
 def _scratch(wanted: Asked, place: Workspace) -> Folder:
     """Return the evaluation's folder, without what another evaluation left there."""
-    folder, key = place.hidden.at(_SCRATCH), f"{place.key} {wanted.key}".encode()
-    if not folder.exists(_KEY) or folder.read(_KEY) != key:
+    folder, key = place.evaluation, f"{place.key} {wanted.key}".encode()
+    if not folder.is_whole(_KEY) or folder.read_sealed(_KEY) != key:
         folder.remove()
-        folder.write(_KEY, key)
+        folder.write_sealed(_KEY, key)
     return folder

@@ -286,7 +286,11 @@ class Fitting:
             problem = f"the fit of {self._name!r} died {DEATHS} times, the last with: {told(error)}"
             raise GeneratorError(f"{problem}; give it more memory, or a smaller model") from error
         finally:
-            ray.kill(self._actor)
+            self.close()
+
+    def close(self) -> None:
+        """End the actor, whether it is done or not."""
+        ray.kill(self._actor)
 
     def give_way(self) -> None:
         """Give the CPU and the GPU back if the fit is at its end: what it is waited for with may need them."""

@@ -16,6 +16,9 @@ from typing import Any, Protocol
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.disk import make_folder, sync_below, sync_file, sync_folder
+from pipelines.sealed import mapped
+
 ATTEMPTS = 10
 CONNECT, REQUEST = 10.0, 60.0
 """Seconds until an object store must have taken a connection, and until it must have answered."""
@@ -76,8 +79,8 @@ class Files(Protocol):
     def read(self, path: str) -> bytes:
         """Return a whole file."""
 
-    def open(self, path: str) -> Any:
-        """Return a file to read parts of."""
+    def view(self, path: str) -> pa.Buffer:
+        """Return a whole file; on a disk it is not read until it is used."""
 
     def create(self, path: str) -> AbstractContextManager[Any]:
         """Open a new file for writing; it is whole, and on the disk and not in a cache, when the block ends well."""
@@ -121,23 +124,25 @@ class Disk:
         with self.filesystem.open_input_stream(path) as stream:
             return bytes(stream.read())
 
-    def open(self, path: str) -> Any:
-        """Return the file, mapped: it is not read until it is used."""
-        return pa.memory_map(path)
+    def view(self, path: str) -> pa.Buffer:
+        """See Files."""
+        return mapped(path)
 
     @contextmanager
     def create(self, path: str) -> Iterator[Any]:
         """See Files; folders above it are made."""
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        make_folder(os.path.dirname(path))
         with self.filesystem.open_output_stream(path) as sink:
             yield sink
-        _sync(path)
+        sync_file(path)
 
     def rename(self, source: str, target: str) -> None:
         """See Files; folders above the target are made."""
-        os.makedirs(os.path.dirname(target), exist_ok=True)
+        make_folder(os.path.dirname(target))
+        if os.path.isdir(source):
+            sync_below(source)
         os.replace(source, target)
-        _sync(os.path.dirname(target))
+        sync_folder(os.path.dirname(target))
 
     def remove_file(self, path: str) -> None:
         """See Files."""
@@ -183,9 +188,9 @@ class Store:
         with self.filesystem.open_input_stream(path) as stream:
             return bytes(stream.read())
 
-    def open(self, path: str) -> Any:
+    def view(self, path: str) -> pa.Buffer:
         """See Files."""
-        return self.filesystem.open_input_file(path)
+        return pa.py_buffer(self.read(path))
 
     @contextmanager
     def create(self, path: str) -> Iterator[Any]:
@@ -230,12 +235,3 @@ class Store:
 def files_of(filesystem: fs.FileSystem) -> Files:
     """Return the operations of a filesystem."""
     return Disk(filesystem) if isinstance(filesystem, fs.LocalFileSystem) else Store(filesystem)
-
-
-def _sync(path: str) -> None:
-    """Wait until the disk has a file, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

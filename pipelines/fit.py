@@ -29,7 +29,7 @@ from pipelines.storage import Folder
 from pipelines.validate.base import Validator
 from pipelines.workspace import Workspace, library_versions
 from schemas.arrow import ROW, STRATUM
-from schemas.errors import MakeweightError
+from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
 
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
@@ -68,11 +68,11 @@ class KeptTraining:
 
     def restore(self) -> bytes | None:
         """Return the state that was kept last."""
-        return self._folder.read(STATE) if self._folder.exists(STATE) else None
+        return self._folder.read_sealed(STATE) if self._folder.exists(STATE) else None
 
     def keep(self, state: bytes) -> None:
         """Put the state in the place of the one before."""
-        self._folder.write(STATE, state)
+        self._folder.write_sealed(STATE, state)
 
 
 def training_folder(plan: Plan, models: Folder) -> Folder:
@@ -83,7 +83,7 @@ def training_folder(plan: Plan, models: Folder) -> Folder:
 def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training) -> None:
     """Fit the plan's generator, unless a model of the same fingerprint is there."""
     folder = models.at(model_fingerprint(plan))
-    if folder.exists(RECORD):
+    if _is_fitted(folder, needed=plan.model is not None):
         return
     generator = make_generator(plan.generator)
     rows = draw_evenly(learnt(real.tables(), plan), plan.fit_rows, derive_seed(plan.seed, "draw"))
@@ -110,7 +110,7 @@ def _large_enough(rows: pa.Table, plan: Plan, least: int) -> pa.Table:
 def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, NDArray[np.int64]]:
     """Return the fitted generator on `device`, and the source row of each row that it was fitted on.
 
-    Raises MakeweightError if its files are not what was saved.
+    Raises DamageError if its files are not what was saved.
     """
     generator = make_generator(plan.generator)
     with _checked(models.at(model_fingerprint(plan))) as path:
@@ -121,7 +121,7 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
 def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
     """Return the source rows that the plan's generator was fitted on, by their positions."""
     folder = models.at(model_fingerprint(plan))
-    kept = folder.read(PARENTS)
+    kept = read_fitted(folder, PARENTS)
     with readable(folder):
         rows: NDArray[np.int64] = read(io.BytesIO(kept))
     return rows
@@ -131,7 +131,7 @@ def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> 
     """Fit the plan's validator of that number, unless it was fitted before."""
     validator = make_validators(plan)[number]
     folder = _validator_folder(plan, number, validator, place)
-    if folder.exists(RECORD):
+    if _is_fitted(folder, needed=plan.model is not None and _stays(plan, validator)):
         return
     validator.fit(real.batches(plan))
     with _recorded(folder) as path:
@@ -149,15 +149,49 @@ def load_validators(plan: Plan, place: Workspace) -> list[Validator]:
 
 def _validator_folder(plan: Plan, number: int, validator: Validator, place: Workspace) -> Folder:
     """Return where a fitted validator is kept: one that learns stays, in versions, for as long as the model does."""
-    if plan.version is None or not getattr(validator, "learns", False):
+    if not _stays(plan, validator):
         return place.validators.at(str(number))
     step = hashlib.sha256(plan.validators[number].model_dump_json().encode()).hexdigest()[:16]
     return place.models.at(f"{model_fingerprint(plan)}.{validator.name}-{step}")
 
 
+def _stays(plan: Plan, validator: Validator) -> bool:
+    return plan.version is not None and bool(getattr(validator, "learns", False))
+
+
+def can_go_on(plan: Plan, place: Workspace) -> bool:
+    """Whether the model that the plan names is there, with the validators that learnt from the same rows."""
+    kept = [(n, one) for n, one in enumerate(make_validators(plan)) if _stays(plan, one)]
+    folders = [place.models.at(model_fingerprint(plan)), *(_validator_folder(plan, n, one, place) for n, one in kept)]
+    return all(folder.exists(RECORD) for folder in folders)
+
+
+def _is_fitted(folder: Folder, needed: bool) -> bool:
+    """Whether something was fitted before; raises DamageError if it is gone though it cannot be fitted again.
+
+    The rows that a model of an earlier version learnt from are not those of now.
+    """
+    there = folder.exists(RECORD)
+    if needed and not there:
+        raise DamageError(folder.inner(RECORD), f"{folder.shown}/{RECORD}", gone=True)
+    return there
+
+
 def _hashes(path: Path) -> dict[str, str]:
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != RECORD)
     return {str(file.relative_to(path)): _sha256(file) for file in files}
+
+
+def read_fitted(folder: Folder, name: str) -> bytes:
+    """Return one file of something fitted; raises DamageError if it is not what was saved."""
+    recorded = json.loads(folder.read_sealed(RECORD)).get(name)
+    try:
+        data = folder.read(name)
+    except FileNotFoundError:
+        raise DamageError(folder.inner(name), f"{folder.shown}/{name}", gone=True) from None
+    if recorded != hashlib.sha256(data).hexdigest():
+        raise DamageError(folder.inner(name), f"{folder.shown}/{name}")
+    return data
 
 
 def _sha256(file: Path) -> str:
@@ -171,19 +205,18 @@ def _recorded(folder: Folder) -> Iterator[Path]:
     with folder.filling() as path:
         yield path
         record = _hashes(path)
-    folder.write(RECORD, json.dumps(record).encode())
+    folder.write_sealed(RECORD, json.dumps(record).encode())
 
 
 @contextmanager
 def _checked(folder: Folder) -> Iterator[Path]:
-    """Give the files to load from; raises MakeweightError if they are not those that were recorded."""
-    record = folder.read(RECORD)
+    """Give the files to load from; raises DamageError if they are not those that were recorded."""
+    recorded = json.loads(folder.read_sealed(RECORD))
     with folder.local_copy() as path, readable(folder):
-        if json.loads(record) != _hashes(path):
-            raise MakeweightError(
-                f"{folder.shown}: the files are not those that were saved there; "
-                "remove the folder, and it is fitted anew"
-            )
+        found = _hashes(path)
+        for name in sorted(recorded.keys() | found.keys()):
+            if recorded.get(name) != found.get(name):
+                raise DamageError(folder.inner(name), f"{folder.shown}/{name}", gone=name not in found)
         yield path
 
 

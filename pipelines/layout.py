@@ -79,8 +79,7 @@ class _Rows:
 
 def make_layout(plan: Plan, real: RealRows, place: Workspace, tag: str) -> Layout:
     """Place every row of the filled build, and keep the places. Each split takes its share of every stratum."""
-    filled = load_filled(place.filled)
-    return lay_out(plan, real, filled.accepted if filled else [], place.filled, tag)
+    return lay_out(plan, real, load_filled(place.filled).accepted, place.filled, tag)
 
 
 def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folder: Folder, tag: str) -> Layout:

@@ -110,7 +110,7 @@ class GeneratorPool:
     An actor that dies is started again by Ray; one that takes longer than the deadline for a request is killed. What it
     held is given out anew, to whichever actor is up. Only the request that it worked on is charged with that; one on
     which actors die or hang again and again fails by name. An exception that a generator raises is not retried: it
-    would be raised again.
+    would be raised again. `remade` counts the chunks that were staged before, but were found damaged.
     """
 
     def __init__(self, plan: Plan, place: Workspace, choice: GeneratorChoice) -> None:
@@ -119,6 +119,7 @@ class GeneratorPool:
         actor = ray.remote(num_cpus=choice.cpus, num_gpus=gpus, max_restarts=-1)(GeneratorActor)
         self._open = partial(actor.remote, place, plan_hash(plan), "cuda" if gpus else "cpu")
         self._hands: list[_Hand] = []
+        self.remade = 0
         self._waiting: deque[SampleRequest] = deque()
         self._failures: Counter[tuple[str, int]] = Counter()
         self._deadline = choice.deadline_seconds
@@ -198,6 +199,7 @@ class GeneratorPool:
             ref, request = hand.take()
             try:
                 done.append(cast(ChunkResult, ray.get(ref)))
+                self.remade += done[-1].remade
             except RayTaskError as error:
                 raise _refused(request, error) from error
             except LOST as error:

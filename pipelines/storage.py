@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.disk import make_folder
 from pipelines.filesystem import Files, files_of, is_uri, resolve
-from schemas.errors import OutputError
+from pipelines.sealed import Sealing, inside, is_sealed, is_sound
+from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
 
 __all__ = ["Folder", "away", "explained", "is_uri", "resolve"]
@@ -105,21 +107,57 @@ class Folder:
         with explained(self.shown):
             return _asked_again(lambda: self._files.read(self.inner(name)))
 
-    def open(self, name: str) -> Any:
-        """Return the file to read parts of; on a local disk it is mapped, not read, until it is used."""
-        return self._files.open(self.inner(name))
+    def view(self, name: str) -> pa.Buffer:
+        """Return the whole file; on a local disk it is mapped, not read, until it is used."""
+        if self.renames:
+            return self._files.view(self.inner(name))
+        return pa.py_buffer(self.read(name))
 
     def read_arrow(self, name: str) -> pa.Table:
-        """Return the table of an Arrow IPC file; on a local disk it is mapped, not read, until it is used."""
-        if self.renames:
-            with self.open(name) as source:
-                return pa.ipc.open_file(source).read_all()
-        return pa.ipc.open_file(pa.py_buffer(self.read(name))).read_all()
+        """Return the table of an Arrow IPC file that `write_arrow` wrote; raises DamageError as `read_sealed`."""
+        return pa.ipc.open_file(self._sealed(name)).read_all()
 
     def write_arrow(self, name: str, table: pa.Table) -> None:
-        """Write an Arrow IPC file, not compressed, so that rows can be picked from it without reading it whole."""
-        with self.writing(name) as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        """Write a sealed Arrow IPC file, not compressed, so that rows can be picked from a mapped one."""
+        with self.sealing(name) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
+
+    def read_sealed(self, name: str) -> bytes:
+        """Return what was written under a seal; raises DamageError if it is gone, or is not what was written."""
+        return bytes(self._sealed(name).to_pybytes())
+
+    def _sealed(self, name: str) -> pa.Buffer:
+        """Return what was written under a seal; on a local disk a process hashes it once."""
+        with explained(self.shown):
+            try:
+                data = self.view(name)
+                whole = is_sound(self.inner(name), name) if self.renames else is_sealed(name, data)
+            except FileNotFoundError:
+                raise DamageError(self.inner(name), f"{self.shown}/{name}", gone=True) from None
+        if not whole:
+            raise DamageError(self.inner(name), f"{self.shown}/{name}")
+        return inside(data)
+
+    def write_sealed(self, name: str, data: bytes) -> None:
+        """Write the whole file with a seal, by which damage is noticed when it is read."""
+        with self.sealing(name) as sink:
+            sink.write(data)
+
+    @contextmanager
+    def sealing(self, name: str) -> Iterator[Sealing]:
+        """Open `name` for writing under a seal; it appears when the block ends well."""
+        with self.writing(name) as file:
+            sink = Sealing(name, file.write)
+            yield sink
+            sink.seal()
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a sealed file is there, and is what was written; a damaged one is as good as none."""
+        try:
+            self._sealed(name)
+        except DamageError:
+            return False
+        return True
 
     @contextmanager
     def local_copy(self) -> Iterator[Path]:
@@ -141,7 +179,7 @@ class Folder:
         parent = os.path.dirname(self.inner()) if self.renames else None
         with explained(self.shown):
             if parent:
-                os.makedirs(parent, exist_ok=True)
+                make_folder(parent)
             with _temporary(parent) as temporary:
                 yield Path(temporary)
                 self.remove()
@@ -159,8 +197,7 @@ class Folder:
     def writing(self, name: str) -> Iterator[pa.NativeFile]:
         """Open `name` for writing; it appears when the block ends well, and not at all when it raises.
 
-        It is then on the disk, so that a record that is written after it can rely on it even if the machine loses
-        power.
+        The disk has it then, and its name: a machine that loses power loses none of it.
         """
         final, files = self.inner(name), self._files
         with explained(self.shown):

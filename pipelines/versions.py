@@ -12,7 +12,7 @@ from pipelines.privacy.differential import is_private
 from pipelines.publish import is_build_of, put, read_manifest
 from pipelines.storage import Folder
 from pipelines.workspace import HIDDEN, VERSION, Workspace, version_name
-from schemas.errors import Fault, OutputError, SpecError
+from schemas.errors import DamageError, Fault, OutputError, SpecError
 from schemas.manifest import CARD, Manifest
 from schemas.plan import Plan
 from schemas.spec import Spec
@@ -93,7 +93,7 @@ def _refuse_top_up(plan: Plan) -> None:
 
 def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
     """Return the version before as a base, with the reason where nothing of it can be kept, as far as is known yet."""
-    record, anew = read_record(series, version_name(number)), None
+    record, anew = sound_record(series, version_name(number)), None
     before, now = ([(column.name, column.type) for column in one.columns] for one in (manifest, plan.profile))
     if record is None:
         anew = "what it kept for its successors is gone"
@@ -111,9 +111,24 @@ def records(series: Folder) -> Folder:
 
 def read_record(series: Folder, version: str) -> Record | None:
     """Return what is kept of a version, or nothing if it is gone, or of another version of makeweight."""
-    with suppress(FileNotFoundError, ValueError):
-        return Record.model_validate_json(records(series).at(version).read(RECORD))
+    with suppress(DamageError, ValueError):
+        return Record.model_validate_json(records(series).at(version).read_sealed(RECORD))
     return None
+
+
+def sound_record(series: Folder, version: str) -> Record | None:
+    """Return what is kept of a version, as `read_record` does; raises OutputError where that is damaged."""
+    folder = records(series).at(version)
+    if folder.exists(RECORD) and not folder.is_whole(RECORD):
+        raise damaged_record(series, version)
+    return read_record(series, version)
+
+
+def damaged_record(series: Folder, version: str) -> OutputError:
+    """Return the error for what was kept of a version, and is damaged: it cannot be made again."""
+    folder = records(series).at(version)
+    advice = "put it back from a copy, or remove it, and the next version starts anew"
+    return OutputError(f"{folder.shown}: what {version} kept for its successors is damaged; {advice}")
 
 
 def name_newest(place: Workspace) -> None:

@@ -57,14 +57,14 @@ class Workspace:
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for the actors: one that is started again on another machine finds it there."""
-        self.work.write("plan.json", _written(plan))
+        self.work.write_sealed("plan.json", _written(plan))
 
     def plan(self, told: str | None = None) -> Plan:
         """Return the plan that was written down; whoever runs what it names gives the hash that the driver `told`.
 
         Raises MakeweightError if another plan lies there: it may name any module and class.
         """
-        data = self.work.read("plan.json")
+        data = self.work.read_sealed("plan.json")
         if told is not None and hashlib.sha256(data).hexdigest() != told:
             raise MakeweightError(
                 f"{self.work.shown}/plan.json is not the plan that this build wrote down; find out who else writes"
@@ -86,6 +86,11 @@ class Workspace:
     def models(self) -> Folder:
         """Fitted models, each in a folder of its own; they outlive the build."""
         return self.hidden.at("models")
+
+    @property
+    def evaluation(self) -> Folder:
+        """What an evaluation gathers and predicts."""
+        return self.hidden.at("evaluation")
 
     @property
     def work(self) -> Folder:

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.features import modelled
-from pipelines.fit import model_fingerprint, readable
+from pipelines.fit import model_fingerprint, read_fitted, readable
 from pipelines.registry import generator_class, make_generator
 from pipelines.storage import Folder
 from schemas.arrow import STRATUM, arrow_type
@@ -57,6 +57,6 @@ def privacy_spent(plan: Plan, models: Folder) -> PrivacyBudget | None:
     if not is_private(plan) or not plan.makes_rows:
         return None
     folder = models.at(model_fingerprint(plan))
-    kept = folder.read(BUDGET)
+    kept = read_fitted(folder, BUDGET)
     with readable(folder):
         return PrivacyBudget.model_validate_json(kept)

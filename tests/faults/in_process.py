@@ -1,16 +1,21 @@
-"""Runs a whole build in this process, without Ray and Prefect: their part is to run functions, and to try again."""
+"""Runs a whole build in this process, without Ray and Prefect: their part is to run functions, and to try again.
+
+What Ray and Prefect do to a build is seen elsewhere; here it is the files that count, and hundreds of builds.
+"""
 
 import inspect
-from contextlib import contextmanager
+from collections import deque
+from contextlib import nullcontext
 
-import flows.build as flow
-import flows.utility as utility
-from flows.build import build
+import pytest
+
+import flows.build
+import flows.privacy
+import flows.utility
 from flows.progress import Listener
 from pipelines import actors
-from pipelines.chunk import ChunkMaker
-from pipelines.fit import fit_generator, load_generator, load_validators
-from pipelines.ingest import ingested
+from pipelines.pool import GeneratorActor
+from pipelines.workspace import plan_hash
 from schemas.errors import MakeweightError
 
 ATTEMPTS = 3
@@ -18,47 +23,42 @@ ATTEMPTS = 3
 
 
 class Pool:
-    """Makes chunks when they are collected; a `fill.Pool`."""
+    """One actor that makes a chunk when it is asked what is done; as `pool.GeneratorPool`."""
 
     slots, actors = 2, 1
 
     def __init__(self, plan, place):
-        generator, parents = load_generator(plan, place.models, "cpu")
-        validators = load_validators(plan, place)
-        self._maker = ChunkMaker(plan, generator, validators, parents, place.staged, place.carried)
-        self._asked = []
+        self._actor, self._asked, self.remade = GeneratorActor(place, plan_hash(plan), "cpu"), deque(), 0
 
     def submit(self, request):
         self._asked.append(request)
 
     def collect(self):
-        return [self._maker.make(self._asked.pop(0))]
-
-
-class Training:
-    """Nobody asks how far it is."""
-
-    def report(self, progress):
-        pass
-
-    def restore(self):
-        return None
-
-    def keep(self, state):
-        pass
+        result = self._actor.make(self._asked.popleft())
+        self.remade += result.remade
+        return [result]
 
 
 class Fitting:
-    """Fits when it is waited for."""
+    """Fits when it is waited for; as `actors.Fitting`."""
 
     def __init__(self, plan, place, gpus):
-        self._plan, self._place = plan, place
+        self._actor = actors.FittingActor(place, plan_hash(plan))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
 
     def give_way(self):
         pass
 
+    def close(self):
+        pass
+
     def wait(self, heard):
-        fit_generator(self._plan, ingested(self._place.real), self._place.models, Training())
+        self._actor.fit()
 
 
 def tried_again(function):
@@ -85,21 +85,12 @@ def answering(value):
 
 def go_in_process(monkeypatch):
     """Let builds of this test run in this process; return the flow as a plain function."""
-    for module in (flow, utility):
+    for module in (flows.build, flows.privacy, flows.utility):
         for name, step in inspect.getmembers(module, lambda one: hasattr(one, "fn") and hasattr(one, "retries")):
             if name.endswith("_task"):
                 monkeypatch.setattr(module, name, tried_again(step.fn))
-
-    @contextmanager
-    def no_cluster(choice):
-        yield None
-
-    @contextmanager
-    def pool(plan, place, choice):
-        yield Pool(plan, place)
-
     replaced = {
-        "cluster": no_cluster,
+        "cluster": answering(nullcontext()),
         "run": lambda function, *args: function(*args),
         "run_all": lambda function, calls, *_: (function(*args) for args in calls),
         "Fitting": Fitting,
@@ -108,10 +99,16 @@ def go_in_process(monkeypatch):
     }
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
-    monkeypatch.setattr(flow, "open_pool", pool)
-    monkeypatch.setattr(flow, "summarise", answering("<p>a report</p>"))
-    monkeypatch.setattr(flow, "watch", Listener)
-    monkeypatch.setattr(flow, "Timekeeper", answering(Listener()))
+    monkeypatch.setattr(flows.build, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
+    monkeypatch.setattr("pipelines.summary.render_report", answering("<p>a report</p>"))
+    monkeypatch.setattr(flows.build, "watch", Listener)
+    monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
     for name in ("refuse_own_disk", "announce"):
-        monkeypatch.setattr(flow, name, answering(None))
-    return build.fn
+        monkeypatch.setattr(flows.build, name, answering(None))
+    return flows.build.build.fn
+
+
+def build_in_process(spec):
+    """Build in this process, and leave all as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        return go_in_process(patch)(spec)
