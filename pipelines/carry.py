@@ -151,7 +151,7 @@ def _made(plan: Plan, version: Folder) -> Iterator[tuple[str, pa.Table]]:
             numbers = pc.utf8_slice_codeunits(made["_parent"], _REAL).cast(pa.int64())
             for name, column in [(PARENT_ROW, numbers), *((one, made[one]) for one in CARRIED)]:
                 rows = rows.append_column(name, column)
-            strata = stratum_column(made, plan.by).cast(pa.string()) if made.num_rows else pa.array([], pa.string())
+            strata = stratum_column(made, plan.by, plan.class_values).cast(pa.string())
             for name in strata.unique().to_pylist():
                 yield name, rows.filter(pc.equal(strata, name))
     except OutputError as error:

@@ -11,7 +11,7 @@ from typing import Any
 from generators import DEFAULTS as DEFAULT_GENERATOR
 from generators.base import Generator
 from generators.image.codec import Encoding
-from pipelines.balance import compute_targets, stratum_name
+from pipelines.balance import Key, Target, compute_targets, stratum_name, stratum_names
 from pipelines.boxes import box_counts, plan_images
 from pipelines.encryption import read_key
 from pipelines.features import modelled
@@ -113,7 +113,9 @@ def _validators(spec: Spec, profile: SourceProfile, modality: str, generator: ty
 def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
     if profile.objects:
         return _marked_strata(spec, profile, generator)
-    keys = {stratum_name(key): (key, real) for key, real in profile.counts}
+    named = stratum_names(tuple(key) for key, _ in profile.counts)
+    keys = {named[tuple(key)]: (key, real) for key, real in profile.counts}
+    _refuse_unclear(spec.balance.target, named)
     counts: Mapping[str, int] = {name: keys[name][1] for name in sorted(keys)}
     if len(counts) < 2:
         only = next(iter(counts), "none")
@@ -126,6 +128,15 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
         _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
         for name, real in counts.items()
     ]
+
+
+def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
+    """Refuse a joined name that several classes share: each of them has another one."""
+    for wanted in target if isinstance(target, Mapping) else ():
+        meant = [name for key, name in named.items() if stratum_name(key) == wanted != name]
+        if meant and wanted not in named.values():
+            problem = f"{wanted!r} may be either of two classes: write {' or '.join(map(repr, meant))}"
+            raise SpecError(Fault(("balance", "target", wanted), problem))
 
 
 def _stratum(

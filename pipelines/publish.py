@@ -43,6 +43,7 @@ def make_manifest(
         model_fingerprint=model_fingerprint(plan) if plan.makes_rows else None,
         columns=_shown_columns(plan),
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},
+        class_values=plan.class_values,
         source_counts={s.name: s.real for s in plan.strata},
         rejections={s.name: dict(s.rejected) for s in strata},
         attempts={s.name: s.candidates for s in strata},

@@ -1,7 +1,7 @@
 """The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
 
 from schemas.base import Noun
-from schemas.plan import BoxCounts, Column, ImageProfile
+from schemas.plan import BoxCounts, Column, ImageProfile, Value
 from schemas.privacy import PrivacyBudget, PrivacyFindings
 from schemas.versions import Base
 
@@ -30,11 +30,12 @@ class Shard(Noun):
 class Manifest(Noun):
     """What was built, from what, how, and how to check it.
 
-    `content_hash` is of all rows in order, whatever the file format's details; `rejections` and `attempts` count the
-    candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
-    made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy` is what the model's training
-    spent; it covers made rows alone, since real ones are in the dataset as they are. Rows that were kept of a `base`
-    count as synthetic, but not as attempts.
+    `counts` is by the name of each class, and `class_values` its values in the `by` columns, by which rows are told apart
+    (older manifests lack it). `content_hash` is of all rows in order, whatever the file format's details; `rejections`
+    and `attempts` count the candidates up to the last accepted one of each stratum, so that they do not depend on who
+    was fast. `origin` is what made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy`
+    is what the model's training spent; it covers made rows alone, since real ones are in the dataset as they are. Rows
+    that were kept of a `base` count as synthetic, but not as attempts.
     """
 
     format: int = FORMAT
@@ -50,6 +51,7 @@ class Manifest(Noun):
     model_fingerprint: str | None
     columns: list[Column]
     counts: dict[str, ClassCounts]
+    class_values: dict[str, list[Value]] | None = None
     source_counts: dict[str, int]
     rejections: dict[str, dict[str, int]]
     attempts: dict[str, int]

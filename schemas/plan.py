@@ -130,7 +130,8 @@ class SourceProfile(Noun):
 class Stratum(Noun):
     """One class, or one combination of the `by` columns, and the rows it is to have.
 
-    `key` holds the values of the `by` columns, in their order; `name` is unique among the strata. The first `carried`
+    `key` holds the values of the `by` columns, in their order, which identify it; `name`, by which people call it, is
+    unique among the strata. The first `carried`
     chunks of its stream hold rows that an earlier version has made.
     """
 
@@ -211,6 +212,11 @@ class Plan(Noun):
     def continues(self) -> Base | None:
         """The version whose rows are kept; nothing if this one is a start."""
         return self.base if self.base and self.base.anew is None else None
+
+    @property
+    def class_values(self) -> dict[str, list[Value]]:
+        """The values of each stratum in the `by` columns, by its name."""
+        return {stratum.name: stratum.key for stratum in self.strata}
 
     @property
     def makes_rows(self) -> bool:
