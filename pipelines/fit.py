@@ -30,6 +30,8 @@ from schemas.arrow import ROW, STRATUM
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
+_TOLD = {"path", "files", "merged"}
+"""What a profile tells people, or where its files are: a model does not depend on it."""
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
 
 
@@ -37,7 +39,7 @@ def model_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
     if plan.model:
         return plan.model
-    profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
+    profile = plan.profile.model_dump(mode="json", exclude=_TOLD)
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
     if plan.privacy:
         parts.append({"held_out": plan.privacy.held_out})

@@ -30,12 +30,12 @@ class Shard(Noun):
 class Manifest(Noun):
     """What was built, from what, how, and how to check it.
 
-    `counts` is by the name of each class, and `class_values` its values in the `by` columns, by which rows are told apart
-    (older manifests lack it). `content_hash` is of all rows in order, whatever the file format's details; `rejections`
-    and `attempts` count the candidates up to the last accepted one of each stratum, so that they do not depend on who
-    was fast. `origin` is what made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy`
-    is what the model's training spent; it covers made rows alone, since real ones are in the dataset as they are. Rows
-    that were kept of a `base` count as synthetic, but not as attempts.
+    `counts` is by the name of each class; `class_values` holds its values in the `by` columns, by which rows are told
+    apart (older manifests lack it). `content_hash` is of all rows in order, whatever the file format's details;
+    `rejections` and `attempts` count the candidates up to the last accepted one of each stratum, so that they do not
+    depend on who was fast. `origin` is what made rows are: `synthetic`, or `augmented` from a real row each.
+    `differential_privacy` is what the model's training spent; it covers made rows alone, since real ones are in the
+    dataset as they are. Rows that were kept of a `base` count as synthetic, but not as attempts.
     """
 
     format: int = FORMAT

@@ -80,11 +80,20 @@ class ImageProfile(Noun):
         return pixels * (3 if self.mode == "RGB" else 1) // (2 if self.format == "png" else 8)
 
 
+class Merged(Noun):
+    """A class that several texts of a column stand for, as they are written in the source."""
+
+    column: str
+    value: Value
+    spellings: list[str]
+
+
 class SourceProfile(Noun):
     """What one streaming read of the source found.
 
     `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
-    sight; rows whose `by` values hold a null are counted in `dropped` alone.
+    sight; rows whose `by` values hold a null are counted in `dropped` alone. `merged` lists classes that are written in
+    several ways.
     """
 
     path: str
@@ -98,6 +107,7 @@ class SourceProfile(Noun):
     counts: list[tuple[list[Value], int]]
     fingerprint: str
     images: ImageProfile | None = None
+    merged: list[Merged] = Field([])
 
     @property
     def row_bytes(self) -> int:
