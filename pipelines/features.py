@@ -35,7 +35,8 @@ def _combinations(columns: list[pa.Array]) -> tuple[NDArray[np.int64], list[Key]
 
     They are numbered column by column: the product of all columns' distinct values may be more than 64 bits hold.
     """
-    codes, keys = np.zeros(len(columns[0]), np.int64), [()] if len(columns[0]) else []
+    codes: NDArray[np.int64] = np.zeros(len(columns[0]), np.int64)
+    keys: list[Key] = [()] if len(columns[0]) else []
     for column in columns:
         encoded = column.dictionary_encode()
         width = max(1, len(encoded.dictionary))

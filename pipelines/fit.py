@@ -30,8 +30,8 @@ from schemas.arrow import ROW, STRATUM
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
-_TOLD = {"path", "files", "merged"}
-"""What a profile tells people, or where its files are: a model does not depend on it."""
+_TOLD = {"path", "files", "merged", "content"}
+"""What a profile tells people, where its files are, and what its fingerprint says too."""
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
 
 

@@ -93,7 +93,7 @@ class SourceProfile(Noun):
 
     `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
     sight; rows whose `by` values hold a null are counted in `dropped` alone. `merged` lists classes that are written in
-    several ways.
+    several ways. `content` is a hash of the files' bytes alone, by which it is seen whether they are still the same.
     """
 
     path: str
@@ -108,6 +108,7 @@ class SourceProfile(Noun):
     fingerprint: str
     images: ImageProfile | None = None
     merged: list[Merged] = Field([])
+    content: str = ""
 
     @property
     def row_bytes(self) -> int:

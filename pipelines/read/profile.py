@@ -11,6 +11,7 @@ from pipelines.read.column import ColumnState
 from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
 from pipelines.read.gallery import Gallery
+from pipelines.read.hashed import content_hash, hashed
 from pipelines.read.spellings import Spellings
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
@@ -23,8 +24,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     `by` are the columns whose combinations are counted. Raises SourceError for a source that cannot be read, and
     SpecError where the spec names a column that the source lacks.
     """
-    files = find_files(source)
-    mark = fingerprint(files, source)
+    files = hashed(find_files(source))
     known = columns_of(files, source)
     if known is not None:
         _refuse_unknown(files, source, by, list(known), list(source.types))
@@ -41,6 +41,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     _refuse_empty_texts(files, states, source, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
     types = {column.name: column.type for column in columns}
+    contents = files.contents()
     return SourceProfile(
         path=files.path,
         format=files.format,
@@ -52,7 +53,8 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         by=by,
         counts=classes.finish(types),
         merged=spellings.finish(types),
-        fingerprint=mark,
+        fingerprint=fingerprint(files, source, contents),
+        content=content_hash(contents),
         images=images,
     )
 
