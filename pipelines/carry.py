@@ -17,12 +17,13 @@ from pipelines.fingerprint import Words, row_hashes
 from pipelines.fit import RECORD as FITTED
 from pipelines.fit import model_fingerprint
 from pipelines.ingest import RealRows, renumber
+from pipelines.libraries import library_versions
 from pipelines.publish import read_manifest
 from pipelines.registry import generator_class
 from pipelines.shards import dataset_batches
 from pipelines.storage import Folder
 from pipelines.versions import RECORD, ROWS, read_record, records
-from pipelines.workspace import Workspace, library_versions, version_name
+from pipelines.workspace import Workspace, version_name
 from schemas.arrow import CARRIED, PARENT_ROW, ROW, source_schema
 from schemas.errors import OutputError
 from schemas.output import Versions

@@ -20,12 +20,14 @@ from generators.base import Generator, Trainable, Training, TrainingProgress
 from pipelines.draw import draw_evenly
 from pipelines.features import to_model
 from pipelines.ingest import RealRows
+from pipelines.libraries import library_versions
+from pipelines.outside import refuse_other_code
 from pipelines.privacy.held_out import learnt
 from pipelines.registry import make_generator, make_validators
 from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
 from pipelines.validate.base import Validator
-from pipelines.workspace import Workspace, library_versions
+from pipelines.workspace import Workspace
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
@@ -41,6 +43,8 @@ def model_fingerprint(plan: Plan) -> str:
         return plan.model
     profile = plan.profile.model_dump(mode="json", exclude=_TOLD)
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
+    if plan.outside:
+        parts.append({"outside": plan.outside})
     if plan.privacy:
         parts.append({"held_out": plan.privacy.held_out})
     if plan.continues:
@@ -79,6 +83,7 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training
     if folder.exists(RECORD):
         return
     generator = make_generator(plan.generator)
+    refuse_other_code(plan)
     rows = draw_evenly(learnt(real.tables(), plan), plan.fit_rows, derive_seed(plan.seed, "draw"))
     rows = _large_enough(rows, plan, generator.min_class_rows)
     seed = derive_seed(plan.seed, "fit", plan.generator.name)
@@ -106,6 +111,7 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
     Raises MakeweightError if its files are not what was saved.
     """
     generator = make_generator(plan.generator)
+    refuse_other_code(plan)
     with _checked(models.at(model_fingerprint(plan))) as path:
         generator.load(path, device)
         return generator, np.load(path / PARENTS)
@@ -120,6 +126,7 @@ def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
 def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> None:
     """Fit the plan's validator of that number, unless it was fitted before."""
     validator = make_validators(plan)[number]
+    refuse_other_code(plan)
     folder = _validator_folder(plan, number, validator, place)
     if folder.exists(RECORD):
         return

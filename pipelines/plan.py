@@ -16,6 +16,7 @@ from pipelines.boxes import box_counts, plan_images
 from pipelines.encryption import read_key
 from pipelines.features import modelled
 from pipelines.modality import find_modality, profile_images, profile_text
+from pipelines.outside import outside
 from pipelines.privacy.asked import check_privacy, mark_private
 from pipelines.privacy.differential import check_private
 from pipelines.read import profile_source
@@ -49,6 +50,8 @@ def make_plan(spec: Spec) -> Plan:
     profile = mark_private(profile, spec.source.private, generator.name)
     check_privacy(spec.privacy, profile)
     strata = _strata(spec, profile, generator_class(generator.name))
+    validators = _validators(spec, profile, modality, generator_class(generator.name))
+    beside = outside(generator, validators)
     plan = Plan(
         name=spec.name,
         seed=spec.seed,
@@ -57,7 +60,7 @@ def make_plan(spec: Spec) -> Plan:
         profile=profile,
         strata=strata,
         generator=generator,
-        validators=_validators(spec, profile, modality, generator_class(generator.name)),
+        validators=validators,
         attempts_per_row=spec.budget.attempts_per_row,
         fit_rows=spec.generator.fit_rows or FIT_ROWS.get(modality, ROWS),
         shard_rows=spec.output.shard_rows or _shard_rows(profile),
@@ -67,7 +70,8 @@ def make_plan(spec: Spec) -> Plan:
         encoding=_encoding(spec, profile),
         key_env=spec.output.encryption_key_env,
         privacy=spec.privacy,
-        recipe=fingerprint_recipe(spec) if spec.output.versions else None,
+        recipe=fingerprint_recipe(spec, beside) if spec.output.versions else None,
+        outside=beside,
     )
     make_validators(plan)
     _refuse_hopeless(plan)
@@ -219,11 +223,16 @@ def fingerprint_spec(spec: Spec) -> str:
     return _sha256(_deciding(spec))
 
 
-def fingerprint_recipe(spec: Spec) -> str:
-    """Return the SHA-256 of all in the spec that decides how rows are made: not how many, nor how they are written."""
+def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
+    """Return the SHA-256 of all that decides how rows are made: not how many, nor how they are written.
+
+    `beside` is what does so and is not in the spec.
+    """
     data = _deciding(spec)
     del data["name"], data["output"]
     data["balance"] = spec.by
+    if beside:
+        data["outside"] = dict(beside)
     return _sha256(data)
 
 

@@ -12,9 +12,10 @@ from pyarrow import fs
 from pipelines.croissant import render_croissant
 from pipelines.fill import StratumProgress
 from pipelines.fit import model_fingerprint
+from pipelines.libraries import library_versions
 from pipelines.registry import generator_class
 from pipelines.storage import Folder, explained, is_uri
-from pipelines.workspace import HIDDEN, VERSION, Workspace, library_versions
+from pipelines.workspace import HIDDEN, VERSION, Workspace
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
@@ -50,6 +51,7 @@ def make_manifest(
         shards=list(shards),
         content_hash=content_hash,
         versions=library_versions(),
+        outside=plan.outside,
         boxes=plan.boxes,  # made images hold just what their stratum says, which a validator sees to
         images=plan.profile.images,
         encryption_key_env=plan.key_env,
@@ -98,17 +100,28 @@ def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None
         raise OutputError(f"{place.output.shown} was just published by another build; run the same command again")
     if replace:
         return None
-    differs = "spec" if _asked(manifest) != (plan.spec_fingerprint, plan.privacy) else "source"
+    differs = _difference(manifest, plan)
     raise OutputError(
-        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
+        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, {differs}); "
         "give another output.path, or --replace to put this build in its place"
     )
 
 
 def is_build_of(manifest: Manifest, plan: Plan) -> bool:
     """Whether the dataset is what the plan would build."""
-    asked = (plan.spec_fingerprint, plan.privacy)
-    return (_asked(manifest), manifest.source_fingerprint) == (asked, plan.profile.fingerprint)
+    return not _difference(manifest, plan)
+
+
+def _difference(manifest: Manifest, plan: Plan) -> str:
+    """Say in what the dataset is another one than the plan would build; nothing if it is that one."""
+    if _asked(manifest) != (plan.spec_fingerprint, plan.privacy):
+        return "of another spec"
+    if manifest.source_fingerprint != plan.profile.fingerprint:
+        return "of another source"
+    other = sorted(name for name, found in plan.outside.items() if manifest.outside.get(name) != found)
+    if other:
+        return f"made with another {', '.join(other)}, or with one that was not written down"
+    return "made with code or models of its own" if manifest.outside != plan.outside else ""
 
 
 def _asked(manifest: Manifest) -> tuple[str, Privacy | None]:

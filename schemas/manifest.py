@@ -1,5 +1,7 @@
 """The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
 
+from pydantic import Field
+
 from schemas.base import Noun
 from schemas.plan import BoxCounts, Column, ImageProfile, Value
 from schemas.privacy import PrivacyBudget, PrivacyFindings
@@ -33,7 +35,8 @@ class Manifest(Noun):
     `counts` is by the name of each class; `class_values` holds its values in the `by` columns, by which rows are told
     apart (older manifests lack it). `content_hash` is of all rows in order, whatever the file format's details;
     `rejections` and `attempts` count the candidates up to the last accepted one of each stratum, so that they do not
-    depend on who was fast. `origin` is what made rows are: `synthetic`, or `augmented` from a real row each.
+    depend on who was fast. `outside` holds the hash of what decides rows beside spec, source and library `versions`.
+    `origin` is what made rows are: `synthetic`, or `augmented` from a real row each.
     `differential_privacy` is what the model's training spent; it covers made rows alone, since real ones are in the
     dataset as they are. Rows that were kept of a `base` count as synthetic, but not as attempts.
     """
@@ -58,6 +61,7 @@ class Manifest(Noun):
     shards: list[Shard]
     content_hash: str
     versions: dict[str, str]
+    outside: dict[str, str] = Field({})
     boxes: dict[str, BoxCounts] | None = None
     encryption_key_env: str | None = None
     images: ImageProfile | None = None

@@ -188,7 +188,8 @@ class Plan(Noun):
     are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
     `privacy` says which real rows the model does not learn from, and what made rows may give away. A `version` (a
     number), which may be `complete` already, may continue a `base`, and use its `model` (a fingerprint) again; `recipe`
-    is a hash of how rows are made.
+    is a hash of how rows are made. `outside` holds the hash of what else decides them, a user's own code, model folders
+    and word lists, by where the spec names it.
     """
 
     name: str
@@ -213,6 +214,7 @@ class Plan(Noun):
     base: Base | None = None
     model: str | None = None
     recipe: str | None = None
+    outside: dict[str, str] = Field({})
 
     @property
     def by(self) -> list[str]:
