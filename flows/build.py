@@ -36,6 +36,7 @@ from pipelines.fill import FillResult, StratumProgress, fill
 from pipelines.filled import load_filled, refuse_shortfall, save_filled
 from pipelines.fit import fit_validator
 from pipelines.ingest import RealRows, ingest, ingested
+from pipelines.kinds import at_home, settle
 from pipelines.layout import make_layout
 from pipelines.lock import Hold, one_writer
 from pipelines.plan import make_plan
@@ -140,6 +141,7 @@ def _measured(
 
 
 def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, wanted: Asked | None = None) -> Manifest:
+    plan = settle(plan, place, spec.generator)
     if wanted:
         with clock.step("held-out rows"):  # what is wrong with them is told before the work, not after it
             gather_held_out_task(wanted, plan, place)
@@ -199,9 +201,10 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
         return
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
-    fitting = actors.Fitting(plan, place, gpus)
+    where = at_home(plan, choice)
+    fitting = actors.Fitting(plan, place, gpus, where)
     calls = [(plan, number, real, place) for number in range(len(plan.validators))]
-    for _ in actors.run_all(fit_validator, calls):
+    for _ in actors.run_all(fit_validator, calls, where):
         pass
     fitting.wait(listener().trained)
 

@@ -99,6 +99,8 @@ def _model(plan: Plan, place: Workspace, learnt: Learnt | None, rule: Versions) 
     new = sorted(needed - set(learnt.classes))
     if learnt.versions != library_versions():
         return None, "other versions of libraries"
+    if learnt.machine != plan.machine:
+        return None, "another kind of machine"
     if learnt.columns != _columns(plan):
         return None, "other columns to model"
     if new:
@@ -187,4 +189,5 @@ def _learnt(plan: Plan, before: Learnt | None) -> Learnt | None:
         columns=_columns(plan),
         classes=[stratum.name for stratum in plan.strata if stratum.real >= least],
         versions=library_versions(),
+        machine=plan.machine,
     )

@@ -21,6 +21,7 @@ from pipelines.draw import draw_evenly
 from pipelines.features import to_model
 from pipelines.ingest import RealRows
 from pipelines.libraries import library_versions
+from pipelines.machine import refuse_other_machine
 from pipelines.outside import refuse_other_code
 from pipelines.privacy.held_out import learnt
 from pipelines.registry import make_generator, make_validators
@@ -38,11 +39,13 @@ RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
 
 
 def model_fingerprint(plan: Plan) -> str:
-    """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
+    """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, libraries."""
     if plan.model:
         return plan.model
     profile = plan.profile.model_dump(mode="json", exclude=_TOLD)
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
+    if plan.machine:
+        parts.append({"machine": plan.machine.model_dump(mode="json")})
     if plan.outside:
         parts.append({"outside": plan.outside})
     if plan.privacy:
@@ -84,6 +87,7 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training
         return
     generator = make_generator(plan.generator)
     refuse_other_code(plan)
+    refuse_other_machine(plan)
     rows = draw_evenly(learnt(real.tables(), plan), plan.fit_rows, derive_seed(plan.seed, "draw"))
     rows = _large_enough(rows, plan, generator.min_class_rows)
     seed = derive_seed(plan.seed, "fit", plan.generator.name)
@@ -127,6 +131,7 @@ def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> 
     """Fit the plan's validator of that number, unless it was fitted before."""
     validator = make_validators(plan)[number]
     refuse_other_code(plan)
+    refuse_other_machine(plan)
     folder = _validator_folder(plan, number, validator, place)
     if folder.exists(RECORD):
         return

@@ -15,10 +15,12 @@ from pipelines.balance import Key, Target, compute_targets, stratum_name, stratu
 from pipelines.boxes import box_counts, plan_images
 from pipelines.encryption import read_key
 from pipelines.features import modelled
+from pipelines.machine import this_machine
 from pipelines.modality import find_modality, profile_images, profile_text
 from pipelines.outside import outside
 from pipelines.privacy.asked import check_privacy, mark_private
 from pipelines.privacy.differential import check_private
+from pipelines.reach import cluster_address
 from pipelines.read import profile_source
 from pipelines.registry import (
     generator_class,
@@ -72,6 +74,7 @@ def make_plan(spec: Spec) -> Plan:
         privacy=spec.privacy,
         recipe=fingerprint_recipe(spec, beside) if spec.output.versions else None,
         outside=beside,
+        machine=None if cluster_address() else this_machine(),  # that of a cluster is asked for once it is joined
     )
     make_validators(plan)
     _refuse_hopeless(plan)

@@ -52,6 +52,7 @@ def make_manifest(
         content_hash=content_hash,
         versions=library_versions(),
         outside=plan.outside,
+        machine=plan.machine if plan.makes_rows else None,
         boxes=plan.boxes,  # made images hold just what their stratum says, which a validator sees to
         images=plan.profile.images,
         encryption_key_env=plan.key_env,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.base import Noun
+from schemas.machine import Machine
 from schemas.privacy import Privacy
 from schemas.versions import Base
 
@@ -189,7 +190,7 @@ class Plan(Noun):
     `privacy` says which real rows the model does not learn from, and what made rows may give away. A `version` (a
     number), which may be `complete` already, may continue a `base`, and use its `model` (a fingerprint) again; `recipe`
     is a hash of how rows are made. `outside` holds the hash of what else decides them, a user's own code, model folders
-    and word lists, by where the spec names it.
+    and word lists, by where the spec names it. `machine` is what the rows are made on, once that is known.
     """
 
     name: str
@@ -215,6 +216,7 @@ class Plan(Noun):
     model: str | None = None
     recipe: str | None = None
     outside: dict[str, str] = Field({})
+    machine: Machine | None = None
 
     @property
     def by(self) -> list[str]:
