@@ -40,6 +40,7 @@ from pipelines.fill import FillResult, StratumProgress, fill
 from pipelines.filled import filled_before, refuse_shortfall, save_filled
 from pipelines.fit import fit_validator
 from pipelines.ingest import RealRows, ingest, ingested
+from pipelines.kinds import at_home, choose_kind
 from pipelines.layout import make_layout
 from pipelines.ledger import is_open, settle
 from pipelines.lock import Hold, one_writer
@@ -163,6 +164,7 @@ def _measured(
 
 
 def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, wanted: Asked | None = None) -> Manifest:
+    plan = choose_kind(plan, place, spec.generator)
     if wanted:
         with clock.step("held-out rows"):  # what is wrong with them is told before the work, not after it
             gather_held_out_task(wanted, plan, place)
@@ -221,10 +223,11 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
         return
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
-    fitting = actors.Fitting(plan, place, gpus)
+    where = at_home(plan, choice)
+    fitting = actors.Fitting(plan, place, gpus, where)
     with closing(fitting):
         calls = [(plan, number, real, place) for number in range(len(plan.validators))]
-        for _ in actors.run_all(fit_validator, calls, fitting.give_way):
+        for _ in actors.run_all(fit_validator, calls, fitting.give_way, where):
             pass
         fitting.wait(listener().trained)
 

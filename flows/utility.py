@@ -24,6 +24,7 @@ from pipelines.fidelity.published import measure_published
 from pipelines.lock import Hold
 from pipelines.publish import put
 from pipelines.read.files import fingerprint
+from pipelines.read.hashed import hashed
 from pipelines.report.page import render_evaluation
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
@@ -37,11 +38,15 @@ _KEY = "key"
 
 @dataclass(frozen=True)
 class Asked:
-    """An evaluation that the spec asks for; `key` is a hash of all that decides its figures but the dataset itself."""
+    """An evaluation that the spec asks for; `key` is a hash of all that decides its figures but the dataset itself.
+
+    `held_out` is the fingerprint of the held-out rows.
+    """
 
     settings: Evaluate
     source: Source
     key: str
+    held_out: str
 
 
 def asked(spec: Spec, plan: Plan) -> Asked | None:
@@ -49,13 +54,16 @@ def asked(spec: Spec, plan: Plan) -> Asked | None:
     if spec.evaluate is None:
         return None
     source = test_source(spec.source, plan, spec.evaluate)
+    files = hashed(find_held_out(source))
+    mark = fingerprint(files, source, files.contents())
     parts = [
         plan.spec_fingerprint,
         plan.profile.fingerprint,
-        fingerprint(find_held_out(source), source),
+        mark,
         spec.evaluate.model_dump(mode="json", exclude={"test"}),
     ]
-    return Asked(spec.evaluate, spec.source, hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return Asked(spec.evaluate, spec.source, key, mark)
 
 
 def evaluated(wanted: Asked | None, place: Workspace, manifest: Manifest) -> bool:
@@ -96,14 +104,14 @@ def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None
 def gather_held_out_task(wanted: Asked, plan: Plan, place: Workspace) -> RealRecord:
     """Gather raw and held-out rows; raises what is wrong with the latter before anything is built."""
     chosen_remedies(plan, wanted.settings)
-    return actors.run(gather_real, wanted.source, plan, wanted.settings, _scratch(wanted, place))
+    return actors.run(gather_real, wanted.source, plan, wanted.settings, _scratch(wanted, place), wanted.held_out)
 
 
 @step
 def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest, dataset: Folder) -> Evaluation:
     """Train every classifier with every remedy, and judge; measure fidelity. `dataset` is where the shards lie."""
     settings, scratch = wanted.settings, _scratch(wanted, place)
-    real = actors.run(gather_real, wanted.source, plan, settings, scratch)
+    real = actors.run(gather_real, wanted.source, plan, settings, scratch, wanted.held_out)
     key = read_key(plan.key_env)
     built = actors.run(gather_built, plan, settings, manifest, dataset, key, scratch)
     trials = {remedy: trials_of(plan, settings, remedy) for remedy in all_remedies(plan, settings, built)}

@@ -6,12 +6,13 @@ import re
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from threading import Condition, current_thread, main_thread
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import ray
@@ -204,14 +205,17 @@ def run(function: Callable[..., R], *args: Any) -> R:
 
 
 def run_all(
-    function: Callable[..., R], calls: Iterable[Sequence[Any]], meanwhile: Callable[[], None] = lambda: None
+    function: Callable[..., R],
+    calls: Iterable[Sequence[Any]],
+    meanwhile: Callable[[], None] = lambda: None,
+    where: Mapping[str, Any] = MappingProxyType({}),
 ) -> Iterator[R]:
     """Run a function on each tuple of arguments as Ray tasks; yield the results in order.
 
     Hardly more are under way than there are CPUs, so that finished results do not pile up. `meanwhile` is called now
-    and then while it waits.
+    and then while it waits. `where` holds Ray's options for the place.
     """
-    task = ray.remote(num_cpus=1, max_retries=DEATHS)(function)
+    task = ray.remote(num_cpus=1, max_retries=DEATHS, **where)(function)
     ahead = max(2, int(ray.cluster_resources().get("CPU", 1)) + 1)
     pending: deque[Any] = deque()
     for args in calls:
@@ -263,8 +267,10 @@ class FittingActor:
 class Fitting:
     """The fit of a generator, under way on an actor with its share of a GPU."""
 
-    def __init__(self, plan: Plan, place: Workspace, gpus: float) -> None:
-        options = {"max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
+    def __init__(
+        self, plan: Plan, place: Workspace, gpus: float, where: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        options = {**where, "max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
         cpus = 0 if room(1, 0) == 1 else 1  # the only CPU is for the validators, which are fitted meanwhile
         self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place, plan_hash(plan))
         self._name = plan.generator.name
@@ -342,10 +348,12 @@ def free() -> str:
 
 def room(cpus: float, gpus: float) -> int:
     """Return how many actors of that size the nodes of the cluster hold; each lies on one node whole."""
-    return sum(_holds(node["Resources"], cpus, gpus) for node in ray.nodes() if node["Alive"])
+    return sum(room_on(node, cpus, gpus) for node in ray.nodes() if node["Alive"])
 
 
-def _holds(there: dict[str, float], cpus: float, gpus: float) -> int:
+def room_on(node: dict[str, Any], cpus: float, gpus: float) -> int:
+    """Return how many actors of that size one of the cluster's nodes holds, as `ray.nodes` tells of it."""
+    there = node["Resources"]
     fits = int(there.get("CPU", 0) / cpus + 1e-9)
     return min(fits, int(there.get("GPU", 0) / gpus + 1e-9)) if gpus else fits
 

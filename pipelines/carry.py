@@ -18,12 +18,13 @@ from pipelines.features import modelled, stratum_column
 from pipelines.fingerprint import Words, row_hashes
 from pipelines.fit import can_go_on, model_fingerprint
 from pipelines.ingest import RealRows, ingested, renumber
+from pipelines.libraries import library_versions
 from pipelines.publish import read_manifest
 from pipelines.registry import generator_class
 from pipelines.shards import dataset_batches
 from pipelines.storage import Folder
 from pipelines.versions import RECORD, ROWS, damaged_record, records, sound_record
-from pipelines.workspace import Workspace, library_versions, version_name
+from pipelines.workspace import Workspace, version_name
 from schemas.arrow import CARRIED, PARENT_ROW, ROW, source_schema
 from schemas.errors import DamageError, OutputError
 from schemas.output import Versions
@@ -124,6 +125,8 @@ def _model(plan: Plan, place: Workspace, learnt: Learnt | None, rule: Versions) 
     new = sorted(needed - set(learnt.classes))
     if learnt.versions != library_versions():
         return None, "other versions of libraries"
+    if learnt.machine != plan.machine:
+        return None, "another kind of machine"
     if learnt.columns != _columns(plan):
         return None, "other columns to model"
     if new:
@@ -177,7 +180,7 @@ def _made(plan: Plan, version: Folder) -> Iterator[tuple[str, pa.Table]]:
             numbers = pc.utf8_slice_codeunits(made["_parent"], _REAL).cast(pa.int64())
             for name, column in [(PARENT_ROW, numbers), *((one, made[one]) for one in CARRIED)]:
                 rows = rows.append_column(name, column)
-            strata = stratum_column(made, plan.by).cast(pa.string()) if made.num_rows else pa.array([], pa.string())
+            strata = stratum_column(made, plan.by, plan.class_values).cast(pa.string())
             for name in strata.unique().to_pylist():
                 yield name, rows.filter(pc.equal(strata, name))
     except OutputError as error:
@@ -212,4 +215,5 @@ def _learnt(plan: Plan, before: Learnt | None) -> Learnt | None:
         columns=_columns(plan),
         classes=[stratum.name for stratum in plan.strata if stratum.real >= least],
         versions=library_versions(),
+        machine=plan.machine,
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pyarrow import fs
 
 from pipelines.ledger import COMPANIONS, enlisted, is_open, shards_of, strangers
-from pipelines.publish import asked, is_build_of, read_manifest
+from pipelines.publish import difference, is_build_of, read_manifest
 from pipelines.storage import Folder, is_uri
 from pipelines.versions import newest_version
 from pipelines.workspace import HIDDEN, VERSION, Workspace
@@ -60,9 +60,9 @@ def _checked(plan: Plan, place: Workspace, replace: Replace) -> Manifest | None:
         return None
     if place.series:
         raise OutputError(f"{place.output.shown} was just published by another build; run the same command again")
-    differs = "spec" if asked(manifest) != (plan.spec_fingerprint, plan.privacy) else "source"
     raise OutputError(
-        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
+        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, "
+        f"{difference(manifest, plan)}); "
         "give another output.path, or --replace to put this build in its place"
     )
 

@@ -22,23 +22,28 @@ from pipelines.arrays import read
 from pipelines.draw import draw_evenly
 from pipelines.features import to_model
 from pipelines.ingest import RealRows
+from pipelines.libraries import library_versions
+from pipelines.machine import refuse_other_machine
+from pipelines.outside import refuse_other_code
 from pipelines.privacy.held_out import learnt
 from pipelines.registry import make_generator, make_validators
 from pipelines.seeds import derive_seed
 from pipelines.storage import Folder
 from pipelines.validate.base import Validator
-from pipelines.workspace import Workspace, library_versions
+from pipelines.workspace import Workspace
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
 
+_TOLD = {"path", "files", "merged", "content"}
+"""What a profile tells people, where its files are, and what its fingerprint says too."""
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
 _HASH = re.compile("[0-9a-f]{64}")
 _SAID = 200  # letters of what a library says of a file
 
 
 def model_fingerprint(plan: Plan) -> str:
-    """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
+    """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, libraries."""
     if plan.model:
         if not _HASH.fullmatch(plan.model):  # it names a folder, which is filled and removed, and was read from a file
             raise MakeweightError(
@@ -46,8 +51,12 @@ def model_fingerprint(plan: Plan) -> str:
                 " of this output, and all is made anew"
             )
         return plan.model
-    profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
+    profile = plan.profile.model_dump(mode="json", exclude=_TOLD)
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
+    if plan.machine:
+        parts.append({"machine": plan.machine.model_dump(mode="json")})
+    if plan.outside:
+        parts.append({"outside": plan.outside})
     if plan.privacy:
         parts.append({"held_out": plan.privacy.held_out})
     if plan.continues:
@@ -86,6 +95,8 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training
     if _is_fitted(folder, needed=plan.model is not None):
         return
     generator = make_generator(plan.generator)
+    refuse_other_code(plan)
+    refuse_other_machine(plan)
     rows = draw_evenly(learnt(real.tables(), plan), plan.fit_rows, derive_seed(plan.seed, "draw"))
     rows = _large_enough(rows, plan, generator.min_class_rows)
     seed = derive_seed(plan.seed, "fit", plan.generator.name)
@@ -113,6 +124,7 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
     Raises DamageError if its files are not what was saved.
     """
     generator = make_generator(plan.generator)
+    refuse_other_code(plan)
     with _checked(models.at(model_fingerprint(plan))) as path:
         generator.load(path, device)
         return generator, read(path / PARENTS)
@@ -130,6 +142,8 @@ def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
 def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> None:
     """Fit the plan's validator of that number, unless it was fitted before."""
     validator = make_validators(plan)[number]
+    refuse_other_code(plan)
+    refuse_other_machine(plan)
     folder = _validator_folder(plan, number, validator, place)
     if _is_fitted(folder, needed=plan.model is not None and _stays(plan, validator)):
         return

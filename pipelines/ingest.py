@@ -52,7 +52,7 @@ def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
     folder.remove()
     files = []
     for number, table in enumerate(read_source(source, plan.profile)):
-        table = table.append_column(STRATUM, stratum_column(table, plan.by))
+        table = table.append_column(STRATUM, stratum_column(table, plan.by, plan.class_values))
         table = table.append_column(FINGERPRINT, pa.array(fingerprint(table, plan)))
         files.append(f"{number:06d}.arrow")
         folder.write_arrow(files[-1], table)

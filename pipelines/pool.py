@@ -23,6 +23,7 @@ from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size
 from pipelines.chunk import ChunkMaker
 from pipelines.fill import ChunkResult
 from pipelines.fit import load_generator, load_validators
+from pipelines.machine import OtherMachineError, refuse_other_machine
 from pipelines.reach import seconds_for_nodes
 from pipelines.storage import is_uri
 from pipelines.workspace import Workspace, plan_hash
@@ -53,12 +54,18 @@ class GeneratorActor:
     def _maker(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
         plan = self._place.plan(self._told)
+        refuse_other_machine(plan)
         generator, parents = load_generator(plan, self._place.models, self._device)
         validators = load_validators(plan, self._place)
         return ChunkMaker(plan, generator, validators, parents, self._place.staged, self._place.carried)
 
-    def up(self) -> None:
-        """Answer, which says that the actor runs."""
+    def up(self) -> bool:
+        """Answer, which says that the actor runs, and whether on the kind of machine that the build keeps to."""
+        try:
+            refuse_other_machine(self._place.plan())
+        except OtherMachineError:
+            return False
+        return True
 
     def make(self, request: SampleRequest) -> ChunkResult:
         """Make the chunk, stage its rows, and return its counts and sketches."""
@@ -69,19 +76,21 @@ class GeneratorActor:
 class _Hand:
     """One actor as the driver sees it.
 
-    `up` says that it answered since it was started last, `asked` is the question whether it does. `calls` are its
+    `up` says that it answered since it was started last, `asked` is the question whether it does. One that is `foreign`
+    runs on another kind of machine: it gets no work, and keeps another actor from being started there. `calls` are its
     requests, the first of which it has worked on since `since` (seconds, monotonic).
     """
 
     actor: Any
     up: bool = False
+    foreign: bool = False
     asked: Any = None
     calls: deque[tuple[Any, SampleRequest]] = field(default_factory=deque)
     since: float = 0.0
 
     @property
     def open(self) -> bool:
-        return self.up and len(self.calls) < AHEAD
+        return self.up and not self.foreign and len(self.calls) < AHEAD
 
     def give(self, request: SampleRequest) -> None:
         if not self.calls:
@@ -201,7 +210,10 @@ class GeneratorPool:
                 done.append(cast(ChunkResult, ray.get(ref)))
                 self.remade += done[-1].remade
             except RayTaskError as error:
-                raise _refused(request, error) from error
+                if not isinstance(cause_of(error), OtherMachineError):
+                    raise _refused(request, error) from error
+                hand.foreign = True  # it was started again, on another node
+                self._take_back(hand, request)
             except LOST as error:
                 self._give_back(hand, request, f"died on it, the last with: {told(error)}", error)
         return done
@@ -212,7 +224,7 @@ class GeneratorPool:
             return
         asked, hand.asked = hand.asked, None
         try:
-            ray.get(asked)
+            hand.foreign = not ray.get(asked)
             hand.up = True
         except LOST:
             hand.up = False  # it is asked again
@@ -229,14 +241,25 @@ class GeneratorPool:
         self._failures[key] += 1
         if self._failures[key] >= DEATHS:
             raise GeneratorError(f"{_name(request)}: {DEATHS} actors {how}") from error
+        self._take_back(hand, request)
+        hand.up = False
+
+    def _take_back(self, hand: _Hand, request: SampleRequest) -> None:
+        """Let others serve this request and those that wait behind it."""
         self._waiting.extendleft(reversed([request, *(queued for _, queued in hand.calls)]))
         hand.calls.clear()
-        hand.up = False
 
     def _refuse_nobody(self) -> None:
         now = time.monotonic()
-        if any(hand.up for hand in self._hands) or shared():
+        if any(hand.up and not hand.foreign for hand in self._hands) or shared():
             self._up_last = now
+        elif self._hands and all(hand.foreign for hand in self._hands) and not seconds_for_nodes():
+            machine = self._plan.machine
+            raise GeneratorError(
+                f"no actor found a place on the kind of machine that this build's rows are made on"
+                f" ({machine.told if machine else ''}); bring a node of it back, or free one, and run the same command"
+                " again: finished work is kept"
+            )
         elif now - self._up_last > (limit := seconds_for_nodes() or START):
             raise GeneratorError(
                 f"none of {self.actors} actor(s) of {self._choice.cpus:g} CPU and {self._gpus:g} GPU could be started"

@@ -14,9 +14,10 @@ from pipelines.croissant import render_croissant
 from pipelines.fill import StratumProgress
 from pipelines.fit import model_fingerprint
 from pipelines.ledger import enlist, enlisted, shards_of
+from pipelines.libraries import library_versions
 from pipelines.registry import generator_class
 from pipelines.storage import Folder
-from pipelines.workspace import Workspace, library_versions
+from pipelines.workspace import Workspace
 from schemas.errors import OutputError
 from schemas.manifest import CARD, CROISSANT, DATA, MANIFEST, REPORT, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
@@ -43,12 +44,15 @@ def make_manifest(
         model_fingerprint=model_fingerprint(plan) if plan.makes_rows else None,
         columns=_shown_columns(plan),
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},
+        class_values=plan.class_values,
         source_counts={s.name: s.real for s in plan.strata},
         rejections={s.name: dict(s.rejected) for s in strata},
         attempts={s.name: s.candidates for s in strata},
         shards=list(shards),
         content_hash=content_hash,
         versions=library_versions(),
+        outside=plan.outside,
+        machine=plan.machine if plan.makes_rows else None,
         boxes=plan.boxes,  # made images hold just what their stratum says, which a validator sees to
         images=plan.profile.images,
         encryption_key_env=plan.key_env,
@@ -83,8 +87,19 @@ def read_manifest(folder: Folder) -> Manifest | None:
 
 def is_build_of(manifest: Manifest, plan: Plan) -> bool:
     """Whether the dataset is what the plan would build."""
-    wanted = (plan.spec_fingerprint, plan.privacy)
-    return (asked(manifest), manifest.source_fingerprint) == (wanted, plan.profile.fingerprint)
+    return not difference(manifest, plan)
+
+
+def difference(manifest: Manifest, plan: Plan) -> str:
+    """Say in what the dataset is another one than the plan would build; nothing if it is that one."""
+    if asked(manifest) != (plan.spec_fingerprint, plan.privacy):
+        return "of another spec"
+    if manifest.source_fingerprint != plan.profile.fingerprint:
+        return "of another source"
+    other = sorted(name for name, found in plan.outside.items() if manifest.outside.get(name) != found)
+    if other:
+        return f"made with another {', '.join(other)}, or with one that was not written down"
+    return "made with code or models of its own" if manifest.outside != plan.outside else ""
 
 
 def asked(manifest: Manifest) -> tuple[str, Privacy | None]:

@@ -98,7 +98,7 @@ def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table |
 
 
 def _count(table: pa.Table, manifest: Manifest, counts: Counter[tuple[str, bool]]) -> None:
-    strata = stratum_column(table, manifest.by)
+    strata = stratum_column(table, manifest.by, manifest.class_values)
     names = strata.dictionary.to_pylist()
     codes = np.asarray(strata.indices)
     real = np.asarray(pc.equal(table["_origin"], "real"))

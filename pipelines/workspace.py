@@ -2,13 +2,11 @@
 
 import hashlib
 import json
-import platform
 import re
 from dataclasses import dataclass
-from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pipelines.libraries import library_versions
 from pipelines.storage import Folder
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
@@ -18,26 +16,6 @@ WORK = "work-"
 """How the folders of unfinished work begin."""
 VERSION = re.compile(r"v\d{5,}")
 """How the folders of versions are named."""
-_DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
-             "imbalanced-learn", "scipy", "xxhash",
-             "pillow", "opencv-python-headless", "albumentations", "albucore", "pycocotools", "diffusers",
-             "transformers", "tokenizers", "peft")  # fmt: skip
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide the rows."""
-    return dict(_versions())
-
-
-@cache
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in _DECIDING:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 @dataclass(frozen=True)
@@ -46,8 +24,8 @@ class Workspace:
 
     `version` is the name of the version's folder.
 
-    Work is kept under a hash of the plan and of the library versions, so that a build goes on only with what it would
-    have made itself; fitted models are kept for later builds.
+    Work is kept under a hash of the plan, of the library versions and of what decides rows beside them, so that a build
+    goes on only with what it would have made itself; fitted models are kept for later builds.
     """
 
     output: Folder
@@ -135,6 +113,8 @@ def _written(plan: Plan) -> bytes:
 def workspace(output: str, plan: Plan) -> Workspace:
     """Return the folders of the build of this plan."""
     identity: list[Any] = [plan.spec_fingerprint, plan.profile.fingerprint, library_versions()]
+    if plan.outside:
+        identity.append(plan.outside)
     if plan.base:
         identity.append(plan.base.content_hash)
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Noun
-from schemas.plan import BoxCounts, Column, ImageProfile
+from schemas.machine import Machine
+from schemas.plan import BoxCounts, Column, ImageProfile, Value
 from schemas.privacy import PrivacyBudget, PrivacyFindings
 from schemas.versions import Base
 
@@ -38,11 +39,15 @@ class Shard(Noun):
 class Manifest(Noun):
     """What was built, from what, how, and how to check it.
 
-    `content_hash` is of all rows in order, whatever the file format's details; `rejections` and `attempts` count the
-    candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
-    made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy` is what the model's training
-    spent; it covers made rows alone, since real ones are in the dataset as they are. Rows that were kept of a `base`
-    count as synthetic, but not as attempts. `files` holds the SHA-256 of the card and the Croissant file.
+    `counts` is by the name of each class; `class_values` holds its values in the `by` columns, by which rows are told
+    apart (older manifests lack it). `content_hash` is of all rows in order, whatever the file format's details;
+    `rejections` and `attempts` count the candidates up to the last accepted one of each stratum, so that they do not
+    depend on who was fast. `outside` holds the hash of what decides rows beside spec, source and library `versions`,
+    and `machine` is the kind that made them (nothing if none were made, or it was not written down).
+    `origin` is what made rows are: `synthetic`, or `augmented` from a real row each.
+    `differential_privacy` is what the model's training spent; it covers made rows alone, since real ones are in the
+    dataset as they are. Rows that were kept of a `base` count as synthetic, but not as attempts. `files` holds the
+    SHA-256 of the card and the Croissant file.
     """
 
     format: int = FORMAT
@@ -58,6 +63,7 @@ class Manifest(Noun):
     model_fingerprint: str | None
     columns: list[Column]
     counts: dict[str, ClassCounts]
+    class_values: dict[str, list[Value]] | None = None
     source_counts: dict[str, int]
     rejections: dict[str, dict[str, int]]
     attempts: dict[str, int]
@@ -65,6 +71,8 @@ class Manifest(Noun):
     content_hash: str
     versions: dict[str, str]
     files: dict[str, str] = Field({})
+    outside: dict[str, str] = Field({})
+    machine: Machine | None = None
     boxes: dict[str, BoxCounts] | None = None
     encryption_key_env: str | None = None
     images: ImageProfile | None = None

@@ -4,6 +4,7 @@ Unknown keys are refused, with the nearest known key named. `parse_spec` says wh
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -124,7 +125,9 @@ def _target(target: Any) -> Any:
 
 
 def value_name(value: Any) -> str:
-    """Return how a class value is written wherever it is named: `true` and `false` as in YAML, the rest by `str`."""
+    """Return how a class value is written wherever it is named: `true` and `false` as in YAML, times as in ISO 8601."""
+    if isinstance(value, date):
+        return value.isoformat()
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,6 +19,7 @@ from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
 
+_INVARIANT, _INVARIANT_FROM = "VLLM_BATCH_INVARIANT", (9, 0)
 _ROUNDS = 4  # of prompts for a request: the first, and more for rows that did not come
 
 
@@ -45,8 +47,9 @@ class VLLMParams(base.Params):
 class VLLM:
     """Prompts a local chat model with a few real texts of the class for several new ones, in JSON that is enforced.
 
-    All prompts of a request are one batch; each has its own seed. vLLM promises the same texts for the same batch on
-    the same GPU and versions only.
+    All prompts of a request are one batch; each has its own seed. On cards from compute capability 9.0 on, vLLM is told
+    to give each prompt the same text in whatever batch it stands (its batch-invariant mode); on others it promises the
+    same texts for the same batch on the same card and versions, as far as its own scheduling is the same.
     """
 
     Params = VLLMParams
@@ -152,6 +155,7 @@ class VLLM:
         _check_installed()
         if device != "cuda":
             raise GeneratorError("vllm: runs on a GPU alone, this actor has none; give generator.gpus, or use endpoint")
+        _ask_for_batch_invariance()
         model = json.loads((path / "model.json").read_text())
         self._remember(pq.read_table(path / "rows.parquet"), model["label"])
 
@@ -162,3 +166,14 @@ def _check_installed() -> None:
             "vllm: the package vllm is not installed; install it on a machine with a GPU (pip install vllm), or serve"
             " the model elsewhere and use the generator 'endpoint'"
         )
+
+
+def _ask_for_batch_invariance() -> None:
+    """Set vLLM's own switch, before it is imported, where the card can do it and nobody has set it.
+
+    See https://docs.vllm.ai/en/latest/features/batch_invariance/.
+    """
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.get_device_capability() >= _INVARIANT_FROM:
+        os.environ.setdefault(_INVARIANT, "1")

@@ -52,14 +52,17 @@ class BuiltRecord(Noun):
     made: list[int]
 
 
-def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder) -> RealRecord:
-    """Write the raw and the held-out rows; raises SpecError or SourceError for held-out rows that do not fit."""
+def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder, held_out: str) -> RealRecord:
+    """Write the raw and the held-out rows; raises SpecError or SourceError for held-out rows that do not fit.
+
+    `held_out` is the fingerprint that the held-out rows had when they were asked for.
+    """
     refuse_unfit(plan, source, settings)
     if scratch.exists(REAL_RECORD):
         return RealRecord.model_validate_json(scratch.read_sealed(REAL_RECORD))
     notes: list[str] = []
     raw, classes, seen = _raw_rows(source, plan, settings)
-    test = _held_out_rows(source, plan, settings, classes, notes)
+    test = _held_out_rows(read_held_out(source, plan, settings, notes, held_out), plan, settings, classes, notes)
     names = [value_name(value) for value in classes.to_pylist()]
     record = RealRecord(classes=names, raw=_counts(raw, names), test=_counts(test, names), notes=notes)
     _refuse_absent(record, settings)
@@ -116,12 +119,14 @@ def _raw_rows(source: Source, plan: Plan, settings: Evaluate) -> tuple[pa.Table,
     return _coded(pa.concat_tables(kept).combine_chunks(), classes), classes, np.unique(np.concatenate(hashes))
 
 
-def _held_out_rows(source: Source, plan: Plan, settings: Evaluate, classes: pa.Array, notes: list[str]) -> pa.Table:
+def _held_out_rows(
+    parts: Iterable[pa.Table], plan: Plan, settings: Evaluate, classes: pa.Array, notes: list[str]
+) -> pa.Table:
     """Return the held-out rows, drawn evenly where they are too many; refuses classes that the source lacks."""
     schema, kept = evaluation_schema(plan), []
     strange: Counter[str] = Counter()
     total = 0
-    for part in read_held_out(source, plan, settings, notes):
+    for part in parts:
         codes = class_codes(part[plan.label], classes)
         for value in part[plan.label].filter(pa.array(codes < 0)).value_counts().to_pylist():
             strange[value_name(value["values"])] += value["counts"]

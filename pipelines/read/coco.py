@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from pipelines.read import marked
 from pipelines.read.cells import Cells
-from pipelines.read.files import Files, format_of, readable
+from pipelines.read.files import CHUNK, Files, format_of, readable
 from pipelines.read.marked import Marked
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.spec import Source
@@ -75,7 +75,7 @@ def _annotations(files: Files, source: Source) -> str:
 def _read(files: Files, name: str) -> _Coco:
     place = files.shown(name)
     with readable(place), files.open(name, compression=None) as stream:
-        data = bytes(stream.read())
+        data = b"".join(iter(lambda: stream.read(CHUNK), b""))
     try:
         return _Coco.model_validate_json(data)
     except ValidationError as error:

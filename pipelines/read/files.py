@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -236,18 +236,23 @@ def _leads_out(path: str, real_root: str) -> bool:
     return os.path.islink(path) and not os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
 
 
-def fingerprint(files: Files, source: Source) -> str:
-    """Return the SHA-256 of the files' contents, in their order, and of the options that decide how they are read.
+def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
+    """Return the SHA-256 of the files' `contents`, in their order, and of the options that decide how they are read.
 
     It does not depend on where the files lie nor on their names.
     """
-    hashes = []
-    for name in files.names:
-        content = hashlib.sha256()
-        with readable(files.shown(name)), files.open(name, compression=None) as stream:
-            while chunk := stream.read(CHUNK):
-                content.update(chunk)
-        hashes.append(content.hexdigest())
     options = source.model_dump(mode="json", include=set(READING))
-    text = json.dumps({"files": hashes, "format": files.format, **options}, sort_keys=True)
+    text = json.dumps({"files": contents, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:
+    """Return the SHA-256 of a file's bytes, and of its first `begins` bytes (rising numbers)."""
+    content, found, position = hashlib.sha256(), [], 0
+    with readable(files.shown(name)), Files.open(files, name, compression=None) as stream:
+        for size in [*begins, None]:
+            while chunk := stream.read(CHUNK if size is None else min(CHUNK, size - position)):
+                content.update(chunk)
+                position += len(chunk)
+            found.append(content.hexdigest())
+    return found[-1], found[:-1]

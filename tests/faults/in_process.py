@@ -42,7 +42,7 @@ class Pool:
 class Fitting:
     """Fits when it is waited for; as `actors.Fitting`."""
 
-    def __init__(self, plan, place, gpus):
+    def __init__(self, plan, place, gpus, where):
         self._actor = actors.FittingActor(place, plan_hash(plan))
 
     def __enter__(self):
@@ -103,6 +103,8 @@ def go_in_process(monkeypatch):
     monkeypatch.setattr("pipelines.summary.render_report", answering("<p>a report</p>"))
     monkeypatch.setattr(flows.build, "watch", Listener)
     monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
+    monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)
+    monkeypatch.setattr(flows.build, "at_home", answering({}))
     for name in ("refuse_own_disk", "announce"):
         monkeypatch.setattr(flows.build, name, answering(None))
     return flows.build.build.fn
