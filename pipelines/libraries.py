@@ -18,6 +18,7 @@ DECIDING = (
 BENEATH = ("makeweight", "rdt", "albucore")
 """Those of them that no module imports itself: they are beneath SDV and albumentations."""
 OTHERS = {
+    "joblib": "starts no workers here: it is told to leave ctgan in one process",
     "safetensors": "holds the bytes of weights as they are",
     "huggingface_hub": "fetches models: what they are is said by their own name",
     "httpx": "carries bytes",
