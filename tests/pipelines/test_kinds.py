@@ -8,7 +8,7 @@ from pipelines.machine import OtherMachineError, this_machine
 from pipelines.plan import make_plan
 from pipelines.pool import GeneratorActor, open_pool
 from pipelines.stream import chunk_request
-from pipelines.workspace import workspace
+from pipelines.workspace import plan_hash, workspace
 from schemas.errors import GeneratorError
 from schemas.machine import Machine
 from schemas.spec import Spec, parse
@@ -67,7 +67,7 @@ def test_actors_on_another_kind_get_no_work_and_say_so_themselves(spec):
         pool.collect()
     assert not place.staged.exists()
     with pytest.raises(OtherMachineError, match="is another kind of machine"):
-        GeneratorActor(place, "cpu").make(request)
+        GeneratorActor(place, plan_hash(plan), "cpu").make(request)
 
 
 def test_a_task_is_told_its_place_only_where_kinds_are_mixed(spec, monkeypatch):
