@@ -77,6 +77,7 @@ def _alone():
         patch.setattr(flows.build, "Timekeeper", lambda _: Listener())
         patch.setattr(flows.build, "announce", lambda *_: None)
         patch.setattr("pipelines.summary.render_report", lambda data: f"{data.manifest.rows} rows")
+        patch.setattr(flows.utility, "render_evaluation", lambda manifest, _: f"{manifest.rows} rows")
         patch.setattr("pipelines.workspace.version", known_version)
         for module, name in TASKS:
             if name.endswith("_task"):
