@@ -3,16 +3,29 @@
 The files that no build can make again (what a version keeps for its successors) end in that sentence.
 """
 
+import io
+import json
 import re
 import shutil
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from flows.display import LiveDisplay, PlainDisplay
+from flows.mending import MOST, mending
+from flows.progress import listener, listening
+from flows.watching.log import JsonLog
+from pipelines.mend import clear_damage
+from pipelines.storage import Folder
+from pipelines.workspace import Workspace
+from schemas.errors import DamageError
 from tests.benchmarks.common import CHEAP
 from tests.faults.conftest import SOURCES, tables
 from tests.faults.damage import DAMAGES, Outcome, Stopped, stopped
 from tests.faults.in_process import build_in_process
+
+pytestmark = pytest.mark.timeout(600)
 
 
 def absolute(place, data):
@@ -221,3 +234,38 @@ def test_a_shard_of_the_base_that_was_changed_is_not_carried_over(tmp_path):
         found = grown.begun.after({f"../v00001/data/{shard}": damage}, tmp_path / "out")
         assert re.search(f"v00001: data/{shard} cannot be read: .*; restore it, or remove the whole", found.message)
     assert grown.stops["full"].after({f"../v00001/data/{shard}": "flipped"}, tmp_path / "out") == grown.calm
+
+
+def test_what_is_made_again_is_told_on_the_terminal_and_in_the_log(capsys):
+    said = io.StringIO()
+    for display in (PlainDisplay, LiveDisplay):
+        with listening(display(Console(file=said, width=200)), JsonLog("stderr")):
+            listener().mended("real/000000.arrow is damaged; the copy of the source is made again")
+    assert said.getvalue().splitlines() == ["real/000000.arrow is damaged; the copy of the source is made again"] * 2
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(line["event"], line["level"], line["what"][:17]) for line in lines] == [
+        ("mended", "warning", "real/000000.arrow")
+    ] * 2
+
+
+def test_a_disk_that_damages_all_that_is_made_again_ends_in_one_sentence(tmp_path):
+    place, tried = Workspace(Folder(str(tmp_path)), "0"), []
+
+    def work():
+        place.real.write_sealed("files.json", b"[]")
+        (tmp_path / ".makeweight" / "work-0" / "real" / "files.json").write_bytes(b"")
+        tried.append(1)
+        place.real.read_sealed("files.json")
+
+    with pytest.raises(DamageError, match="files.json is damaged: its bytes are not those that were written; run the"):
+        mending(place, work)
+    assert len(tried) == MOST + 1
+
+
+def test_nothing_is_removed_for_a_damaged_file_that_no_build_makes_again(tmp_path):
+    place = Workspace(Folder(str(tmp_path)), "0")
+    place.real.write_sealed("files.json", b"[]")
+    for path in (f"{tmp_path}/mine", f"{tmp_path}/.makeweight/versions/v00001/rows.arrow", "/else/real/files.json"):
+        with pytest.raises(DamageError):
+            clear_damage(DamageError(path, path), place)
+    assert place.real.is_whole("files.json")
