@@ -19,7 +19,7 @@ _heard = Event()
 
 def asked_to_stop_by() -> tuple[signal.Signals, ...]:
     """Return the signals that ask a process to stop: Ctrl-C, SIGTERM, and a terminal that closes, unless by `nohup`."""
-    by_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    by_nohup = not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM) if by_nohup else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
