@@ -42,6 +42,7 @@ from pipelines.plan import make_plan
 from pipelines.pool import open_pool, refuse_own_disk
 from pipelines.privacy.differential import privacy_spent
 from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish, publishing_folder
+from pipelines.ready import refuse_unwritable_output
 from pipelines.registry import make_validators
 from pipelines.report import render_card
 from pipelines.storage import Folder, is_uri
@@ -112,6 +113,7 @@ def build(spec: Spec, replace: bool = False) -> Manifest:
     done = check_output(plan, place, replace)
     if done and not place.work.exists() and evaluated(wanted, place, done):
         return done
+    refuse_unwritable_output(place)
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
         if done:  # it was killed after it had published
@@ -199,11 +201,11 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
         return
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
-    fitting = actors.Fitting(plan, place, gpus)
     calls = [(plan, number, real, place) for number in range(len(plan.validators))]
-    for _ in actors.run_all(fit_validator, calls):
-        pass
-    fitting.wait(listener().trained)
+    with actors.Fitting(plan, place, gpus) as fitting:
+        for _ in actors.run_all(fit_validator, calls):
+            pass
+        fitting.wait(listener().trained)
 
 
 @step

@@ -1,5 +1,6 @@
 """Ray: how a cluster is reached, tasks for the heavy steps, and the actor that fits. Actors that make: `pool.py`."""
 
+import errno
 import math
 import os
 import re
@@ -10,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from threading import current_thread, main_thread
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import ray
 from ray._private import ray_constants, services
-from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from generators.base import TrainingProgress
 from pipelines.fit import KeptTraining, fit_generator, training_folder
@@ -46,6 +47,8 @@ DEATHS = 3
 """How many actors may die or hang on one request, or die on one fit, before it is given up."""
 WATCHED = 1.0
 """Seconds from one look at a training to the next."""
+GONE = 60.0
+"""Seconds that an actor has to be gone after it was killed."""
 START = 900.0
 """Seconds that a build waits while no actor is up, unless it is told how long a growing cluster takes."""
 
@@ -142,12 +145,16 @@ def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Itera
     task = ray.remote(num_cpus=1, max_retries=DEATHS)(function)
     ahead = max(2, int(ray.cluster_resources().get("CPU", 1)) + 1)
     pending: deque[Any] = deque()
-    for args in calls:
-        pending.append(task.remote(*args))
-        if len(pending) >= ahead:
+    try:
+        for args in calls:
+            pending.append(task.remote(*args))
+            if len(pending) >= ahead:
+                yield _get(pending.popleft())
+        while pending:
             yield _get(pending.popleft())
-    while pending:
-        yield _get(pending.popleft())
+    finally:
+        for ref in pending:  # a step that is tried again would meet them at the same files
+            ray.cancel(ref, force=True)
 
 
 def _get(ref: Any) -> Any:
@@ -157,10 +164,45 @@ def _get(ref: Any) -> Any:
         raise cause_of(error) from None
 
 
+CERTAIN = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENAMETOOLONG,
+        errno.ELOOP,
+        errno.EINVAL,
+    }
+)
+"""Errors of the system that come again however often a step is tried; a file that is not there yet may come (NFS)."""
+
+
+def may_pass(error: BaseException) -> bool:
+    """Whether what failed may go well when it is done once more: a network, a store, a lost node or actor.
+
+    What is raised by a mistake in code, a generator's or our own, would be raised again.
+    """
+    if isinstance(error, OSError):
+        return error.errno not in CERTAIN
+    return isinstance(error, RayError) and not isinstance(error, RayTaskError)
+
+
 def cause_of(error: RayTaskError) -> BaseException:
     """Return the exception that was raised in the task, without the wrapping that Ray puts around it."""
     cause = error.cause
     return cause if isinstance(cause, Exception) else error
+
+
+def raised(error: RayTaskError) -> str:
+    """Return in one line what was raised in an actor, and where in the code."""
+    cause = cause_of(error)
+    frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', error.traceback_str or "")
+    place = f" ({os.path.basename(frames[-1][0])}, line {frames[-1][1]}, in {frames[-1][2]})" if frames else ""
+    return f"{told(cast(Exception, error)) if cause is error else repr(cause)}{place}"
 
 
 class FittingActor:
@@ -180,7 +222,7 @@ class FittingActor:
 
 
 class Fitting:
-    """The fit of a generator, under way on an actor with its share of a GPU."""
+    """The fit of a generator, under way on an actor with its share of a GPU, which ends with the block."""
 
     def __init__(self, plan: Plan, place: Workspace, gpus: float) -> None:
         options = {"max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
@@ -189,6 +231,15 @@ class Fitting:
         self._name = plan.generator.name
         self._fit = self._actor.fit.remote()
         self._gpus, self._answered, self._asked_at = gpus, False, time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the actor, however the block ended; a step that is tried again finds nobody at its files."""
+        ray.kill(self._actor)
+        if kind and issubclass(kind, Exception):
+            ray.wait([self._fit], timeout=GONE)
 
     def wait(self, heard: Callable[[TrainingProgress], None]) -> None:
         """Wait for the end, and tell meanwhile how far it is; what the fit raises is raised here."""
@@ -200,12 +251,15 @@ class Fitting:
                 heard(now)
                 last = now
         try:
-            _get(self._fit)
+            ray.get(self._fit)
+        except RayTaskError as error:
+            cause = cause_of(error)
+            if isinstance(cause, MakeweightError) or may_pass(cause):
+                raise cause from None
+            raise GeneratorError(f"generator {self._name!r} could not be fitted: {raised(error)}") from error
         except (RayActorError, OutOfMemoryError) as error:
             problem = f"the fit of {self._name!r} died {DEATHS} times, the last with: {told(error)}"
             raise GeneratorError(f"{problem}; give it more memory, or a smaller model") from error
-        finally:
-            ray.kill(self._actor)
 
     def _progress(self) -> TrainingProgress | None:
         asked = self._actor.progress.remote()
@@ -221,7 +275,6 @@ class Fitting:
         limit = seconds_for_nodes() or START
         if self._answered or time.monotonic() - self._asked_at < limit:
             return
-        ray.kill(self._actor)
         raise GeneratorError(
             f"the fit asks for 1 CPU and {self._gpus:g} GPU and got no place within {limit:g} s; free in the cluster:"
             f" {free()}; make room and run the same command again, finished work is kept"

@@ -19,7 +19,7 @@ import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size, room, told, wanted_actors
+from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size, raised, room, told, wanted_actors
 from pipelines.chunk import ChunkMaker
 from pipelines.fill import ChunkResult
 from pipelines.fit import load_generator, load_validators
@@ -198,7 +198,7 @@ class GeneratorPool:
             try:
                 done.append(cast(ChunkResult, ray.get(ref)))
             except RayTaskError as error:
-                raise _refused(request, error) from error
+                raise self._refused(request, error) from error
             except LOST as error:
                 self._give_back(hand, request, f"died on it, the last with: {told(error)}", error)
         return done
@@ -230,6 +230,13 @@ class GeneratorPool:
         hand.calls.clear()
         hand.up = False
 
+    def _refused(self, request: SampleRequest, error: RayTaskError) -> MakeweightError:
+        """Return what the generator raised, if that was explained, or an error that names it and the request."""
+        cause = cause_of(error)
+        if isinstance(cause, MakeweightError):
+            return cause
+        return GeneratorError(f"generator {self._plan.generator.name!r} failed on {_name(request)}: {raised(error)}")
+
     def _refuse_nobody(self) -> None:
         now = time.monotonic()
         if any(hand.up for hand in self._hands):
@@ -244,12 +251,6 @@ class GeneratorPool:
 
 def _name(request: SampleRequest) -> str:
     return f"class {request.stratum!r}, chunk {request.chunk}"
-
-
-def _refused(request: SampleRequest, error: RayTaskError) -> MakeweightError:
-    """Return what the generator raised, if that was explained, or an error that names the request."""
-    cause = cause_of(error)
-    return cause if isinstance(cause, MakeweightError) else GeneratorError(f"{_name(request)}: {cause!r}")
 
 
 @contextmanager
