@@ -28,7 +28,7 @@ def refuse_unwritable_output(place: Workspace) -> None:
         return
     if reason := unwritable(place.hidden.inner()):
         shown = (place.series or place.output).shown
-        raise OutputError(f"output.path {shown} cannot be written ({reason}); choose another, or give the rights")
+        raise OutputError(f"{shown}: may not be written ({reason}); give the rights or choose another output.path")
 
 
 def unwritable(folder: str, size: int = 1) -> str | None:

@@ -165,7 +165,7 @@ class Folder:
         parent = os.path.dirname(self.inner()) if local else None
         if parent:
             with explained(self.shown):
-                os.makedirs(parent, exist_ok=True)
+                _make(parent)
         with explained(self.shown), _temporary(parent) as temporary:
             yield Path(temporary)
             self.remove()
@@ -201,7 +201,7 @@ class Folder:
     def _replacing(self, final: str, durable: bool) -> Iterator[pa.NativeFile]:
         target = f"{final}.{uuid4().hex[:8]}{TEMPORARY}"
         try:
-            os.makedirs(os.path.dirname(final), exist_ok=True)
+            _make(os.path.dirname(final))
             with self.filesystem.open_output_stream(target) as sink:
                 yield sink
             if durable:
@@ -252,6 +252,14 @@ def away(reason: str) -> bool:
     return bool(_AWAY.search(reason))
 
 
+def _make(folder: str) -> None:
+    """Make the folder; where a system has places that take none, as /proc, it says that something is not there."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except FileNotFoundError as error:
+        raise PermissionError(errno.EPERM, "no folder can be made there", folder) from error
+
+
 def _sync(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -272,7 +280,8 @@ def explained(place: str) -> Iterator[None]:
         elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
             advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
         elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
-            advice = f"may not be written ({error.strerror or error}); give the rights or choose another output.path"
+            told = os.strerror(error.errno) if error.errno and "Detail: [errno" in reason else error.strerror or error
+            advice = f"may not be written ({told}); give the rights or choose another output.path"
         else:
             raise
         raise OutputError(f"{place}: {advice}") from error

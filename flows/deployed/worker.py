@@ -18,6 +18,7 @@ from prefect.states import Completed, Failed
 
 from flows.build import announce, build, planned
 from flows.progress import Listener, Run, listening
+from flows.ready import refuse_unready
 from flows.server import SILENT
 from flows.step import step, worth_retrying
 from pipelines.plan import make_plan
@@ -71,6 +72,7 @@ def check_task(wanted: Callable[[], Spec]) -> tuple[Spec, Plan]:
 
 def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build in this very run, so that its steps and artifacts are on its page."""
+    refuse_unready(spec, plan)
     seen, place = _Seen(), workspace(spec.output.path, plan)
     with one_gpu_build(plan, spec.generator), planned(plan), listening(seen):
         manifest = build.fn(spec, replace)
