@@ -1,9 +1,9 @@
 """Ray: how a cluster is reached, tasks for the heavy steps, and the actor that fits. Actors that make: `pool.py`."""
 
-import errno
 import math
 import os
 import re
+import secrets
 import signal
 import time
 from collections import deque
@@ -18,6 +18,7 @@ from ray._private import ray_constants, services
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from generators.base import TrainingProgress
+from pipelines.again import may_pass
 from pipelines.fit import KeptTraining, fit_generator, training_folder
 from pipelines.ingest import ingested
 from pipelines.reach import (
@@ -28,6 +29,7 @@ from pipelines.reach import (
     refuse_unreachable,
     seconds_for_nodes,
 )
+from pipelines.ready import unwritable
 from pipelines.registry import generator_class
 from pipelines.workspace import Workspace
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
@@ -87,6 +89,7 @@ def _start(choice: GeneratorChoice) -> Any:
     wanted = math.ceil((choice.actors or 1) * choice.cpus)
     local = {"num_cpus": max(os.cpu_count() or 1, wanted), **LOCAL, "include_dashboard": _dashboard()}
     _stay_within()
+    _need_no_home()
     return ray.init(log_to_driver=False, logging_level="ERROR", **local)
 
 
@@ -132,6 +135,15 @@ def _stay_within() -> None:
         ray_constants.ENABLE_RAY_CLUSTER = False
 
 
+def _need_no_home() -> None:
+    """Give Ray a token in the environment where the home cannot hold the one that it would write there."""
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        return
+    kept = os.path.expanduser("~/.ray")
+    if not os.path.exists(os.path.join(kept, "auth_token")) and unwritable(kept):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
 def run(function: Callable[..., R], *args: Any) -> R:
     """Run one step as a Ray task, away from the driver, and return what it returns."""
     return cast(R, _get(ray.remote(num_cpus=1, max_retries=DEATHS)(function).remote(*args)))
@@ -164,30 +176,8 @@ def _get(ref: Any) -> Any:
         raise cause_of(error) from None
 
 
-CERTAIN = frozenset(
-    {
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.ENAMETOOLONG,
-        errno.ELOOP,
-        errno.EINVAL,
-    }
-)
-"""Errors of the system that come again however often a step is tried; a file that is not there yet may come (NFS)."""
-
-
-def may_pass(error: BaseException) -> bool:
-    """Whether what failed may go well when it is done once more: a network, a store, a lost node or actor.
-
-    What is raised by a mistake in code, a generator's or our own, would be raised again.
-    """
-    if isinstance(error, OSError):
-        return error.errno not in CERTAIN
+def lost(error: BaseException) -> bool:
+    """Whether a node, an actor or an object was lost, rather than something raised in a task."""
     return isinstance(error, RayError) and not isinstance(error, RayTaskError)
 
 

@@ -7,14 +7,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from schemas.secrets import refuse_redacted
 
 
-def _refuse_unwritable(path: str) -> str:
-    """Return the path; raises ValueError where it holds what no file's name may hold."""
-    if bad := next((sign for sign in path if sign == "\0" or "\ud800" <= sign <= "\udfff"), None):
-        raise ValueError(f"holds {bad!r}, which no file's name may hold, got {path!r}")
+def _refuse_nul(path: str) -> str:
+    """Return the path; raises ValueError where it holds what no system takes in a name."""
+    if "\0" in path:
+        raise ValueError(f"holds NUL, which no file's name may hold, got {path!r}")
     return path
 
 
-Place = Annotated[str, Field(min_length=1), AfterValidator(_refuse_unwritable), AfterValidator(refuse_redacted)]
+Place = Annotated[str, Field(min_length=1), AfterValidator(_refuse_nul), AfterValidator(refuse_redacted)]
 """A path or a URI; one whose credentials were taken out where it was written down is refused."""
 
 
