@@ -190,7 +190,7 @@ def cause_of(error: RayTaskError) -> BaseException:
 def raised(error: RayTaskError) -> str:
     """Return in one line what was raised in an actor, and where in the code."""
     cause = cause_of(error)
-    frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', error.traceback_str or "")
+    frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', str(error))
     place = f" ({os.path.basename(frames[-1][0])}, line {frames[-1][1]}, in {frames[-1][2]})" if frames else ""
     return f"{told(cast(Exception, error)) if cause is error else repr(cause)}{place}"
 

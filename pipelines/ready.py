@@ -60,7 +60,7 @@ def _missing(folder: str) -> list[str]:
     missing: list[str] = []
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         if os.path.lexists(folder):
-            raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a folder")
+            raise NotADirectoryError(errno.ENOTDIR, f"Not a directory: {folder}")
         missing.insert(0, folder)
         folder = os.path.dirname(folder)
     return missing

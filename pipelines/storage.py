@@ -280,10 +280,9 @@ def explained(place: str) -> Iterator[None]:
         elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
             advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
         elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
-            told = (
-                os.strerror(error.errno) if error.errno and "Detail: [errno" in str(error) else error.strerror or error
-            )
-            advice = f"may not be written ({told}); give the rights or choose another output.path"
+            by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
+            why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error
+            advice = f"may not be written ({why}); give the rights or choose another output.path"
         else:
             raise
         raise OutputError(f"{place}: {advice}") from error

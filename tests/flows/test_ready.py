@@ -38,11 +38,11 @@ def spec_of(place, output):
 PLACES = {
     "/proc/x": "no folder can be made there",
     "/proc/x/y/z": "no folder can be made there",
-    "/dev/null/x": "/dev/null is not a folder",
+    "/dev/null/x": "Not a directory: /dev/null",
     "/sys/x": "",
-    "PLACE/file": "PLACE/file is not a folder",
-    "PLACE/file/x": "PLACE/file is not a folder",
-    "PLACE/loop/x": "PLACE/loop is not a folder",
+    "PLACE/file": "Not a directory: PLACE/file",
+    "PLACE/file/x": "Not a directory: PLACE/file",
+    "PLACE/loop/x": "Not a directory: PLACE/loop",
     f"PLACE/{'n' * 300}": "File name too long",
     f"PLACE/{'/'.join(['d' * 200] * 30)}": "File name too long",
     "file:///proc/x": "no folder can be made there",
@@ -108,7 +108,7 @@ MACHINES = {
     ),
     "ray": (
         {"RAY_TMPDIR": "/dev/null"},
-        "/dev/null/ray cannot be written (/dev/null is not a folder), where Ray keeps",
+        "/dev/null/ray cannot be written (Not a directory: /dev/null), where Ray keeps",
     ),
     "long": ({"RAY_TMPDIR": f"PLACE/{'n' * 80}"}, "and 107 is the most: set RAY_TMPDIR to a folder of a shorter path"),
 }
