@@ -23,7 +23,6 @@ STARTED = {
     "actors start": "ray::GeneratorActor",
 }
 """Moments before the first commit, and between: a process that is there from then on."""
-TYPED = [*STARTED, *POINTS]
 QUICK = ["the server starts", "chunk staged"]
 
 
@@ -76,21 +75,19 @@ def test_ctrl_c_at_a_terminal_ends_a_build_with_one_sentence(make_bench, calm, p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [moment for moment in TYPED if moment not in QUICK])
-def test_ctrl_c_at_any_moment(make_bench, calm, prefect_api, moment):
+def test_ctrl_c_at_one_moment_after_another(make_bench, calm, prefect_api):
     bench = make_bench()
-    terminal, told = stopped(bench, moment, ctrl_c)
-    check_one_sentence(terminal, told)
+    for moment in [*STARTED, *POINTS]:
+        check_one_sentence(*stopped(bench, moment, ctrl_c))
     assert bench.finish(PREFECT_API_URL=prefect_api) == calm("tables")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-@pytest.mark.parametrize("moment", ["ray starts", "source copied", "chunk staged", "shards moved"])
-def test_a_signal_to_the_group(make_bench, calm, prefect_api, moment, number):
+def test_a_signal_to_the_group(make_bench, calm, prefect_api, number):
     bench = make_bench()
-    terminal, told = stopped(bench, moment, lambda one: os.killpg(one.process.pid, number))
-    check_one_sentence(terminal, told)
+    for moment in ("ray starts", "source copied", "chunk staged", "shards moved"):
+        check_one_sentence(*stopped(bench, moment, lambda one: os.killpg(one.process.pid, number)))
     assert bench.finish(PREFECT_API_URL=prefect_api) == calm("tables")
 
 
