@@ -6,7 +6,7 @@ on where it was, whatever Prefect remembers.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import partial
@@ -49,6 +49,7 @@ from pipelines.pool import open_pool, refuse_own_disk
 from pipelines.privacy.differential import privacy_spent
 from pipelines.prune import prune, prune_stale
 from pipelines.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
+from pipelines.ready import refuse_unwritable_output
 from pipelines.registry import make_validators
 from pipelines.report import render_card
 from pipelines.storage import Folder, is_uri
@@ -121,6 +122,7 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
     done = check_output(plan, place, replace)
     if done and not place.work.exists() and not is_open(place) and evaluated(wanted, place, done):
         return done
+    refuse_unwritable_output(place)
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
         with hold.committing():
@@ -224,9 +226,8 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
     where = at_home(plan, choice)
-    fitting = actors.Fitting(plan, place, gpus, where)
-    with closing(fitting):
-        calls = [(plan, number, real, place) for number in range(len(plan.validators))]
+    calls = [(plan, number, real, place) for number in range(len(plan.validators))]
+    with actors.Fitting(plan, place, gpus, where) as fitting:
         for _ in actors.run_all(fit_validator, calls, fitting.give_way, where):
             pass
         fitting.wait(listener().trained)

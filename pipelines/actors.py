@@ -3,6 +3,7 @@
 import math
 import os
 import re
+import secrets
 import signal
 import time
 from collections import deque
@@ -13,13 +14,14 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from threading import Condition, current_thread, main_thread
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import ray
 from ray._private import ray_constants, services
-from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from generators.base import TrainingProgress
+from pipelines.again import may_pass
 from pipelines.fit import KeptTraining, fit_generator, training_folder
 from pipelines.ingest import ingested
 from pipelines.reach import (
@@ -30,6 +32,7 @@ from pipelines.reach import (
     refuse_unreachable,
     seconds_for_nodes,
 )
+from pipelines.ready import unwritable
 from pipelines.registry import generator_class
 from pipelines.workspace import Workspace, plan_hash
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
@@ -49,6 +52,8 @@ DEATHS = 3
 """How many actors may die or hang on one request, or die on one fit, before it is given up."""
 WATCHED = 1.0
 """Seconds from one look at a training to the next."""
+GONE = 60.0
+"""Seconds that an actor has to be gone after it was killed."""
 START = 900.0
 """Seconds that a build waits while no actor is up, unless it is told how long a growing cluster takes."""
 
@@ -154,6 +159,7 @@ def _sigterm_kept() -> Iterator[None]:
 def _start(choice: GeneratorChoice) -> Any:
     local = {"num_cpus": _cpus(choice), **LOCAL, "include_dashboard": _dashboard()}
     _stay_within()
+    _need_no_home()
     return ray.init(log_to_driver=False, logging_level="ERROR", **local)
 
 
@@ -199,6 +205,15 @@ def _stay_within() -> None:
         ray_constants.ENABLE_RAY_CLUSTER = False
 
 
+def _need_no_home() -> None:
+    """Give Ray a token in the environment where the home cannot hold the one that it would write there."""
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        return
+    kept = os.path.expanduser("~/.ray")
+    if not os.path.exists(os.path.join(kept, "auth_token")) and unwritable(kept):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
 def run(function: Callable[..., R], *args: Any) -> R:
     """Run one step as a Ray task, away from the driver, and return what it returns."""
     return cast(R, _get(ray.remote(num_cpus=1, max_retries=DEATHS)(function).remote(*args)))
@@ -218,12 +233,16 @@ def run_all(
     task = ray.remote(num_cpus=1, max_retries=DEATHS, **where)(function)
     ahead = max(2, int(ray.cluster_resources().get("CPU", 1)) + 1)
     pending: deque[Any] = deque()
-    for args in calls:
-        pending.append(task.remote(*args))
-        if len(pending) >= ahead:
+    try:
+        for args in calls:
+            pending.append(task.remote(*args))
+            if len(pending) >= ahead:
+                yield _awaited(pending.popleft(), meanwhile)
+        while pending:
             yield _awaited(pending.popleft(), meanwhile)
-    while pending:
-        yield _awaited(pending.popleft(), meanwhile)
+    finally:
+        for ref in pending:  # a step that is tried again would meet them at the same files
+            ray.cancel(ref, force=True)
 
 
 def _awaited(ref: Any, meanwhile: Callable[[], None]) -> Any:
@@ -239,10 +258,23 @@ def _get(ref: Any) -> Any:
         raise cause_of(error) from None
 
 
+def lost(error: BaseException) -> bool:
+    """Whether a node, an actor or an object was lost, rather than something raised in a task."""
+    return isinstance(error, RayError) and not isinstance(error, RayTaskError)
+
+
 def cause_of(error: RayTaskError) -> BaseException:
     """Return the exception that was raised in the task, without the wrapping that Ray puts around it."""
     cause = error.cause
     return cause if isinstance(cause, Exception) else error
+
+
+def raised(error: RayTaskError) -> str:
+    """Return in one line what was raised in an actor, and where in the code."""
+    cause = cause_of(error)
+    frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', str(error))
+    place = f" ({os.path.basename(frames[-1][0])}, line {frames[-1][1]}, in {frames[-1][2]})" if frames else ""
+    return f"{told(cast(Exception, error)) if cause is error else repr(cause)}{place}"
 
 
 class FittingActor:
@@ -265,7 +297,7 @@ class FittingActor:
 
 
 class Fitting:
-    """The fit of a generator, under way on an actor with its share of a GPU."""
+    """The fit of a generator, under way on an actor with its share of a GPU, which ends with the block."""
 
     def __init__(
         self, plan: Plan, place: Workspace, gpus: float, where: Mapping[str, Any] = MappingProxyType({})
@@ -277,6 +309,15 @@ class Fitting:
         self._fit = self._actor.fit.remote()
         self._gpus, self._answered, self._asked_at = gpus, False, time.monotonic()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the actor, however the block ended; a step that is tried again finds nobody at its files."""
+        ray.kill(self._actor)
+        if kind and issubclass(kind, Exception):
+            ray.wait([self._fit], timeout=GONE)
+
     def wait(self, heard: Callable[[TrainingProgress], None]) -> None:
         """Wait for the end, and tell meanwhile how far it is; what the fit raises is raised here."""
         last = None
@@ -287,16 +328,15 @@ class Fitting:
                 heard(now)
                 last = now
         try:
-            _get(self._fit)
+            ray.get(self._fit)
+        except RayTaskError as error:
+            cause = cause_of(error)
+            if isinstance(cause, MakeweightError) or may_pass(cause):
+                raise cause from None
+            raise GeneratorError(f"generator {self._name!r} could not be fitted: {raised(error)}") from error
         except (RayActorError, OutOfMemoryError) as error:
             problem = f"the fit of {self._name!r} died {DEATHS} times, the last with: {told(error)}"
             raise GeneratorError(f"{problem}; give it more memory, or a smaller model") from error
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """End the actor, whether it is done or not."""
-        ray.kill(self._actor)
 
     def give_way(self) -> None:
         """Give the CPU and the GPU back if the fit is at its end: what it is waited for with may need them."""
@@ -319,7 +359,6 @@ class Fitting:
             self._asked_at = time.monotonic()
         if self._answered or time.monotonic() - self._asked_at < limit:
             return
-        ray.kill(self._actor)
         raise GeneratorError(
             f"the fit asks for 1 CPU and {self._gpus:g} GPU and got no place within {limit:g} s; free in the cluster:"
             f" {free()}; make room and run the same command again, finished work is kept"

@@ -31,9 +31,15 @@ def sync_below(folder: str) -> None:
 
 
 def make_folder(path: str) -> None:
-    """Make the folder, and those above it, unless it is there; the disk has their names then."""
+    """Make the folder, and those above it, unless it is there; the disk has their names then.
+
+    Where a system has places that take none, as /proc, it says that something is not there; that is a refusal here.
+    """
     if os.path.isdir(path):
         return
     make_folder(os.path.dirname(path))
-    os.makedirs(path, exist_ok=True)
+    try:
+        os.makedirs(path, exist_ok=True)
+    except FileNotFoundError as error:
+        raise PermissionError(errno.EPERM, "no folder can be made there", path) from error
     sync_folder(os.path.dirname(path))

@@ -19,7 +19,19 @@ import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size, room, shared, told, wanted_actors
+from pipelines.actors import (
+    DEATHS,
+    START,
+    cause_of,
+    free,
+    gpu_share,
+    pool_size,
+    raised,
+    room,
+    shared,
+    told,
+    wanted_actors,
+)
 from pipelines.chunk import ChunkMaker
 from pipelines.fill import ChunkResult
 from pipelines.fit import load_generator, load_validators
@@ -211,7 +223,7 @@ class GeneratorPool:
                 self.remade += done[-1].remade
             except RayTaskError as error:
                 if not isinstance(cause_of(error), OtherMachineError):
-                    raise _refused(request, error) from error
+                    raise self._refused(request, error) from error
                 hand.foreign = True  # it was started again, on another node
                 self._take_back(hand, request)
             except LOST as error:
@@ -249,6 +261,13 @@ class GeneratorPool:
         self._waiting.extendleft(reversed([request, *(queued for _, queued in hand.calls)]))
         hand.calls.clear()
 
+    def _refused(self, request: SampleRequest, error: RayTaskError) -> MakeweightError:
+        """Return what the generator raised, if that was explained, or an error that names it and the request."""
+        cause = cause_of(error)
+        if isinstance(cause, MakeweightError):
+            return cause
+        return GeneratorError(f"generator {self._plan.generator.name!r} failed on {_name(request)}: {raised(error)}")
+
     def _refuse_nobody(self) -> None:
         now = time.monotonic()
         if any(hand.up and not hand.foreign for hand in self._hands) or shared():
@@ -270,12 +289,6 @@ class GeneratorPool:
 
 def _name(request: SampleRequest) -> str:
     return f"class {request.stratum!r}, chunk {request.chunk}"
-
-
-def _refused(request: SampleRequest, error: RayTaskError) -> MakeweightError:
-    """Return what the generator raised, if that was explained, or an error that names the request."""
-    cause = cause_of(error)
-    return cause if isinstance(cause, MakeweightError) else GeneratorError(f"{_name(request)}: {cause!r}")
 
 
 @contextmanager

@@ -32,6 +32,7 @@ TEMPORARY = ".tmp"
 R = TypeVar("R")
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds after which a file is read once more."""
+_REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _BROKEN_OFF = "INTERNAL_FAILURE"
 _AWAY = re.compile(
     r"NETWORK_CONNECTION|curlCode|SLOW_?DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT|HTTP status 50[0234]"
@@ -279,10 +280,10 @@ def explained(place: str) -> Iterator[None]:
             advice = "the disk is full; make room and run the same command again, finished work is kept"
         elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
             advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
-        elif error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR) or (
-            is_uri(place) and "ACCESS_DENIED" in reason
-        ):
-            advice = f"may not be written ({error.strerror or error}); give the rights or choose another output.path"
+        elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
+            by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
+            why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error
+            advice = f"may not be written ({why}); give the rights or choose another output.path"
         else:
             raise
         raise OutputError(f"{place}: {advice}") from error

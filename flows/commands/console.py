@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from flows.interrupt import heard, stop_if_heard
+from flows.interrupt import STOPPED, heard, stop_if_heard
 from schemas.errors import MakeweightError
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ GpuPrice = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-
-STOPPED = "makeweight: stopped; run the same command again to go on where it was"
-"""What Ctrl-C and SIGTERM are answered with."""
 
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # it would break into the display; the server keeps the lines

@@ -18,8 +18,9 @@ from prefect.states import Completed, Failed
 
 from flows.build import announce, build, planned
 from flows.progress import Listener, Run, listening
+from flows.ready import refuse_unready
 from flows.server import SILENT
-from flows.step import step
+from flows.step import step, worth_retrying
 from pipelines.plan import make_plan
 from pipelines.registry import generator_class
 from pipelines.storage import Folder, is_uri
@@ -38,8 +39,8 @@ GPU_LIMIT = "makeweight-gpu"
 def built_on_worker(wanted: Callable[[], Spec], replace: bool) -> State[Any]:
     """Check and build what is `wanted`; return the state that the run ends in.
 
-    What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised,
-    and Prefect tries again: finished work is kept.
+    What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised;
+    Prefect tries again where it may pass, finished work is kept.
     """
     from flows.commands.console import QUIET
 
@@ -53,6 +54,11 @@ def built_on_worker(wanted: Callable[[], Spec], replace: bool) -> State[Any]:
         _refuse_retries()
         _label({EXIT_CODE: error.exit_code})
         return Failed(message=str(error), data=error)
+    except Exception as error:
+        if not worth_retrying(error):
+            _refuse_retries()
+            _label({EXIT_CODE: MakeweightError.exit_code})
+        raise
     _label({EXIT_CODE: 0, DATASET: output.shown})
     return Completed(message=f"{manifest.rows:,} rows, exactly on target: {output.shown}")
 
@@ -66,6 +72,7 @@ def check_task(wanted: Callable[[], Spec]) -> tuple[Spec, Plan]:
 
 def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build in this very run, so that its steps and artifacts are on its page."""
+    refuse_unready(spec, plan)
     seen, place = _Seen(), workspace(spec.output.path, plan)
     with one_gpu_build(plan, spec.generator), planned(spec, plan), listening(seen):
         manifest = build.fn(spec, replace)

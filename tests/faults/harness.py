@@ -18,6 +18,7 @@ from pipelines.publish import read_manifest
 from pipelines.storage import Folder
 from pipelines.verify import verify
 from tests.conftest import ROOT
+from tests.terminal import Terminal
 from tests.waiting import LIMIT, wait_until
 
 POINTS = {
@@ -144,6 +145,31 @@ class Bench:
 
     def start(self, out="out", point="", when="before", program=("-m", "flows.cli"), **environment) -> Run:
         """Start a build into the folder `out`, which halts at the point, if one is given."""
+        settings, reached = self._settings(point, when, environment)
+        process = subprocess.Popen(
+            [*self._command(out, program=program), "--json"],
+            env=settings,
+            cwd=self.place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._runs.append(Run(process, reached))
+        return self._runs[-1]
+
+    def at_a_terminal(self, out="out", point="", when="before", verb="build", **environment) -> tuple[Terminal, Path]:
+        """Start a build at a terminal of its own; return it, and the file that says that it halts at the point."""
+        settings, reached = self._settings(point, when, environment)
+        terminal = Terminal(self._command(out, verb), env=settings, cwd=self.place)
+        self._runs.append(Run(terminal.process, reached))
+        return terminal, reached
+
+    def _command(self, out: str, verb: str = "build", program: tuple[str, ...] = ("-m", "flows.cli")) -> list[str]:
+        return [sys.executable, *program, verb, str(self.spec_file(out))]
+
+    def _settings(self, point: str, when: str, environment: dict[str, str]) -> tuple[dict[str, str], Path]:
+        """Return the environment of a build, and the file that will say that it got to the point."""
         reached = self.place / f"reached{len(self._runs)}"
         paths = [Path(__file__).parent / "stall", self.place, ROOT]
         faults = {"FAULT_POINT": POINTS[point], "FAULT_NTH": str(NTH.get(point, 1))} if point else {}
@@ -154,17 +180,7 @@ class Bench:
             "FAULT_WHEN": when,
             "FAULT_REACHED": str(reached),
         }
-        process = subprocess.Popen(
-            [sys.executable, *program, "build", str(self.spec_file(out)), "--json"],
-            env=kept | settings | faults | environment,
-            cwd=self.place,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._runs.append(Run(process, reached))
-        return self._runs[-1]
+        return kept | settings | faults | environment, reached
 
     def close(self) -> None:
         """Kill the builds that a failed test left at work."""

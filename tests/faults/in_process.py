@@ -13,10 +13,10 @@ import flows.build
 import flows.privacy
 import flows.utility
 from flows.progress import Listener
+from flows.step import worth_retrying
 from pipelines import actors
 from pipelines.pool import GeneratorActor
 from pipelines.workspace import plan_hash
-from schemas.errors import MakeweightError
 
 ATTEMPTS = 3
 """How often Prefect tries a step; see flows/step.py."""
@@ -54,24 +54,19 @@ class Fitting:
     def give_way(self):
         pass
 
-    def close(self):
-        pass
-
     def wait(self, heard):
         self._actor.fit()
 
 
 def tried_again(function):
-    """Return a step that is tried as Prefect tries it: again after any error that was not explained to the user."""
+    """Return a step that is tried as Prefect tries it: again where that may help."""
 
     def attempt(*args):
         for left in reversed(range(ATTEMPTS)):
             try:
                 return function(*args)
-            except MakeweightError:
-                raise
-            except Exception:
-                if not left:
+            except Exception as error:
+                if not left or not worth_retrying(error):
                     raise
         return None
 
