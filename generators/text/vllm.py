@@ -4,7 +4,7 @@ import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt,
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
 _ROUNDS = 4  # of prompts for a request: the first, and more for rows that did not come
 
@@ -24,7 +25,9 @@ _ROUNDS = 4  # of prompts for a request: the first, and more for rows that did n
 class VLLMParams(base.Params):
     """The model, what it is asked, and how it writes."""
 
-    model: str = Field(min_length=1, description="A local folder or hub id of a chat model.")
+    model: Annotated[str, Touch("models")] = Field(
+        min_length=1, description="A local folder or hub id of a chat model."
+    )
     prompt: str = Field(PROMPT, description="Template with {label}, {description}, {examples} and {count}.")
     labels: dict[str, str] = Field({}, description="What each class is, in words.")
     examples: int = Field(5, ge=0, description="Real texts of the class shown in each prompt, drawn anew for each.")
