@@ -28,7 +28,7 @@ from pipelines.reach import (
     seconds_for_nodes,
 )
 from pipelines.registry import generator_class
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, plan_digest
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
 from schemas.plan import Plan, Stratum
 from schemas.spec import GeneratorChoice
@@ -166,13 +166,14 @@ def cause_of(error: RayTaskError) -> BaseException:
 class FittingActor:
     """A Ray actor that fits the generator, and says meanwhile how far it is."""
 
-    def __init__(self, place: Workspace) -> None:
-        self._place, self._plan = place, place.plan()
-        self._training = KeptTraining(training_folder(self._plan, place.models))
+    def __init__(self, place: Workspace, digest: str) -> None:
+        self._place, self._digest = place, digest
+        self._training = KeptTraining(training_folder(place.plan(), place.models))
 
     def fit(self) -> None:
         """Fit the generator and save it; an actor that takes a dead one's place goes on where that was."""
-        fit_generator(self._plan, ingested(self._place.real), self._place.models, self._training)
+        plan = self._place.plan(self._digest)  # not in the constructor, whose exceptions lose their message
+        fit_generator(plan, ingested(self._place.real), self._place.models, self._training)
 
     def progress(self) -> TrainingProgress | None:
         """Return what the training reported last."""
@@ -185,7 +186,7 @@ class Fitting:
     def __init__(self, plan: Plan, place: Workspace, gpus: float) -> None:
         options = {"max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
         cpus = 0 if room(1, 0) == 1 else 1  # the only CPU is for the validators, which are fitted meanwhile
-        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place)
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place, plan_digest(plan))
         self._name = plan.generator.name
         self._fit = self._actor.fit.remote()
         self._gpus, self._answered, self._asked_at = gpus, False, time.monotonic()

@@ -37,12 +37,20 @@ Numbers = NDArray[np.int64]
 def carry_over(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Plan:
     """Return the plan that the rest of the build goes by; what it keeps lies in the build's folder then."""
     if place.work.exists(_DECIDED):
-        plan = Plan.model_validate_json(place.work.read(_DECIDED))
+        plan = _same_code(Plan.model_validate_json(place.work.read(_DECIDED)), plan, place)
     else:
         plan = _decide(plan, place, real, rule)
         place.work.write(_DECIDED, plan.model_dump_json().encode())
     place.keep_plan(plan)
     return plan
+
+
+def _same_code(kept: Plan, plan: Plan, place: Workspace) -> Plan:
+    """Return the plan that was kept; raises OutputError if it names other code: others may write where it lies."""
+    if (kept.generator, kept.validators) != (plan.generator, plan.validators):
+        problem = f"{place.work.shown}/{_DECIDED} was changed; remove it"
+        raise OutputError(f"{problem}, and run the same command again")
+    return kept
 
 
 def _decide(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Plan:

@@ -25,7 +25,7 @@ from pipelines.fill import ChunkResult
 from pipelines.fit import load_generator, load_validators
 from pipelines.reach import seconds_for_nodes
 from pipelines.storage import is_uri
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, plan_digest
 from schemas.errors import GeneratorError, MakeweightError, OutputError
 from schemas.plan import Plan, SampleRequest
 from schemas.spec import GeneratorChoice
@@ -45,13 +45,13 @@ LOST = (RayActorError, OutOfMemoryError, ObjectLostError)
 class GeneratorActor:
     """A Ray actor that loads one fitted model and the fitted validators once, and makes chunks with them."""
 
-    def __init__(self, place: Workspace, device: str) -> None:
-        self._place, self._device = place, device
+    def __init__(self, place: Workspace, digest: str, device: str) -> None:
+        self._place, self._digest, self._device = place, digest, device
 
     @cached_property
     def _maker(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
-        plan = self._place.plan()
+        plan = self._place.plan(self._digest)
         generator, parents = load_generator(plan, self._place.models, self._device)
         validators = load_validators(plan, self._place)
         return ChunkMaker(plan, generator, validators, parents, self._place.staged, self._place.carried)
@@ -116,7 +116,7 @@ class GeneratorPool:
         gpus = gpu_share(plan, choice)
         self._plan, self._choice, self._gpus = plan, choice, gpus
         actor = ray.remote(num_cpus=choice.cpus, num_gpus=gpus, max_restarts=-1)(GeneratorActor)
-        self._open = partial(actor.remote, place, "cuda" if gpus else "cpu")
+        self._open = partial(actor.remote, place, plan_digest(plan), "cuda" if gpus else "cpu")
         self._hands: list[_Hand] = []
         self._waiting: deque[SampleRequest] = deque()
         self._failures: Counter[tuple[str, int]] = Counter()

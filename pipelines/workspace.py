@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pipelines.storage import Folder
+from schemas.errors import OutputError
 from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
@@ -47,9 +48,16 @@ class Workspace:
         """Write the plan down for the actors: one that is started again on another machine finds it there."""
         self.work.write("plan.json", plan.model_dump_json().encode())
 
-    def plan(self) -> Plan:
-        """Return the plan that was written down."""
-        return Plan.model_validate_json(self.work.read("plan.json"))
+    def plan(self, expected: str | None = None) -> Plan:
+        """Return the plan that was written down; raises OutputError for another one than is expected.
+
+        Others may be able to write the folder, and the plan says what is imported.
+        """
+        text = self.work.read("plan.json")
+        if expected is not None and _digest(text) != expected:
+            problem = f"{self.work.shown}/plan.json was changed while the build ran"
+            raise OutputError(f"{problem}; see who writes there, and run the same command again")
+        return Plan.model_validate_json(text)
 
     def sweep(self) -> None:
         """Remove what killed builds left half-written beside their work, which goes with it."""
@@ -95,6 +103,15 @@ class Workspace:
     def filled(self) -> Folder:
         """What the fill step decided."""
         return self.work.at("filled")
+
+
+def plan_digest(plan: Plan) -> str:
+    """Return what `Workspace.plan` knows a plan by."""
+    return _digest(plan.model_dump_json().encode())
+
+
+def _digest(text: bytes) -> str:
+    return hashlib.sha256(text).hexdigest()
 
 
 def workspace(output: str, plan: Plan) -> Workspace:
