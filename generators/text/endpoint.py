@@ -144,14 +144,17 @@ class Endpoint:
         return text_table(self._table.schema, self._label, request, texts)
 
     async def _gather(self, request: SampleRequest) -> list[str]:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         params, numbers = self.params, 0
         texts: list[str] = []
         ends: Counter[str] = Counter()
         folder = Path(params.cache).expanduser() if params.cache else default_folder()
         key = os.environ.get(params.api_key_env) or "none"
-        client = AsyncOpenAI(base_url=params.base_url, api_key=key, timeout=params.timeout, max_retries=0)
+        stays = DefaultAsyncHttpxClient(follow_redirects=False)  # real rows go to the address that was given alone
+        client = AsyncOpenAI(
+            base_url=params.base_url, api_key=key, timeout=params.timeout, max_retries=0, http_client=stays
+        )
         with open_answers(folder) as answers:
             async with client:
                 wanted = "plain" if params.output == "text" else params.output
