@@ -17,6 +17,8 @@ from flows.deployed.request import request_balanced_dataset, requested
 from flows.deployed.worker import check_task
 from generators.image.codec import Encoding, encode
 from pipelines.guard import SETTING
+from pipelines.validate.text.quality import TextParams, _patterns
+from pipelines.validate.text.wordlist import WordList
 from pipelines.verify import verify
 from schemas.errors import MakeweightError
 from tests.hostile.ground import EVIL, HUSH, LONG_AGO, ROWS, Ground, Listener
@@ -440,6 +442,15 @@ def test_more_rows_than_the_policy_allows_are_refused(ground, target):
 def test_a_constraint_is_no_program(ground, text):
     text = text.format(root=ground.root, outside=ground.outside)
     refused(ground, ground.spec(validate=[{"schema": {"constraints": [text]}}]), "validate[0].schema.constraints")
+
+
+def test_a_phrase_is_no_pattern_that_runs_for_ever():
+    """Phrases are looked for as they are written, so none can be a pattern that takes time without end."""
+    phrase, text = "(a+)+$", "a" * 64 + "!"
+    ((_, pattern),) = _patterns(TextParams(leftovers=False, also_leftovers=[phrase])).items()
+    assert pattern.search(text) is None
+    assert pattern.search(f"x {phrase}")
+    assert not WordList([phrase], disguised=True).found_in(text)
 
 
 @pytest.mark.parametrize(
