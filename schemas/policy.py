@@ -43,11 +43,18 @@ def read_store(uri: str) -> Store:
     if not found:
         raise ValueError("is not written plainly, as in s3://bucket/folder")
     scheme, host, path, query = found.groups(default="")
-    decoded = unquote(path).rstrip("/")
+    decoded = _decoded(path).rstrip("/")
     parts = decoded.split("/")[1:]
     if not {"", ".", ".."}.isdisjoint(parts) or re.search(r"[%\\\0-\x1f]", decoded):
         raise ValueError("holds '..', '.', '//' or an odd sign in its path; write the path straight")
     return Store(scheme, host, decoded, tuple(sorted(parse_qsl(query, keep_blank_values=True))))
+
+
+def _decoded(path: str) -> str:
+    try:
+        return unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        raise ValueError("holds bytes in its path that are no text; write the path straight") from None
 
 
 def read_origin(address: str) -> str:

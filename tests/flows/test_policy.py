@@ -6,9 +6,13 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
+import httpx
 import pyarrow as pa
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyarrow import fs
 from pydantic import BaseModel
 
 from flows.build import build
@@ -21,6 +25,7 @@ from pipelines.guard import SETTING, Guard
 from pipelines.plan import make_plan
 from pipelines.read.files import find_files
 from pipelines.registry import generator_class, validator_class
+from pipelines.storage import resolve
 from pipelines.validate import VALIDATORS
 from pipelines.workspace import plan_digest, workspace
 from schemas.errors import GeneratorError, OutputError, SourceError, SpecError
@@ -207,6 +212,70 @@ def test_stores_and_addresses_are_compared_as_a_whole():
         assert not root.holds(read_store(other))
     assert read_origin("https://host/v1") == read_origin("https://host:443") == "https://host:443"
     assert read_origin("http://host") == "http://host:80"
+
+
+STEPS = st.sampled_from(["data", "outside", "..", ".", "", "inner", "to_data", "to_outside", "t.csv", "secret.csv"])
+
+
+@given(st.lists(STEPS, max_size=7), st.booleans())
+@settings(deadline=None, max_examples=300)
+def test_whatever_path_is_admitted_lies_where_it_may(tmp_path_factory, steps, as_uri):
+    root = tmp_path_factory.getbasetemp() / "paths"
+    data = root / "data"
+    if not root.exists():
+        (data / "inner").mkdir(parents=True)
+        (root / "outside").mkdir()
+        for name, target in (("to_data", data), ("to_outside", root / "outside")):
+            os.symlink(target, data / name)
+            os.symlink(target, root / name)
+    path = f"{'file://' if as_uri else ''}{root}/{'/'.join(steps)}"
+    guard = Guard(Policy(read=[str(data)]), "policy.yaml")
+    try:
+        admitted = guard.file_to_read(path)
+    except SpecError:
+        return
+    assert admitted == os.path.realpath(admitted)
+    assert Path(admitted).is_relative_to(os.path.realpath(data))
+    assert os.path.realpath(resolve(path)[1]) == admitted or ".." in steps, "it is what would be opened"
+
+
+OPTIONS = "endpoint_override=127.0.0.1:9&scheme=http&region=us-east-1"
+PARTS = ["good", "evil", "data", "..", ".", "%2e%2e", "%2F", "/", "//", "@", ":", "?", "#", "\\", "a b", "%"]
+STARTS, ENDS = ["", "good/data/", "good/data"], [OPTIONS, "", "x=1"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=6), st.sampled_from(STARTS), st.sampled_from(ENDS))
+@settings(deadline=None, max_examples=500)
+def test_whatever_store_is_admitted_is_the_one_that_would_be_opened(parts, start, options):
+    uri = f"s3://{start}{''.join(parts)}?{options}"
+    guard = Guard(Policy(read=[f"s3://good/data?{OPTIONS}"]), "policy.yaml")
+    try:
+        assert guard.file_to_read(uri) == uri
+    except SpecError:
+        return
+    filesystem, inner = fs.FileSystem.from_uri(uri)
+    assert filesystem.__reduce__()[1][0]["endpoint_override"] == "127.0.0.1:9"
+    assert inner.rstrip("/") == "good/data" or inner.startswith("good/data/")
+    assert not {"..", "."} & set(inner.split("/"))
+
+
+SIGNS = ["host", "evil", ":", "8000", "@", "/", "\\", "#", "?", ".", "[", "]", "::1", "%40", "\t", "v1", "ß", "。"]
+SCHEMES = ["http://", "http://host:8000", "https://host", "HTTP://host:8000"]
+
+
+@given(st.lists(st.sampled_from(SIGNS), max_size=7), st.sampled_from(SCHEMES))
+@settings(deadline=None, max_examples=300)
+def test_whatever_address_is_admitted_is_the_one_that_would_be_called(signs, start):
+    params = {"base_url": start + "".join(signs), "model": "m", "api_key_env": "MAKEWEIGHT_KEY_LLM"}
+    spec = {"name": "t", "source": {"path": "/data/t.csv", "label": "y"}, "output": {"path": "/data/t"}}
+    guard = Guard(Policy(read=["/data"], write=["/data"], hosts=["http://host:8000"]), "policy.yaml")
+    try:
+        admitted = guard.admitted(parse(Spec, spec | {"generator": {"name": "endpoint", "params": params}}))
+    except SpecError:
+        return
+    called = httpx.URL(admitted.generator.params["base_url"])
+    assert (called.scheme, called.host, called.port) == ("http", "host", 8000)
+    assert not called.userinfo
 
 
 def test_the_command_line_and_python_are_not_bound(ground, monkeypatch):
