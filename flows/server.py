@@ -53,6 +53,11 @@ def server_explained() -> Iterator[None]:
 
 def _unreachable(error: Exception) -> MakeweightError:
     address = PREFECT_API_URL.value() or "started for this build"
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403):
+        return MakeweightError(
+            f"the Prefect server ({address}) asks who calls; set PREFECT_API_AUTH_STRING to what it was started with"
+            " (PREFECT_SERVER_API_AUTH_STRING, as user:password), and run the same command again"
+        )
     return MakeweightError(
         f"the Prefect server ({address}) does not answer: {error}; see that it runs, or unset PREFECT_API_URL, and run"
         " the same command again: finished work is kept"

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.secrets import refuse_redacted
+from schemas.touch import Touch
 
 
 def _refuse_nul(path: str) -> str:
@@ -16,6 +17,10 @@ def _refuse_nul(path: str) -> str:
 
 Place = Annotated[str, Field(min_length=1), AfterValidator(_refuse_nul), AfterValidator(refuse_redacted)]
 """A path or a URI; one whose credentials were taken out where it was written down is refused."""
+ReadPlace = Annotated[Place, Touch("read")]
+"""A place that is read."""
+ModelPlace = Annotated[Place, Touch("models")]
+"""The folder of a model, or its id on a hub."""
 
 
 class Part(BaseModel):

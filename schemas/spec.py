@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.base import Part, Place
+from schemas.base import Part, ReadPlace
 from schemas.errors import Fault, SpecError, nearest
 from schemas.evaluation import Evaluate
 from schemas.output import Output
@@ -67,7 +67,7 @@ class Images(Part):
 class Source(Part):
     """Where the real rows are, and which column is the class."""
 
-    path: Place = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
+    path: ReadPlace = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
     label: str = Field(min_length=1, description="The class column.")
     modality: Modality | None = Field(None, description="Inferred when left out.")
     format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
+import yaml
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
@@ -82,11 +84,21 @@ def deploy(api, home):
     """Make the work pool and put up the deployments of infra/prefect.yaml, by the commands that the file names."""
     env = environment(home, PREFECT_API_URL=api)
     for words in (
-        ["work-pool", "create", "makeweight", "--type", "process"],
+        ["work-pool", "create", "makeweight", "--type", "process", "--base-job-template", "infra/work-pool.json"],
         ["--no-prompt", "deploy", "--all", "--prefect-file", "infra/prefect.yaml"],
     ):
         done = subprocess.run([PREFECT, *words], env=env, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def policy(*folders, **more):
+    """Give the path of a policy that lets requests read and write these folders; it lies in none of them itself."""
+    usual = {"read": [*map(str, folders), "/nowhere"], "write": [*map(str, folders)]}
+    with TemporaryDirectory() as place:
+        path = Path(place, "policy.yaml")
+        path.write_text(yaml.safe_dump({**usual, **more}))
+        yield str(path)
 
 
 @contextmanager

@@ -17,10 +17,12 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from flows.build import announce, build, planned
+from flows.deployed.policy import worker_guard
 from flows.progress import Listener, Run, listening
 from flows.ready import refuse_unready
 from flows.server import SILENT
 from flows.step import step, worth_retrying
+from pipelines.guard import Guard
 from pipelines.plan import make_plan
 from pipelines.registry import generator_class
 from pipelines.storage import Folder, is_uri
@@ -36,8 +38,8 @@ GPU_LIMIT = "makeweight-gpu"
 """The global concurrency limit that a build takes a slot of if it may use a GPU; without it, nothing is limited."""
 
 
-def built_on_worker(wanted: Callable[[], Spec], replace: bool) -> State[Any]:
-    """Check and build what is `wanted`; return the state that the run ends in.
+def built_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any]:
+    """Check and build what is `wanted`, by this worker's policy; return the state that the run ends in.
 
     What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised;
     Prefect tries again where it may pass, finished work is kept.
@@ -64,10 +66,16 @@ def built_on_worker(wanted: Callable[[], Spec], replace: bool) -> State[Any]:
 
 
 @step
-def check_task(wanted: Callable[[], Spec]) -> tuple[Spec, Plan]:
-    """Read the source and make the plan, before anything is queued for actors; raises what cannot be built."""
-    spec = wanted()
-    return spec, make_plan(spec)
+def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
+    """Read the source and make the plan, before anything is queued for actors; raises what cannot be built.
+
+    What goes against this worker's policy is refused before anything of it is read.
+    """
+    guard = worker_guard()
+    spec = guard.admitted(wanted(guard))
+    plan = make_plan(spec)
+    guard.admit_plan(plan)
+    return spec, plan
 
 
 def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:

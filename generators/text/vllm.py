@@ -5,7 +5,7 @@ import json
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt,
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
 _INVARIANT, _INVARIANT_FROM = "VLLM_BATCH_INVARIANT", (9, 0)
 _ROUNDS = 4  # of prompts for a request: the first, and more for rows that did not come
@@ -26,7 +27,9 @@ _ROUNDS = 4  # of prompts for a request: the first, and more for rows that did n
 class VLLMParams(base.Params):
     """The model, what it is asked, and how it writes."""
 
-    model: str = Field(min_length=1, description="A local folder or hub id of a chat model.")
+    model: Annotated[str, Touch("models")] = Field(
+        min_length=1, description="A local folder or hub id of a chat model."
+    )
     prompt: str = Field(PROMPT, description="Template with {label}, {description}, {examples} and {count}.")
     labels: dict[str, str] = Field({}, description="What each class is, in words.")
     examples: int = Field(5, ge=0, description="Real texts of the class shown in each prompt, drawn anew for each.")

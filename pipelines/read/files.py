@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 from pyarrow import fs
@@ -45,7 +46,8 @@ CHUNK = 4 << 20
 class Files:
     """The files of a source: `names` are relative to `root`, a folder of `filesystem`, and sorted.
 
-    `path` is as the spec gives it, without credentials; `bytes` is the size of all files.
+    `path` is as the spec gives it, without credentials; `bytes` is the size of all files. A file that is `alone` is the
+    source itself, not one of a folder.
     """
 
     path: str
@@ -54,6 +56,7 @@ class Files:
     root: str
     names: list[str]
     bytes: int = 0
+    alone: bool = False
 
     def shown(self, name: str) -> str:
         """Return how messages call the file: by the path of the spec where that is the file itself."""
@@ -64,11 +67,22 @@ class Files:
         """Open the file as a stream, unpacked if its name says that it is compressed."""
         if compression == "detect":
             compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
-        return self.filesystem.open_input_stream(f"{self.root}/{name}", compression=compression)
+        return self.filesystem.open_input_stream(self._inner(name), compression=compression)
 
     def open_random(self, name: str) -> pa.NativeFile:
         """Open the file for reading at any place, as Parquet needs it."""
-        return self.filesystem.open_input_file(f"{self.root}/{name}")
+        return self.filesystem.open_input_file(self._inner(name))
+
+    def _inner(self, name: str) -> str:
+        """Return the file's path; raises SourceError where it leads out of the folder, as a link may that is new."""
+        path = f"{self.root}/{name}"
+        if not self.alone and isinstance(self.filesystem, fs.LocalFileSystem) and not _within(path, self._real_root):
+            raise _leads_out(self.path, name)
+        return path
+
+    @cached_property
+    def _real_root(self) -> str:
+        return os.path.realpath(self.root)
 
 
 @contextmanager
@@ -115,7 +129,7 @@ def find_files(source: Source) -> Files:
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
             f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
         )
-    return Files(place, found, filesystem, root, [name], info.size)
+    return Files(place, found, filesystem, root, [name], info.size, alone=True)
 
 
 def reopen(source: Source, profile: SourceProfile) -> Files:
@@ -125,7 +139,7 @@ def reopen(source: Source, profile: SourceProfile) -> Files:
         filesystem, inner = resolve(source.path)
         single = filesystem.get_file_info(inner).is_file
     root = os.path.dirname(inner) if single else inner
-    return Files(place, profile.format, filesystem, root, profile.files, profile.bytes)
+    return Files(place, profile.format, filesystem, root, profile.files, profile.bytes, alone=single)
 
 
 def format_of(name: str) -> str | None:
@@ -221,19 +235,23 @@ def _local_sizes(place: str, root: str) -> dict[str, int]:
         for name in [*links, *(name for name in files if not _hidden(name))]:
             path = os.path.join(folder, name)
             relative = os.path.relpath(path, root).replace(os.sep, "/")
-            if name in links or _leads_out(path, real_root):
-                raise SourceError(
-                    f"{place}: {relative} is a symbolic link {'to a folder' if name in links else 'out of the folder'};"
-                    " makeweight reads only what lies in the folder: copy the data there, or remove the link"
-                )
+            if name in links or (os.path.islink(path) and not _within(path, real_root)):
+                raise _leads_out(place, relative, "to a folder" if name in links else "out of the folder")
             if os.path.isfile(path):
                 sizes[relative] = os.path.getsize(path)
     return sizes
 
 
-def _leads_out(path: str, real_root: str) -> bool:
-    """Whether a file below the root is a link to somewhere else; one that is no link lies where it is found."""
-    return os.path.islink(path) and not os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
+def _within(path: str, real_root: str) -> bool:
+    """Whether a file below the root lies there in truth, once all links are followed."""
+    return os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
+
+
+def _leads_out(place: str, name: str, where: str = "out of the folder") -> SourceError:
+    return SourceError(
+        f"{place}: {name} is a symbolic link {where}; makeweight reads only what lies in the folder: copy the data"
+        " there, or remove the link"
+    )
 
 
 def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:

@@ -20,10 +20,11 @@ from flows.cli import app
 from flows.deployed.alert import NAME
 from flows.deployed.scheduled import read_spec, scheduled_build
 from flows.deployed.worker import GPU_LIMIT, one_gpu_build
+from pipelines.guard import SETTING
 from pipelines.plan import make_plan
 from schemas.errors import GeneratorError, SpecError
 from tests.benchmarks.requests import most_at_once
-from tests.prefect_server import deploy, free_port, pointed_at, prefect_server
+from tests.prefect_server import deploy, free_port, pointed_at, policy, prefect_server
 from tests.waiting import LIMIT, wait_until
 
 
@@ -40,6 +41,14 @@ def server(empty_server):
     """The same, with the deployments."""
     deploy(*empty_server)
     return empty_server[0]
+
+
+@pytest.fixture(autouse=True)
+def allowed(tmp_path_factory, monkeypatch):
+    """A policy of the tests' own folders, for the builds that a schedule starts in this process."""
+    with policy(tmp_path_factory.getbasetemp(), modules=["tests.benchmarks.cheap"]) as rules:
+        monkeypatch.setenv(SETTING, rules)
+        yield
 
 
 @pytest.fixture
@@ -80,7 +89,7 @@ def test_without_a_server_it_is_said_what_to_start(spec_file):
 def test_what_the_server_lacks_is_told(empty_server, spec_file):
     assert "prefect deploy --all --prefect-file infra/prefect.yaml" in refused("request", spec_file, code=1)
     told = refused("schedule", spec_file, "--cron", "0 2 * * *", code=1)
-    assert "no work pool 'makeweight'; create it with `prefect work-pool create makeweight --type process`" in told
+    assert "no work pool 'makeweight'; create it with `prefect work-pool create makeweight" in told
 
 
 def test_a_spec_that_cannot_be_built_is_not_put_in(server, spec_file, tmp_path):
