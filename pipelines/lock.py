@@ -135,6 +135,16 @@ class Hold:
             self._lost = str(error)
             raise
 
+    def lost(self) -> LostError | None:
+        """Return how the output was lost, or nothing if it was not, or cannot be seen."""
+        try:
+            self.check()
+        except LostError as error:
+            return error
+        except (OSError, OutputError):
+            pass
+        return None
+
     def stop_if_lost(self) -> None:
         """Check, if there is reason to: for signs of progress, which are many."""
         if self._lost or _clock() - self._signed > SILENT / 2:
@@ -147,7 +157,7 @@ class Hold:
         Keep the block short, since others wait for it. On an object store it begins with a sign of life instead, which
         gives it `SILENT` seconds, and ends with a look whether they did. Such blocks may lie within each other.
         """
-        with _guarded(self._folder, self._output) as guarded:
+        with _guarded(self._folder, self._output, self.token) as guarded:
             if guarded:
                 self.check()
             else:
@@ -164,14 +174,17 @@ class Hold:
         self._ended.set()
         self._beats.join()
         _released.add(self.token)
-        with suppress(OSError, OutputError), _guarded(self._folder, self._output):  # what stays there is taken over
+        with (
+            suppress(OSError, OutputError),
+            _guarded(self._folder, self._output, self.token),
+        ):  # what stays there is taken over
             self.check()
             self._folder.remove(RECORD)
 
     def _beat(self) -> None:
         while not self._ended.wait(BEAT) and not self._lost:
             # a full disk, a network: the next one may come through
-            with suppress(OSError, OutputError), _guarded(self._folder, self._output):
+            with suppress(OSError, OutputError), _guarded(self._folder, self._output, self.token):
                 self._sign()
 
     def _sign(self) -> None:
@@ -185,16 +198,16 @@ class Hold:
 def one_writer(place: Workspace) -> Iterator[Hold]:
     """Hold the output for as long as the block lasts.
 
-    Raises OutputError, which names the other build, if one holds it, or took it over meanwhile: whose files it may have
-    removed. The lock of a build that died is taken over: on
-    this host, if its process is gone; of another host, or before this one started anew, if it gives no sign of life
-    for `SILENT` seconds.
+    Raises OutputError, which names the other build, if one holds it, or took it over meanwhile. The lock of a build
+    that died is taken over: on this host, if its process is gone; of another host, or from before this one started
+    anew, if it gives no sign of life for `SILENT` seconds.
     """
     hold = _take(place.hidden, place.output.shown)
     try:
         yield hold
-    except Exception:
-        hold.check()  # what failed after the output was lost is explained by that
+    except Exception as error:
+        if lost := hold.lost():  # then that explains it: the other build may have removed what this one looked for
+            raise lost from error
         raise
     finally:
         hold.release()
@@ -219,7 +232,7 @@ def _take(folder: Folder, output: str) -> Hold:
 
 
 @contextmanager
-def _guarded(folder: Folder, output: str) -> Iterator[bool]:
+def _guarded(folder: Folder, output: str, token: str = "") -> Iterator[bool]:
     """Let one build at a time look at the record and change it; yields False where that cannot be had.
 
     Raises OutputError where another one does not let go of it, because it was halted.
@@ -233,14 +246,14 @@ def _guarded(folder: Folder, output: str) -> Iterator[bool]:
         try:
             taken = guard.acquire(timeout=SILENT)
         except Timeout:
-            raise _stuck(folder, output) from None
+            raise _stuck(folder, output, token) from None
         with taken:
             yield True
 
 
-def _stuck(folder: Folder, output: str) -> OutputError:
+def _stuck(folder: Folder, output: str, token: str) -> OutputError:
     holder = read_writer(folder)
-    if holder:
+    if holder and holder.token != token:
         return holder.refusal(output)
     problem = f"{output}: another process holds {folder.inner(GUARD)}, and does not go on"
     return OutputError(f"{problem}; end it, and run the same command again")
