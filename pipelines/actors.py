@@ -165,8 +165,9 @@ def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Itera
         while pending:
             yield _get(pending.popleft())
     finally:
-        for ref in pending:  # a step that is tried again would meet them at the same files
-            ray.cancel(ref, force=True)
+        if ray.is_initialized():  # a step that is tried again would meet what is left at the same files
+            for ref in pending:
+                ray.cancel(ref, force=True)
 
 
 def _get(ref: Any) -> Any:
