@@ -241,8 +241,9 @@ def run_all(
         while pending:
             yield _awaited(pending.popleft(), meanwhile)
     finally:
-        for ref in pending:  # a step that is tried again would meet them at the same files
-            ray.cancel(ref, force=True)
+        if ray.is_initialized():  # a step that is tried again would meet what is left at the same files
+            for ref in pending:
+                ray.cancel(ref, force=True)
 
 
 def _awaited(ref: Any, meanwhile: Callable[[], None]) -> Any:
