@@ -14,6 +14,8 @@ from schemas.errors import MakeweightError
 
 SILENT = (httpx.HTTPError,)
 """How Prefect tells that its server did not answer, or not as it should."""
+WHO = (401, 403)
+"""What a server answers that does not know who calls."""
 P = ParamSpec("P")
 R = TypeVar("R")
 _starting = Lock()
@@ -53,7 +55,7 @@ def server_explained() -> Iterator[None]:
 
 def _unreachable(error: Exception) -> MakeweightError:
     address = PREFECT_API_URL.value() or "started for this build"
-    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403):
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in WHO:
         return MakeweightError(
             f"the Prefect server ({address}) asks who calls; set PREFECT_API_AUTH_STRING to what it was started with"
             " (PREFECT_SERVER_API_AUTH_STRING, as user:password), and run the same command again"

@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from flows.deployed.request import request_balanced_dataset
 from flows.deployed.scheduled import scheduled_build
 from flows.deployed.worker import DATASET, EXIT_CODE, refuse_relative
-from flows.server import server_explained
+from flows.server import WHO, server_explained
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec, parse
 
@@ -103,6 +103,8 @@ def submit(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
         try:
             return request_of(_asked_again(ask))
         except PrefectHTTPStatusError as error:
+            if error.response.status_code in WHO:
+                raise
             raise _refused(error, deployment) from error
 
 

@@ -141,14 +141,13 @@ def test_prefects_api_asks_who_calls_and_shows_itself_to_no_other_page(stand, sp
     assert "asks who calls; set PREFECT_API_AUTH_STRING" in json.loads(out)["error"]
 
 
-def test_the_worker_keeps_to_the_policy_that_comes_with_it(stand, spec, call):
-    told = parse(Spec, spec | {"source": spec["source"] | {"path": "/etc/passwd"}})
-    asked = json.dumps({"spec": told.model_dump(mode="json", by_alias=True, exclude_unset=True), "replace": False})
-    code, out, err = ended(
-        call("prefect", "deployment", "run", REQUESTS, "--params", asked, "--watch", **stand.environment)
-    )
-    assert code != 0
-    assert "the policy of this worker does not let it read '/etc/passwd'" in " ".join((out + err).split())
+def test_the_worker_keeps_to_the_policy_that_comes_with_it(stand, spec, call, tmp_path):
+    path = write_spec(spec, tmp_path / "spec.yaml")  # whose source this user may read, and no request
+    code, out, _ = ended(call("flows.cli", "request", path, "--wait", "--json", **stand.environment))
+    told = json.loads(out)
+    assert (code, told["state"]) == (2, "Failed")
+    assert told["message"].startswith("source.path: the policy of this worker does not let it read ")
+    assert "allowed: s3://makeweight/sources, s3://makeweight/specs; " in told["message"]
 
 
 def test_more_gpus_than_there_are_is_told_at_once(stand, spec, call, tmp_path):
