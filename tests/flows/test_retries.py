@@ -141,8 +141,8 @@ def test_a_mistake_on_a_worker_runs_once(make_spec, monkeypatch):
 
     monkeypatch.setattr(flows.deployed.worker, "make_plan", mistaken)
     spec = make_spec()
-    with policy(os.path.dirname(spec.source.path), os.path.dirname(spec.output.path)) as path:
+    with policy(os.path.dirname(spec.source.path), os.path.dirname(spec.output.path), modules=["tests"]) as path:
         monkeypatch.setenv(SETTING, path)
         state = request_balanced_dataset(spec, return_state=True)
-    assert (state.is_failed(), calls) == (True, ["payments"])
+    assert (state.is_failed(), calls) == (True, ["payments"]), state.message
     assert "makeweight's own mistake" in state.message
