@@ -315,7 +315,7 @@ def finish_task(plan: Plan, place: Workspace, manifest: Manifest, rule: Versions
             place.work.remove()
         except (OSError, OutputError) as error:
             left = "published; what is no longer needed could not all be removed, the next build tries again"
-            notes = [f"{left}: {error}"]
+            notes = [f"{left}: {error.__cause__ or error}"]
     for note in notes:
         listener().noted(note)
 

@@ -4,6 +4,7 @@ import os
 import tempfile
 import warnings
 
+from pipelines.claim import Replace, check_output
 from pipelines.publish import read_manifest
 from pipelines.reach import cluster_address, ray_folder, socket_path
 from pipelines.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, unwritable
@@ -15,6 +16,11 @@ from schemas.spec import Spec
 
 SOCKET = 107
 """Bytes that the path of a socket may have."""
+
+
+def refuse_taken(spec: Spec, plan: Plan, replace: Replace) -> None:
+    """Raise OutputError where the output is another's or holds something else; the build looks again."""
+    check_output(plan, workspace(spec.output.path, plan), replace)
 
 
 def refuse_unready(spec: Spec, plan: Plan) -> None:

@@ -87,6 +87,7 @@ class _Engine:
             return
         address = cluster_address()
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")  # what two actors fail of is told once, by us
         with _sigterm_kept():
             context = self._start_lastingly(lambda: _join(address) if address else _start(choice))
         self.cpus = None if address else _cpus(choice)

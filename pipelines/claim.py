@@ -123,9 +123,8 @@ def _refuse_foreign(place: Workspace, manifest: Manifest | None) -> None:
 def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:
     foreign = [info.base_name for info in folder.entries() if not ours(info.base_name)]
     if foreign:
-        raise OutputError(
-            f"{folder.shown} is not empty (it holds {_listed(foreign)}); give an empty or new output.path"
-        )
+        held = f"{folder.shown} is not empty (it holds {_listed(foreign)})"
+        raise OutputError(f"{held}; move that elsewhere, or give an empty or new output.path")
 
 
 def _refuse_other_versions(place: Workspace, series: Folder) -> None:

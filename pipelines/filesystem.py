@@ -4,6 +4,7 @@ Each does one thing that happens whole or not at all, and each may fail or be th
 in its place by a test, which makes the n-th of them fail, stands for a disk or a store that does so.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -121,12 +122,13 @@ class Disk:
 
     def read(self, path: str) -> bytes:
         """See Files."""
-        with self.filesystem.open_input_stream(path) as stream:
+        with _no_folder(path), self.filesystem.open_input_stream(path) as stream:
             return bytes(stream.read())
 
     def view(self, path: str) -> pa.Buffer:
         """See Files."""
-        return mapped(path)
+        with _no_folder(path):
+            return mapped(path)
 
     @contextmanager
     def create(self, path: str) -> Iterator[Any]:
@@ -235,3 +237,14 @@ class Store:
 def files_of(filesystem: fs.FileSystem) -> Files:
     """Return the operations of a filesystem."""
     return Disk(filesystem) if isinstance(filesystem, fs.LocalFileSystem) else Store(filesystem)
+
+
+@contextmanager
+def _no_folder(path: str) -> Iterator[None]:
+    """Say what is wrong where a folder lies in the place of a file, which pyarrow tells without an error's number."""
+    try:
+        yield
+    except OSError as error:
+        if os.path.isdir(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path) from error
+        raise

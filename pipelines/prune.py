@@ -13,7 +13,7 @@ from pipelines.publish import read_manifest
 from pipelines.storage import Folder
 from pipelines.versions import read_record, records, version_folders
 from pipelines.workspace import WORK, Workspace, workspace
-from schemas.errors import OutputError
+from schemas.errors import DamageError, OutputError
 from schemas.manifest import MANIFEST
 from schemas.output import Versions
 from schemas.plan import Plan
@@ -51,7 +51,7 @@ def _may_go_on(place: Workspace, name: str, plan: Plan) -> bool:
     other = Workspace(place.output, name.removeprefix(WORK), place.series, place.version)
     try:
         begun = other.plan()
-    except (FileNotFoundError, ValueError):
+    except (DamageError, ValueError):
         return False
     if (begun.profile.fingerprint, begun.version) != (plan.profile.fingerprint, plan.version):
         return False

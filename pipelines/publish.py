@@ -10,6 +10,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from pipelines.croissant import render_croissant
 from pipelines.fill import StratumProgress
 from pipelines.fit import model_fingerprint
@@ -82,7 +84,16 @@ def read_manifest(folder: Folder) -> Manifest | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise OutputError(f"{folder.shown}/{MANIFEST} is not a manifest of makeweight: {error}") from error
+        problem = f"{folder.shown}/{MANIFEST} is not a manifest of makeweight: {_first_fault(error)}"
+        raise OutputError(f"{problem}; put the right one back, or give another output.path") from error
+
+
+def _first_fault(error: ValueError) -> str:
+    """Return in one line what pydantic found first."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    fault = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, fault['loc'])) or 'its text'}: {fault['msg']}"
 
 
 def is_build_of(manifest: Manifest, plan: Plan) -> bool:

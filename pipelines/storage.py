@@ -32,7 +32,7 @@ TEMPORARY = ".tmp"
 R = TypeVar("R")
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds after which a file is read once more."""
-_REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _BROKEN_OFF = "INTERNAL_FAILURE"
 _AWAY = re.compile(
     r"NETWORK_CONNECTION|curlCode|SLOW_?DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT|HTTP status 50[0234]"
@@ -280,6 +280,8 @@ def explained(place: str) -> Iterator[None]:
             advice = "the disk is full; make room and run the same command again, finished work is kept"
         elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
             advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
+        elif error.errno == errno.EISDIR:
+            advice = f"a folder lies where a file belongs ({error.filename}); move it elsewhere, and run it again"
         elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
             by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
             why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error

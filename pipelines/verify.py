@@ -1,6 +1,7 @@
 """Checks a published dataset against its manifest: counts again, hashes again, and says which shard is wrong."""
 
 import hashlib
+import os
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -12,11 +13,12 @@ import pyarrow.parquet as pq
 from pipelines.encryption import Key, read_key
 from pipelines.features import stratum_column
 from pipelines.fingerprint import row_hashes
-from pipelines.ledger import shards_of
+from pipelines.ledger import is_open, shards_of
 from pipelines.publish import is_sealed, read_manifest
 from pipelines.storage import Folder
 from pipelines.validate.memory import FingerprintSet
 from pipelines.versions import latest
+from pipelines.workspace import Workspace
 from pipelines.write import content_hash, row_digests
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
@@ -64,7 +66,16 @@ def verify(path: str) -> Verification:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
     _compare_files(folder, manifest, found)
     _find_strangers(folder, manifest, found)
+    if found.problems and is_open(_place(path, folder)):
+        found.problems.append("a build was stopped while it published here: run the same command again, and look again")
     return found
+
+
+def _place(path: str, folder: Folder) -> Workspace:
+    """Return the folders of the build that published here; nothing of them but their names is known."""
+    if folder.path == path:
+        return Workspace(folder, "")
+    return Workspace(folder, "", Folder(path), os.path.basename(folder.inner()))
 
 
 def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:

@@ -64,10 +64,11 @@ def build(
         asked, made = planned_spec(spec, set_)
         out = Console(stderr=json_)
         from flows.display import result_notes, result_table
-        from flows.ready import refuse_unready
+        from flows.ready import refuse_taken, refuse_unready
 
         show_plan(out, made, asked)
         be_quiet()
+        refuse_taken(asked, made, replace_other or replace)
         refuse_unready(asked, made)
         from flows.build import build as build_flow
         from pipelines.workspace import workspace
@@ -105,8 +106,9 @@ def evaluate(
         asked, made = planned_spec(spec, [*set_, *_test_override(test)])
         out = Console(stderr=json_)
         be_quiet()
-        from flows.ready import refuse_unready
+        from flows.ready import refuse_taken, refuse_unready
 
+        refuse_taken(asked, made, replace_other or replace)
         refuse_unready(asked, made)
         from flows.display import fidelity_table, utility_table
         from flows.evaluate import evaluate as evaluate_flow

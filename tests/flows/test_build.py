@@ -99,7 +99,10 @@ def test_a_folder_with_something_else_is_refused(make_spec):
     spec = make_spec()
     Path(spec.output.path).mkdir()
     (Path(spec.output.path) / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputError, match="is not empty .it holds 'thesis.tex'.*give an empty or new output.path"):
+    with pytest.raises(
+        OutputError,
+        match="is not empty .it holds 'thesis.tex'.*move that elsewhere, or give an empty or new output.path",
+    ):
         build(spec)
 
 

@@ -141,7 +141,9 @@ def test_a_mistake_on_a_worker_runs_once(make_spec, monkeypatch):
 
     monkeypatch.setattr(flows.deployed.worker, "make_plan", mistaken)
     spec = make_spec()
-    with policy(os.path.dirname(spec.source.path), os.path.dirname(spec.output.path), modules=["tests"]) as path:
+    with policy(
+        os.path.dirname(spec.source.path), os.path.dirname(spec.output.path), modules=["tests.benchmarks.cheap"]
+    ) as path:
         monkeypatch.setenv(SETTING, path)
         state = request_balanced_dataset(spec, return_state=True)
     assert (state.is_failed(), calls) == (True, ["payments"]), state.message

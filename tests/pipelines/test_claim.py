@@ -149,6 +149,55 @@ def test_rows_of_the_source_do_not_outlive_the_builds_that_need_them(build, make
     assert lying("models/*") == {again.model_fingerprint} != {manifest.model_fingerprint}
 
 
+@pytest.mark.parametrize("harm", ["gone", "emptied", "flipped", "a folder", "a link"])
+def test_work_of_another_spec_that_is_damaged_stops_no_build(build, make_spec, out, tmp_path, monkeypatch, harm):
+    """Seen: a build was killed while it removed such work, and every later one ended at the plan that was gone."""
+    stopped(build, make_spec(), monkeypatch)
+    (work,) = (out / ".makeweight").glob("work-*")
+    plan = work / "plan.json"
+    if harm == "a link":
+        shutil.rmtree(work)
+        (tmp_path / "thesis").mkdir()
+        (tmp_path / "thesis" / "thesis.txt").write_text("years of work")
+        work.symlink_to(tmp_path / "thesis")
+    else:
+        whole = plan.read_bytes()
+        plan.unlink()
+        if harm == "a folder":
+            plan.mkdir()
+        elif harm != "gone":
+            plan.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:] if harm == "flipped" else b"")
+    assert build(make_spec(seed=5)).rows == 60
+    assert verify(str(out)).problems == []
+    if harm == "a link":
+        assert (tmp_path / "thesis" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["ledger.json", "writer.json", "work-*/real/files.json", "work-*/real/000000.arrow"])
+def test_a_folder_where_a_file_belongs_is_told_and_stays(build, make_spec, out, monkeypatch, name):
+    stopped(build, make_spec(), monkeypatch)
+    (out / ".makeweight" / "writer.json").touch()
+    (file,) = (out / ".makeweight").glob(name)
+    file.unlink()
+    file.mkdir()
+    (file / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match=rf"a folder lies where a file belongs \(.*{file.name}\); move it elsewhere"):
+        build(make_spec())
+    assert (file / "thesis.txt").read_text() == "years of work"
+    shutil.rmtree(file)
+    assert build(make_spec()).rows == 60
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}'])
+def test_a_manifest_that_is_none_is_told_in_one_line(build, make_spec, out, text):
+    build(make_spec())
+    (out / "manifest.json").write_text(text)
+    with pytest.raises(OutputError, match=r"manifest.json is not a manifest of makeweight: .*; put the right") as told:
+        verify(str(out))
+    assert "\n" not in str(told.value)
+    assert "http" not in str(told.value)
+
+
 @pytest.mark.parametrize("versions", [None, {"keep": 1}])
 @pytest.mark.parametrize("fails", ["settle", "prune"])
 def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, monkeypatch, fails, versions):
