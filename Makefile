@@ -30,8 +30,9 @@ bench-utility: $(INSTALLED)  ## print what made rows of a table are worth beside
 	$(BIN)/python -m tests.benchmarks.table_utility
 
 # MAKEWEIGHT_KILLS is how many builds are killed at a random moment; each costs a minute or less.
-soak: $(INSTALLED)  ## the long tests: builds killed at every commit and at random moments, services that go away
+soak: $(INSTALLED)  ## the long tests: every storage operation fails, builds killed and paused, services that go away
 	MAKEWEIGHT_KILLS=$${MAKEWEIGHT_KILLS:-200} $(BIN)/python -m pytest -m slow --timeout 3600 -s
+	MAKEWEIGHT_FAULTS=all $(BIN)/python -m pytest tests/faults/test_storage_faults.py -m "slow or not slow" --timeout 14400
 	MAKEWEIGHT_EXAMPLES=$${MAKEWEIGHT_EXAMPLES:-10000} $(BIN)/python -m pytest tests/hostile --timeout 14400
 
 fuzz: $(INSTALLED)  ## fuzz each reader and the spec for FUZZ_SECONDS
