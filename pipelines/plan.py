@@ -19,6 +19,7 @@ from pipelines.modality import find_modality, profile_images, profile_text
 from pipelines.privacy.asked import check_privacy, mark_private
 from pipelines.privacy.differential import check_private
 from pipelines.read import profile_source
+from pipelines.read.files import SINCE_THEN
 from pipelines.registry import (
     generator_class,
     generators_for,
@@ -194,13 +195,13 @@ def _refuse_unfit_images(plan: Plan) -> None:
     images, generator = plan.profile.images, generator_class(plan.generator.name)
     if images is None:
         return
+    if plan.profile.objects and not makes_objects(generator):
+        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
+        raise SpecError(Fault(("generator", "name"), problem))
     if needs_one_size(generator) and not images.uniform:
         listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
         problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
         raise SpecError(Fault(("source", "images", "size"), problem))
-    if plan.profile.objects and not makes_objects(generator):
-        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
-        raise SpecError(Fault(("generator", "name"), problem))
 
 
 def fingerprint_spec(spec: Spec) -> str:
@@ -224,6 +225,9 @@ def _deciding(spec: Spec) -> dict[str, Any]:
         data["output"]["encrypted"] = True
     if versions := data["output"].pop("versions"):
         data["output"]["versions"] = {key: versions[key] for key in ("top_up", "refit_after")}
+    for key in SINCE_THEN:
+        if data["source"][key] is None:
+            del data["source"][key]
     if data["balance"]["at_least"] is None:
         del data["balance"]["at_least"]
     for key in ("actors", "cpus", "gpus", "deadline_seconds"):

@@ -79,6 +79,11 @@ class Source(Part):
     faulty_boxes: Literal["refuse", "mend"] = Field(
         "refuse", description="What to do with boxes outside their image; mend cuts them, and drops those without area."
     )
+    marked_on: Literal["stored", "upright"] | None = Field(
+        None,
+        description="Which image boxes and masks lie in where EXIF data turn it; left out: the size that its annotation"
+        " declares tells.",
+    )
     header: list[str] | None = Field(None, description="Column names of a delimited file that has no header row.")
     nulls: list[str] = Field(list(NULL_TOKENS), description="Cell texts that stand for a missing value.")
     missing_label: Literal["refuse", "drop"] = Field(

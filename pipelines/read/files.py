@@ -37,6 +37,8 @@ READING = (
     "faulty_boxes",
 )  # fmt: skip
 """What of the spec's source decides how its files are read."""
+SINCE_THEN = ("marked_on",)
+"""What of it came later: where it is left out, sources have the fingerprints that they had before."""
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
 
@@ -249,5 +251,7 @@ def fingerprint(files: Files, source: Source) -> str:
                 content.update(chunk)
         hashes.append(content.hexdigest())
     options = source.model_dump(mode="json", include=set(READING))
+    given = source.model_dump(mode="json", include=set(SINCE_THEN))
+    options |= {key: value for key, value in given.items() if value is not None}
     text = json.dumps({"files": hashes, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

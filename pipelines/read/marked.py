@@ -4,10 +4,11 @@ Knows which file is whose, not how annotations are written: `voc` and `coco` do.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 
@@ -15,6 +16,8 @@ from pipelines.read.cells import Cells
 from pipelines.read.files import Files, format_of
 from pipelines.read.images import NAME, read_images
 from pipelines.read.marks import BOXES, LABEL, OBJECTS, contents
+from pipelines.read.pictures import frame
+from pipelines.read.turning import settle
 from schemas.arrow import arrow_type
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
@@ -24,10 +27,14 @@ _AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Marked:
-    """One image by the name that its annotation gives it, and the objects in it, as dicts of `schemas.arrow`."""
+    """One image by the name that its annotation gives it, and the objects in it, as `turning.settle` takes them.
+
+    `size` is the width and height that the annotation declares, if it does.
+    """
 
     image: str
-    objects: Sequence[dict[str, Any]]
+    objects: Sequence[Mapping[str, Any]]
+    size: tuple[int, int] | None = None
 
 
 def columns(source: Source, kind: str) -> dict[str, str]:
@@ -38,7 +45,9 @@ def columns(source: Source, kind: str) -> dict[str, str]:
     return {NAME: "image", OBJECTS: kind, BOXES: "string"}
 
 
-def batches(files: Files, marked: Iterable[Marked], kind: str, wanted: list[str] | None) -> Iterator[Cells]:
+def batches(
+    files: Files, marked: Iterable[Marked], kind: str, source: Source, wanted: list[str] | None
+) -> Iterator[Cells]:
     """Yield the images with their objects, many at a time; an image that is not there is null, with its name."""
     index = _Index(files)
     rest = iter(marked)
@@ -48,19 +57,28 @@ def batches(files: Files, marked: Iterable[Marked], kind: str, wanted: list[str]
         for names, images in read_images(files, found):
             part = some[done : done + len(names)]
             done += len(names)
-            yield _cells(part, images, kind, wanted)
+            yield _cells(part, images, kind, source, wanted)
 
 
-def _cells(part: Sequence[Marked], images: pa.Array, kind: str, wanted: list[str] | None) -> Cells:
+def _cells(part: Sequence[Marked], images: pa.Array, kind: str, source: Source, wanted: list[str] | None) -> Cells:
     named = pa.StructArray.from_arrays(
         [images.field("bytes"), pa.array([one.image for one in part], pa.string())], fields=list(images.type)
     )
-    objects = pa.array([list(one.objects) for one in part], arrow_type(kind))
-    made = {NAME: named, OBJECTS: objects, BOXES: contents(objects)}
     # boxes are counted in objects that lie in the image: neither can be read without the other two
-    chosen = made if wanted is None or {OBJECTS, BOXES}.intersection(wanted) else {NAME: named}
+    if wanted is not None and not {OBJECTS, BOXES}.intersection(wanted):
+        return Cells({NAME: named}, {NAME: "image"}, len(part))
+    objects = pa.array(_settled(part, images, source), arrow_type(kind))
     types = {NAME: "image", OBJECTS: kind, BOXES: "string"}
-    return Cells(chosen, {name: types[name] for name in chosen}, len(part))
+    return Cells({NAME: named, OBJECTS: objects, BOXES: contents(objects)}, types, len(part))
+
+
+def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[list[Any]]:
+    """Return the objects of each image, as they lie in it once it is upright."""
+    found = []
+    for one, data in zip(part, images.field("bytes"), strict=True):
+        lies = frame(data.as_py(), source.images.max_pixels) if one.objects else None
+        found.append(settle(one.objects, one.size, lies, source.marked_on))
+    return found
 
 
 class _Index:
@@ -88,7 +106,12 @@ class _Index:
         """Return the path of the image that an annotation names, or nothing; raises SourceError where it is unclear."""
         if name in self.paths:
             return name
-        file = os.path.basename(name.replace("\\", "/"))
+        return self._by_file(name) or self._by_file(unquote(name))
+
+    def _by_file(self, name: str) -> str | None:
+        """Find an image by the last part of its name; the folders before it decide where several have that."""
+        name = name.replace("\\", "/")
+        file = os.path.basename(name)
         found = self.known.get(file) or self.known.get(os.path.splitext(file)[0], [])
         ending = [path for path in found if path.endswith(f"/{name}")] or found
         if len(ending) > 1:

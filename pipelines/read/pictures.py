@@ -4,10 +4,12 @@ Knows one image at a time, in the formats of `READ`; nothing of classes, boxes o
 """
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from generators.image.codec import Encoding, encode
@@ -21,6 +23,7 @@ READ = (*KEPT, "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 some hold an image of another size than their header says."""
 MAX_FILE_BYTES = 256 << 20
 _ORIENTATION = 0x0112  # the EXIF tag
+_LAST_UNSWAPPED = 4  # from the next orientation on, width and height change places
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -30,6 +33,18 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: lambda pixels: np.rot90(pixels),
+}
+"""What `_TURNS` do, for arrays (height, width, …)."""
+_MAY_BE_TURNED = (b"eXIf", b"Raw profile type", b"xmp")
+"""One of these a PNG holds whose metadata say how it is turned: Pillow looks for that behind all of its pixels."""
 _DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
 _SEEN_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
 Mode = Literal["RGB", "L"]
@@ -54,6 +69,44 @@ class Look:
         """Whether it is what `bring` would make of it already."""
         sound = self.format in KEPT and not self.turned and not self.animated
         return sound and self.mode == mode and size in (None, self.size)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How an image lies in its file: its `size` there (width, height), and its EXIF orientation, 1 to 8."""
+
+    size: tuple[int, int]
+    orientation: int = 1
+
+    @property
+    def turned(self) -> bool:
+        """Whether it is to be turned or mirrored."""
+        return self.orientation in _TURNS
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Its width and height once it is turned."""
+        return (self.size[1], self.size[0]) if self.orientation > _LAST_UNSWAPPED else self.size
+
+
+def frame(data: bytes | None, max_pixels: int) -> Frame | None:
+    """Return how the image lies in its file, by its header alone; None for what `examine` calls unreadable."""
+    if not data or len(data) > MAX_FILE_BYTES:
+        return None
+    try:
+        with _open(data) as image:
+            if image.width * image.height > max_pixels:
+                return None
+            plain = image.format == "PNG" and not any(word in data for word in _MAY_BE_TURNED)
+            orientation = 1 if plain else _orientation(image)
+            return Frame(image.size, orientation if orientation in _TURNS else 1)
+    except Exception:  # noqa: BLE001 (as in `examine`, which says what is wrong)
+        return None
+
+
+def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return an array (height, width, …) turned as an image of that EXIF orientation is."""
+    return _UPRIGHT[orientation](pixels) if orientation in _UPRIGHT else pixels
 
 
 def examine(data: bytes | None, rules: Images) -> Look | str:
