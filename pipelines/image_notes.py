@@ -13,6 +13,9 @@ def image_notes(images: ImageProfile) -> list[str]:
     if others:
         listed = ", ".join(f"{number:,} {mode}" for mode, number in others.items())
         notes.append(f"Brought to {images.mode}: {listed}.")
+    if images.levels:
+        low, high = images.levels
+        notes.append(f"Of images of more than 8 bits, {low:,.6g} becomes black and {high:,.6g} white.")
     if images.size:
         resized = sum(number for size_, number in images.sizes.items() if size_ != size)
         notes.append(f"Resized to {size}: {resized:,} or more of the images." if resized else f"All were {size}.")

@@ -5,7 +5,7 @@ Knows one image at a time, in the formats of `READ`; nothing of classes, boxes o
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -45,20 +45,30 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 """What `_TURNS` do, for arrays (height, width, …)."""
 _MAY_BE_TURNED = (b"eXIf", b"Raw profile type", b"xmp")
 """One of these a PNG holds whose metadata say how it is turned: Pillow looks for that behind all of its pixels."""
-_DEEP = ("I;16", "I;16B", "I;16L", "I", "F")
+_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_BYTES = (64, 255)
+"""Fractions that end between these are taken for images of 8 bits that were written as fractions."""
+_DEPTHS = (8, 10, 12, 14, 16)
+"""Bits that cameras and scanners have: whole numbers are taken to be of the fewest that hold them all."""
 _SEEN_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
 Mode = Literal["RGB", "L"]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one image is like: its `size` (width, height) is that of the upright image."""
+    """What one image is like: its `size` (width, height) is that of the upright image.
+
+    `levels` are the least and the largest value of a grey image of more than 8 bits. `upper` is the largest upper byte
+    of a colour image of 16 bits a channel; Pillow reads no more of it.
+    """
 
     format: str
     mode: str
     size: tuple[int, int]
     turned: bool = False
     animated: bool = False
+    levels: tuple[float, float] | None = None
+    upper: int | None = None
 
     @property
     def deep(self) -> bool:
@@ -123,10 +133,13 @@ def examine(data: bytes | None, rules: Images) -> Look | str:
                 return f"{image.width:,} x {image.height:,} pixels, more than images.max_pixels {rules.max_pixels:,}"
             if rules.size is None and max(image.size) > _longest_side(rules):
                 return f"{image.width:,} x {image.height:,} pixels, and no side may be over {_longest_side(rules):,}"
+            wide = _is_wide(image)
             look = _look(image)
             image.draft(image.mode, (1, 1))
             image.load()
-            return look
+            if look.deep:
+                return replace(look, levels=_extremes(np.asarray(image)))
+            return replace(look, upper=int(np.asarray(image.convert("RGB")).max())) if wide else look
     except UnidentifiedImageError:
         return "not an image of a known format"
     except Exception as error:  # noqa: BLE001 (of bytes from outside Pillow may raise nearly anything)
@@ -160,6 +173,31 @@ def _look(image: ImageFile.ImageFile) -> Look:
     )
 
 
+def _is_wide(image: ImageFile.ImageFile) -> bool:
+    """Whether it has 16 bits a channel, of which Pillow reads the upper 8; to be asked before its pixels are loaded."""
+    raw = [tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args for tile in image.tile]
+    return image.mode not in _DEEP and any(isinstance(name, str) and ";16" in name for name in raw)
+
+
+def _extremes(values: NDArray[Any]) -> tuple[float, float]:
+    sound = values[np.isfinite(values)]
+    return (float(sound.min()), float(sound.max())) if sound.size else (0.0, 0.0)
+
+
+def levels_of(low: float, high: float, *, whole: bool) -> tuple[float, float]:
+    """Return which values of deep grey images become black and white, where all are between `low` and `high`.
+
+    Fractions from 0 to 1, or to 255, and `whole` numbers of a usual depth keep their scale; of others it is that of
+    what they hold.
+    """
+    depth = next((bits for bits in _DEPTHS if high < 2**bits), None)
+    if low < 0 or not depth:
+        return low, high
+    if whole or _BYTES[0] <= high <= _BYTES[1]:
+        return 0.0, 2.0**depth - 1
+    return (0.0, 1.0) if high <= 1 else (low, high)
+
+
 def _orientation(image: Image.Image) -> int:
     found = image.getexif().get(_ORIENTATION, 1)
     return found if isinstance(found, int) else 1
@@ -170,34 +208,38 @@ def _mode_of(image: Image.Image) -> str:
     return "PA" if image.mode == "P" and "transparency" in image.info else image.mode
 
 
-def bring(data: bytes, look: Look, mode: Mode, rules: Images) -> bytes:
-    """Return the image upright, in that mode and size: as it is where it is so already, else encoded anew."""
+def bring(data: bytes, look: Look, mode: Mode, rules: Images, levels: tuple[float, float] = (0.0, 65_535.0)) -> bytes:
+    """Return the image upright, in that mode and size: as it is where it is so already, else encoded anew.
+
+    Of grey images of more than 8 bits, the first of `levels` becomes black and the second white.
+    """
     if look.fits(mode, rules.size):
         return data
     with _open(data) as opened:
         turn = _TURNS.get(_orientation(opened))
-        flat = _flat(opened)
+        flat = _flat(opened, levels)
     image = flat if turn is None else flat.transpose(turn)
     pixels = np.asarray(resize(image.convert(mode), rules))
     shaped = pixels[..., None] if pixels.ndim == 2 else pixels
     return encode(shaped, Encoding(rules.format or "png", rules.quality))
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """Return an image of 8 bits a channel that cannot be seen through: on white, and of deep ones the upper bits."""
+def _flat(image: Image.Image, levels: tuple[float, float]) -> Image.Image:
+    """Return an image of 8 bits a channel that cannot be seen through: on white, and deep ones scaled by `levels`."""
     image.load()
     if image.mode in _DEEP:
-        return _shallow(image)
+        return _shallow(image, *levels)
     if _mode_of(image) in _SEEN_THROUGH:
         coloured = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), coloured).convert("RGB")
     return image.convert("L" if image.mode == "1" else "RGB") if image.mode not in ("L", "RGB") else image.copy()
 
 
-def _shallow(image: Image.Image) -> Image.Image:
-    """Return a deep grey image in 8 bits: 16-bit values lose their lower half, fractions (0 to 1) are scaled."""
-    values = np.asarray(image).astype(np.float64)
-    scaled = values * 255 if image.mode == "F" and values.max(initial=0) <= 1 else values / 257
+def _shallow(image: Image.Image, low: float, high: float) -> Image.Image:
+    """Return a deep grey image in 8 bits; what is not finite is black or white."""
+    values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=low)
+    with np.errstate(over="ignore"):
+        scaled = (values - low) * 255 / ((high - low) or 1.0)
     return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8), "L")
 
 
