@@ -26,7 +26,7 @@ from schemas.secrets import all_redacted
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
 Modality = Literal["tabular", "text", "image"]
-SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco", "yolo"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
 Side = Annotated[int, Field(ge=1, le=16_384)]
 
@@ -73,11 +73,17 @@ class Source(Part):
     text: str | None = Field(None, description="The text column of a source of texts; inferred when left out.")
     image: str | None = Field(None, description="The image column of a Parquet source; inferred when left out.")
     images: Images = Images()
-    annotations: str | None = Field(
-        None, description="The COCO file, relative to path; left out: the only one that there is."
+    annotations: str | list[str] | None = Field(
+        None, description="The COCO file, or a list of them, relative to path; left out: the only one of a folder."
     )
     faulty_boxes: Literal["refuse", "mend"] = Field(
         "refuse", description="What to do with boxes outside their image; mend cuts them, and drops those without area."
+    )
+    split: str | None = Field(
+        None,
+        min_length=1,
+        description="Which split of a source the rows come from, where folders or files are named train, valid, test;"
+        " all takes every one. Left out, such a source is refused, unless there is none but train.",
     )
     marked_on: Literal["stored", "upright"] | None = Field(
         None,

@@ -1,9 +1,10 @@
-"""Reads COCO annotations (https://cocodataset.org/#format-data): one JSON file with all images, boxes and masks.
+"""Reads COCO annotations (https://cocodataset.org/#format-data): JSON files, each with images, boxes and masks.
 
 Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box of one object.
 """
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
@@ -11,12 +12,13 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pipelines.read import marked
 from pipelines.read.cells import Cells
 from pipelines.read.files import Files, format_of, readable
+from pipelines.read.kinds import HEAD, begins_as_coco, is_coco
 from pipelines.read.marked import Marked
 from pipelines.read.masks import given
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.spec import Source
 
-BOXES_ALONE, MASKED = "objects", "masked objects"
+BOXES, MASKED = "objects", "masked objects"
 
 
 def _nothing(box: Any) -> Any:
@@ -73,27 +75,40 @@ class _Coco(BaseModel):
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the columns: image, objects (with masks where there are any), boxes."""
-    return marked.columns(source, _kind(_read(files, _annotations(files, source))))
+    return marked.columns(source, _kind(_read(files, name) for name in _annotations(files, source)))
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the images in the order of the file, those without objects too."""
-    name = _annotations(files, source)
-    coco = _read(files, name)
-    yield from marked.batches(files, _marked(coco, files.shown(name)), _kind(coco), source, wanted)
+    """Yield the images in the order of the annotations, those without objects too."""
+    names = _annotations(files, source)
+    kind = _kind(_read(files, name) for name in names)
+    found = (one for name in names for one in _marked(_read(files, name), files, name, several=len(names) > 1))
+    yield from marked.batches(files, found, kind, source, wanted)
 
 
-def _annotations(files: Files, source: Source) -> str:
-    names = [name for name in files.names if format_of(name) == "coco"]
-    if source.annotations is not None:
-        if source.annotations not in names:
-            problem = f"there is no {source.annotations!r} in {files.path}{nearest(source.annotations, names)}"
-            raise SpecError(Fault(("source", "annotations"), problem))
-        return source.annotations
-    if len(names) != 1:
+def _annotations(files: Files, source: Source) -> list[str]:
+    """Return the files that hold the annotations: those that the spec names, or one a folder."""
+    known = [name for name in files.names if format_of(name) == "coco"]
+    if source.annotations:
+        asked = [source.annotations] if isinstance(source.annotations, str) else source.annotations
+        for name in asked:
+            if name not in known:
+                problem = f"there is no {name!r} in {files.path}{nearest(name, known)}"
+                raise SpecError(Fault(("source", "annotations"), problem))
+        return asked
+    names = [name for name in known if is_coco(name)] or [name for name in known if _begins(files, name)] or known
+    instances = [name for name in names if os.path.basename(name).startswith("instances")]  # beside captions, keypoints
+    names = instances if len(instances) == 1 else names
+    if not names or len({os.path.dirname(name) for name in names}) < len(names):
         found = f"there are {', '.join(names[:5])}" if names else f"there is no JSON file in {files.path}"
-        raise SpecError(Fault(("source", "annotations"), f"which file holds the annotations? {found}; name it here"))
-    return names[0]
+        problem = f"which file holds the annotations? {found}; name it here, or a list of those that belong together"
+        raise SpecError(Fault(("source", "annotations"), problem))
+    return names
+
+
+def _begins(files: Files, name: str) -> bool:
+    with readable(files.shown(name)), files.open(name, compression=None) as stream:
+        return begins_as_coco(bytes(stream.read(HEAD)))
 
 
 def _read(files: Files, name: str) -> _Coco:
@@ -109,11 +124,12 @@ def _read(files: Files, name: str) -> _Coco:
         raise SourceError(f"{place}: is no COCO file: {at}: {first['msg']}; {needs}") from error
 
 
-def _kind(coco: _Coco) -> str:
-    return MASKED if any(given(one.segmentation) and not one.iscrowd for one in coco.annotations) else BOXES_ALONE
+def _kind(files: Iterable[_Coco]) -> str:
+    return MASKED if any(given(a.segmentation) and not a.iscrowd for one in files for a in one.annotations) else BOXES
 
 
-def _marked(coco: _Coco, place: str) -> Iterator[Marked]:
+def _marked(coco: _Coco, files: Files, name: str, *, several: bool) -> Iterator[Marked]:
+    place, base = files.shown(name), os.path.dirname(name)
     names = {category.id: category.name for category in coco.categories}
     images = {image.id: image for image in coco.images}
     if len(images) < len(coco.images):
@@ -127,7 +143,8 @@ def _marked(coco: _Coco, place: str) -> Iterator[Marked]:
             told = f"{place}: annotation {number} of {images[one.image_id].file_name}"
             objects[one.image_id].append(_object(one, names[one.category_id], told))
     for image in coco.images:
-        yield Marked(image.file_name, objects[image.id], image.size)
+        path = f"{base}/{image.file_name}".lstrip("/") if several else image.file_name
+        yield Marked(image.file_name, objects[image.id], image.size, base, path)
 
 
 def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:

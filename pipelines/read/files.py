@@ -3,15 +3,17 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.read.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
+from pipelines.read.splits import ALL, choose
 from pipelines.storage import away, resolve
-from schemas.errors import SourceError, nearest
+from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.secrets import redacted
 from schemas.spec import Source
@@ -27,17 +29,18 @@ EXTENSIONS = {
     ".txt": "folders",
     ".xml": "voc",
     ".json": "coco",
+    **dict.fromkeys((".yaml", ".yml", ".names"), "yolo"),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
 }
-PICTURES = ("images", "voc", "coco")
-"""The formats of sources of images; in the last two, files of the first hold the images."""
+PICTURES = ("images", "voc", "coco", "yolo")
+"""The formats of sources of images; in all but the first, files of the first hold the images."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 READING = (
     "header", "nulls", "types", "missing_label", "missing_text", "label", "text", "image", "images", "annotations",
     "faulty_boxes",
 )  # fmt: skip
 """What of the spec's source decides how its files are read."""
-SINCE_THEN = ("marked_on",)
+SINCE_THEN = ("marked_on", "split")
 """What of it came later: where it is left out, sources have the fingerprints that they had before."""
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
@@ -117,6 +120,8 @@ def find_files(source: Source) -> Files:
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
             f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
         )
+    if source.split not in (None, ALL):
+        raise SpecError(Fault(("source", "split"), f"{place} is one file, got {source.split!r}; leave it out"))
     return Files(place, found, filesystem, root, [name], info.size)
 
 
@@ -156,9 +161,11 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
         local = isinstance(filesystem, fs.LocalFileSystem)
         sizes = _local_sizes(place, root) if local else _sizes(filesystem, root)
     formats = {name: format_of(name) for name in sizes}
-    wanted = {source.format} if source.format else _meant({name: found for name, found in formats.items() if found})
+    known = {name: found for name, found in formats.items() if found}
+    wanted = {source.format} if source.format else meant(known, _head(filesystem, root))
     among = {"images", *wanted} if wanted <= {"voc", "coco"} else wanted
     names = sorted(name for name, found in formats.items() if found in among)
+    names = sorted(yolo_files(formats)) if wanted == {"yolo"} else names
     if not names:
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
         raise SourceError(
@@ -172,6 +179,7 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
         )
     found = next(iter(wanted))
     _refuse_undecodable(place, names)
+    names = _of_split(source, found, place, names)
     return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names))
 
 
@@ -184,27 +192,33 @@ def _refuse_undecodable(place: str, names: list[str]) -> None:
             raise SourceError(f"{place}: the name {name!r} is not UTF-8; rename the file or its folder") from None
 
 
-def _meant(formats: dict[str, str]) -> set[str]:
-    """Return the formats among a folder's files that hold data; one that is left is the source's."""
-    wanted = set(formats.values())
-    if "images" in wanted:
-        # what lies beside images is about them: their annotations, or a note
-        marked = {found for name, found in formats.items() if found == "voc" or _is_coco(name)}
-        return marked or wanted - {"folders", "voc", "coco"}
-    if len(wanted) > 1 or not any("/" in name for name in formats):
-        wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
-    return wanted - {"voc", "coco"}
+def _head(filesystem: fs.FileSystem, root: str) -> Callable[[str], bytes]:
+    """Return what reads the first bytes of a file; of one that cannot be read, none."""
+
+    def head(name: str) -> bytes:
+        try:
+            with filesystem.open_input_stream(f"{root}/{name}", compression=None) as stream:
+                return bytes(stream.read(HEAD))
+        except (pa.ArrowException, OSError):
+            return b""
+
+    return head
 
 
-def _is_coco(name: str) -> bool:
-    """Whether a name is one that COCO's annotations usually have."""
-    folder, file = os.path.split(name.lower())
-    named = file.startswith("instances") or "coco" in file or "annotations" in file
-    return file.endswith(".json") and (named or os.path.basename(folder) == "annotations")
+def _of_split(source: Source, found: str, place: str, names: list[str]) -> list[str]:
+    """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
+    if source.annotations and source.split is None:
+        return names
+    about = {"coco": is_coco, "yolo": is_class_list}
+    beside = about.get(found, lambda _: False)
+    titled = beside if found == "coco" else lambda _: found not in ("folders", *PICTURES)
+    return choose(names, source.split, place, titled, beside)
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(("_", ".")) for part in name.split("/"))
+    """Whether a name begins with `_` or `.`, or a folder's above it; Roboflow's `_annotations.coco.json` is seen."""
+    *folders, file = name.split("/")
+    return any(part.startswith(("_", ".")) for part in (*folders, "" if is_annotations(file) else file))
 
 
 def _sizes(filesystem: fs.FileSystem, root: str) -> dict[str, int]:

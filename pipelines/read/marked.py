@@ -29,12 +29,15 @@ _AT_ONCE = 256
 class Marked:
     """One image by the name that its annotation gives it, and the objects in it, as `turning.settle` takes them.
 
-    `size` is the width and height that the annotation declares, if it does.
+    `size` is the width and height that the annotation declares, if it does; `base` the folder where it lies. In the
+    rows the image is called by its `path`, or by its name where there is none.
     """
 
     image: str
     objects: Sequence[Mapping[str, Any]]
     size: tuple[int, int] | None = None
+    base: str = ""
+    path: str | None = None
 
 
 def columns(source: Source, kind: str) -> dict[str, str]:
@@ -53,7 +56,7 @@ def batches(
     rest = iter(marked)
     while some := list(islice(rest, _AT_ONCE)):
         done = 0
-        found = [index.take(one.image) for one in some]
+        found = [index.take(one) for one in some]
         for names, images in read_images(files, found):
             part = some[done : done + len(names)]
             done += len(names)
@@ -62,7 +65,8 @@ def batches(
 
 def _cells(part: Sequence[Marked], images: pa.Array, kind: str, source: Source, wanted: list[str] | None) -> Cells:
     named = pa.StructArray.from_arrays(
-        [images.field("bytes"), pa.array([one.image for one in part], pa.string())], fields=list(images.type)
+        [images.field("bytes"), pa.array([one.path or one.image for one in part], pa.string())],
+        fields=list(images.type),
     )
     # boxes are counted in objects that lie in the image: neither can be read without the other two
     if wanted is not None and not {OBJECTS, BOXES}.intersection(wanted):
@@ -94,26 +98,31 @@ class _Index:
         self.place = files.path
         self.taken: set[str] = set()
 
-    def take(self, name: str) -> str | None:
+    def take(self, one: Marked) -> str | None:
         """Do as `find` does; raises SourceError for an image that was taken before."""
-        found = self.find(name)
+        found = self.find(one.image, one.base)
         if found in self.taken:
-            raise SourceError(f"{self.place}: {name!r} is annotated twice; put its objects together")
+            raise SourceError(f"{self.place}: {one.image!r} is annotated twice; put its objects together")
         self.taken |= {found} if found else set()
         return found
 
-    def find(self, name: str) -> str | None:
-        """Return the path of the image that an annotation names, or nothing; raises SourceError where it is unclear."""
-        if name in self.paths:
-            return name
-        return self._by_file(name) or self._by_file(unquote(name))
+    def find(self, name: str, base: str = "") -> str | None:
+        """Return the path of the image that an annotation in the folder `base` names, or nothing.
 
-    def _by_file(self, name: str) -> str | None:
+        Raises SourceError where it is unclear.
+        """
+        for path in (f"{base}/{name}", name):
+            if path in self.paths:
+                return path
+        return self._by_file(name, base) or self._by_file(unquote(name), base)
+
+    def _by_file(self, name: str, base: str) -> str | None:
         """Find an image by the last part of its name; the folders before it decide where several have that."""
         name = name.replace("\\", "/")
         file = os.path.basename(name)
         found = self.known.get(file) or self.known.get(os.path.splitext(file)[0], [])
-        ending = [path for path in found if path.endswith(f"/{name}")] or found
+        beside = [path for path in found if path.startswith(f"{base}/")]
+        ending = [path for path in found if path.endswith(f"/{name}")] or beside or found
         if len(ending) > 1:
             listed = ", ".join(ending[:3])
             raise SourceError(f"{self.place}: an annotation names {name!r}, which may be {listed}; give it its folder")
