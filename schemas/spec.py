@@ -67,7 +67,9 @@ class Source(Part):
     """Where the real rows are, and which column is the class."""
 
     path: Place = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
-    label: str = Field(min_length=1, description="The class column.")
+    label: str = Field(
+        "label", min_length=1, description="The class column; in class folders and images with boxes it has a name."
+    )
     modality: Modality | None = Field(None, description="Inferred when left out.")
     format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
     text: str | None = Field(None, description="The text column of a source of texts; inferred when left out.")

@@ -41,8 +41,11 @@ class Marked:
 
 
 def columns(source: Source, kind: str) -> dict[str, str]:
-    """Return the columns of every source of marked images; raises SpecError for a label that is no box's class."""
-    if source.label not in (LABEL, BOXES):
+    """Return the columns of every source of marked images; raises SpecError for a label that is no box's class.
+
+    The label that a spec has which names none will do.
+    """
+    if source.label not in (LABEL, BOXES, Source.model_fields["label"].default):
         problem = f"a box carries its class as {LABEL!r}, got {source.label!r}; set it to {LABEL}"
         raise SpecError(Fault(("source", "label"), problem))
     return {NAME: "image", OBJECTS: kind, BOXES: "string"}
