@@ -3,13 +3,14 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.read.declared import declared_in
 from pipelines.read.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
 from pipelines.read.splits import ALL, choose
 from pipelines.storage import away, resolve
@@ -42,6 +43,8 @@ READING = (
 """What of the spec's source decides how its files are read."""
 SINCE_THEN = ("marked_on", "split")
 """What of it came later: where it is left out, sources have the fingerprints that they had before."""
+LIST = 256 << 20
+"""Bytes that a list of a split's files has at most."""
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
 
@@ -179,7 +182,7 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
         )
     found = next(iter(wanted))
     _refuse_undecodable(place, names)
-    names = _of_split(source, found, place, names)
+    names = _of_split(source, found, place, names, declared_in(list(sizes), found, _head(filesystem, root, LIST)))
     return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names))
 
 
@@ -192,27 +195,29 @@ def _refuse_undecodable(place: str, names: list[str]) -> None:
             raise SourceError(f"{place}: the name {name!r} is not UTF-8; rename the file or its folder") from None
 
 
-def _head(filesystem: fs.FileSystem, root: str) -> Callable[[str], bytes]:
+def _head(filesystem: fs.FileSystem, root: str, most: int = HEAD) -> Callable[[str], bytes]:
     """Return what reads the first bytes of a file; of one that cannot be read, none."""
 
     def head(name: str) -> bytes:
         try:
             with filesystem.open_input_stream(f"{root}/{name}", compression=None) as stream:
-                return bytes(stream.read(HEAD))
+                return bytes(stream.read(most))
         except (pa.ArrowException, OSError):
             return b""
 
     return head
 
 
-def _of_split(source: Source, found: str, place: str, names: list[str]) -> list[str]:
+def _of_split(source: Source, found: str, place: str, names: list[str], declared: Mapping[str, str]) -> list[str]:
     """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
     if source.annotations and source.split is None:
         return names
     about = {"coco": is_coco, "yolo": is_class_list}
     beside = about.get(found, lambda _: False)
     titled = beside if found == "coco" else lambda _: found not in ("folders", *PICTURES)
-    return choose(names, source.split, place, titled, beside)
+    if found == "voc" and source.split is None:
+        declared = {}  # the lists of VOC have subsets of the folder, which is often used whole
+    return choose(names, source.split, place, titled, beside, declared)
 
 
 def _hidden(name: str) -> bool:

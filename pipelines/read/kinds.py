@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 LABELS, IMAGES = "labels", "images"
 """Folders of YOLO: labels are where `images` is replaced by `labels` in an image's path."""
-_CLASSES = ("classes.txt", "obj.names", "predefined_classes.txt")
+_CLASSES = ("classes.txt", "predefined_classes.txt")
 _LOOKED_INTO = 20
 """JSON files beside images that are looked into, at most, where their names say nothing."""
 _COCO_BEGINS = re.compile(rb'\s*(\xef\xbb\xbf)?\s*\{\s*"(images|annotations|categories|licenses|info|type)"\s*:')
@@ -67,15 +67,21 @@ def is_yolo(formats: Mapping[str, str]) -> bool:
 
 
 def yolo_files(formats: Mapping[str, str | None]) -> set[str]:
-    """Return the files that a source of YOLO is read from: images, their labels, and what names the classes."""
+    """Return the files that a source of YOLO is read from: images, their labels, and what names the classes.
+
+    Where there are folders `images`, other images are plots and the like.
+    """
     images = {name for name, found in formats.items() if found == "images"}
-    return images | {label_of(name) for name in images} & set(formats) | {n for n in formats if is_class_list(n)}
+    images = {name for name in images if IMAGES in name.split("/")[:-1]} or images
+    beside = {label_of(name) for name in images} & set(formats)
+    labels = {n for n, found in formats.items() if found == "folders" and LABELS in n.split("/")[:-1]}
+    return images | beside | labels | {name for name in formats if is_class_list(name)}
 
 
 def is_class_list(name: str) -> bool:
     """Whether a file may name the classes of YOLO: a YAML file, or `classes.txt`."""
     file = os.path.basename(name).lower()
-    return file in _CLASSES or file.endswith((".yaml", ".yml"))
+    return file in _CLASSES or file.endswith((".yaml", ".yml", ".names"))
 
 
 def label_of(name: str) -> str:

@@ -5,7 +5,7 @@ Knows which file is whose, not how annotations are written: `voc` and `coco` do.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
@@ -17,7 +17,7 @@ from pipelines.read.files import Files, format_of
 from pipelines.read.images import NAME, read_images
 from pipelines.read.marks import BOXES, LABEL, OBJECTS, contents
 from pipelines.read.pictures import frame
-from pipelines.read.turning import settle
+from pipelines.read.turning import in_pixels, settle
 from schemas.arrow import arrow_type
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
@@ -30,7 +30,9 @@ class Marked:
     """One image by the name that its annotation gives it, and the objects in it, as `turning.settle` takes them.
 
     `size` is the width and height that the annotation declares, if it does; `base` the folder where it lies. In the
-    rows the image is called by its `path`, or by its name where there is none.
+    rows the image is called by its `path`, or by its name where there is none. An annotation that is of one image alone
+    has an `own` path, without ending: that of the image is like it, whatever was written in it before it was renamed.
+    Marks that are `shares` of width and height are of the upright image, unless the spec says otherwise.
     """
 
     image: str
@@ -38,6 +40,8 @@ class Marked:
     size: tuple[int, int] | None = None
     base: str = ""
     path: str | None = None
+    own: str | None = None
+    shares: bool = False
 
 
 def columns(source: Source, kind: str) -> dict[str, str]:
@@ -59,6 +63,7 @@ def batches(
     rest = iter(marked)
     while some := list(islice(rest, _AT_ONCE)):
         done = 0
+        some = [index.renamed(one) for one in some]
         found = [index.take(one) for one in some]
         for names, images in read_images(files, found):
             part = some[done : done + len(names)]
@@ -84,7 +89,11 @@ def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[l
     found = []
     for one, data in zip(part, images.field("bytes"), strict=True):
         lies = frame(data.as_py(), source.images.max_pixels) if one.objects else None
-        found.append(settle(one.objects, one.size, lies, source.marked_on))
+        if one.shares and lies:
+            size = lies.size if source.marked_on == "stored" else lies.upright
+            found.append(settle(in_pixels(one.objects, size), size, lies, source.marked_on or "upright"))
+        else:
+            found.append(settle(one.objects, one.size, lies, source.marked_on))
     return found
 
 
@@ -100,6 +109,16 @@ class _Index:
                 self.known.setdefault(key, []).append(path)
         self.place = files.path
         self.taken: set[str] = set()
+
+    def renamed(self, one: Marked) -> Marked:
+        """Return the annotation with its own name for its image, if it names another one and there is one of its own.
+
+        Images and annotations are renamed together, and what is written within the annotations stays behind.
+        """
+        if one.own is None or _stem(one.image) == os.path.basename(one.own):
+            return one
+        own = self.find(os.path.basename(one.own), os.path.dirname(one.own))
+        return replace(one, image=os.path.basename(own)) if own else one
 
     def take(self, one: Marked) -> str | None:
         """Do as `find` does; raises SourceError for an image that was taken before."""
@@ -130,3 +149,7 @@ class _Index:
             listed = ", ".join(ending[:3])
             raise SourceError(f"{self.place}: an annotation names {name!r}, which may be {listed}; give it its folder")
         return ending[0] if ending else None
+
+
+def _stem(name: str) -> str:
+    return os.path.splitext(os.path.basename(name.replace("\\", "/")))[0]

@@ -109,14 +109,19 @@ def _one_kind(names: set[str]) -> bool:
     return len({one[1] for one in parsed if one and not one[0]}) == 1 and all(one and not one[0] for one in parsed)
 
 
-def choose(names: list[str], asked: str | None, place: str, titled: Told, beside: Told) -> list[str]:
+def choose(
+    names: list[str], asked: str | None, place: str, titled: Told, beside: Told, declared: Mapping[str, str]
+) -> list[str]:
     """Return the files of the split that is asked for, and those that lie `beside` all of them, as annotations may.
 
-    Of files for which `titled` holds the name tells the split where no folder does. Without one asked for, a source
+    Of files for which `titled` holds the name tells the split where no folder does, and of others a file that lists
+    them (`declared`: the splits by name). Without one asked for, a source
     whose only split is of training rows is taken whole. Raises SeveralSplitsError where one has to be named, and
     SpecError for one that there is not.
     """
     splits = find_splits(names, titled)
+    if splits is None and len(set(declared.values())) > 1:
+        splits = Splits({name: declared[name] for name in names if name in declared}, 0)
     if asked == ALL or (splits is None and asked is None):
         return names
     if splits is None:

@@ -32,6 +32,21 @@ def settle(marks: Marks, declared: Size | None, frame: Frame | None, on: MarkedO
     return [_settled(one, size, frame.orientation if stored else 1) for one in marks]
 
 
+def in_pixels(marks: Marks, size: Size) -> list[dict[str, Any]]:
+    """Return marks whose numbers are shares of an image's width and height in pixels."""
+    width, height = size
+    found = []
+    for one in marks:
+        box, outlines = one["bbox"], one.get("segmentation")
+        changes = {"bbox": box and [n * side for n, side in zip(box, (width, height) * 2, strict=True)]}
+        if outlines:
+            changes["segmentation"] = [
+                [number * size[place % 2] for place, number in enumerate(outline)] for outline in outlines
+            ]
+        found.append({**one, **changes})
+    return found
+
+
 def _on_stored(declared: Size | None, frame: Frame, on: MarkedOn | None, place: str) -> bool:
     """Whether the marks lie in the image as it is stored; raises SourceError where that cannot be told."""
     if on is not None:

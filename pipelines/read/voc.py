@@ -42,8 +42,9 @@ def _read(files: Files, name: str) -> Marked:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known
         raise SourceError(f"{place}: is not XML: {error}; mend the file or take it out of the folder") from error
-    image = root.findtext("filename", "").strip() or os.path.splitext(os.path.basename(name))[0]
-    return Marked(image, [_object(one, place, image) for one in root.iter("object")], _size(root))
+    own = os.path.splitext(name)[0]
+    image = root.findtext("filename", "").strip() or os.path.basename(own)
+    return Marked(image, [_object(one, place, image) for one in root.iter("object")], _size(root), own=own)
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:

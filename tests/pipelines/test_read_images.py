@@ -368,3 +368,14 @@ def test_an_image_name_that_two_files_have(coco_cells):
     picture().save(coco_cells / "other" / "0.png")
     with pytest.raises(MakeweightError, match="names '0.png', which may be JPEGImages/0.png, other/0.png; give it"):
         plan_of(coco_cells, label="category")
+
+
+def test_voc_whose_files_were_renamed_goes_by_their_own_names(cells):
+    renamed = [cells / "JPEGImages" / "0.png", cells / "Annotations" / "0.xml"]
+    for file in renamed:
+        file.rename(file.with_stem("new"))
+    voc(cells, "1", [("spot", 1, 1, 5, 5)], "2.png")  # a copy of the second: its name is that of another image
+    table = rows_of(cells, label="category")
+    held = {row["image"]["path"]: row["boxes"] for row in table.to_pylist()}
+    assert held["new.png"] == "cell=2"
+    assert (held["1.png"], held["2.png"], len(held)) == ("spot=1", "cell=2", 6)
