@@ -19,7 +19,6 @@ from pipelines.modality import find_modality, profile_images, profile_text
 from pipelines.privacy.asked import check_privacy, mark_private
 from pipelines.privacy.differential import check_private
 from pipelines.read import profile_source
-from pipelines.read.files import SINCE_THEN
 from pipelines.registry import (
     generator_class,
     generators_for,
@@ -33,7 +32,7 @@ from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from pipelines.versions import succeed
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
-from schemas.spec import Spec
+from schemas.spec import Spec, as_before
 
 FIT_ROWS = {"image": 100_000}
 """Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
@@ -219,15 +218,13 @@ def fingerprint_recipe(spec: Spec) -> str:
 
 def _deciding(spec: Spec) -> dict[str, Any]:
     data = spec.model_dump(mode="json")
+    data["source"] = as_before(data["source"])
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
     if data["output"].pop("encryption_key_env"):
         data["output"]["encrypted"] = True
     if versions := data["output"].pop("versions"):
         data["output"]["versions"] = {key: versions[key] for key in ("top_up", "refit_after")}
-    for key in SINCE_THEN:
-        if data["source"][key] is None:
-            del data["source"][key]
     if data["balance"]["at_least"] is None:
         del data["balance"]["at_least"]
     for key in ("actors", "cpus", "gpus", "deadline_seconds"):

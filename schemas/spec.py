@@ -104,6 +104,16 @@ class Source(Part):
     )
 
 
+LATER = ("marked_on", "split")
+"""Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
+
+
+def as_before(source: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a source, dumped, without later ones that say nothing: its fingerprint is as ever."""
+    unset = Source(path="-", label="-").model_dump(mode="json", include=set(LATER))
+    return {name: value for name, value in source.items() if name not in unset or value != unset[name]}
+
+
 def _by_name(steps: Any) -> Any:
     """Read `[schema, label_agreement: {min_probability: 0.5}]` as a list of names with parameters."""
     if not isinstance(steps, list):

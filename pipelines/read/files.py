@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.read.archive import Archive, is_archive, open_archive
 from pipelines.read.declared import declared_in
 from pipelines.read.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
 from pipelines.read.splits import ALL, choose
@@ -17,7 +18,7 @@ from pipelines.storage import away, resolve
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.secrets import redacted
-from schemas.spec import Source
+from schemas.spec import LATER, Source, as_before
 
 EXTENSIONS = {
     ".csv": "csv",
@@ -41,8 +42,6 @@ READING = (
     "faulty_boxes",
 )  # fmt: skip
 """What of the spec's source decides how its files are read."""
-SINCE_THEN = ("marked_on", "split")
-"""What of it came later: where it is left out, sources have the fingerprints that they had before."""
 LIST = 256 << 20
 """Bytes that a list of a split's files has at most."""
 CHUNK = 4 << 20
@@ -51,14 +50,14 @@ CHUNK = 4 << 20
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a source: `names` are relative to `root`, a folder of `filesystem`, and sorted.
+    """The files of a source: `names` are relative to `root`, a folder of `filesystem` (or an archive), and sorted.
 
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files.
     """
 
     path: str
     format: str
-    filesystem: fs.FileSystem
+    filesystem: fs.FileSystem | Archive
     root: str
     names: list[str]
     bytes: int = 0
@@ -113,11 +112,15 @@ def find_files(source: Source) -> Files:
         return _folder(source, filesystem, inner)
     if not info.is_file:
         raise SourceError(_missing(place, filesystem, inner, info))
+    if is_archive(inner):
+        with readable(place):
+            archive = open_archive(source.path, place)
+        return _folder(source, archive, archive.root)
     root, name = os.path.split(inner)
     found = source.format or format_of(name)
     if found in ("folders", *PICTURES):
         kind = "text" if found == "folders" else "file of images or annotations"
-        raise SourceError(f"{place}: one {kind} is no dataset; give the folder that holds all")
+        raise SourceError(f"{place}: one {kind} is no dataset; give the folder, or the archive, that holds all")
     if found is None:
         raise SourceError(
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
@@ -134,6 +137,9 @@ def reopen(source: Source, profile: SourceProfile) -> Files:
     with readable(place):
         filesystem, inner = resolve(source.path)
         single = filesystem.get_file_info(inner).is_file
+        if single and is_archive(inner):
+            archive = open_archive(source.path, place)
+            return Files(place, profile.format, archive, archive.root, profile.files, profile.bytes)
     root = os.path.dirname(inner) if single else inner
     return Files(place, profile.format, filesystem, root, profile.files, profile.bytes)
 
@@ -158,11 +164,14 @@ def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInf
     return f"{place}: no such file or folder; check source.path (relative paths start at the spec file){hint}"
 
 
-def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
+def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> Files:
     place = redacted(source.path)
     with readable(place):
-        local = isinstance(filesystem, fs.LocalFileSystem)
-        sizes = _local_sizes(place, root) if local else _sizes(filesystem, root)
+        if isinstance(filesystem, Archive):
+            sizes = {name: size for name, size in filesystem.sizes.items() if not _hidden(name)}
+        else:
+            local = isinstance(filesystem, fs.LocalFileSystem)
+            sizes = _local_sizes(place, root) if local else _sizes(filesystem, root)
     formats = {name: format_of(name) for name in sizes}
     known = {name: found for name, found in formats.items() if found}
     wanted = {source.format} if source.format else meant(known, _head(filesystem, root))
@@ -195,7 +204,7 @@ def _refuse_undecodable(place: str, names: list[str]) -> None:
             raise SourceError(f"{place}: the name {name!r} is not UTF-8; rename the file or its folder") from None
 
 
-def _head(filesystem: fs.FileSystem, root: str, most: int = HEAD) -> Callable[[str], bytes]:
+def _head(filesystem: fs.FileSystem | Archive, root: str, most: int = HEAD) -> Callable[[str], bytes]:
     """Return what reads the first bytes of a file; of one that cannot be read, none."""
 
     def head(name: str) -> bytes:
@@ -269,8 +278,6 @@ def fingerprint(files: Files, source: Source) -> str:
             while chunk := stream.read(CHUNK):
                 content.update(chunk)
         hashes.append(content.hexdigest())
-    options = source.model_dump(mode="json", include=set(READING))
-    given = source.model_dump(mode="json", include=set(SINCE_THEN))
-    options |= {key: value for key, value in given.items() if value is not None}
+    options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
     text = json.dumps({"files": hashes, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
