@@ -79,7 +79,8 @@ def propose(
     name = f"{_stem(files)}-balanced"
     draft = {"name": name, "source": {"path": place, **given, **source}, "output": {"path": f"out/{name}"}}
     draft, plan, mended = _planned(draft)
-    notes = [*split, *notes, *mended]
+    listed = [f"the source lists the splits {', '.join(files.lists)}; source.split takes one, else all are taken"]
+    notes = [*split, *(listed if files.lists else []), *notes, *mended]
     return Proposal(_render(draft, plan, path, out, notes), out, source["label"], plan, candidates, notes)
 
 

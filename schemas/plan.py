@@ -50,7 +50,8 @@ class ImageProfile(Noun):
     `unreadable` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
     written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found. `levels` are
-    the values of grey images of more than 8 bits that become black and white.
+    the values of grey images of more than 8 bits that become black and white. `lists` are splits that the source lists,
+    with their images, and that were not asked for: all images are taken.
     """
 
     modes: dict[str, int]
@@ -69,6 +70,7 @@ class ImageProfile(Noun):
     format: Literal["png", "jpeg", "webp"] = "png"
     pixels: int = 0
     levels: tuple[float, float] | None = None
+    lists: dict[str, int] = Field({})
 
     @property
     def uniform(self) -> bool:

@@ -3,9 +3,10 @@
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 from pyarrow import fs
@@ -52,7 +53,8 @@ CHUNK = 4 << 20
 class Files:
     """The files of a source: `names` are relative to `root`, a folder of `filesystem` (or an archive), and sorted.
 
-    `path` is as the spec gives it, without credentials; `bytes` is the size of all files.
+    `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
+    lists in the source make of it, with their annotations, where the spec asks for none of them.
     """
 
     path: str
@@ -61,6 +63,7 @@ class Files:
     root: str
     names: list[str]
     bytes: int = 0
+    lists: Mapping[str, int] = field(default_factory=dict)
 
     def shown(self, name: str) -> str:
         """Return how messages call the file: by the path of the spec where that is the file itself."""
@@ -167,11 +170,7 @@ def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInf
 def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> Files:
     place = redacted(source.path)
     with readable(place):
-        if isinstance(filesystem, Archive):
-            sizes = {name: size for name, size in filesystem.sizes.items() if not _hidden(name)}
-        else:
-            local = isinstance(filesystem, fs.LocalFileSystem)
-            sizes = _local_sizes(place, root) if local else _sizes(filesystem, root)
+        sizes = _all_sizes(source, filesystem, root)
     formats = {name: format_of(name) for name in sizes}
     known = {name: found for name, found in formats.items() if found}
     wanted = {source.format} if source.format else meant(known, _head(filesystem, root))
@@ -191,8 +190,41 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
         )
     found = next(iter(wanted))
     _refuse_undecodable(place, names)
-    names = _of_split(source, found, place, names, declared_in(list(sizes), found, _head(filesystem, root, LIST)))
-    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names))
+    declared = declared_in(sorted(sizes), found, _head(filesystem, root, LIST))
+    lists = Counter[str]()
+    if found == "voc" and source.split is None:  # its lists are of parts of a folder that is often used whole
+        lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
+        declared = {}
+    names = _of_split(source, found, place, names, declared)
+    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names), dict(sorted(lists.items())))
+
+
+def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
+    """Return the sizes of the files below `root` that are not hidden, and of annotations that the spec names."""
+    if isinstance(filesystem, Archive):
+        sizes = {name: size for name, size in filesystem.sizes.items() if not _hidden(name)}
+    elif isinstance(filesystem, fs.LocalFileSystem):
+        sizes = _local_sizes(redacted(source.path), root)
+    else:
+        sizes = _sizes(filesystem, root)
+    for name in [source.annotations] if isinstance(source.annotations, str) else source.annotations or []:
+        if name not in sizes and ".." not in name.split("/"):
+            found = _size_of(filesystem, root, name)
+            sizes |= {} if found is None else {name: found}
+    return sizes
+
+
+def _size_of(filesystem: fs.FileSystem | Archive, root: str, name: str) -> int | None:
+    """Return the size of a file below `root`; None if there is none, or a link that leads out."""
+    if isinstance(filesystem, Archive):
+        return filesystem.sizes.get(name)
+    path = f"{root}/{name}"
+    if isinstance(filesystem, fs.LocalFileSystem) and not os.path.realpath(path).startswith(
+        os.path.realpath(root) + "/"
+    ):
+        return None
+    info = filesystem.get_file_info(path)
+    return int(info.size) if info.is_file else None
 
 
 def _refuse_undecodable(place: str, names: list[str]) -> None:
@@ -224,8 +256,6 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
     about = {"coco": is_coco, "yolo": is_class_list}
     beside = about.get(found, lambda _: False)
     titled = beside if found == "coco" else lambda _: found not in ("folders", *PICTURES)
-    if found == "voc" and source.split is None:
-        declared = {}  # the lists of VOC have subsets of the folder, which is often used whole
     return choose(names, source.split, place, titled, beside, declared)
 
 

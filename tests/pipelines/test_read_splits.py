@@ -239,6 +239,17 @@ def test_annotations_of_any_name_are_seen_beside_images(tmp_path, file):
     assert make_plan(spec_for(tmp_path / "s", "category")).profile.format == "coco"
 
 
+@pytest.mark.parametrize("file", ["_boxes.json", ".labels/all.json"])
+def test_a_hidden_file_is_read_if_it_is_named(tmp_path, file):
+    boxes(tmp_path / "s", file, 2)
+    for n in range(2):
+        save(tmp_path / "s" / "images" / str(n), "images")
+    spec = spec_for(tmp_path / "s", "category", annotations=file, format="coco")
+    assert make_plan(spec).profile.rows == 2
+    with pytest.raises(SpecError, match="source.annotations: there is no '../s/_boxes.json'"):
+        make_plan(spec_for(tmp_path / "s", "category", annotations="../s/_boxes.json", format="coco"))
+
+
 def test_other_json_beside_class_folders_is_a_note(tmp_path):
     root = folders(tmp_path / "s", ["train"])
     (root / "train" / "meta.json").write_text('{"info": {"version": 1}, "classes": ["a"]}')

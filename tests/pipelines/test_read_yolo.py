@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from pipelines.image_notes import image_notes
 from pipelines.modality import find_modality
 from pipelines.plan import make_plan
 from pipelines.propose import propose
@@ -206,6 +207,9 @@ def test_the_lists_of_pascal_voc_are_splits_if_asked_for(tmp_path):
     for split, numbers in {"train": "0\n1\n2\n", "test": "3 1\n", "val": "4"}.items():
         (root / "ImageSets" / "Main" / f"{split}.txt").write_text(numbers)
     assert len(rows(root)) == 5
+    told = " ".join(image_notes(make_plan(spec_for(root)).profile.images))
+    assert "lists splits (test 1, train 3, val 1 images), and all are taken; source.split takes one" in told
+    assert "train, val; source.split takes one" in propose(str(root), out=str(tmp_path / "v.yaml")).notes[0]
     assert [row["image"]["path"] for row in rows(root, split="train")] == ["0.png", "1.png", "2.png"]
     assert [row["image"]["path"] for row in rows(root, split="test")] == ["3.png"]
     with pytest.raises(SpecError, match="has no split 'tset'; did you mean 'test'"):
