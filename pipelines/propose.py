@@ -33,6 +33,8 @@ REMEDIES: dict[str, tuple[str, str, Any]] = {
     "source.missing_text: drop": ("source", "missing_text", "drop"),
     "source.faulty_boxes: mend": ("source", "faulty_boxes", "mend"),
     "unreadable: skip": ("source", "images", {"unreadable": "skip"}),
+    "mode: L (or RGB)": ("source", "images", {"mode": "L"}),
+    "mode: RGB (or L)": ("source", "images", {"mode": "RGB"}),
     "animated: first": ("source", "images", {"animated": "first"}),
     "resample takes any": ("generator", "name", "resample"),
 }

@@ -256,7 +256,8 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
     about = {"coco": is_coco, "yolo": is_class_list}
     beside = about.get(found, lambda _: False)
     titled = beside if found == "coco" else lambda _: found not in ("folders", *PICTURES)
-    return choose(names, source.split, place, titled, beside, declared)
+    notes = found == "folders"
+    return choose(names, source.split, place, titled=titled, beside=beside, declared=declared, notes=notes)
 
 
 def _hidden(name: str) -> bool:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines.read import marks
 from pipelines.read.cells import Block
 from pipelines.read.marks import BOXES, OBJECTS
-from pipelines.read.pictures import Look, Mode, bring, examine, levels_of
+from pipelines.read.pictures import DEEP, Look, Mode, bring, examine, levels_of
 from schemas.arrow import IMAGE
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import ImageProfile
@@ -156,7 +156,8 @@ class Gallery:
         if not self.looks:
             raise SourceError(f"none of {self.total:,} images can be read; check source.path")
         if self.deep and rules.mode is None:
-            advice = "mode: L (or RGB) brings them to 8 bits"
+            grey = {mode for _, mode in self.looks} <= {"L", "1", *DEEP}
+            advice = f"mode: {'L (or RGB)' if grey else 'RGB (or L)'} brings them to 8 bits"
             self._refuse_some("deep", dict.fromkeys(self.deep, "16 bits or more"), "are deeper than 8 bits", advice)
         if self.wide and self.upper <= DARK:
             raise SourceError(

@@ -23,6 +23,9 @@ READ = (*KEPT, "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
 some hold an image of another size than their header says."""
 MAX_FILE_BYTES = 256 << 20
 _ORIENTATION = 0x0112  # the EXIF tag
+_WIDTH, _HEIGHT = 256, 257  # tags of a TIFF
+_TURNED_BY_PILLOW = "TIFF"
+"""The format whose images Pillow turns by itself when it loads them."""
 _LAST_UNSWAPPED = 4  # from the next orientation on, width and height change places
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -45,7 +48,8 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 """What `_TURNS` do, for arrays (height, width, …)."""
 _MAY_BE_TURNED = (b"eXIf", b"Raw profile type", b"xmp")
 """One of these a PNG holds whose metadata say how it is turned: Pillow looks for that behind all of its pixels."""
-_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+"""Pillow's modes of grey images of more than 8 bits."""
 _BYTES = (64, 255)
 """Fractions that end between these are taken for images of 8 bits that were written as fractions."""
 _DEPTHS = (8, 10, 12, 14, 16)
@@ -73,7 +77,7 @@ class Look:
     @property
     def deep(self) -> bool:
         """Whether it has more than 8 bits a channel."""
-        return self.mode in _DEEP
+        return self.mode in DEEP
 
     def fits(self, mode: Mode, size: tuple[int, int] | None) -> bool:
         """Whether it is what `bring` would make of it already."""
@@ -109,9 +113,16 @@ def frame(data: bytes | None, max_pixels: int) -> Frame | None:
                 return None
             plain = image.format == "PNG" and not any(word in data for word in _MAY_BE_TURNED)
             orientation = 1 if plain else _orientation(image)
-            return Frame(image.size, orientation if orientation in _TURNS else 1)
+            return Frame(_stored_size(image), orientation if orientation in _TURNS else 1)
     except Exception:  # noqa: BLE001 (as in `examine`, which says what is wrong)
         return None
+
+
+def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
+    if image.format == _TURNED_BY_PILLOW:
+        tags = image.tag_v2  # type: ignore[attr-defined]
+        return int(tags[_WIDTH]), int(tags[_HEIGHT])
+    return image.size
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -137,6 +148,8 @@ def examine(data: bytes | None, rules: Images) -> Look | str:
             look = _look(image)
             image.draft(image.mode, (1, 1))
             image.load()
+            if look.format == _TURNED_BY_PILLOW:
+                look = replace(look, size=image.size)
             if look.deep:
                 return replace(look, levels=_extremes(np.asarray(image)))
             return replace(look, upper=int(np.asarray(image.convert("RGB")).max())) if wide else look
@@ -176,7 +189,7 @@ def _look(image: ImageFile.ImageFile) -> Look:
 def _is_wide(image: ImageFile.ImageFile) -> bool:
     """Whether it has 16 bits a channel, of which Pillow reads the upper 8; to be asked before its pixels are loaded."""
     raw = [tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args for tile in image.tile]
-    return image.mode not in _DEEP and any(isinstance(name, str) and ";16" in name for name in raw)
+    return image.mode not in DEEP and any(isinstance(name, str) and ";16" in name for name in raw)
 
 
 def _extremes(values: NDArray[Any]) -> tuple[float, float]:
@@ -216,6 +229,7 @@ def bring(data: bytes, look: Look, mode: Mode, rules: Images, levels: tuple[floa
     if look.fits(mode, rules.size):
         return data
     with _open(data) as opened:
+        opened.load()  # which turns a TIFF, and then says no more how it lay
         turn = _TURNS.get(_orientation(opened))
         flat = _flat(opened, levels)
     image = flat if turn is None else flat.transpose(turn)
@@ -227,7 +241,7 @@ def bring(data: bytes, look: Look, mode: Mode, rules: Images, levels: tuple[floa
 def _flat(image: Image.Image, levels: tuple[float, float]) -> Image.Image:
     """Return an image of 8 bits a channel that cannot be seen through: on white, and deep ones scaled by `levels`."""
     image.load()
-    if image.mode in _DEEP:
+    if image.mode in DEEP:
         return _shallow(image, *levels)
     if _mode_of(image) in _SEEN_THROUGH:
         coloured = image.convert("RGBA")

@@ -110,22 +110,31 @@ def _one_kind(names: set[str]) -> bool:
 
 
 def choose(
-    names: list[str], asked: str | None, place: str, titled: Told, beside: Told, declared: Mapping[str, str]
+    names: list[str],
+    asked: str | None,
+    place: str,
+    *,
+    titled: Told,
+    beside: Told,
+    declared: Mapping[str, str],
+    notes: bool = False,
 ) -> list[str]:
     """Return the files of the split that is asked for, and those that lie `beside` all of them, as annotations may.
 
     Of files for which `titled` holds the name tells the split where no folder does, and of others a file that lists
-    them (`declared`: the splits by name). Without one asked for, a source
-    whose only split is of training rows is taken whole. Raises SeveralSplitsError where one has to be named, and
-    SpecError for one that there is not.
+    them (`declared`: the splits by name). With `notes`, files above class folders are left out. Without one asked for,
+    a source whose only split is of training rows is taken whole. Raises SeveralSplitsError where one has to be named,
+    and SpecError for one that there is not.
     """
     splits = find_splits(names, titled)
     if splits is None and len(set(declared.values())) > 1:
         splits = Splits({name: declared[name] for name in names if name in declared}, 0)
-    if asked == ALL or (splits is None and asked is None):
+    if splits is None and asked in (None, ALL):
         return names
     if splits is None:
         raise SpecError(Fault(("source", "split"), f"{place} has no splits, got {asked!r}; leave it out"))
+    if asked == ALL:
+        return _without(notes, names, splits)
     loose = [name for name in names if name not in splits.of]
     if splits.depth is None:
         common = {name for name in loose if beside(name) or not titled(name)}
@@ -134,11 +143,21 @@ def choose(
     if asked is None:
         if len(loose) > len(common) or {kind_of(name) for name in splits.files} != {TRAIN}:
             raise SeveralSplitsError(place, splits, len(loose) - len(common))
-        return names
+        return _without(notes, names, splits)
     meant = _meant(asked, list(splits.files), place)
     kinds = {kind_of(name) for name in meant}
     kept = {name for name in common if not titled(name) or kind_of(_title(name)) in {None, *kinds}}
-    return [name for name in names if splits.of.get(name) in meant or name in kept]
+    chosen = [name for name in names if splits.of.get(name) in meant or name in kept]
+    return _without(notes, chosen, splits)
+
+
+def _without(notes: bool, names: list[str], splits: Splits) -> list[str]:
+    """Return the names without those, if they are `notes`, that lie in a split's folder, above its class folders."""
+    depth = splits.depth
+    if not notes or depth is None or len({tuple(name.split("/")[:depth]) for name in splits.of}) > 1:
+        return names
+    below = [name for name in names if name not in splits.of or name.count("/") > depth + 1]
+    return below or names
 
 
 def _meant(asked: str, known: list[str], place: str) -> set[str]:

@@ -9,6 +9,7 @@ from PIL import Image
 from generators.image.codec import decode
 from pipelines.image_notes import image_notes
 from pipelines.plan import make_plan
+from pipelines.propose import propose
 from pipelines.read import read_source
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
@@ -94,3 +95,12 @@ def test_colour_of_sixteen_bits(folder, ending):
     cv2.imwrite(str(folder / "b" / f"9.{ending}"), deep >> 4)
     with pytest.raises(MakeweightError, match=r"1 of 3 images have 16 bits a channel, and use the lower 12 alone.*9\."):
         planned(folder)
+
+
+@pytest.mark.parametrize(("other", "mode"), [("L", "L"), ("RGB", "RGB")])
+def test_init_brings_them_to_eight_bits(folder, other, mode):
+    Image.fromarray((RAMP * 4_095).astype(np.uint16)).save(folder / "b" / "9.tiff")
+    Image.new(other, (12, 8)).save(folder / "a" / "9.png")
+    proposal = propose(str(folder), out=str(folder.with_name("s.yaml")))
+    assert f"mode: {mode}" in proposal.text
+    assert proposal.plan.profile.images.levels == (0, 4_095)

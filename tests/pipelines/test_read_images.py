@@ -155,7 +155,7 @@ def test_grey_images_stay_grey(tmp_path):
 def test_sixteen_bits_need_a_word_of_the_spec(folder):
     deep = np.linspace(0, 65_535, 96).astype(np.uint16).reshape(8, 12)
     Image.fromarray(deep).save(folder / "red" / "deep.png")
-    with pytest.raises(MakeweightError, match=r"1 of 12 images are deeper than 8 bits: red/deep.png .*mode: L"):
+    with pytest.raises(MakeweightError, match=r"1 of 12 images are deeper than 8 bits: red/deep.png .*mode: RGB"):
         plan_of(folder)
     made = pixels(rows_of(folder, {"mode": "L"}))[-1]
     np.testing.assert_allclose(made[..., 0], deep / 257, atol=0.51)

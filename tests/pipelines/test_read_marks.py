@@ -126,6 +126,28 @@ def test_marks_are_turned_with_their_image(tmp_path, orientation, kind, drawn_on
         np.testing.assert_array_equal(masked(one), np.asarray(turned)[..., 0] > GROUND)
 
 
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP"])
+@pytest.mark.parametrize("options", [{}, {"compression": "tiff_lzw"}])
+def test_every_format_is_turned_once(tmp_path, kind, options):
+    (tmp_path / "s").mkdir()
+    for number, orientation in enumerate(range(1, 9)):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        lossless = {"lossless": True} if kind == "WEBP" else options if kind == "TIFF" else {}
+        stored().save(
+            tmp_path / "s" / f"{number}.png", kind, exif=exif if kind == "TIFF" else exif.tobytes(), **lossless
+        )
+    coco(tmp_path / "s", [{"bbox": BOX}], images=8)
+    spec = spec_for(tmp_path / "s")
+    plan = make_plan(spec)
+    assert (plan.profile.images.turned, plan.profile.images.least, plan.profile.images.most) == (7, (12, 12), (20, 20))
+    table = pa.concat_tables(read_source(spec.source, plan.profile)).to_pylist()
+    for row, orientation in zip(table, range(1, 9), strict=True):
+        turned = stored().transpose(FLIPS[orientation]) if orientation in FLIPS else stored()
+        np.testing.assert_array_equal(decode(row["image"]["bytes"]), np.asarray(turned))
+        assert row["objects"][0]["bbox"] == box_in(turned)
+
+
 def test_where_the_size_cannot_tell_the_spec_does(tmp_path):
     folder = tmp_path / "s"
     save(folder, 3)

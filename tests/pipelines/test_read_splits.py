@@ -113,6 +113,21 @@ def test_what_lies_beside_the_splits_is_told_and_left_out(tmp_path):
     assert classes(root, split="train") == CLASSES
 
 
+@pytest.mark.parametrize("names", [("train", "test"), ("seg_train", "seg_test")])
+def test_notes_beside_the_class_folders_of_texts(tmp_path, names):
+    root = folders(tmp_path / "s", names, "texts")
+    for split in names:
+        (root / split / "urls_pos.txt").write_text("http://example.org")
+    (root / "README.txt").write_text("a note")
+    assert classes(root, split=names[0]) == CLASSES
+    with pytest.raises(MakeweightError, match="README.txt: lies in no class folder"):
+        make_plan(spec_for(root, split="all"))
+    (root / "README.txt").unlink()
+    assert classes(root, split="all") == {label: 2 * count for label, count in CLASSES.items()}
+    by_class = folders(tmp_path / "c", ["train", "test"], "texts", "{label}/{split}")
+    assert classes(by_class, split="train") == CLASSES
+
+
 def test_a_split_that_is_not_there(tmp_path):
     root = folders(tmp_path / "s", ["train", "test"])
     with pytest.raises(SpecError, match=r"source.split: .* has no split 'trian'; did you mean 'train'\?"):
