@@ -173,7 +173,8 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
         sizes = _all_sizes(source, filesystem, root)
     formats = {name: format_of(name) for name in sizes}
     known = {name: found for name, found in formats.items() if found}
-    wanted = {source.format} if source.format else meant(known, _head(filesystem, root))
+    given = source.format or (source.annotations and "coco")
+    wanted = {given} if given else meant(known, _head(filesystem, root))
     among = {"images", *wanted} if wanted <= {"voc", "coco"} else wanted
     names = sorted(name for name, found in formats.items() if found in among)
     names = sorted(yolo_files(formats)) if wanted == {"yolo"} else names

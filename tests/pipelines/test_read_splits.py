@@ -259,10 +259,10 @@ def test_a_hidden_file_is_read_if_it_is_named(tmp_path, file):
     boxes(tmp_path / "s", file, 2)
     for n in range(2):
         save(tmp_path / "s" / "images" / str(n), "images")
-    spec = spec_for(tmp_path / "s", "category", annotations=file, format="coco")
-    assert make_plan(spec).profile.rows == 2
+    for given in ({}, {"format": "coco"}):
+        assert make_plan(spec_for(tmp_path / "s", "category", annotations=file, **given)).profile.rows == 2
     with pytest.raises(SpecError, match="source.annotations: there is no '../s/_boxes.json'"):
-        make_plan(spec_for(tmp_path / "s", "category", annotations="../s/_boxes.json", format="coco"))
+        make_plan(spec_for(tmp_path / "s", "category", annotations="../s/_boxes.json"))
 
 
 def test_other_json_beside_class_folders_is_a_note(tmp_path):
