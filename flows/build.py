@@ -7,17 +7,20 @@ on where it was, whatever Prefect remembers.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import uuid4
 
-from prefect import flow
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
+from flows.mending import mending
 from flows.privacy import privacy_task
 from flows.progress import Run, listener, listening, told
 from flows.samples import artifact_key, show_samples
-from flows.server import SILENT
+from flows.server import SILENT, served_flow
 from flows.step import step
+from flows.stopping import Fenced
 from flows.timekeeper import Timekeeper
 from flows.utility import (
     Asked,
@@ -31,29 +34,35 @@ from flows.utility import (
 from flows.watching.watch import watch
 from pipelines import actors
 from pipelines.carry import carry_over, keep_record
+from pipelines.claim import Replace, check_output, claim
 from pipelines.encryption import read_key
 from pipelines.fill import FillResult, StratumProgress, fill
-from pipelines.filled import load_filled, refuse_shortfall, save_filled
+from pipelines.filled import filled_before, refuse_shortfall, save_filled
 from pipelines.fit import fit_validator
 from pipelines.ingest import RealRows, ingest, ingested
+from pipelines.kinds import at_home, choose_kind
 from pipelines.layout import make_layout
+from pipelines.ledger import is_open, settle
 from pipelines.lock import Hold, one_writer
 from pipelines.plan import make_plan
 from pipelines.pool import open_pool, refuse_own_disk
 from pipelines.privacy.differential import privacy_spent
-from pipelines.publish import REPORT, check_output, cleared_folder, make_manifest, publish, publishing_folder
+from pipelines.prune import prune, prune_stale
+from pipelines.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
+from pipelines.ready import refuse_unwritable_output
 from pipelines.registry import make_validators
 from pipelines.report import render_card
 from pipelines.storage import Folder, is_uri
 from pipelines.stream import stream_seed
 from pipelines.summary import summarise
 from pipelines.validate.base import Novelty, Sketching
-from pipelines.versions import announce_version
+from pipelines.versions import name_newest
 from pipelines.workspace import Workspace, workspace
 from pipelines.write import content_hash, write_group
 from schemas.arrow import dataset_schema
+from schemas.errors import OutputError
 from schemas.evaluation import Evaluation
-from schemas.manifest import Manifest, Shard
+from schemas.manifest import REPORT, Manifest, Shard
 from schemas.output import Versions
 from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Source, Spec
@@ -74,61 +83,78 @@ class Clock:
         self.seconds[name] = time.perf_counter() - start
 
 
-_plans: list[Plan] = []
+_planned: ContextVar[tuple[Spec, Plan] | None] = ContextVar("planned", default=None)
 
 
 @contextmanager
-def planned(plan: Plan) -> Iterator[None]:
-    """Let builds in this block go by a plan that was just made, which spares reading the source again.
+def planned(spec: Spec, plan: Plan) -> Iterator[None]:
+    """Let builds of this spec in this block go by its plan that was just made, which spares reading the source again.
 
     It is no parameter of the flow, since Prefect would have to write it down.
     """
-    _plans.append(plan)
+    before = _planned.set((spec, plan))
     try:
         yield
     finally:
-        _plans.remove(plan)
+        _planned.reset(before)
 
 
-def plan_at_hand() -> Plan | None:
-    """Return the plan that builds go by here, if one was made already."""
-    return _plans[-1] if _plans else None
+def plan_at_hand(spec: Spec) -> Plan | None:
+    """Return the plan that was made already of this very spec, if there is one here."""
+    found = _planned.get()
+    return found[1] if found and found[0] == spec else None
 
 
-@flow(name="makeweight-build", persist_result=False, validate_parameters=False)
-def build(spec: Spec, replace: bool = False) -> Manifest:
+@served_flow("makeweight-build")
+def build(spec: Spec, replace: Replace = False) -> Manifest:
     """Build the dataset that the spec asks for, publish it, and return its manifest.
 
     A build that is complete already is returned as it is; if the spec asks for an evaluation, once there is one.
-    `replace` puts this build in the place of another one, once it is complete. Raises OutputError while another build
-    writes the same output.
+    `replace` puts this build in the place of another one of the same name, or of the dataset that it names, once it is
+    complete. Raises OutputError while another build writes the same output.
     """
     clock = Clock()
-    plan = plan_at_hand()
+    plan = plan_at_hand(spec)
     if plan is None:
         with clock.step("plan"):
             plan = plan_task(spec)
     place, wanted = workspace(spec.output.path, plan), asked(spec, plan)
     done = check_output(plan, place, replace)
-    if done and not place.work.exists() and evaluated(wanted, place, done):
+    if done and not place.work.exists() and not is_open(place) and evaluated(wanted, place, done):
         return done
+    refuse_unwritable_output(place)
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
-        if done:  # it was killed after it had published
-            announce_version(place, spec.output.versions)
-            place.work.remove()
+        with hold.committing():
+            claim(plan, place)
+        if done:  # it was stopped after it had published
+            finish_task(plan, place, done, spec.output.versions, hold)
             if evaluated(wanted, place, done):
                 return done
-        place.sweep()
+        with suppress(OSError, OutputError), hold.committing():  # what stays is tried again by the next build
+            place.sweep()
+            prune_stale(place, plan)
         run = Run(str(uuid4()), plan, place)
-        with listening(watch(), Timekeeper(spec.generator)), told(run), actors.cluster(spec.generator) as dashboard:
+        with (
+            listening(Fenced(hold), watch(), Timekeeper(spec.generator)),
+            told(run),
+            actors.cluster(spec.generator) as dashboard,
+        ):
             listener().joined(dashboard)
-            manifest = done or _steps(spec, plan, place, clock, hold, wanted)
-            if done and wanted:
-                keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output))
+            manifest = mending(place, partial(_rest, spec, plan, place, clock, hold, wanted, done))
             listener().ended(manifest)
     with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
         announce(place, manifest)
+    return manifest
+
+
+def _rest(
+    spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, wanted: Asked | None, done: Manifest | None
+) -> Manifest:
+    """Do what is left to do: of a complete dataset the evaluation alone."""
+    manifest = done or _steps(spec, plan, place, clock, hold, wanted)
+    if done and wanted:
+        keep_evaluation_task(place, done, _measured(wanted, plan, place, clock, done, place.output), hold)
     return manifest
 
 
@@ -140,6 +166,7 @@ def _measured(
 
 
 def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, wanted: Asked | None = None) -> Manifest:
+    plan = choose_kind(plan, place, spec.generator)
     if wanted:
         with clock.step("held-out rows"):  # what is wrong with them is told before the work, not after it
             gather_held_out_task(wanted, plan, place)
@@ -151,23 +178,22 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, w
         fit_task(plan, place, real, spec.generator)
     with clock.step("fill"):
         strata = fill_task(plan, place, spec.generator)
-    hold.check()
     privacy = None
     if plan.privacy:
         with clock.step("privacy"):
             privacy = privacy_task(plan, place, real)
-    forget_evaluation(place, wanted)
     with clock.step("write"):
         found = {"privacy": privacy, "differential_privacy": privacy_spent(plan, place.models)}
-        manifest = write_task(plan, place, real, strata).model_copy(update=found)
-    hold.check()
+        manifest = write_task(plan, place, real, strata, hold).model_copy(update=found)
     dataset = publishing_folder(place)
     evaluation = _measured(wanted, plan, place, clock, manifest, dataset) if wanted else None
-    hold.check()
     with clock.step("report"):
-        publish_task(plan, place, real, manifest, clock.seconds, spec.output.versions, evaluation)
+        manifest = publish_task(plan, place, real, manifest, clock.seconds, hold, evaluation)
+        with hold.committing():
+            forget_evaluation(place, manifest, wanted)
         if evaluation:
-            keep_evaluation_task(place, manifest, evaluation)
+            keep_evaluation_task(place, manifest, evaluation, hold)
+        finish_task(plan, place, manifest, spec.output.versions, hold)
     return manifest
 
 
@@ -199,17 +225,18 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
         return
     gpus = actors.gpu_share(plan, choice)
     actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
-    fitting = actors.Fitting(plan, place, gpus)
+    where = at_home(plan, choice)
     calls = [(plan, number, real, place) for number in range(len(plan.validators))]
-    for _ in actors.run_all(fit_validator, calls):
-        pass
-    fitting.wait(listener().trained)
+    with actors.Fitting(plan, place, gpus, where) as fitting:
+        for _ in actors.run_all(fit_validator, calls, fitting.give_way, where):
+            pass
+        fitting.wait(listener().trained)
 
 
 @step
 def fill_task(plan: Plan, place: Workspace, choice: GeneratorChoice) -> list[StratumProgress]:
     """Make candidates until every class is full; raises ShortfallError if the budget does not suffice."""
-    result = load_filled(place.filled) or _fill(plan, place, choice)
+    result = filled_before(place.filled) or _fill(plan, place, choice)
     refuse_shortfall(plan, result.strata)
     save_filled(result, place.filled)
     return result.strata
@@ -220,7 +247,7 @@ def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
         return FillResult([], [])
     with open_pool(plan, place, choice) as pool:
         listener().filling(plan, pool.actors)
-        return fill(
+        result = fill(
             plan.strata,
             pool,
             seed=stream_seed(plan),
@@ -228,6 +255,9 @@ def _fill(plan: Plan, place: Workspace, choice: GeneratorChoice) -> FillResult:
             novelties=_novelties(plan),
             on_progress=listener().filled,
         )
+        if pool.remade:
+            listener().noted(f"{pool.remade:,} staged chunk(s) were damaged; made again")
+        return result
 
 
 def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
@@ -237,14 +267,16 @@ def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
 
 
 @step
-def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress]) -> Manifest:
+def write_task(plan: Plan, place: Workspace, real: RealRows, strata: list[StratumProgress], hold: Hold) -> Manifest:
     """Write the shards and return the manifest of the dataset, which is not published yet."""
-    layout = actors.run(make_layout, plan, real, place)
-    target, key = cleared_folder(place), read_key(plan.key_env)
+    layout = actors.run(make_layout, plan, real, place, shard_tag(plan, place))
+    with hold.committing():
+        begin_shards(place, [shard.path for group in layout.groups for shard in group.shards])
+    target, key = publishing_folder(place), read_key(plan.key_env)
     shards: list[Shard] = []
 
     def digests() -> Iterator[bytes]:
-        calls = ((plan, layout, group, place, target, key) for group in layout.groups)
+        calls = ((plan, layout, group, place, target, key, hold.lease) for group in layout.groups)
         for written in actors.run_all(write_group, calls):
             for one in written:
                 shards.append(one.shard)
@@ -261,17 +293,31 @@ def publish_task(
     real: RealRows,
     manifest: Manifest,
     seconds: dict[str, float],
-    rule: Versions | None = None,
+    hold: Hold,
     evaluation: Evaluation | None = None,
-) -> None:
-    """Render the card and the report, and make the dataset visible; then drop what is not needed any more."""
+) -> Manifest:
+    """Render the card and the report, and switch the output to the dataset; return its manifest as published."""
     page = actors.run(summarise, plan, manifest, real, place, seconds, evaluation)
-    actors.run(keep_record, plan, place, real)
-    publish(place, manifest, render_card(manifest), page)
-    announce_version(place, rule)
-    place.work.remove()
-    if plan.key_env:
-        place.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
+    card = render_card(manifest)
+    with hold.committing():
+        actors.run(keep_record, plan, place, real)
+        return publish(place, manifest, card, page)
+
+
+@step
+def finish_task(plan: Plan, place: Workspace, manifest: Manifest, rule: Versions | None, hold: Hold) -> None:
+    """Name the newest version, then drop what nobody needs; what cannot be dropped costs nobody the dataset."""
+    with hold.committing():
+        name_newest(place)
+        try:
+            settle(place, manifest)
+            notes = prune(place, plan, rule)
+            place.work.remove()
+        except (OSError, OutputError) as error:
+            left = "published; what is no longer needed could not all be removed, the next build tries again"
+            notes = [f"{left}: {error}"]
+    for note in notes:
+        listener().noted(note)
 
 
 def announce(place: Workspace, manifest: Manifest) -> None:

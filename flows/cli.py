@@ -1,27 +1,53 @@
-"""The command line: every command of `flows.commands`, and where it starts."""
+"""The command line: every command of `flows.commands`, and where it starts.
+
+A command that starts servers runs in a session of its own. What commands need is imported when one runs, so that Ctrl-C
+is heard before.
+"""
 
 import sys
+from typing import Any
 
-from flows.commands import building, looking, serving
-from flows.commands.console import STOPPED, app
-from flows.interrupt import hearing
-
-__all__ = ["app", "building", "looking", "main", "serving"]
+from flows.interrupt import STOPPED, hearing
+from flows.session import can_run_apart, run_apart
 
 INTERRUPTED = 130
 """How typer ends where it is interrupted before a command is at work."""
+SERVED = ("build", "evaluate")
+"""The commands that may start a Prefect server and Ray."""
+
+
+def __getattr__(name: str) -> Any:
+    """Give the application, with all commands, to who imports it."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from flows.commands import building, looking, serving  # noqa: F401 each adds its commands
+    from flows.commands.console import app
+
+    return app
 
 
 def main() -> None:
     """Run the command line; Ctrl-C or SIGTERM ends it with one plain line, however early it comes."""
+    if sys.argv[1:2] and sys.argv[1] in SERVED and can_run_apart():
+        run_apart(_code, STOPPED)
+    with hearing():
+        code = _code()
+    raise SystemExit(code)
+
+
+def _code() -> int:
+    """Run the command, and return its exit code."""
     try:
-        with hearing():
-            app()
+        from flows.cli import app
+
+        app()
     except SystemExit as ended:
         if ended.code != INTERRUPTED:
-            raise
-        print(STOPPED, file=sys.stderr)
-        raise SystemExit(1) from None
+            return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+    except KeyboardInterrupt:
+        pass
+    print(STOPPED, file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -28,13 +28,15 @@ PLAIN_SECONDS = 5.0
 """Without a terminal, a line for a class is written at most so often."""
 SHOWN = 40
 """Classes that are listed one by one; the rest is counted."""
+SPELLINGS = 3
+"""Classes that are written in several ways that are named, and ways of each."""
 RAY = "ray      {}"
 """How the address of Ray's dashboard is told."""
 
 
 def plan_notes(plan: Plan) -> list[str]:
     """Return what else there is to say of a plan, in sentences."""
-    notes = planned_succession(plan)
+    notes = [*planned_succession(plan), *_one_class(plan)]
     notes += image_notes(plan.profile.images) if plan.profile.images else []
     if plan.boxes:
         made = max((stratum.make / max(1, stratum.real) for stratum in plan.strata), default=0)
@@ -45,6 +47,17 @@ def plan_notes(plan: Plan) -> list[str]:
     if plan.privacy:
         notes.append(_held_out(plan))
     return notes
+
+
+def _one_class(plan: Plan) -> list[str]:
+    """Say which texts of the source are one class: whoever sees two in a file should not look for the other."""
+    merged = plan.profile.merged
+    if not merged:
+        return []
+    told = [f"{' and '.join(map(repr, one.spellings[:SPELLINGS]))} of {one.column!r}" for one in merged[:SPELLINGS]]
+    more = f", and {len(merged) - SPELLINGS} more" if len(merged) > SPELLINGS else ""
+    why = "blanks around a cell are left out, and numbers are known by what they are"
+    return [f"One class each: {'; '.join(told)}{more} ({why})."]
 
 
 def _held_out(plan: Plan) -> str:
@@ -221,6 +234,10 @@ class LiveDisplay(Listener):
         if dashboard:
             self._console.print(RAY.format(dashboard), markup=False, highlight=False, soft_wrap=True)
 
+    def noted(self, note: str) -> None:
+        """Show the note above what moves."""
+        self._console.print(note, markup=False, highlight=False, soft_wrap=True)
+
     def step(self, name: str) -> None:
         """Show which step is at work."""
         self._progress.stop()
@@ -266,6 +283,10 @@ class PlainDisplay(Listener):
         """Say where Ray's dashboard is."""
         if dashboard:
             self._say(RAY.format(dashboard))
+
+    def noted(self, note: str) -> None:
+        """Say it."""
+        self._say(note)
 
     def step(self, name: str) -> None:
         """Say which step is at work."""

@@ -1,9 +1,9 @@
 """The evaluation: whether the dataset helps a classifier, on real rows that the build never saw."""
 
-from prefect import flow
-
 from flows.build import build, plan_at_hand, planned
+from flows.server import served_flow
 from flows.utility import asked, read_evaluation
+from pipelines.claim import Replace
 from pipelines.plan import make_plan
 from pipelines.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
@@ -11,16 +11,16 @@ from schemas.evaluation import Evaluation
 from schemas.spec import Spec
 
 
-@flow(name="makeweight-evaluate", persist_result=False, validate_parameters=False)
-def evaluate(spec: Spec, replace: bool = False) -> Evaluation:
+@served_flow("makeweight-evaluate")
+def evaluate(spec: Spec, replace: Replace = False) -> Evaluation:
     """Return how the dataset compares with cheaper remedies; it is built first, where it is not there yet.
 
     An evaluation that was made already, of the same dataset and the same held-out rows, is returned as it is.
     """
     if spec.evaluate is None:
         raise SpecError(Fault(("evaluate",), "nothing says what to test on; add evaluate: {test: held_out.csv}"))
-    plan = plan_at_hand() or make_plan(spec)
-    with planned(plan):
+    plan = plan_at_hand(spec) or make_plan(spec)
+    with planned(spec, plan):
         manifest = build(spec, replace)
     wanted = asked(spec, plan)
     found = read_evaluation(workspace(spec.output.path, plan).output, wanted, manifest) if wanted else None

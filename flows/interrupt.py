@@ -4,23 +4,32 @@ asyncio puts its own handler in the place of Python's while Prefect talks to its
 own calls, and what is raised while a module is imported is not always handed on. So `stop_if_heard` raises it again.
 """
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
 from types import FrameType
+from typing import Any
 
+STOPPED = "makeweight: stopped; run the same command again to go on where it was"
+"""What Ctrl-C and SIGTERM are answered with."""
 _heard = Event()
+
+
+def asked_to_stop_by() -> tuple[signal.Signals, ...]:
+    """Return the signals that ask a process to stop: Ctrl-C, SIGTERM, and a terminal that closes, unless by `nohup`."""
+    by_nohup = not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return (signal.SIGINT, signal.SIGTERM) if by_nohup else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def hearing() -> Iterator[None]:
-    """Raise KeyboardInterrupt at Ctrl-C or SIGTERM, and remember it, for as long as the block lasts."""
+    """Raise KeyboardInterrupt where the process is asked to stop, and remember it, for as long as the block lasts."""
     if current_thread() is not main_thread():  # no signal comes here
         yield
         return
-    _heard.clear()
-    before = {number: signal.signal(number, _hear) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = hear_from_now_on()
     try:
         yield
     finally:
@@ -29,9 +38,26 @@ def hearing() -> Iterator[None]:
         _heard.clear()
 
 
-def _hear(_number: int, _frame: FrameType | None) -> None:
-    _heard.set()
-    raise KeyboardInterrupt
+def hear_from_now_on(silently: bool = False) -> dict[signal.Signals, Any]:
+    """Raise KeyboardInterrupt where the process is asked to stop, and remember it; return the handlers before.
+
+    `silently` closes standard error to all that libraries say after that; whoever started the process says it.
+    """
+    _heard.clear()
+
+    def hear(_number: int, _frame: FrameType | None) -> None:
+        if silently and not heard():
+            _close_errors()
+        _heard.set()
+        raise KeyboardInterrupt
+
+    return {number: signal.signal(number, hear) for number in asked_to_stop_by()}
+
+
+def _close_errors() -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)
 
 
 def heard() -> bool:

@@ -1,11 +1,13 @@
 """Tells whoever listens how a build gets on: the terminal's display, logs, metrics, lineage.
 
-Listeners are no parameter of the flow, since Prefect would have to write them down.
+Listeners are no parameter of the flow, since Prefect would have to write them down. They belong to a context
+(`contextvars`), as do the flow and its tasks: a build in another thread of the process has its own.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from generators.base import TrainingProgress
@@ -56,6 +58,9 @@ class Listener:
     def filled(self, progress: StratumProgress) -> None:
         """Hear that a chunk of this stratum was looked at."""
 
+    def noted(self, note: str) -> None:
+        """Hear what a user should know besides, in one sentence."""
+
     def ended(self, manifest: Manifest) -> None:
         """Hear that the dataset is published."""
 
@@ -94,6 +99,10 @@ class Relay(Listener):
         """Hand it on."""
         self._tell(lambda one: one.filled(progress))
 
+    def noted(self, note: str) -> None:
+        """Hand it on."""
+        self._tell(lambda one: one.noted(note))
+
     def ended(self, manifest: Manifest) -> None:
         """Hand it on."""
         self._tell(lambda one: one.ended(manifest))
@@ -107,27 +116,27 @@ class _All(Relay):
     """Hands on to every present listener, in the order in which they came."""
 
     def _tell(self, say: Callable[[Listener], None]) -> None:
-        for one in tuple(_listeners):
+        for one in _listeners.get():
             say(one)
 
 
-_listeners: list[Listener] = []
+_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 _all = _All()
 
 
 def listener() -> Listener:
-    """Return what hands on to all that listen now."""
+    """Return what hands on to all that listen where and when it is told something."""
     return _all
 
 
 @contextmanager
 def listening(*to: Listener) -> Iterator[None]:
-    """Let `to` hear of builds in this process for as long as the block lasts."""
-    with ExitStack() as ending:
-        for one in to:
-            _listeners.append(one)
-            ending.callback(_listeners.remove, one)
+    """Let `to` hear of builds in this block, and of none in another thread."""
+    before = _listeners.set((*_listeners.get(), *to))
+    try:
         yield
+    finally:
+        _listeners.reset(before)
 
 
 @contextmanager

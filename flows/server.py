@@ -1,15 +1,41 @@
-"""What a build says when the Prefect server that watches over it cannot be reached."""
+"""The Prefect server that watches over builds: how a flow comes to have one, and what it says if it has none."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
+from typing import Any, ParamSpec, TypeVar, cast
 
 import httpx
+from prefect import Flow
+from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
 from schemas.errors import MakeweightError
 
 SILENT = (httpx.HTTPError,)
 """How Prefect tells that its server did not answer, or not as it should."""
+P = ParamSpec("P")
+R = TypeVar("R")
+_starting = Lock()
+
+
+class _Served(Flow[P, R]):
+    """A flow that sees to its server first: Prefect starts the temporary one without regard to other threads."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the flow."""
+        with _starting:
+            get_client(sync_client=True)  # starts it, where no server is named and none runs yet
+        return super().__call__(*args, **kwargs)
+
+
+def served_flow(name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
+    """Make a flow of a function, which several threads may run at once."""
+
+    def made(function: Callable[P, R]) -> Flow[P, R]:
+        return cast(Flow[P, R], _Served(function, name=name, persist_result=False, validate_parameters=False))
+
+    return made
 
 
 @contextmanager
@@ -27,6 +53,11 @@ def server_explained() -> Iterator[None]:
 
 def _unreachable(error: Exception) -> MakeweightError:
     address = PREFECT_API_URL.value() or "started for this build"
+    if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in (401, 403):
+        return MakeweightError(
+            f"the Prefect server ({address}) asks who calls; set PREFECT_API_AUTH_STRING to what it was started with"
+            " (PREFECT_SERVER_API_AUTH_STRING, as user:password), and run the same command again"
+        )
     return MakeweightError(
         f"the Prefect server ({address}) does not answer: {error}; see that it runs, or unset PREFECT_API_URL, and run"
         " the same command again: finished work is kept"

@@ -26,16 +26,23 @@ def load_spec(path: str, overrides: Sequence[str] = ()) -> tuple[Spec, Lines]:
     `overrides` are `key.of.spec=value` pairs, the value in YAML. Relative paths in the file are made absolute: they
     are relative to the file. Raises SpecError.
     """
+    data, lines = read_mapping(path)
+    with located(path, lines):
+        for override in overrides:
+            _override(data, override)
+        _absolute(data, os.path.dirname(os.path.abspath(path)))
+        return parse(Spec, data), lines
+
+
+def read_mapping(path: str, kind: str = "spec") -> tuple[dict[str, Any], Lines]:
+    """Return what a YAML file of plain values holds, and the line of each of its keys; raises SpecError."""
     node = _compose(os.path.basename(path), _read(path))
     lines = dict(_lines(node, ()))
     with located(path, lines):
         data = _construct(node)
         if not isinstance(data, dict):
-            raise SpecError(Fault((), f"a spec is a mapping of keys, got {type(data).__name__}"))
-        for override in overrides:
-            _override(data, override)
-        _absolute(data, os.path.dirname(os.path.abspath(path)))
-        return parse(Spec, data), lines
+            raise SpecError(Fault((), f"a {kind} is a mapping of keys, got {type(data).__name__}"))
+    return data, lines
 
 
 @contextmanager

@@ -7,6 +7,7 @@ fill was tried again, and a version that tops another one up.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import psutil
 
@@ -21,17 +22,18 @@ from schemas.plan import Plan
 from schemas.rates import Rates
 from schemas.spec import GeneratorChoice
 
-_commands: list[float] = []
+_command: ContextVar[float | None] = ContextVar("command", default=None)
+"""When the process began, where it was started for this build alone."""
 
 
 @contextmanager
 def counting_the_start() -> Iterator[None]:
     """Let a build in this block count from when this process began: it was started for that build alone."""
-    _commands.append(psutil.Process().create_time())
+    before = _command.set(psutil.Process().create_time())
     try:
         yield
     finally:
-        _commands.pop()
+        _command.reset(before)
 
 
 class Timekeeper(Listener):
@@ -50,8 +52,8 @@ class Timekeeper(Listener):
     def started(self, run: Run) -> None:
         """Begin to count, if all work is still to be done."""
         self._turn("start")
-        if _commands:
-            self._since -= max(0.0, time.time() - _commands[-1])
+        if (began := _command.get()) is not None:
+            self._since -= max(0.0, time.time() - began)
         try:
             fresh = rates_file() is not None and run.plan.base is None and not run.place.work.exists()
             self._fitted = fresh and run.place.models.at(model_fingerprint(run.plan)).exists(RECORD)

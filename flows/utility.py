@@ -7,8 +7,10 @@ goes on where it was.
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
+from flows.progress import listener
 from flows.step import step
 from pipelines import actors
 from pipelines.encryption import read_key
@@ -19,7 +21,10 @@ from pipelines.evaluate.rows import RealRecord, gather_built, gather_real
 from pipelines.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
 from pipelines.evaluate.verdict import judge
 from pipelines.fidelity.published import measure_published
+from pipelines.lock import Hold
+from pipelines.publish import put
 from pipelines.read.files import fingerprint
+from pipelines.read.hashed import hashed
 from pipelines.report.page import render_evaluation
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
@@ -28,16 +33,20 @@ from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import Source, Spec
 
-_SCRATCH, _KEY = "evaluation", "key"
+_KEY = "key"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """An evaluation that the spec asks for; `key` is a hash of all that decides its figures but the dataset itself."""
+    """An evaluation that the spec asks for; `key` is a hash of all that decides its figures but the dataset itself.
+
+    `held_out` is the fingerprint of the held-out rows.
+    """
 
     settings: Evaluate
     source: Source
     key: str
+    held_out: str
 
 
 def asked(spec: Spec, plan: Plan) -> Asked | None:
@@ -45,13 +54,16 @@ def asked(spec: Spec, plan: Plan) -> Asked | None:
     if spec.evaluate is None:
         return None
     source = test_source(spec.source, plan, spec.evaluate)
+    files = hashed(find_held_out(source))
+    mark = fingerprint(files, source, files.contents())
     parts = [
         plan.spec_fingerprint,
         plan.profile.fingerprint,
-        fingerprint(find_held_out(source), source),
+        mark,
         spec.evaluate.model_dump(mode="json", exclude={"test"}),
     ]
-    return Asked(spec.evaluate, spec.source, hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest())
+    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return Asked(spec.evaluate, spec.source, key, mark)
 
 
 def evaluated(wanted: Asked | None, place: Workspace, manifest: Manifest) -> bool:
@@ -75,32 +87,37 @@ def read_evaluation(folder: Folder, wanted: Asked, manifest: Manifest) -> Evalua
     return found if (found.key, found.content_hash) == (wanted.key, manifest.content_hash) else None
 
 
-def forget_evaluation(place: Workspace, wanted: Asked | None) -> None:
-    """Remove what is told of a dataset that another one is about to replace; rows too, if none are wanted any more."""
+def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None) -> None:
+    """Remove what is told of a dataset that was replaced; rows too, if none are wanted any more."""
+    if wanted is None:
+        place.evaluation.remove()
+    if not place.output.exists(EVALUATION):
+        return
+    with suppress(ValueError):
+        if kept_evaluation(place.output).content_hash == manifest.content_hash:
+            return
     for name in (EVALUATION, EVALUATION_PAGE):
         place.output.remove(name)
-    if wanted is None:
-        place.hidden.at(_SCRATCH).remove()
 
 
 @step
 def gather_held_out_task(wanted: Asked, plan: Plan, place: Workspace) -> RealRecord:
     """Gather raw and held-out rows; raises what is wrong with the latter before anything is built."""
     chosen_remedies(plan, wanted.settings)
-    return actors.run(gather_real, wanted.source, plan, wanted.settings, _scratch(wanted, place))
+    return actors.run(gather_real, wanted.source, plan, wanted.settings, _scratch(wanted, place), wanted.held_out)
 
 
 @step
 def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest, dataset: Folder) -> Evaluation:
     """Train every classifier with every remedy, and judge; measure fidelity. `dataset` is where the shards lie."""
     settings, scratch = wanted.settings, _scratch(wanted, place)
-    real = actors.run(gather_real, wanted.source, plan, settings, scratch)
+    real = actors.run(gather_real, wanted.source, plan, settings, scratch, wanted.held_out)
     key = read_key(plan.key_env)
     built = actors.run(gather_built, plan, settings, manifest, dataset, key, scratch)
     trials = {remedy: trials_of(plan, settings, remedy) for remedy in all_remedies(plan, settings, built)}
     calls = [(plan, settings, real, built, scratch, trial) for some in trials.values() for trial in some]
-    for _ in actors.run_all(run_trial, calls):
-        pass
+    if remade := sum(actors.run_all(run_trial, calls)):
+        listener().noted(f"{remade:,} damaged trial(s) of the evaluation: run again")
     minority = minority_of(real, built)
     scoring = [(scratch, some, minority, settings.seeds, plan.seed) for some in trials.values()]
     scores = dict(zip(trials, actors.run_all(score, scoring), strict=True))
@@ -111,18 +128,19 @@ def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest
 
 
 @step
-def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evaluation) -> None:
+def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evaluation, hold: Hold) -> None:
     """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
     page = actors.run(render_evaluation, manifest, evaluation)
-    place.output.write(EVALUATION_PAGE, page.encode())
-    place.output.write(EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
-    place.hidden.at(_SCRATCH).remove()
+    with hold.committing():
+        put(place, EVALUATION_PAGE, page.encode())
+        put(place, EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
+        place.evaluation.remove()
 
 
 def _scratch(wanted: Asked, place: Workspace) -> Folder:
     """Return the evaluation's folder, without what another evaluation left there."""
-    folder, key = place.hidden.at(_SCRATCH), f"{place.key} {wanted.key}".encode()
-    if not folder.exists(_KEY) or folder.read(_KEY) != key:
+    folder, key = place.evaluation, f"{place.key} {wanted.key}".encode()
+    if not folder.is_whole(_KEY) or folder.read_sealed(_KEY) != key:
         folder.remove()
-        folder.write(_KEY, key)
+        folder.write_sealed(_KEY, key)
     return folder

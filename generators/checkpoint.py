@@ -9,6 +9,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from schemas.errors import GeneratorError
+
 
 class Stateful(Protocol):
     """A network or an optimizer."""
@@ -51,13 +53,25 @@ def pack(position: Position, parts: Mapping[str, Stateful]) -> bytes:
 
 
 def restore(kept: bytes | None, parts: Mapping[str, Stateful], device: str) -> Position:
-    """Set everything as it was packed, or for a start, and return where the training is."""
+    """Set everything as it was packed, or for a start, and return where the training is.
+
+    Of the file tensors and plain values alone are read: no code of it can run. Raises GeneratorError if it is not what
+    `pack` made of these parts.
+    """
     if kept is None:
         return Position()
-    content = torch.load(io.BytesIO(kept), map_location=device, weights_only=True)
-    for name, part in parts.items():
-        part.load_state_dict(content["parts"][name])
-    torch.set_rng_state(content["random"].cpu())
-    if content["random_gpu"]:
-        torch.cuda.set_rng_state_all([state.cpu() for state in content["random_gpu"]])
-    return Position(**content["position"])
+    try:
+        content = torch.load(io.BytesIO(kept), map_location=device, weights_only=True)
+        for name, part in parts.items():
+            part.load_state_dict(content["parts"][name])
+        torch.set_rng_state(content["random"].cpu())
+        if content["random_gpu"]:
+            torch.cuda.set_rng_state_all([state.cpu() for state in content["random_gpu"]])
+        return Position(**content["position"])
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # torch raises whatever it stumbles over
+        raise GeneratorError(
+            f"the state that the training was to go on from cannot be read ({type(error).__name__}); remove the folder"
+            " of this build in .makeweight/models that ends in .training, and the training begins anew"
+        ) from error

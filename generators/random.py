@@ -4,8 +4,12 @@ import random
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from threading import RLock
 
 import numpy as np
+
+_lent = RLock()
+"""Held by the thread that the global state is lent to."""
 
 
 @contextmanager
@@ -14,11 +18,12 @@ def seeded(seed: int) -> Iterator[np.random.Generator]:
 
     Yields a numpy generator of the same seed, for code that takes one. While it is open, numpy's linear algebra and
     torch run on one thread, so that results do not depend on the machine's cores. Torch takes part only if it was
-    imported before: import what needs it first, and start CUDA first where it is used. Not for several threads at once.
+    imported before: import what needs it first, and start CUDA first where it is used. The state is the process's own,
+    so another thread waits until it is put back.
     """
     from threadpoolctl import threadpool_limits
 
-    with ExitStack() as stack:
+    with _lent, ExitStack() as stack:
         stack.callback(random.setstate, random.getstate())
         stack.callback(np.random.set_state, np.random.get_state())
         stack.enter_context(threadpool_limits(1))

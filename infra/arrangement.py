@@ -70,11 +70,13 @@ def postgres_binaries() -> Path | None:
 
 
 @contextmanager
-def arrangement(folder: Path, *, cpus: int = 1, deployments: Path | None = None) -> Iterator[Arrangement]:
+def arrangement(
+    folder: Path, *, cpus: int = 1, deployments: Path | None = None, policy: Path | None = None
+) -> Iterator[Arrangement]:
     """Start everything for as long as the block lasts; logs and Prefect's home lie in `folder`.
 
-    Each of the two Ray nodes has `cpus`. `deployments` is a Prefect file of one's own in the place of
-    infra/prefect.yaml. Raises ArrangementError if a part does not start.
+    Each of the two Ray nodes has `cpus`. `deployments` and `policy` are files of one's own in the place of
+    infra/prefect.yaml and infra/policy.yaml. Raises ArrangementError if a part does not start.
     """
     parts = _Parts(folder)
     with ExitStack() as ending:
@@ -83,8 +85,9 @@ def arrangement(folder: Path, *, cpus: int = 1, deployments: Path | None = None)
         server, store, ray = _start_services(parts, ending, database, cpus)
         _make_bucket(store, parts.environment)
         shared = {name: parts.environment[name] for name in SHARED}
-        environment = {"PREFECT_API_URL": server, "RAY_ADDRESS": ray, **shared}
-        parts.environment.update(environment)
+        key = {"PREFECT_API_AUTH_STRING": parts.environment["PREFECT_API_AUTH_STRING"]}
+        environment = {"PREFECT_API_URL": server, **key, "RAY_ADDRESS": ray, **shared}
+        parts.environment |= {**environment, "MAKEWEIGHT_POLICY": str(policy or ROOT / "infra" / "policy.yaml")}
         _start_worker(parts, deployments or ROOT / "infra" / "prefect.yaml")
         yield Arrangement(server, ray, store, database, environment)
 
@@ -202,9 +205,13 @@ def _start_services(parts: _Parts, ending: ExitStack, database: str, cpus: int) 
     """Start the Prefect server, the S3 server and the Ray cluster side by side, since each takes seconds."""
     python = [sys.executable, "-m"]
     server, store, head = _free_port(), _free_port(), _free_port()
+    key = f"makeweight:{secrets.token_hex(16)}"  # whoever may use Prefect's API may have its workers run anything
     parts.environment |= {
         "PREFECT_API_DATABASE_CONNECTION_URL": database,
         "PREFECT_UI_API_URL": f"http://127.0.0.1:{server}/api",
+        "PREFECT_SERVER_API_AUTH_STRING": key,
+        "PREFECT_API_AUTH_STRING": key,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://127.0.0.1:{server}",
         "RAY_AUTH_MODE": "token",  # whoever reaches a Ray cluster may run code on it
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "AWS_ACCESS_KEY_ID": "makeweight",
@@ -244,7 +251,8 @@ def _make_bucket(store: str, access: Mapping[str, str]) -> None:
 def _start_worker(parts: _Parts, deployments: Path) -> None:
     """Put up the deployments, and start a worker that runs them."""
     prefect = [sys.executable, "-m", "prefect"]
-    parts.run("work-pool", [*prefect, "work-pool", "create", POOL, "--type", "process"])
+    template = ["--base-job-template", str(ROOT / "infra" / "work-pool.json")]
+    parts.run("work-pool", [*prefect, "work-pool", "create", POOL, "--type", "process", *template])
     parts.environment["PREFECT_WORKER_QUERY_SECONDS"] = "2"
     parts.start("worker", [*prefect, "worker", "start", "--pool", POOL, "--name", "arrangement"])
     parts.run("deploy", [*prefect, "--no-prompt", "deploy", "--all", "--prefect-file", str(deployments)])

@@ -3,20 +3,25 @@
 import math
 import os
 import re
+import secrets
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.util import find_spec
-from threading import current_thread, main_thread
-from typing import Any, TypeVar, cast
+from threading import Condition, current_thread, main_thread
+from types import MappingProxyType
+from typing import Any, Self, TypeVar, cast
 
 import ray
 from ray._private import ray_constants, services
-from ray.exceptions import OutOfMemoryError, RayActorError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from generators.base import TrainingProgress
+from pipelines.again import may_pass
 from pipelines.fit import KeptTraining, fit_generator, training_folder
 from pipelines.ingest import ingested
 from pipelines.reach import (
@@ -27,8 +32,9 @@ from pipelines.reach import (
     refuse_unreachable,
     seconds_for_nodes,
 )
+from pipelines.ready import unwritable
 from pipelines.registry import generator_class
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, plan_hash
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
 from schemas.plan import Plan, Stratum
 from schemas.spec import GeneratorChoice
@@ -46,27 +52,97 @@ DEATHS = 3
 """How many actors may die or hang on one request, or die on one fit, before it is given up."""
 WATCHED = 1.0
 """Seconds from one look at a training to the next."""
+GONE = 60.0
+"""Seconds that an actor has to be gone after it was killed."""
 START = 900.0
 """Seconds that a build waits while no actor is up, unless it is told how long a growing cluster takes."""
+
+
+@dataclass
+class _Engine:
+    """The Ray of this process, which all its builds share: the first one starts it, the last one ends it.
+
+    `ours` says that a build started it, `cpus` how many it was started with, if it is on this machine alone. Its
+    processes are killed when the thread ends that started them (Linux's PR_SET_PDEATHSIG): one that lasts is `starter`.
+    """
+
+    builds: int = 0
+    ours: bool = False
+    cpus: int | None = None
+    dashboard: str | None = None
+    starter: ThreadPoolExecutor | None = None
+    changed: Condition = field(default_factory=Condition)
+
+    def enter(self, choice: GeneratorChoice) -> None:
+        with self.changed:
+            # one node does not grow: a build that asks for more than it was started with waits for its end
+            self.changed.wait_for(lambda: not self.builds or self.cpus is None or _cpus(choice) <= self.cpus)
+            if not self.builds:
+                self._open(choice)
+            self.builds += 1
+
+    def _open(self, choice: GeneratorChoice) -> None:
+        self.ours, self.cpus, self.dashboard = not ray.is_initialized(), None, None
+        if not self.ours:
+            return
+        address = cluster_address()
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        with _sigterm_kept():
+            context = self._start_lastingly(lambda: _join(address) if address else _start(choice))
+        self.cpus = None if address else _cpus(choice)
+        self.dashboard = f"http://{context.dashboard_url}" if context.dashboard_url else None
+
+    def _start_lastingly(self, start: Callable[[], Any]) -> Any:
+        if current_thread() is main_thread():
+            return start()
+        self.starter = ThreadPoolExecutor(1, "makeweight-ray")
+        try:
+            return self.starter.submit(start).result()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def leave(self) -> None:
+        with self.changed:
+            self.builds -= 1
+            try:
+                if self.ours and not self.builds:
+                    ray.shutdown()
+                    self._let_go()
+            finally:
+                self.changed.notify_all()
+
+    def _let_go(self) -> None:
+        if self.starter:
+            self.starter.shutdown()
+        self.starter = None
+
+
+_engine = _Engine()
 
 
 @contextmanager
 def cluster(choice: GeneratorChoice) -> Iterator[str | None]:
     """Join the cluster that RAY_ADDRESS names, or start Ray on this machine for as long as the block lasts.
 
-    Gives the address of Ray's dashboard, if it has one.
+    Gives the address of Ray's dashboard, if it has one. Builds in several threads share it, and it ends with the last
+    of them; one that was there before any stays.
     """
-    if ray.is_initialized():
-        yield None
-        return
-    address = cluster_address()
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    with _sigterm_kept():
-        context = _join(address) if address else _start(choice)
+    _engine.enter(choice)
     try:
-        yield f"http://{context.dashboard_url}" if context.dashboard_url else None
+        yield _engine.dashboard
     finally:
-        ray.shutdown()
+        _engine.leave()
+
+
+def shared() -> bool:
+    """Whether another build of this process may have the places that this one waits for."""
+    return _engine.builds > 1
+
+
+def _cpus(choice: GeneratorChoice) -> int:
+    """Return how many CPUs Ray on this machine is to have for this build."""
+    return max(os.cpu_count() or 1, math.ceil((choice.actors or 1) * choice.cpus))
 
 
 @contextmanager
@@ -81,9 +157,9 @@ def _sigterm_kept() -> Iterator[None]:
 
 
 def _start(choice: GeneratorChoice) -> Any:
-    wanted = math.ceil((choice.actors or 1) * choice.cpus)
-    local = {"num_cpus": max(os.cpu_count() or 1, wanted), **LOCAL, "include_dashboard": _dashboard()}
+    local = {"num_cpus": _cpus(choice), **LOCAL, "include_dashboard": _dashboard()}
     _stay_within()
+    _need_no_home()
     return ray.init(log_to_driver=False, logging_level="ERROR", **local)
 
 
@@ -129,25 +205,51 @@ def _stay_within() -> None:
         ray_constants.ENABLE_RAY_CLUSTER = False
 
 
+def _need_no_home() -> None:
+    """Give Ray a token in the environment where the home cannot hold the one that it would write there."""
+    if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
+        return
+    kept = os.path.expanduser("~/.ray")
+    if not os.path.exists(os.path.join(kept, "auth_token")) and unwritable(kept):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
 def run(function: Callable[..., R], *args: Any) -> R:
     """Run one step as a Ray task, away from the driver, and return what it returns."""
     return cast(R, _get(ray.remote(num_cpus=1, max_retries=DEATHS)(function).remote(*args)))
 
 
-def run_all(function: Callable[..., R], calls: Iterable[Sequence[Any]]) -> Iterator[R]:
+def run_all(
+    function: Callable[..., R],
+    calls: Iterable[Sequence[Any]],
+    meanwhile: Callable[[], None] = lambda: None,
+    where: Mapping[str, Any] = MappingProxyType({}),
+) -> Iterator[R]:
     """Run a function on each tuple of arguments as Ray tasks; yield the results in order.
 
-    Hardly more are under way than there are CPUs, so that finished results do not pile up.
+    Hardly more are under way than there are CPUs, so that finished results do not pile up. `meanwhile` is called now
+    and then while it waits. `where` holds Ray's options for the place.
     """
-    task = ray.remote(num_cpus=1, max_retries=DEATHS)(function)
+    task = ray.remote(num_cpus=1, max_retries=DEATHS, **where)(function)
     ahead = max(2, int(ray.cluster_resources().get("CPU", 1)) + 1)
     pending: deque[Any] = deque()
-    for args in calls:
-        pending.append(task.remote(*args))
-        if len(pending) >= ahead:
-            yield _get(pending.popleft())
-    while pending:
-        yield _get(pending.popleft())
+    try:
+        for args in calls:
+            pending.append(task.remote(*args))
+            if len(pending) >= ahead:
+                yield _awaited(pending.popleft(), meanwhile)
+        while pending:
+            yield _awaited(pending.popleft(), meanwhile)
+    finally:
+        if ray.is_initialized():  # a step that is tried again would meet what is left at the same files
+            for ref in pending:
+                ray.cancel(ref, force=True)
+
+
+def _awaited(ref: Any, meanwhile: Callable[[], None]) -> Any:
+    while not ray.wait([ref], timeout=WATCHED)[0]:
+        meanwhile()
+    return _get(ref)
 
 
 def _get(ref: Any) -> Any:
@@ -157,38 +259,65 @@ def _get(ref: Any) -> Any:
         raise cause_of(error) from None
 
 
+def lost(error: BaseException) -> bool:
+    """Whether a node, an actor or an object was lost, rather than something raised in a task."""
+    return isinstance(error, RayError) and not isinstance(error, RayTaskError)
+
+
 def cause_of(error: RayTaskError) -> BaseException:
     """Return the exception that was raised in the task, without the wrapping that Ray puts around it."""
     cause = error.cause
     return cause if isinstance(cause, Exception) else error
 
 
+def raised(error: RayTaskError) -> str:
+    """Return in one line what was raised in an actor, and where in the code."""
+    cause = cause_of(error)
+    frames = re.findall(r'File "([^"]+)", line (\d+), in (\S+)', str(error))
+    place = f" ({os.path.basename(frames[-1][0])}, line {frames[-1][1]}, in {frames[-1][2]})" if frames else ""
+    return f"{told(cast(Exception, error)) if cause is error else repr(cause)}{place}"
+
+
 class FittingActor:
     """A Ray actor that fits the generator, and says meanwhile how far it is."""
 
-    def __init__(self, place: Workspace) -> None:
-        self._place, self._plan = place, place.plan()
-        self._training = KeptTraining(training_folder(self._plan, place.models))
+    def __init__(self, place: Workspace, plan: str) -> None:
+        """Take the build's folder, and the hash of the plan that lies there."""
+        self._place, self._told = place, plan
+        self._training: KeptTraining | None = None
 
     def fit(self) -> None:
         """Fit the generator and save it; an actor that takes a dead one's place goes on where that was."""
-        fit_generator(self._plan, ingested(self._place.real), self._place.models, self._training)
+        plan = self._place.plan(self._told)  # not in the constructor: an exception there would lose its message
+        self._training = KeptTraining(training_folder(plan, self._place.models))
+        fit_generator(plan, ingested(self._place.real), self._place.models, self._training)
 
     def progress(self) -> TrainingProgress | None:
         """Return what the training reported last."""
-        return self._training.progress
+        return self._training.progress if self._training else None
 
 
 class Fitting:
-    """The fit of a generator, under way on an actor with its share of a GPU."""
+    """The fit of a generator, under way on an actor with its share of a GPU, which ends with the block."""
 
-    def __init__(self, plan: Plan, place: Workspace, gpus: float) -> None:
-        options = {"max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
+    def __init__(
+        self, plan: Plan, place: Workspace, gpus: float, where: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
+        options = {**where, "max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
         cpus = 0 if room(1, 0) == 1 else 1  # the only CPU is for the validators, which are fitted meanwhile
-        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place)
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place, plan_hash(plan))
         self._name = plan.generator.name
         self._fit = self._actor.fit.remote()
         self._gpus, self._answered, self._asked_at = gpus, False, time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the actor, however the block ended; a step that is tried again finds nobody at its files."""
+        ray.kill(self._actor)
+        if kind and issubclass(kind, Exception):
+            ray.wait([self._fit], timeout=GONE)
 
     def wait(self, heard: Callable[[TrainingProgress], None]) -> None:
         """Wait for the end, and tell meanwhile how far it is; what the fit raises is raised here."""
@@ -200,11 +329,19 @@ class Fitting:
                 heard(now)
                 last = now
         try:
-            _get(self._fit)
+            ray.get(self._fit)
+        except RayTaskError as error:
+            cause = cause_of(error)
+            if isinstance(cause, MakeweightError) or may_pass(cause):
+                raise cause from None
+            raise GeneratorError(f"generator {self._name!r} could not be fitted: {raised(error)}") from error
         except (RayActorError, OutOfMemoryError) as error:
             problem = f"the fit of {self._name!r} died {DEATHS} times, the last with: {told(error)}"
             raise GeneratorError(f"{problem}; give it more memory, or a smaller model") from error
-        finally:
+
+    def give_way(self) -> None:
+        """Give the CPU and the GPU back if the fit is at its end: what it is waited for with may need them."""
+        if ray.wait([self._fit], timeout=0)[0]:
             ray.kill(self._actor)
 
     def _progress(self) -> TrainingProgress | None:
@@ -219,9 +356,10 @@ class Fitting:
     def _refuse_late(self) -> None:
         """Raise GeneratorError if there is no room for the actor, and has not been for long."""
         limit = seconds_for_nodes() or START
+        if shared():
+            self._asked_at = time.monotonic()
         if self._answered or time.monotonic() - self._asked_at < limit:
             return
-        ray.kill(self._actor)
         raise GeneratorError(
             f"the fit asks for 1 CPU and {self._gpus:g} GPU and got no place within {limit:g} s; free in the cluster:"
             f" {free()}; make room and run the same command again, finished work is kept"
@@ -250,10 +388,12 @@ def free() -> str:
 
 def room(cpus: float, gpus: float) -> int:
     """Return how many actors of that size the nodes of the cluster hold; each lies on one node whole."""
-    return sum(_holds(node["Resources"], cpus, gpus) for node in ray.nodes() if node["Alive"])
+    return sum(room_on(node, cpus, gpus) for node in ray.nodes() if node["Alive"])
 
 
-def _holds(there: dict[str, float], cpus: float, gpus: float) -> int:
+def room_on(node: dict[str, Any], cpus: float, gpus: float) -> int:
+    """Return how many actors of that size one of the cluster's nodes holds, as `ray.nodes` tells of it."""
+    there = node["Resources"]
     fits = int(there.get("CPU", 0) / cpus + 1e-9)
     return min(fits, int(there.get("GPU", 0) / gpus + 1e-9)) if gpus else fits
 

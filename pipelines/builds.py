@@ -14,15 +14,12 @@ from typing import Any, Literal
 from pyarrow import fs
 
 from pipelines.lock import SILENT, Writer, read_writer, runs_here
-from pipelines.publish import DATA
 from pipelines.storage import Folder, explained, is_uri
-from pipelines.workspace import HIDDEN, VERSION, Workspace, workspace
-from schemas.errors import OutputError
-from schemas.manifest import FORMAT, MANIFEST, Manifest
+from pipelines.workspace import HIDDEN, VERSION, WORK, Workspace, workspace
+from schemas.errors import DamageError, OutputError
+from schemas.manifest import DATA, FORMAT, MANIFEST, Manifest
 
 State = Literal["complete", "damaged", "under way", "unfinished", "other version"]
-WORK = "work-"
-"""How the folders of unfinished work begin."""
 _OURS = {"format", "spec_fingerprint", "content_hash", "shards"}
 """Keys by which a file that is named like a manifest is known for one of any version."""
 
@@ -181,7 +178,7 @@ def _goes_on(folder: Folder, key: str) -> bool:
     """Whether the build whose work is kept under this key would find it again."""
     try:
         plan = Workspace(folder, key).plan()
-    except FileNotFoundError:  # it was stopped before anything was done
+    except DamageError:  # it was stopped before anything was done; or the plan is written anew
         return True
     except ValueError:
         return False

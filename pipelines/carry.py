@@ -4,6 +4,8 @@ A source that has only grown keeps all of them. One that lost a row keeps nothin
 from that row. Rows are known by a 64-bit hash of their values, 16 bytes of memory a row.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,43 +16,61 @@ from numpy.typing import NDArray
 from pipelines.chunk import staged_name
 from pipelines.features import modelled, stratum_column
 from pipelines.fingerprint import Words, row_hashes
-from pipelines.fit import RECORD as FITTED
-from pipelines.fit import model_fingerprint
-from pipelines.ingest import RealRows, renumber
+from pipelines.fit import can_go_on, model_fingerprint
+from pipelines.ingest import RealRows, ingested, renumber
+from pipelines.libraries import library_versions
 from pipelines.publish import read_manifest
 from pipelines.registry import generator_class
 from pipelines.shards import dataset_batches
 from pipelines.storage import Folder
-from pipelines.versions import RECORD, ROWS, read_record, records
-from pipelines.workspace import Workspace, library_versions, version_name
+from pipelines.versions import RECORD, ROWS, damaged_record, records, sound_record
+from pipelines.workspace import Workspace, version_name
 from schemas.arrow import CARRIED, PARENT_ROW, ROW, source_schema
-from schemas.errors import OutputError
+from schemas.errors import DamageError, OutputError
 from schemas.output import Versions
 from schemas.plan import Plan, Stratum
 from schemas.versions import Base, Learnt, Record
 
-_DECIDED = "carried.json"
+_DECIDED, _MARK = "carried.json", "decided"
 _REAL = len("real-")
 Numbers = NDArray[np.int64]
 
 
 def carry_over(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Plan:
     """Return the plan that the rest of the build goes by; what it keeps lies in the build's folder then."""
-    if place.work.exists(_DECIDED):
-        plan = Plan.model_validate_json(place.work.read(_DECIDED))
-    else:
-        plan = _decide(plan, place, real, rule)
-        place.work.write(_DECIDED, plan.model_dump_json().encode())
+    decided = _decided(place, real) or _decide(plan, place, real, rule).model_dump_json()
+    _forget_others(decided, place)
+    files = ingested(place.real).files  # their names tell whether the rows have their numbers yet
+    place.work.write_sealed(_DECIDED, json.dumps([files, decided]).encode())
+    kept = Plan.model_validate_json(decided)  # what it imports is said by our own plan, not here
+    plan = plan.model_copy(update={"base": kept.base, "model": kept.model, "strata": kept.strata})
     place.keep_plan(plan)
     return plan
 
 
+def _decided(place: Workspace, real: RealRows) -> str | None:
+    """Return what was decided before, for this very copy of the source."""
+    if not place.work.exists(_DECIDED):
+        return None
+    files, decided = json.loads(place.work.read_sealed(_DECIDED))
+    return str(decided) if files == list(real.files) else None
+
+
+def _forget_others(decided: str, place: Workspace) -> None:
+    """Remove the work that was done by another decision, as when the model that was to be used again is gone by now."""
+    mark = hashlib.sha256(decided.encode()).digest()
+    if not place.work.is_whole(_MARK) or place.work.read_sealed(_MARK) != mark:
+        for folder in (place.staged, place.filled, place.validators, place.work.at("privacy")):
+            folder.remove()
+        place.work.write_sealed(_MARK, mark)
+
+
 def _decide(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Plan:
     base, series = plan.base, place.series
-    record = read_record(series, base.version) if base and series else None
+    record = sound_record(series, base.version) if base and series else None
     if base is None or series is None or base.anew or record is None:
         return plan
-    known = records(series).at(base.version).read_arrow(ROWS)
+    known = _known_rows(series, base.version)
     hashes, before = np.asarray(known["hash"]), np.asarray(known["number"])
     numbers, gone = match_rows(hashes, before, _hashes(plan, real), record.next_row)
     if gone:
@@ -59,6 +79,13 @@ def _decide(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Pla
     model, refitted = _model(plan, place, record.learnt, rule)
     plan = _with(plan, base.model_copy(update={"refitted": refitted}))
     return plan.model_copy(update={"model": model, "strata": _carried(plan, place, series.at(base.version))})
+
+
+def _known_rows(series: Folder, version: str) -> pa.Table:
+    try:
+        return records(series).at(version).read_arrow(ROWS)
+    except DamageError as error:
+        raise damaged_record(series, version) from error
 
 
 def _with(plan: Plan, base: Base) -> Plan:
@@ -98,13 +125,15 @@ def _model(plan: Plan, place: Workspace, learnt: Learnt | None, rule: Versions) 
     new = sorted(needed - set(learnt.classes))
     if learnt.versions != library_versions():
         return None, "other versions of libraries"
+    if learnt.machine != plan.machine:
+        return None, "another kind of machine"
     if learnt.columns != _columns(plan):
         return None, "other columns to model"
     if new:
         return None, f"{len(new):,} class(es) that the model does not know"
     if grown > rule.refit_after:
         return None, f"the source has grown by {grown:.1%} since the last fit"
-    if not place.models.at(learnt.fingerprint).exists(FITTED):
+    if not can_go_on(plan.model_copy(update={"model": learnt.fingerprint}), place):
         return None, "the fitted model is gone"
     return learnt.fingerprint, None
 
@@ -151,7 +180,7 @@ def _made(plan: Plan, version: Folder) -> Iterator[tuple[str, pa.Table]]:
             numbers = pc.utf8_slice_codeunits(made["_parent"], _REAL).cast(pa.int64())
             for name, column in [(PARENT_ROW, numbers), *((one, made[one]) for one in CARRIED)]:
                 rows = rows.append_column(name, column)
-            strata = stratum_column(made, plan.by).cast(pa.string()) if made.num_rows else pa.array([], pa.string())
+            strata = stratum_column(made, plan.by, plan.class_values).cast(pa.string())
             for name in strata.unique().to_pylist():
                 yield name, rows.filter(pc.equal(strata, name))
     except OutputError as error:
@@ -166,14 +195,14 @@ def keep_record(plan: Plan, place: Workspace, real: RealRows) -> None:
     folder = records(place.series).at(version_name(plan.version))
     numbers = np.concatenate([np.zeros(0, np.int64), *(np.asarray(table[ROW]) for table in real.tables())])
     folder.write_arrow(ROWS, pa.table({"hash": _hashes(plan, real), "number": numbers}))
-    before = read_record(place.series, plan.continues.version) if plan.continues else None
+    before = sound_record(place.series, plan.continues.version) if plan.continues else None
     start = before.next_row if before else plan.profile.rows + plan.profile.dropped
     record = Record(
         recipe=plan.recipe,
         next_row=max(start, int(numbers.max(initial=-1)) + 1),
         learnt=_learnt(plan, before.learnt if before else None),
     )
-    folder.write(RECORD, record.model_dump_json().encode())
+    folder.write_sealed(RECORD, record.model_dump_json().encode())
 
 
 def _learnt(plan: Plan, before: Learnt | None) -> Learnt | None:
@@ -186,4 +215,5 @@ def _learnt(plan: Plan, before: Learnt | None) -> Learnt | None:
         columns=_columns(plan),
         classes=[stratum.name for stratum in plan.strata if stratum.real >= least],
         versions=library_versions(),
+        machine=plan.machine,
     )

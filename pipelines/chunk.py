@@ -21,6 +21,7 @@ from pipelines.report.data import REASON
 from pipelines.storage import Folder
 from pipelines.validate.base import Batch, Sketching, Validator
 from schemas.arrow import CARRIED, PARENT_ROW, ROW, STRATUM
+from schemas.errors import DamageError
 from schemas.plan import Plan, SampleRequest
 
 REJECTED = "rejected"
@@ -45,9 +46,12 @@ class ChunkMaker:
 
     def make(self, request: SampleRequest) -> ChunkResult:
         """Return the chunk's counts and sketches; its rows are in the staged file then."""
-        known = read_result(self.staged, request)
-        if known:
-            return known
+        try:
+            return read_result(self.staged, request)
+        except DamageError as damage:
+            return self._make(request, remade=not damage.gone)
+
+    def _make(self, request: SampleRequest, remade: bool) -> ChunkResult:
         made = self._candidates(request)
         table = made.select([column.name for column in self.plan.profile.columns])
         prints = fingerprint(table, self.plan) if self.validators else np.zeros(table.num_rows, np.uint64)
@@ -56,7 +60,8 @@ class ChunkMaker:
         keep, rejected, shown = self._check(batch)
         passed = _select(batch, keep)
         sketches = tuple(v.sketch(passed) for v in self.validators if isinstance(v, Sketching))
-        result = ChunkResult(request.stratum, request.chunk, batch.table.num_rows, len(keep), rejected, sketches)
+        counts = (batch.table.num_rows, len(keep), rejected)
+        result = ChunkResult(request.stratum, request.chunk, *counts, sketches, remade)
         if shown and request.chunk < SHOWN_CHUNKS:
             self.staged.write_arrow(_name(request, REJECTED), _rejected_rows(batch, shown))
         rows = passed.table.append_column(ROW, pa.array(keep))
@@ -159,12 +164,9 @@ def _rejected_rows(batch: Batch, shown: list[tuple[int, str]]) -> pa.Table:
     return rows.append_column(REASON, pa.array([reason for _, reason in shown], pa.string()))
 
 
-def read_result(folder: Folder, request: SampleRequest) -> ChunkResult | None:
-    """Return what a staged chunk says of itself, or nothing if it is not there or was not written whole."""
-    try:
-        table = folder.read_arrow(_name(request))
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return None
+def read_result(folder: Folder, request: SampleRequest) -> ChunkResult:
+    """Return what a staged chunk says of itself; raises DamageError if it is not there, or is damaged."""
+    table = folder.read_arrow(_name(request))
     counts: dict[str, Any] = json.loads(table.schema.metadata[b"makeweight"])
     sketches = tuple(
         np.frombuffer(table[f"_sketch{i}"].combine_chunks().buffers()[1], np.dtype(dtype)).reshape(shape).copy()

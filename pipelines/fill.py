@@ -22,7 +22,8 @@ from schemas.plan import SampleRequest, Stratum
 class ChunkResult:
     """What a worker says of a chunk it has staged: counts, and one sketch array per comparing validator.
 
-    `sampled` candidates were drawn, `passed` of them were staged, the rest is in `rejected` by reason.
+    `sampled` candidates were drawn, `passed` of them were staged, the rest is in `rejected` by reason. One that was
+    `remade` had been staged before, and was found damaged.
     """
 
     stratum: str
@@ -31,6 +32,7 @@ class ChunkResult:
     passed: int
     rejected: Mapping[str, int]
     sketches: tuple[NDArray[Any], ...] = ()
+    remade: bool = False
 
 
 class Pool(Protocol):

@@ -31,12 +31,14 @@ def save_filled(result: FillResult, folder: Folder) -> None:
     folder.write_arrow(_FILE, table.replace_schema_metadata({"strata": strata}))
 
 
-def load_filled(folder: Folder) -> FillResult | None:
+def filled_before(folder: Folder) -> FillResult | None:
     """Return what `save_filled` wrote, or nothing if the classes are not filled yet."""
-    try:
-        table = folder.read_arrow(_FILE)
-    except (FileNotFoundError, pa.ArrowInvalid):
-        return None
+    return load_filled(folder) if folder.exists(_FILE) else None
+
+
+def load_filled(folder: Folder) -> FillResult:
+    """Return what `save_filled` wrote; raises DamageError if that is gone or damaged."""
+    table = folder.read_arrow(_FILE)
     accepted = [
         AcceptedChunk(stratum.as_py(), chunk.as_py(), rows.values.to_numpy())
         for stratum, chunk, rows in zip(*table.columns, strict=True)

@@ -52,11 +52,11 @@ def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
     folder.remove()
     files = []
     for number, table in enumerate(read_source(source, plan.profile)):
-        table = table.append_column(STRATUM, stratum_column(table, plan.by))
+        table = table.append_column(STRATUM, stratum_column(table, plan.by, plan.class_values))
         table = table.append_column(FINGERPRINT, pa.array(fingerprint(table, plan)))
         files.append(f"{number:06d}.arrow")
         folder.write_arrow(files[-1], table)
-    folder.write(FILES, json.dumps(files).encode())
+    folder.write_sealed(FILES, json.dumps(files).encode())
     return RealRows(folder, files)
 
 
@@ -72,9 +72,9 @@ def renumber(real: RealRows, numbers: NDArray[np.int64]) -> None:
             real.folder.write_arrow(name, table.set_column(table.schema.get_field_index(ROW), ROW, pa.array(own)))
         files.append(name)
     if changed:
-        real.folder.write(FILES, json.dumps(files).encode())
+        real.folder.write_sealed(FILES, json.dumps(files).encode())
 
 
 def ingested(folder: Folder) -> RealRows:
     """Return the copy that `ingest` made."""
-    return RealRows(folder, json.loads(folder.read(FILES)))
+    return RealRows(folder, json.loads(folder.read_sealed(FILES)))

@@ -19,6 +19,7 @@ from pipelines.seeds import derive_seed, keyed_order
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
 from schemas.arrow import ROW, STRATUM
+from schemas.manifest import DATA
 from schemas.plan import Plan
 
 CHUNK_BITS = 24
@@ -76,14 +77,13 @@ class _Rows:
     keys: NDArray[np.uint64]
 
 
-def make_layout(plan: Plan, real: RealRows, place: Workspace) -> Layout:
+def make_layout(plan: Plan, real: RealRows, place: Workspace, tag: str) -> Layout:
     """Place every row of the filled build, and keep the places. Each split takes its share of every stratum."""
-    filled = load_filled(place.filled)
-    return lay_out(plan, real, filled.accepted if filled else [], place.filled)
+    return lay_out(plan, real, load_filled(place.filled).accepted, place.filled, tag)
 
 
-def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folder: Folder) -> Layout:
-    """Place every row, and keep the places in `folder`."""
+def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folder: Folder, tag: str) -> Layout:
+    """Place every row, and keep the places in `folder`. The names of the shards end with the `tag`."""
     parts = [Part(None, 0, file) for file in real.files]
     rows = list(_real_rows(plan, real))
     codes = {stratum.name: code for code, stratum in enumerate(plan.strata)}
@@ -97,7 +97,7 @@ def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folde
     part = np.repeat(np.arange(len(rows), dtype=np.int32), [len(r.positions) for r in rows])[order]
     position = np.concatenate([r.positions for r in rows]).astype(np.int32)[order]
     places = pa.table({"part": part, "position": position})
-    groups = _groups(_shards(dict(zip(plan.splits, sizes, strict=True)), plan.shard_rows), _group_rows(plan))
+    groups = _groups(_shards(dict(zip(plan.splits, sizes, strict=True)), plan.shard_rows, tag), _group_rows(plan))
     for group in groups:
         start, stop = group.shards[0].start, group.shards[-1].stop
         folder.write_arrow(group.file, places.slice(start, stop - start))
@@ -157,14 +157,14 @@ def _splits(strata: NDArray[np.int32], keys: NDArray[np.uint64], shares: Sequenc
     return split
 
 
-def _shards(sizes: dict[str, int], shard_rows: int) -> list[ShardPlace]:
+def _shards(sizes: dict[str, int], shard_rows: int, tag: str) -> list[ShardPlace]:
     """Cut each split into as few shards as `shard_rows` allows, as even as can be, named as `datasets` expects."""
     shards, start = [], 0
     for split, rows in sizes.items():
         count = -(-rows // shard_rows)
         for number in range(count):
             stop = start + rows // count + (number < rows % count)
-            shards.append(ShardPlace(f"data/{split}-{number:05d}-of-{count:05d}.parquet", split, start, stop))
+            shards.append(ShardPlace(f"{DATA}/{split}-{number:05d}-of-{count:05d}-{tag}.parquet", split, start, stop))
             start = stop
     return shards
 

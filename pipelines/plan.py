@@ -11,13 +11,17 @@ from typing import Any
 from generators import DEFAULTS as DEFAULT_GENERATOR
 from generators.base import Generator
 from generators.image.codec import Encoding
-from pipelines.balance import compute_targets, stratum_name
+from pipelines.balance import Key, Target, compute_targets, stratum_name, stratum_names
 from pipelines.boxes import box_counts, plan_images
+from pipelines.claim import refuse_nested
 from pipelines.encryption import read_key
 from pipelines.features import modelled
+from pipelines.machine import this_machine
 from pipelines.modality import find_modality, profile_images, profile_text
+from pipelines.outside import outside
 from pipelines.privacy.asked import check_privacy, mark_private
 from pipelines.privacy.differential import check_private
+from pipelines.reach import cluster_address
 from pipelines.read import profile_source
 from pipelines.registry import (
     generator_class,
@@ -43,12 +47,15 @@ ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
 def make_plan(spec: Spec) -> Plan:
     """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built."""
     read_key(spec.output.encryption_key_env)  # what cannot be written at the end is refused at once
+    refuse_nested(spec)
     modality = find_modality(spec)
     generator = _generator(spec, modality)
     profile = _PROFILES[modality](spec.source, spec.by)
     profile = mark_private(profile, spec.source.private, generator.name)
     check_privacy(spec.privacy, profile)
     strata = _strata(spec, profile, generator_class(generator.name))
+    validators = _validators(spec, profile, modality, generator_class(generator.name))
+    beside = outside(generator, validators)
     plan = Plan(
         name=spec.name,
         seed=spec.seed,
@@ -57,7 +64,7 @@ def make_plan(spec: Spec) -> Plan:
         profile=profile,
         strata=strata,
         generator=generator,
-        validators=_validators(spec, profile, modality, generator_class(generator.name)),
+        validators=validators,
         attempts_per_row=spec.budget.attempts_per_row,
         fit_rows=spec.generator.fit_rows or FIT_ROWS.get(modality, ROWS),
         shard_rows=spec.output.shard_rows or _shard_rows(profile),
@@ -67,7 +74,9 @@ def make_plan(spec: Spec) -> Plan:
         encoding=_encoding(spec, profile),
         key_env=spec.output.encryption_key_env,
         privacy=spec.privacy,
-        recipe=fingerprint_recipe(spec) if spec.output.versions else None,
+        recipe=fingerprint_recipe(spec, beside) if spec.output.versions else None,
+        outside=beside,
+        machine=None if cluster_address() else this_machine(),  # that of a cluster is asked for once it is joined
     )
     make_validators(plan)
     _refuse_hopeless(plan)
@@ -113,7 +122,9 @@ def _validators(spec: Spec, profile: SourceProfile, modality: str, generator: ty
 def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
     if profile.objects:
         return _marked_strata(spec, profile, generator)
-    keys = {stratum_name(key): (key, real) for key, real in profile.counts}
+    named = stratum_names(tuple(key) for key, _ in profile.counts)
+    keys = {named[tuple(key)]: (key, real) for key, real in profile.counts}
+    _refuse_unclear(spec.balance.target, named)
     counts: Mapping[str, int] = {name: keys[name][1] for name in sorted(keys)}
     if len(counts) < 2:
         only = next(iter(counts), "none")
@@ -126,6 +137,15 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
         _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
         for name, real in counts.items()
     ]
+
+
+def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
+    """Refuse a joined name that several classes share: each of them has another one."""
+    for wanted in target if isinstance(target, Mapping) else ():
+        meant = [name for key, name in named.items() if stratum_name(key) == wanted != name]
+        if meant and wanted not in named.values():
+            problem = f"{wanted!r} may be either of two classes: write {' or '.join(map(repr, meant))}"
+            raise SpecError(Fault(("balance", "target", wanted), problem))
 
 
 def _stratum(
@@ -208,11 +228,16 @@ def fingerprint_spec(spec: Spec) -> str:
     return _sha256(_deciding(spec))
 
 
-def fingerprint_recipe(spec: Spec) -> str:
-    """Return the SHA-256 of all in the spec that decides how rows are made: not how many, nor how they are written."""
+def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
+    """Return the SHA-256 of all that decides how rows are made: not how many, nor how they are written.
+
+    `beside` is what does so and is not in the spec.
+    """
     data = _deciding(spec)
     del data["name"], data["output"]
     data["balance"] = spec.by
+    if beside:
+        data["outside"] = dict(beside)
     return _sha256(data)
 
 

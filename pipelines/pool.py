@@ -19,13 +19,26 @@ import ray
 from ray.exceptions import ObjectLostError, OutOfMemoryError, RayActorError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.actors import DEATHS, START, cause_of, free, gpu_share, pool_size, room, told, wanted_actors
+from pipelines.actors import (
+    DEATHS,
+    START,
+    cause_of,
+    free,
+    gpu_share,
+    pool_size,
+    raised,
+    room,
+    shared,
+    told,
+    wanted_actors,
+)
 from pipelines.chunk import ChunkMaker
 from pipelines.fill import ChunkResult
 from pipelines.fit import load_generator, load_validators
+from pipelines.machine import OtherMachineError, refuse_other_machine
 from pipelines.reach import seconds_for_nodes
 from pipelines.storage import is_uri
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, plan_hash
 from schemas.errors import GeneratorError, MakeweightError, OutputError
 from schemas.plan import Plan, SampleRequest
 from schemas.spec import GeneratorChoice
@@ -45,19 +58,26 @@ LOST = (RayActorError, OutOfMemoryError, ObjectLostError)
 class GeneratorActor:
     """A Ray actor that loads one fitted model and the fitted validators once, and makes chunks with them."""
 
-    def __init__(self, place: Workspace, device: str) -> None:
-        self._place, self._device = place, device
+    def __init__(self, place: Workspace, plan: str, device: str) -> None:
+        """Take the build's folder, the hash of the plan that lies there, and where to run the model."""
+        self._place, self._told, self._device = place, plan, device
 
     @cached_property
     def _maker(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
-        plan = self._place.plan()
+        plan = self._place.plan(self._told)
+        refuse_other_machine(plan)
         generator, parents = load_generator(plan, self._place.models, self._device)
         validators = load_validators(plan, self._place)
         return ChunkMaker(plan, generator, validators, parents, self._place.staged, self._place.carried)
 
-    def up(self) -> None:
-        """Answer, which says that the actor runs."""
+    def up(self) -> bool:
+        """Answer, which says that the actor runs, and whether on the kind of machine that the build keeps to."""
+        try:
+            refuse_other_machine(self._place.plan())
+        except OtherMachineError:
+            return False
+        return True
 
     def make(self, request: SampleRequest) -> ChunkResult:
         """Make the chunk, stage its rows, and return its counts and sketches."""
@@ -68,19 +88,21 @@ class GeneratorActor:
 class _Hand:
     """One actor as the driver sees it.
 
-    `up` says that it answered since it was started last, `asked` is the question whether it does. `calls` are its
+    `up` says that it answered since it was started last, `asked` is the question whether it does. One that is `foreign`
+    runs on another kind of machine: it gets no work, and keeps another actor from being started there. `calls` are its
     requests, the first of which it has worked on since `since` (seconds, monotonic).
     """
 
     actor: Any
     up: bool = False
+    foreign: bool = False
     asked: Any = None
     calls: deque[tuple[Any, SampleRequest]] = field(default_factory=deque)
     since: float = 0.0
 
     @property
     def open(self) -> bool:
-        return self.up and len(self.calls) < AHEAD
+        return self.up and not self.foreign and len(self.calls) < AHEAD
 
     def give(self, request: SampleRequest) -> None:
         if not self.calls:
@@ -109,15 +131,16 @@ class GeneratorPool:
     An actor that dies is started again by Ray; one that takes longer than the deadline for a request is killed. What it
     held is given out anew, to whichever actor is up. Only the request that it worked on is charged with that; one on
     which actors die or hang again and again fails by name. An exception that a generator raises is not retried: it
-    would be raised again.
+    would be raised again. `remade` counts the chunks that were staged before, but were found damaged.
     """
 
     def __init__(self, plan: Plan, place: Workspace, choice: GeneratorChoice) -> None:
         gpus = gpu_share(plan, choice)
         self._plan, self._choice, self._gpus = plan, choice, gpus
         actor = ray.remote(num_cpus=choice.cpus, num_gpus=gpus, max_restarts=-1)(GeneratorActor)
-        self._open = partial(actor.remote, place, "cuda" if gpus else "cpu")
+        self._open = partial(actor.remote, place, plan_hash(plan), "cuda" if gpus else "cpu")
         self._hands: list[_Hand] = []
+        self.remade = 0
         self._waiting: deque[SampleRequest] = deque()
         self._failures: Counter[tuple[str, int]] = Counter()
         self._deadline = choice.deadline_seconds
@@ -197,8 +220,12 @@ class GeneratorPool:
             ref, request = hand.take()
             try:
                 done.append(cast(ChunkResult, ray.get(ref)))
+                self.remade += done[-1].remade
             except RayTaskError as error:
-                raise _refused(request, error) from error
+                if not isinstance(cause_of(error), OtherMachineError):
+                    raise self._refused(request, error) from error
+                hand.foreign = True  # it was started again, on another node
+                self._take_back(hand, request)
             except LOST as error:
                 self._give_back(hand, request, f"died on it, the last with: {told(error)}", error)
         return done
@@ -209,7 +236,7 @@ class GeneratorPool:
             return
         asked, hand.asked = hand.asked, None
         try:
-            ray.get(asked)
+            hand.foreign = not ray.get(asked)
             hand.up = True
         except LOST:
             hand.up = False  # it is asked again
@@ -226,14 +253,32 @@ class GeneratorPool:
         self._failures[key] += 1
         if self._failures[key] >= DEATHS:
             raise GeneratorError(f"{_name(request)}: {DEATHS} actors {how}") from error
+        self._take_back(hand, request)
+        hand.up = False
+
+    def _take_back(self, hand: _Hand, request: SampleRequest) -> None:
+        """Let others serve this request and those that wait behind it."""
         self._waiting.extendleft(reversed([request, *(queued for _, queued in hand.calls)]))
         hand.calls.clear()
-        hand.up = False
+
+    def _refused(self, request: SampleRequest, error: RayTaskError) -> MakeweightError:
+        """Return what the generator raised, if that was explained, or an error that names it and the request."""
+        cause = cause_of(error)
+        if isinstance(cause, MakeweightError):
+            return cause
+        return GeneratorError(f"generator {self._plan.generator.name!r} failed on {_name(request)}: {raised(error)}")
 
     def _refuse_nobody(self) -> None:
         now = time.monotonic()
-        if any(hand.up for hand in self._hands):
+        if any(hand.up and not hand.foreign for hand in self._hands) or shared():
             self._up_last = now
+        elif self._hands and all(hand.foreign for hand in self._hands) and not seconds_for_nodes():
+            machine = self._plan.machine
+            raise GeneratorError(
+                f"no actor found a place on the kind of machine that this build's rows are made on"
+                f" ({machine.told if machine else ''}); bring a node of it back, or free one, and run the same command"
+                " again: finished work is kept"
+            )
         elif now - self._up_last > (limit := seconds_for_nodes() or START):
             raise GeneratorError(
                 f"none of {self.actors} actor(s) of {self._choice.cpus:g} CPU and {self._gpus:g} GPU could be started"
@@ -244,12 +289,6 @@ class GeneratorPool:
 
 def _name(request: SampleRequest) -> str:
     return f"class {request.stratum!r}, chunk {request.chunk}"
-
-
-def _refused(request: SampleRequest, error: RayTaskError) -> MakeweightError:
-    """Return what the generator raised, if that was explained, or an error that names the request."""
-    cause = cause_of(error)
-    return cause if isinstance(cause, MakeweightError) else GeneratorError(f"{_name(request)}: {cause!r}")
 
 
 @contextmanager

@@ -1,29 +1,30 @@
-"""Publishes a finished build: card, report, Croissant file and manifest beside the shards, the manifest last.
+"""Publishes a finished build: its shards, card, report and Croissant file, and then the manifest, which is the switch.
 
-On a local disk all is written to a hidden folder and renamed into place at the end; elsewhere the manifest alone
-says that a dataset is complete.
+A reader who goes by the manifest finds a whole dataset at every moment, the old one or the new one: shards bear names
+that those of another build do not have, what is replaced goes after the switch, and each step may be done twice. On a
+local disk shards are written to a hidden folder and renamed into place, so that a program that takes all files of the
+data folder sees the new ones for as short a time as can be; on an object store they are written where they stay.
 """
 
-import os
-from collections.abc import Callable, Sequence
-
-from pyarrow import fs
+import hashlib
+from collections.abc import Mapping, Sequence
+from uuid import uuid4
 
 from pipelines.croissant import render_croissant
 from pipelines.fill import StratumProgress
 from pipelines.fit import model_fingerprint
+from pipelines.ledger import enlist, enlisted, shards_of
+from pipelines.libraries import library_versions
 from pipelines.registry import generator_class
-from pipelines.storage import Folder, explained, is_uri
-from pipelines.workspace import HIDDEN, VERSION, Workspace, library_versions
+from pipelines.storage import Folder
+from pipelines.workspace import Workspace
 from schemas.errors import OutputError
-from schemas.manifest import MANIFEST, ClassCounts, Manifest, Shard
+from schemas.manifest import CARD, CROISSANT, DATA, MANIFEST, REPORT, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
 from schemas.privacy import Privacy
 from schemas.versions import Base
 
-CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
-LATEST, SITE = "latest.json", "index.html"
-"""What may lie beside the versions of a dataset: the name of the newest, and a page over all; then also a card."""
+_SEAL = "<!-- makeweight: content_hash and this page have the SHA-256 "
 
 
 def make_manifest(
@@ -43,12 +44,15 @@ def make_manifest(
         model_fingerprint=model_fingerprint(plan) if plan.makes_rows else None,
         columns=_shown_columns(plan),
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},
+        class_values=plan.class_values,
         source_counts={s.name: s.real for s in plan.strata},
         rejections={s.name: dict(s.rejected) for s in strata},
         attempts={s.name: s.candidates for s in strata},
         shards=list(shards),
         content_hash=content_hash,
         versions=library_versions(),
+        outside=plan.outside,
+        machine=plan.machine if plan.makes_rows else None,
         boxes=plan.boxes,  # made images hold just what their stratum says, which a validator sees to
         images=plan.profile.images,
         encryption_key_env=plan.key_env,
@@ -73,97 +77,109 @@ def _shown_columns(plan: Plan) -> list[Column]:
 
 def read_manifest(folder: Folder) -> Manifest | None:
     """Return the manifest of a complete dataset, or nothing if there is none."""
-    if not folder.exists(MANIFEST):
-        return None
     try:
         return Manifest.model_validate_json(folder.read(MANIFEST))
+    except FileNotFoundError:
+        return None
     except ValueError as error:
         raise OutputError(f"{folder.shown}/{MANIFEST} is not a manifest of makeweight: {error}") from error
 
 
-def check_output(plan: Plan, place: Workspace, replace: bool) -> Manifest | None:
-    """Return the manifest if this very build is complete already, nothing if the output is free.
-
-    Raises OutputError when the folder holds another build and `replace` is not set, or anything that is not
-    makeweight's.
-    """
-    manifest = read_manifest(place.output)
-    if manifest is None:
-        _refuse_foreign(place)
-        return None
-    if is_build_of(manifest, plan):
-        return manifest
-    if place.series:
-        raise OutputError(f"{place.output.shown} was just published by another build; run the same command again")
-    if replace:
-        return None
-    differs = "spec" if _asked(manifest) != (plan.spec_fingerprint, plan.privacy) else "source"
-    raise OutputError(
-        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, of another {differs}); "
-        "give another output.path, or --replace to put this build in its place"
-    )
-
-
 def is_build_of(manifest: Manifest, plan: Plan) -> bool:
     """Whether the dataset is what the plan would build."""
-    asked = (plan.spec_fingerprint, plan.privacy)
-    return (_asked(manifest), manifest.source_fingerprint) == (asked, plan.profile.fingerprint)
+    return not difference(manifest, plan)
 
 
-def _asked(manifest: Manifest) -> tuple[str, Privacy | None]:
+def difference(manifest: Manifest, plan: Plan) -> str:
+    """Say in what the dataset is another one than the plan would build; nothing if it is that one."""
+    if asked(manifest) != (plan.spec_fingerprint, plan.privacy):
+        return "of another spec"
+    if manifest.source_fingerprint != plan.profile.fingerprint:
+        return "of another source"
+    other = sorted(name for name, found in plan.outside.items() if manifest.outside.get(name) != found)
+    if other:
+        return f"made with another {', '.join(other)}, or with one that was not written down"
+    return "made with code or models of its own" if manifest.outside != plan.outside else ""
+
+
+def asked(manifest: Manifest) -> tuple[str, Privacy | None]:
     """Return what its spec asked for; the privacy gate's limits are no part of the fingerprint."""
     return manifest.spec_fingerprint, manifest.privacy.asked if manifest.privacy else None
 
 
-def _refuse_foreign(place: Workspace) -> None:
-    ours = {DATA, CARD, REPORT, CROISSANT} if place.hidden.exists() else set()
-    _refuse_others(place.output, lambda name: name in {HIDDEN, *ours})
-    if place.series:
-        beside = {HIDDEN, LATEST, SITE, *([CARD] if place.series.exists(LATEST) else [])}
-        _refuse_others(place.series, lambda name: name in beside or bool(VERSION.fullmatch(name)))
-
-
-def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:
-    with explained(folder.shown):
-        found = folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True))
-    foreign = sorted(info.base_name for info in found if not ours(info.base_name))
-    if foreign:
-        listed = ", ".join(map(repr, foreign[:3]))
-        raise OutputError(f"{folder.shown} is not empty (it holds {listed}); give an empty or new output.path")
-
-
 def publishing_folder(place: Workspace) -> Folder:
-    """Return where shards are written: hidden on a local disk, in place on an object store, which cannot rename."""
-    return place.output if is_uri(place.output.path) else place.work.at("publish")
+    """Return where shards are written: hidden where files can be renamed, else in place."""
+    return place.work.at("publish") if place.output.renames else place.output
 
 
-def cleared_folder(place: Workspace) -> Folder:
-    """Return the same folder without what another build, or a killed one, wrote there.
+def shard_tag(plan: Plan, place: Workspace) -> str:
+    """Return what the names of this build's shards end with: other bytes never come under a name that is taken.
 
-    In place, the manifest goes first: it would tell of shards that are overwritten one by one.
+    The same build gives the same bytes, and so goes by its own key. Encrypted shards differ each time they are written.
+    """
+    return uuid4().hex[:16] if plan.key_env else place.key
+
+
+def begin_shards(place: Workspace, shards: Sequence[str]) -> None:
+    """Clear away what builds that were killed have left, and write down which files will be there from now on."""
+    manifest, mine = read_manifest(place.output), set(shards)
+    if place.output.renames:
+        publishing_folder(place).at(DATA).remove()
+    for path in sorted(enlisted(place) - shards_of(manifest) - mine):
+        place.output.remove(path)
+    enlist(place, mine | shards_of(manifest))
+
+
+def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> Manifest:
+    """Switch the output to the new dataset, and return its manifest as it is published; may be done again.
+
+    What was there before stays until `settle`: nobody looks for it any more, but a reader may be in the middle of it.
     """
     folder = publishing_folder(place)
-    folder.remove(MANIFEST)
-    folder.at(DATA).remove()
-    return folder
+    companions = {CARD: card, CROISSANT: render_croissant(manifest)}
+    whole = manifest.model_copy(update={"files": _hashes(companions)})
+    for shard in manifest.shards:
+        _show(folder, place.output, shard.path)
+    for name, text in {**companions, REPORT: sealed(report, manifest)}.items():
+        put(place, name, text.encode())
+    put(place, MANIFEST, whole.model_dump_json(indent=2).encode() + b"\n")
+    return whole
 
 
-def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> None:
-    """Make the dataset visible, whole, with the manifest last; whatever was in its place is gone."""
-    folder = publishing_folder(place)
-    folder.write(CARD, card.encode())
-    folder.write(REPORT, report.encode())
-    folder.write(CROISSANT, render_croissant(manifest).encode())
-    folder.write(MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
-    if folder != place.output:
-        _move(folder, place.output)
+def put(place: Workspace, name: str, data: bytes, folder: Folder | None = None) -> None:
+    """Write a file that readers see. It has no temporary name there, which a kill would leave among their files."""
+    target = folder or place.output
+    if not target.renames:
+        target.write(name, data)
+        return
+    aside = place.hidden.at("show")
+    aside.write(name, data)
+    aside.move(name, target)
 
 
-def _move(folder: Folder, output: Folder) -> None:
-    """Rename all into place. The output never holds a file under a temporary name, which a kill would leave there."""
-    with explained(output.shown):
-        os.makedirs(output.inner(), exist_ok=True)
-        output.remove(MANIFEST)
-        for name in (DATA, CARD, REPORT, CROISSANT, MANIFEST):
-            output.remove(name)
-            os.replace(folder.inner(name), output.inner(name))
+def sealed(report: str, manifest: Manifest) -> str:
+    """Return the report with its own hash below it.
+
+    It tells how long each step took, so that its hash cannot stand in the manifest, which is the same for all builds.
+    """
+    return report + _seal(report, manifest)
+
+
+def is_sealed(report: str, manifest: Manifest) -> bool:
+    """Whether a report is just what was published with the dataset of this manifest."""
+    body, start, rest = report.rpartition(_SEAL)
+    return start + rest == _seal(body, manifest)
+
+
+def _seal(report: str, manifest: Manifest) -> str:
+    digest = hashlib.sha256(f"{manifest.content_hash}\n{report}".encode()).hexdigest()
+    return f"{_SEAL}{digest} -->\n"
+
+
+def _show(folder: Folder, output: Folder, name: str) -> None:
+    if folder != output:
+        folder.move(name, output)
+
+
+def _hashes(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}

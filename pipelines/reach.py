@@ -30,6 +30,17 @@ def cluster_address() -> str | None:
     return None if address in ("", LOCAL) else address
 
 
+def ray_folder() -> str:
+    """Return where Ray keeps what it needs on this machine, as it finds it itself."""
+    above = os.environ.get("RAY_TMPDIR") or (sys.platform.startswith("linux") and os.environ.get("TMPDIR")) or "/tmp"  # noqa: S108
+    return os.path.join(above, "ray")
+
+
+def socket_path(folder: str) -> str:
+    """Return a path as long as those of Ray's sockets may be there."""
+    return os.path.join(folder, "session_2026-01-01_00-00-00_000000_0000000", "sockets", "plasma_store")
+
+
 def seconds_for_nodes() -> float | None:
     """Return how long a build waits for nodes of a cluster that grows on demand; nothing for one that is as it is.
 

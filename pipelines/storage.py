@@ -1,7 +1,7 @@
 """Files on any filesystem that pyarrow opens. Knows nothing of what is in them.
 
 On a local disk a write goes to a temporary name and is then renamed, so that a name never shows half a file; on an
-object store an upload shows itself only when it is whole.
+object store an upload shows itself only when it is whole. The operations that this is made of are in `filesystem.py`.
 """
 
 import errno
@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -20,57 +19,24 @@ from uuid import uuid4
 import pyarrow as pa
 from pyarrow import fs
 
-from schemas.errors import OutputError
+from pipelines.disk import make_folder
+from pipelines.filesystem import Files, files_of, is_uri, resolve
+from pipelines.sealed import Sealing, inside, is_sealed, is_sound
+from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
+
+__all__ = ["Folder", "away", "explained", "is_uri", "resolve"]
 
 TEMPORARY = ".tmp"
 """How the names of files and folders end that are not whole yet."""
-
-
 R = TypeVar("R")
-ATTEMPTS = 10
-CONNECT, REQUEST = 10.0, 60.0
-"""Seconds until an object store must have taken a connection, and until it must have answered."""
-CONTENT_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".json": "application/json",
-    ".md": "text/markdown; charset=utf-8",
-}
-"""What an object store tells a browser of a file: without, it would save a page rather than show it."""
 PAUSES = (1.0, 3.0, 9.0)
 """Seconds after which a file is read once more."""
+_REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _BROKEN_OFF = "INTERNAL_FAILURE"
 _AWAY = re.compile(
     r"NETWORK_CONNECTION|curlCode|SLOW_?DOWN|SERVICE_UNAVAILABLE|INTERNAL_FAILURE|REQUEST_TIMEOUT|HTTP status 50[0234]"
 )
-
-
-def is_uri(path: str) -> bool:
-    """Whether `path` names a filesystem, as in `s3://bucket/key`."""
-    return "://" in path
-
-
-@lru_cache(maxsize=64)
-def resolve(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem of a path or URI, and the path within it."""
-    if is_uri(path):
-        filesystem, inner = fs.FileSystem.from_uri(path)
-        return _patient(filesystem), inner.rstrip("/")
-    return fs.LocalFileSystem(), os.path.abspath(path)
-
-
-def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
-    """Return the filesystem; of S3 one that asks again for about a minute where the store is busy or away.
-
-    AWS_MAX_ATTEMPTS, which AWS's own tools know too, says how often it asks.
-    """
-    if filesystem.type_name != "s3":
-        return filesystem
-    _, (options,) = filesystem.__reduce__()  # its only way to tell what a URI said
-    attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
-    retries = fs.AwsStandardS3RetryStrategy(max_attempts=attempts)
-    patience = {"retry_strategy": retries, "connect_timeout": CONNECT, "request_timeout": REQUEST}
-    return fs.S3FileSystem(**{**options, **patience})
 
 
 @dataclass(frozen=True)
@@ -101,22 +67,37 @@ class Folder:
         """The filesystem that holds this folder."""
         return self._resolved[0]
 
+    @property
+    def _files(self) -> Files:
+        return files_of(self.filesystem)
+
+    @property
+    def renames(self) -> bool:
+        """Whether files here can be renamed, as on a disk; on an object store they can not."""
+        return self._files.renames
+
     def inner(self, name: str = "") -> str:
         """Return the path of `name` within the filesystem."""
         root = self._resolved[1]
         return f"{root}/{name}" if name else root
 
+    def info(self, name: str = "") -> fs.FileInfo:
+        """Return what is there: its type, size and time."""
+        with explained(self.shown):
+            return self._files.info(self.inner(name))
+
     def exists(self, name: str = "") -> bool:
         """Whether the file or folder is there."""
+        return bool(self.info(name).type != fs.FileType.NotFound)
+
+    def entries(self, recursive: bool = False) -> list[fs.FileInfo]:
+        """Return the files and folders in this folder, sorted by path; none if it does not exist."""
         with explained(self.shown):
-            return bool(self.filesystem.get_file_info(self.inner(name)).type != fs.FileType.NotFound)
+            return sorted(self._files.entries(self.inner(), recursive), key=lambda info: info.path)
 
     def files(self, recursive: bool = True) -> list[fs.FileInfo]:
         """Return the files below this folder, sorted by path; none if it does not exist."""
-        selector = fs.FileSelector(self.inner(), recursive=recursive, allow_not_found=True)
-        with explained(self.shown):
-            found = self.filesystem.get_file_info(selector)
-        return sorted((info for info in found if info.is_file), key=lambda info: info.path)
+        return [info for info in self.entries(recursive) if info.is_file]
 
     def names(self) -> list[str]:
         """Return the files below this folder by their names relative to it, sorted."""
@@ -125,53 +106,88 @@ class Folder:
     def read(self, name: str) -> bytes:
         """Return the whole file."""
         with explained(self.shown):
-            return _asked_again(lambda: self._read(name))
+            return _asked_again(lambda: self._files.read(self.inner(name)))
 
-    def _read(self, name: str) -> bytes:
-        with self.filesystem.open_input_stream(self.inner(name)) as stream:
-            return bytes(stream.read())
+    def view(self, name: str) -> pa.Buffer:
+        """Return the whole file; on a local disk it is mapped, not read, until it is used."""
+        if self.renames:
+            return self._files.view(self.inner(name))
+        return pa.py_buffer(self.read(name))
 
     def read_arrow(self, name: str) -> pa.Table:
-        """Return the table of an Arrow IPC file; on a local disk it is mapped, not read, until it is used."""
-        if isinstance(self.filesystem, fs.LocalFileSystem):
-            with pa.memory_map(self.inner(name)) as source:
-                return pa.ipc.open_file(source).read_all()
-        return pa.ipc.open_file(pa.py_buffer(self.read(name))).read_all()
+        """Return the table of an Arrow IPC file that `write_arrow` wrote; raises DamageError as `read_sealed`."""
+        return pa.ipc.open_file(self._sealed(name)).read_all()
 
     def write_arrow(self, name: str, table: pa.Table) -> None:
-        """Write an Arrow IPC file, not compressed, so that rows can be picked from it without reading it whole.
-
-        It does not wait for the disk: a file that lost its end is noticed when it is read.
-        """
-        with self.writing(name, durable=False) as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        """Write a sealed Arrow IPC file, not compressed, so that rows can be picked from a mapped one."""
+        with self.sealing(name) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
+
+    def read_sealed(self, name: str) -> bytes:
+        """Return what was written under a seal; raises DamageError if it is gone, or is not what was written."""
+        return bytes(self._sealed(name).to_pybytes())
+
+    def _sealed(self, name: str) -> pa.Buffer:
+        """Return what was written under a seal; on a local disk a process hashes it once."""
+        with explained(self.shown):
+            try:
+                data = self.view(name)
+                whole = is_sound(self.inner(name), name) if self.renames else is_sealed(name, data)
+            except FileNotFoundError:
+                raise DamageError(self.inner(name), f"{self.shown}/{name}", gone=True) from None
+        if not whole:
+            raise DamageError(self.inner(name), f"{self.shown}/{name}")
+        return inside(data)
+
+    def write_sealed(self, name: str, data: bytes) -> None:
+        """Write the whole file with a seal, by which damage is noticed when it is read."""
+        with self.sealing(name) as sink:
+            sink.write(data)
+
+    @contextmanager
+    def sealing(self, name: str) -> Iterator[Sealing]:
+        """Open `name` for writing under a seal; it appears when the block ends well."""
+        with self.writing(name) as file:
+            sink = Sealing(name, file.write)
+            yield sink
+            sink.seal()
+
+    def is_whole(self, name: str) -> bool:
+        """Whether a sealed file is there, and is what was written; a damaged one is as good as none."""
+        try:
+            self._sealed(name)
+        except DamageError:
+            return False
+        return True
 
     @contextmanager
     def local_copy(self) -> Iterator[Path]:
         """Give a local folder with the same files: this one, or a copy for as long as the block lasts."""
-        if isinstance(self.filesystem, fs.LocalFileSystem):
+        if self.renames:
             yield Path(self.inner())
             return
+        out = next((name for name in self.names() if ".." in name.split("/")), None)
+        if out:
+            raise OutputError(f"{self.shown}: holds {out!r}, which leads out of the folder; remove it")
         with TemporaryDirectory() as temporary:
             with explained(self.shown):
-                _asked_again(lambda: fs.copy_files(self.inner(), temporary, source_filesystem=self.filesystem))
+                _asked_again(lambda: self._files.download(self.inner(), temporary))
             yield Path(temporary)
 
     @contextmanager
     def filling(self) -> Iterator[Path]:
         """Give an empty local folder, whose files are put here when the block ends well; whatever was here is gone."""
-        local = isinstance(self.filesystem, fs.LocalFileSystem)
-        parent = os.path.dirname(self.inner()) if local else None
-        if parent:
-            with explained(self.shown):
-                os.makedirs(parent, exist_ok=True)
-        with explained(self.shown), _temporary(parent) as temporary:
-            yield Path(temporary)
-            self.remove()
-            if local:
-                os.replace(temporary, self.inner())
-            else:
-                fs.copy_files(temporary, self.inner(), destination_filesystem=self.filesystem)
+        parent = os.path.dirname(self.inner()) if self.renames else None
+        with explained(self.shown):
+            if parent:
+                make_folder(parent)
+            with _temporary(parent) as temporary:
+                yield Path(temporary)
+                self.remove()
+                if parent:
+                    self._files.rename(temporary, self.inner())
+                else:
+                    self._files.upload(temporary, self.inner())
 
     def write(self, name: str, data: bytes) -> None:
         """Write the whole file; it is there whole or not at all."""
@@ -179,55 +195,57 @@ class Folder:
             sink.write(data)
 
     @contextmanager
-    def writing(self, name: str, *, durable: bool = True) -> Iterator[pa.NativeFile]:
+    def writing(self, name: str) -> Iterator[pa.NativeFile]:
         """Open `name` for writing; it appears when the block ends well, and not at all when it raises.
 
-        `durable` waits until the disk has it; without, a machine that loses power may leave it empty.
+        The disk has it then, and its name: a machine that loses power loses none of it.
         """
+        final, files = self.inner(name), self._files
         with explained(self.shown):
-            if isinstance(self.filesystem, fs.LocalFileSystem):
-                with self._replacing(self.inner(name), durable) as sink:
+            if not files.renames:
+                with files.create(final) as sink:
                     yield sink
                 return
-            whole = pa.BufferOutputStream()  # an upload that is left by an exception would be closed, and show its part
-            yield whole
-            kind = CONTENT_TYPES.get(os.path.splitext(name)[1])
-            told = {"Content-Type": kind} if kind else None
-            with self.filesystem.open_output_stream(self.inner(name), metadata=told) as sink:
-                sink.write(whole.getvalue())
+            target = f"{final}.{uuid4().hex[:8]}{TEMPORARY}"
+            try:
+                with files.create(target) as sink:
+                    yield sink
+                files.rename(target, final)
+            except BaseException:
+                files.remove_file(target)
+                raise
 
-    @contextmanager
-    def _replacing(self, final: str, durable: bool) -> Iterator[pa.NativeFile]:
-        target = f"{final}.{uuid4().hex[:8]}{TEMPORARY}"
-        try:
-            os.makedirs(os.path.dirname(final), exist_ok=True)
-            with self.filesystem.open_output_stream(target) as sink:
-                yield sink
-            if durable:
-                _sync(target)
-            os.replace(target, final)
-        except BaseException:
-            Path(target).unlink(missing_ok=True)
-            raise
+    def move(self, name: str, target: "Folder") -> None:
+        """Rename a file of this folder into `target`, on the same disk, over what bears its name there.
+
+        One that is there and no longer here was moved before.
+        """
+        with explained(target.shown):
+            try:
+                self._files.rename(self.inner(name), target.inner(name))
+            except FileNotFoundError:
+                if not target.exists(name):
+                    raise
 
     def sweep(self) -> None:
         """Remove what writes that were killed left in this folder, but not below; for its only writer."""
-        with explained(self.shown):
-            found = self.filesystem.get_file_info(fs.FileSelector(self.inner(), allow_not_found=True))
-        for info in found:
+        for info in self.entries():
             if info.base_name.endswith(TEMPORARY):
                 self.remove(info.base_name)
 
     def remove(self, name: str = "") -> None:
-        """Remove the file or folder, if it is there."""
+        """Remove the file, or the folder with all that is in it, if it is there."""
         with explained(self.shown):
-            info = self.filesystem.get_file_info(self.inner(name))
-            if info.type == fs.FileType.Directory:
-                self.filesystem.delete_dir(info.path)
-            elif info.is_file:
-                self.filesystem.delete_file(info.path)
-            elif not isinstance(self.filesystem, fs.LocalFileSystem) and not name:
-                self.filesystem.delete_dir_contents(self.inner(), missing_dir_ok=True)
+            info = self._files.info(self.inner(name))
+            if info.is_file:
+                self._files.remove_file(info.path)
+            elif info.type == fs.FileType.Directory or not name:
+                self._files.remove_folder(self.inner(name))
+
+    def prune(self) -> None:
+        """Remove this folder if it is there and empty."""
+        with explained(self.shown):
+            self._files.prune_folder(self.inner())
 
 
 def _temporary(parent: str | None) -> "TemporaryDirectory[str]":
@@ -251,14 +269,6 @@ def away(reason: str) -> bool:
     return bool(_AWAY.search(reason))
 
 
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 @contextmanager
 def explained(place: str) -> Iterator[None]:
     """Turn a full disk, a refused write, or a store that does not answer into one plain message."""
@@ -270,10 +280,10 @@ def explained(place: str) -> Iterator[None]:
             advice = "the disk is full; make room and run the same command again, finished work is kept"
         elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
             advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
-        elif error.errno in (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR) or (
-            is_uri(place) and "ACCESS_DENIED" in reason
-        ):
-            advice = f"may not be written ({error.strerror or error}); give the rights or choose another output.path"
+        elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
+            by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
+            why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error
+            advice = f"may not be written ({why}); give the rights or choose another output.path"
         else:
             raise
         raise OutputError(f"{place}: {advice}") from error

@@ -35,7 +35,7 @@ def summarise(
     evaluation: Evaluation | None = None,
 ) -> str:
     """Return the report as one HTML page."""
-    filled = load_filled(place.filled) or FillResult([], [])
+    filled = load_filled(place.filled)
     seed = derive_seed(plan.seed, "report")
     schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
     refused = schema.append(pa.field(REASON, pa.string()))

@@ -12,14 +12,18 @@ import pyarrow.parquet as pq
 from pipelines.encryption import Key, read_key
 from pipelines.features import stratum_column
 from pipelines.fingerprint import row_hashes
-from pipelines.publish import DATA, read_manifest
+from pipelines.ledger import shards_of
+from pipelines.publish import is_sealed, read_manifest
 from pipelines.storage import Folder
 from pipelines.validate.memory import FingerprintSet
 from pipelines.versions import latest
 from pipelines.write import content_hash, row_digests
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
-from schemas.manifest import Manifest, Shard
+from schemas.manifest import DATA, REPORT, Manifest, Shard
+
+PARQUET = (".parquet", ".pq", ".parq")
+"""How the names of files end that readers take for Parquet."""
 
 
 @dataclass
@@ -58,6 +62,7 @@ def verify(path: str) -> Verification:
     _compare_boxes(manifest, boxes, found)
     if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
+    _compare_files(folder, manifest, found)
     _find_strangers(folder, manifest, found)
     return found
 
@@ -93,7 +98,7 @@ def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table |
 
 
 def _count(table: pa.Table, manifest: Manifest, counts: Counter[tuple[str, bool]]) -> None:
-    strata = stratum_column(table, manifest.by)
+    strata = stratum_column(table, manifest.by, manifest.class_values)
     names = strata.dictionary.to_pylist()
     codes = np.asarray(strata.indices)
     real = np.asarray(pc.equal(table["_origin"], "real"))
@@ -134,7 +139,31 @@ def _compare_boxes(manifest: Manifest, boxes: Counter[str], found: Verification)
             found.problems.append(f"class {name!r} has {boxes[name]:,} boxes, the manifest says {wanted.reached:,}")
 
 
+def _compare_files(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    """Compare card, Croissant file and report with what was published; older manifests do not list them."""
+    for name, wanted in manifest.files.items():
+        try:
+            if hashlib.sha256(folder.read(name)).hexdigest() != wanted:
+                found.problems.append(f"{name} was changed since it was published")
+        except FileNotFoundError:
+            found.problems.append(f"{name} is missing")
+    if manifest.files:
+        _compare_report(folder, manifest, found)
+
+
+def _compare_report(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    try:
+        report = folder.read(REPORT).decode(errors="replace")
+    except FileNotFoundError:
+        found.problems.append(f"{REPORT} is missing")
+        return
+    if not is_sealed(report, manifest):
+        found.problems.append(f"{REPORT} was changed since it was published")
+
+
 def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    known = {shard.path for shard in manifest.shards}
-    strangers = {f"{DATA}/{name}" for name in folder.at(DATA).names()} - known
+    """Find what programs that take all Parquet files below a folder would read as rows of this dataset."""
+    known = shards_of(manifest)
+    visible = (name for name in folder.names() if not name.startswith(".") and "/." not in name)
+    strangers = {name for name in visible if name.startswith(f"{DATA}/") or name.endswith(PARQUET)} - known
     found.problems.extend(f"{name} is not in the manifest" for name in sorted(strangers))

@@ -1,29 +1,24 @@
-"""Versions of one dataset, each in a folder of its own below a series: the newest, the next, and those that go.
+"""Versions of one dataset, each in a folder of its own below a series: the newest, the next, and what names them.
 
 A version's folder does not change once it is complete. `latest.json` beside the versions names the newest, and the card
 beside them, by which `datasets` finds its files, is that one's: who reads either never sees a mix. Knows no rows: what
-a version keeps of another is in `carry.py`.
+a version keeps of another is in `carry.py`, which versions go in `prune.py`.
 """
 
 import json
-import time
 from contextlib import suppress
 
-from pyarrow import fs
-
 from pipelines.privacy.differential import is_private
-from pipelines.publish import CARD, LATEST, is_build_of, read_manifest
-from pipelines.storage import Folder, explained
+from pipelines.publish import is_build_of, put, read_manifest
+from pipelines.storage import Folder
 from pipelines.workspace import HIDDEN, VERSION, Workspace, version_name
-from schemas.errors import Fault, OutputError, SpecError
-from schemas.manifest import MANIFEST, Manifest
-from schemas.output import Versions
+from schemas.errors import DamageError, Fault, OutputError, SpecError
+from schemas.manifest import CARD, Manifest
 from schemas.plan import Plan
 from schemas.spec import Spec
-from schemas.versions import Base, Record
+from schemas.versions import LATEST, Base, Record
 
 RECORD, ROWS = "record.json", "rows.arrow"
-DAY = 86_400.0
 
 
 def latest(path: str) -> Folder:
@@ -53,9 +48,7 @@ def newest_folder(path: str) -> Folder:
 
 def version_folders(series: Folder) -> dict[int, str]:
     """Return the folders of all versions, complete or not, by their number, the oldest first."""
-    with explained(series.shown):
-        found = series.filesystem.get_file_info(fs.FileSelector(series.inner(), allow_not_found=True))
-    names = (info.base_name for info in found if VERSION.fullmatch(info.base_name))
+    names = (info.base_name for info in series.entries() if VERSION.fullmatch(info.base_name))
     return dict(sorted((int(name[1:]), name) for name in names))
 
 
@@ -100,7 +93,7 @@ def _refuse_top_up(plan: Plan) -> None:
 
 def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
     """Return the version before as a base, with the reason where nothing of it can be kept, as far as is known yet."""
-    record, anew = read_record(series, version_name(number)), None
+    record, anew = sound_record(series, version_name(number)), None
     before, now = ([(column.name, column.type) for column in one.columns] for one in (manifest, plan.profile))
     if record is None:
         anew = "what it kept for its successors is gone"
@@ -118,60 +111,35 @@ def records(series: Folder) -> Folder:
 
 def read_record(series: Folder, version: str) -> Record | None:
     """Return what is kept of a version, or nothing if it is gone, or of another version of makeweight."""
-    with suppress(FileNotFoundError, ValueError):
-        return Record.model_validate_json(records(series).at(version).read(RECORD))
+    with suppress(DamageError, ValueError):
+        return Record.model_validate_json(records(series).at(version).read_sealed(RECORD))
     return None
 
 
-def announce_version(place: Workspace, rule: Versions | None) -> None:
-    """Tell readers of the newest version, then remove those that the rule does not keep."""
-    series = place.series
-    if series is None or rule is None:
-        return
-    folders = version_folders(series)
-    complete = [number for number, name in folders.items() if series.at(name).exists(MANIFEST)]
-    _name_newest(series, folders[complete[-1]])
-    stay = {folders[number] for number in complete[-rule.keep :]}
-    stay |= {name for number in complete if _age(series.at(name := folders[number])) < rule.keep_days}
-    _remove(series, [name for number, name in folders.items() if name not in stay and number < complete[-1]])
+def sound_record(series: Folder, version: str) -> Record | None:
+    """Return what is kept of a version, as `read_record` does; raises OutputError where that is damaged."""
+    folder = records(series).at(version)
+    if folder.exists(RECORD) and not folder.is_whole(RECORD):
+        raise damaged_record(series, version)
+    return read_record(series, version)
 
 
-def _name_newest(series: Folder, name: str) -> None:
+def damaged_record(series: Folder, version: str) -> OutputError:
+    """Return the error for what was kept of a version, and is damaged: it cannot be made again."""
+    folder = records(series).at(version)
+    advice = "put it back from a copy, or remove it, and the next version starts anew"
+    return OutputError(f"{folder.shown}: what {version} kept for its successors is damaged; {advice}")
+
+
+def name_newest(place: Workspace) -> None:
+    """Tell readers which version is the newest; may be done again."""
     from pipelines.report import render_card  # the templates' engine, which `plan` does without
 
-    series.write(LATEST, json.dumps({"version": name}).encode() + b"\n")
-    manifest = read_manifest(series.at(name))
-    if manifest:
-        series.write(CARD, render_card(manifest, f"{name}/").encode())
-
-
-def _age(version: Folder) -> float:
-    """Return how many days ago the version was published."""
-    info = version.filesystem.get_file_info(version.inner(MANIFEST))
-    return (time.time() - info.mtime.timestamp()) / DAY if info.mtime else 0.0
-
-
-def _remove(series: Folder, names: list[str]) -> None:
-    """Remove versions, each from its manifest on, and the models that no other version uses."""
-    unused = set()
-    for name in names:
-        record = read_record(series, name)
-        if record and record.learnt:
-            unused.add(record.learnt.fingerprint)
-        series.at(name).remove(MANIFEST)  # a version without it is not complete, whatever else is there
-        series.at(name).remove()
-        records(series).at(name).remove()
-    if unused:
-        _remove_models(series, unused)
-
-
-def _remove_models(series: Folder, unused: set[str]) -> None:
-    for name in version_folders(series).values():
-        record = read_record(series, name)
-        if record and record.learnt:
-            unused.discard(record.learnt.fingerprint)
-    models = series.at(HIDDEN).at("models")
-    found = models.filesystem.get_file_info(fs.FileSelector(models.inner(), allow_not_found=True))
-    for info in found:
-        if info.base_name.partition(".")[0] in unused:
-            models.at(info.base_name).remove()
+    series = place.series
+    newest = newest_version(series) if series else None
+    if series is None or newest is None:
+        return
+    number, manifest = newest
+    name = version_name(number)
+    put(place, LATEST, json.dumps({"version": name}).encode() + b"\n", series)
+    put(place, CARD, render_card(manifest, f"{name}/").encode(), series)

@@ -2,54 +2,53 @@
 
 import hashlib
 import json
-import platform
 import re
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pipelines.libraries import library_versions
 from pipelines.storage import Folder
+from schemas.errors import MakeweightError
 from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
+WORK = "work-"
+"""How the folders of unfinished work begin."""
 VERSION = re.compile(r"v\d{5,}")
 """How the folders of versions are named."""
-_DECIDING = ("makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
-             "imbalanced-learn", "scipy", "xxhash",
-             "pillow", "opencv-python-headless", "albumentations", "albucore", "pycocotools", "diffusers",
-             "transformers", "tokenizers", "peft")  # fmt: skip
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that decide the rows."""
-    found = {"python": platform.python_version()}
-    for name in _DECIDING:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 @dataclass(frozen=True)
 class Workspace:
     """The folders of one build; a version's own things are in its `series`, beside those of all versions.
 
-    Work is kept under a hash of the plan and of the library versions, so that a build goes on only with what it would
-    have made itself; fitted models are kept for later builds.
+    `version` is the name of the version's folder.
+
+    Work is kept under a hash of the plan, of the library versions and of what decides rows beside them, so that a build
+    goes on only with what it would have made itself; fitted models are kept for later builds.
     """
 
     output: Folder
     key: str
     series: Folder | None = None
+    version: str | None = None
 
     def keep_plan(self, plan: Plan) -> None:
         """Write the plan down for the actors: one that is started again on another machine finds it there."""
-        self.work.write("plan.json", plan.model_dump_json().encode())
+        self.work.write_sealed("plan.json", _written(plan))
 
-    def plan(self) -> Plan:
-        """Return the plan that was written down."""
-        return Plan.model_validate_json(self.work.read("plan.json"))
+    def plan(self, told: str | None = None) -> Plan:
+        """Return the plan that was written down; whoever runs what it names gives the hash that the driver `told`.
+
+        Raises MakeweightError if another plan lies there: it may name any module and class.
+        """
+        data = self.work.read_sealed("plan.json")
+        if told is not None and hashlib.sha256(data).hexdigest() != told:
+            raise MakeweightError(
+                f"{self.work.shown}/plan.json is not the plan that this build wrote down; find out who else writes"
+                " there, then run the same build again"
+            )
+        return Plan.model_validate_json(data)
 
     def sweep(self) -> None:
         """Remove what killed builds left half-written beside their work, which goes with it."""
@@ -67,9 +66,14 @@ class Workspace:
         return self.hidden.at("models")
 
     @property
+    def evaluation(self) -> Folder:
+        """What an evaluation gathers and predicts."""
+        return self.hidden.at("evaluation")
+
+    @property
     def work(self) -> Folder:
         """What is needed until the dataset is published."""
-        return self.hidden.at(f"work-{self.key}")
+        return self.hidden.at(f"{WORK}{self.key}")
 
     @property
     def real(self) -> Folder:
@@ -97,16 +101,28 @@ class Workspace:
         return self.work.at("filled")
 
 
+def plan_hash(plan: Plan) -> str:
+    """Return the SHA-256 of the plan as it is written down."""
+    return hashlib.sha256(_written(plan)).hexdigest()
+
+
+def _written(plan: Plan) -> bytes:
+    return plan.model_dump_json().encode()
+
+
 def workspace(output: str, plan: Plan) -> Workspace:
     """Return the folders of the build of this plan."""
     identity: list[Any] = [plan.spec_fingerprint, plan.profile.fingerprint, library_versions()]
+    if plan.outside:
+        identity.append(plan.outside)
     if plan.base:
         identity.append(plan.base.content_hash)
     key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
     folder = Folder(output)
     if plan.version is None:
         return Workspace(folder, key)
-    return Workspace(folder.at(version_name(plan.version)), key, folder)
+    name = version_name(plan.version)
+    return Workspace(folder.at(name), key, folder, name)
 
 
 def version_name(number: int) -> str:

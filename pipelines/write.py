@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipelines.encryption import Key
 from pipelines.fingerprint import row_hashes
 from pipelines.layout import Layout, Part, ShardGroup, ShardPlace
+from pipelines.lock import Lease
 from pipelines.registry import generator_class
 from pipelines.storage import Folder
 from pipelines.stream import chunk_request, stream_seed
@@ -39,13 +40,19 @@ class WrittenShard:
 
 
 def write_group(
-    plan: Plan, layout: Layout, group: ShardGroup, place: Workspace, target: Folder, key: Key | None = None
+    plan: Plan,
+    layout: Layout,
+    group: ShardGroup,
+    place: Workspace,
+    target: Folder,
+    key: Key | None = None,
+    lease: Lease | None = None,
 ) -> list[WrittenShard]:
-    """Write the shards of one group into `target`, encrypted if there is a key."""
+    """Write the shards of one group into `target`, encrypted if there is a key; none once the output was lost."""
     places = place.filled.read_arrow(group.file)
     rows = _gather(plan, layout.parts, np.asarray(places["part"]), np.asarray(places["position"]), place)
     first = group.shards[0].start
-    return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start), key) for s in group.shards]
+    return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start), key, lease) for s in group.shards]
 
 
 def _gather(
@@ -137,7 +144,9 @@ def _request_seed(plan: Plan, part: Part) -> int | None:
     return chunk_request(stream_seed(plan), plan.stratum(part.stratum), part.chunk).seed
 
 
-def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table, key: Key | None) -> WrittenShard:
+def _write_shard(
+    target: Folder, place: ShardPlace, rows: pa.Table, key: Key | None, lease: Lease | None
+) -> WrittenShard:
     sink = io.BytesIO()
     pq.write_table(
         rows,
@@ -148,6 +157,8 @@ def _write_shard(target: Folder, place: ShardPlace, rows: pa.Table, key: Key | N
         encryption_properties=key.encryption() if key else None,
     )
     data = sink.getvalue()
+    if lease:
+        lease.check()
     target.write(place.path, data)
     sha256 = hashlib.sha256(data).hexdigest()
     shard = Shard(path=place.path, split=place.split, rows=rows.num_rows, bytes=len(data), sha256=sha256)

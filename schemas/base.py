@@ -5,9 +5,22 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.secrets import refuse_redacted
+from schemas.touch import Touch
 
-Place = Annotated[str, Field(min_length=1), AfterValidator(refuse_redacted)]
+
+def _refuse_nul(path: str) -> str:
+    """Return the path; raises ValueError where it holds what no system takes in a name."""
+    if "\0" in path:
+        raise ValueError(f"holds NUL, which no file's name may hold, got {path!r}")
+    return path
+
+
+Place = Annotated[str, Field(min_length=1), AfterValidator(_refuse_nul), AfterValidator(refuse_redacted)]
 """A path or a URI; one whose credentials were taken out where it was written down is refused."""
+ReadPlace = Annotated[Place, Touch("read")]
+"""A place that is read."""
+ModelPlace = Annotated[Place, Touch("models")]
+"""The folder of a model, or its id on a hub."""
 
 
 class Part(BaseModel):

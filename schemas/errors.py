@@ -84,6 +84,22 @@ class OutputError(MakeweightError):
     exit_code = 2
 
 
+class DamageError(MakeweightError):
+    """A file that a build keeps for itself is not what was written there, or is `gone`.
+
+    `path` is the file's within its filesystem. A build makes it again by itself; this is told where that cannot be.
+    """
+
+    def __init__(self, path: str, shown: str, gone: bool = False) -> None:
+        self.path, self.shown, self.gone = path, shown, gone
+        problem = "is gone" if gone else "is damaged: its bytes are not those that were written"
+        super().__init__(f"{shown} {problem}; run the same command again, and it is made again")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by the parts, so that the error crosses to another process whole."""
+        return (DamageError, (self.path, self.shown, self.gone))
+
+
 class ShortfallError(MakeweightError):
     """One or more classes could not reach their target within the budget."""
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.base import Noun, Part, Place
+from schemas.base import Noun, Part, ReadPlace
 from schemas.fidelity import Fidelity, FidelityChoice
 
 Remedy = Literal["raw", "class_weights", "threshold", "over_sampling", "smote", "augmentation"]
@@ -19,7 +19,7 @@ BUILD, MADE_ALONE = "build", "made_alone"
 class Evaluate(Part):
     """How the dataset is compared with cheaper remedies."""
 
-    test: Place = Field(
+    test: ReadPlace = Field(
         description="Real rows that the build never sees: a file or folder with the source's columns, and its format."
     )
     measure: Measure = Field("balanced_accuracy", description="What the verdict goes by.")

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.base import Noun, Part, Place
+from schemas.base import ModelPlace, Noun, Part
 
 Better = Literal["high", "low", "real"]
 """Which way a figure is good: high, low, or near to what real rows reach."""
@@ -13,12 +13,12 @@ Better = Literal["high", "low", "real"]
 class FidelityChoice(Part):
     """The models that made rows are measured with, and how many rows are."""
 
-    image_model: Place | None = Field(
+    image_model: ModelPlace | None = Field(
         None,
         description="A folder (config.json, model.safetensors) with an image model of transformers, or a hub id: FID"
         " and its like are measured in its features. Left out: in those of a small classifier of the real images.",
     )
-    language_model: Place | None = Field(
+    language_model: ModelPlace | None = Field(
         None,
         description="A folder with a causal language model of transformers, or a hub id, that tells perplexity; left"
         " out: it is not measured.",

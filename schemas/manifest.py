@@ -1,12 +1,21 @@
 """The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
 
+from typing import Annotated
+
+from pydantic import Field
+
 from schemas.base import Noun
-from schemas.plan import BoxCounts, Column, ImageProfile
+from schemas.machine import Machine
+from schemas.plan import BoxCounts, Column, ImageProfile, Value
 from schemas.privacy import PrivacyBudget, PrivacyFindings
 from schemas.versions import Base
 
 MANIFEST = "manifest.json"
+CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
+"""What else a dataset's folder holds; shards lie in the last."""
 FORMAT = 1
+ShardPath = Annotated[str, Field(pattern=rf"^{DATA}/[^/\\\x00-\x1f]+\.parquet$")]
+"""The path of a shard: a Parquet file directly in the dataset's data folder, and nowhere else."""
 
 
 class ClassCounts(Noun):
@@ -20,7 +29,7 @@ class ClassCounts(Noun):
 class Shard(Noun):
     """One Parquet file; `path` is relative to the dataset's folder, `sha256` is of the file's bytes."""
 
-    path: str
+    path: ShardPath
     split: str
     rows: int
     bytes: int
@@ -30,11 +39,15 @@ class Shard(Noun):
 class Manifest(Noun):
     """What was built, from what, how, and how to check it.
 
-    `content_hash` is of all rows in order, whatever the file format's details; `rejections` and `attempts` count the
-    candidates up to the last accepted one of each stratum, so that they do not depend on who was fast. `origin` is what
-    made rows are: `synthetic`, or `augmented` from a real row each. `differential_privacy` is what the model's training
-    spent; it covers made rows alone, since real ones are in the dataset as they are. Rows that were kept of a `base`
-    count as synthetic, but not as attempts.
+    `counts` is by the name of each class; `class_values` holds its values in the `by` columns, by which rows are told
+    apart (older manifests lack it). `content_hash` is of all rows in order, whatever the file format's details;
+    `rejections` and `attempts` count the candidates up to the last accepted one of each stratum, so that they do not
+    depend on who was fast. `outside` holds the hash of what decides rows beside spec, source and library `versions`,
+    and `machine` is the kind that made them (nothing if none were made, or it was not written down).
+    `origin` is what made rows are: `synthetic`, or `augmented` from a real row each.
+    `differential_privacy` is what the model's training spent; it covers made rows alone, since real ones are in the
+    dataset as they are. Rows that were kept of a `base` count as synthetic, but not as attempts. `files` holds the
+    SHA-256 of the card and the Croissant file.
     """
 
     format: int = FORMAT
@@ -50,12 +63,16 @@ class Manifest(Noun):
     model_fingerprint: str | None
     columns: list[Column]
     counts: dict[str, ClassCounts]
+    class_values: dict[str, list[Value]] | None = None
     source_counts: dict[str, int]
     rejections: dict[str, dict[str, int]]
     attempts: dict[str, int]
     shards: list[Shard]
     content_hash: str
     versions: dict[str, str]
+    files: dict[str, str] = Field({})
+    outside: dict[str, str] = Field({})
+    machine: Machine | None = None
     boxes: dict[str, BoxCounts] | None = None
     encryption_key_env: str | None = None
     images: ImageProfile | None = None

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from schemas.base import Part, Place
+from schemas.touch import Touch
 
 
 class Versions(Part):
@@ -28,7 +29,9 @@ class Versions(Part):
 class Output(Part):
     """Where the dataset goes, and how it is cut."""
 
-    path: Place = Field(description="A folder or URI; it must be empty or hold the same build.")
+    path: Annotated[Place, Touch("write")] = Field(
+        description="A folder or URI; it must be empty or hold the same build."
+    )
     versions: Versions | None = Field(
         None, description="Publish versions v00001, v00002, … below path; left out: one dataset, at path itself."
     )
@@ -38,7 +41,7 @@ class Output(Part):
     splits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
         {"train": 1.0}, description="Share of each split; the shares add up to 1."
     )
-    encryption_key_env: str | None = Field(
+    encryption_key_env: Annotated[str | None, Touch("keys")] = Field(
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="The environment variable with the key (16, 24 or 32 bytes in hexadecimal or base64) that the"

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from schemas.base import Noun
+from schemas.machine import Machine
 from schemas.privacy import Privacy
 from schemas.versions import Base
 
@@ -84,11 +85,20 @@ class ImageProfile(Noun):
         return pixels * (3 if self.mode == "RGB" else 1) // (2 if self.format == "png" else 8)
 
 
+class Merged(Noun):
+    """A class that several texts of a column stand for, as they are written in the source."""
+
+    column: str
+    value: Value
+    spellings: list[str]
+
+
 class SourceProfile(Noun):
     """What one streaming read of the source found.
 
     `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
-    sight; rows whose `by` values hold a null are counted in `dropped` alone.
+    sight; rows whose `by` values hold a null are counted in `dropped` alone. `merged` lists classes that are written in
+    several ways. `content` is a hash of the files' bytes alone, by which it is seen whether they are still the same.
     """
 
     path: str
@@ -102,6 +112,8 @@ class SourceProfile(Noun):
     counts: list[tuple[list[Value], int]]
     fingerprint: str
     images: ImageProfile | None = None
+    merged: list[Merged] = Field([])
+    content: str = ""
 
     @property
     def row_bytes(self) -> int:
@@ -134,7 +146,8 @@ class SourceProfile(Noun):
 class Stratum(Noun):
     """One class, or one combination of the `by` columns, and the rows it is to have.
 
-    `key` holds the values of the `by` columns, in their order; `name` is unique among the strata. The first `carried`
+    `key` holds the values of the `by` columns, in their order, which identify it; `name`, by which people call it, is
+    unique among the strata. The first `carried`
     chunks of its stream hold rows that an earlier version has made.
     """
 
@@ -180,7 +193,8 @@ class Plan(Noun):
     are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
     `privacy` says which real rows the model does not learn from, and what made rows may give away. A `version` (a
     number), which may be `complete` already, may continue a `base`, and use its `model` (a fingerprint) again; `recipe`
-    is a hash of how rows are made.
+    is a hash of how rows are made. `outside` holds the hash of what else decides them, a user's own code, model folders
+    and word lists, by where the spec names it. `machine` is what the rows are made on, once that is known.
     """
 
     name: str
@@ -205,6 +219,8 @@ class Plan(Noun):
     base: Base | None = None
     model: str | None = None
     recipe: str | None = None
+    outside: dict[str, str] = Field({})
+    machine: Machine | None = None
 
     @property
     def by(self) -> list[str]:
@@ -215,6 +231,11 @@ class Plan(Noun):
     def continues(self) -> Base | None:
         """The version whose rows are kept; nothing if this one is a start."""
         return self.base if self.base and self.base.anew is None else None
+
+    @property
+    def class_values(self) -> dict[str, list[Value]]:
+        """The values of each stratum in the `by` columns, by its name."""
+        return {stratum.name: stratum.key for stratum in self.strata}
 
     @property
     def makes_rows(self) -> bool:

@@ -4,6 +4,7 @@ Unknown keys are refused, with the nearest known key named. `parse_spec` says wh
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
@@ -16,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from schemas.base import Part, Place
+from schemas.base import Part, ReadPlace
 from schemas.errors import Fault, SpecError, nearest
 from schemas.evaluation import Evaluate
 from schemas.output import Output
@@ -66,7 +67,7 @@ class Images(Part):
 class Source(Part):
     """Where the real rows are, and which column is the class."""
 
-    path: Place = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
+    path: ReadPlace = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
     label: str = Field(
         "label", min_length=1, description="The class column; in class folders and images with boxes it has a name."
     )
@@ -110,7 +111,7 @@ LATER = ("marked_on", "split")
 
 def as_before(source: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a source, dumped, without later ones that say nothing: its fingerprint is as ever."""
-    unset = Source(path="-", label="-").model_dump(mode="json", include=set(LATER))
+    unset = Source.model_construct(path="-").model_dump(mode="json", include=set(LATER))
     return {name: value for name, value in source.items() if name not in unset or value != unset[name]}
 
 
@@ -147,7 +148,9 @@ def _target(target: Any) -> Any:
 
 
 def value_name(value: Any) -> str:
-    """Return how a class value is written wherever it is named: `true` and `false` as in YAML, the rest by `str`."""
+    """Return how a class value is written wherever it is named: `true` and `false` as in YAML, times as in ISO 8601."""
+    if isinstance(value, date):
+        return value.isoformat()
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

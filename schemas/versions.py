@@ -3,13 +3,17 @@
 from pydantic import Field
 
 from schemas.base import Noun
+from schemas.machine import Machine
+
+LATEST, SITE = "latest.json", "index.html"
+"""What may lie beside the versions of a dataset: the name of the newest, and a page over all; then also a card."""
 
 
 class Learnt(Noun):
     """A fitted model that a later version may use again: what it was fitted on decides whether it still may.
 
     `rows` of the source, the modelled `columns` as (name, type), the `classes` that it can make, and the library
-    `versions` it was fitted by.
+    `versions` and the `machine` it was fitted by.
     """
 
     fingerprint: str
@@ -17,6 +21,7 @@ class Learnt(Noun):
     columns: list[tuple[str, str]]
     classes: list[str]
     versions: dict[str, str]
+    machine: Machine | None = None
 
 
 class Record(Noun):

@@ -4,13 +4,16 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
+import yaml
 from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from tests.waiting import LIMIT, wait_until
 
 ROOT = Path(__file__).parents[1]
 PREFECT = str(Path(sys.executable).parent / "prefect")
@@ -38,7 +41,7 @@ def running(command, env, log):
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
 
@@ -56,34 +59,46 @@ def prefect_server(home, slot_wait=1):
     )
     command = [PREFECT, "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with running(command, env, home / "server.log") as process:
-        for _ in range(600):
-            try:
-                httpx.get(f"{api}/health").raise_for_status()
-                break
-            except httpx.HTTPError:
-                assert process.poll() is None, (home / "server.log").read_text()
-                time.sleep(0.1)
+        wait_until(lambda: answers(f"{api}/health"), process, saw=lambda: (home / "server.log").read_text())
         yield api
+
+
+def answers(address):
+    """Whether a server answers as it should."""
+    try:
+        return httpx.get(address).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager
 def pointed_at(api):
     """Let Prefect's client in this process use that server; what it has still to tell another one is told first."""
-    EventsWorker.drain_all(timeout=30)
+    EventsWorker.drain_all(timeout=LIMIT)
     with temporary_settings({PREFECT_API_URL: api}):
         yield
-        EventsWorker.drain_all(timeout=30)
+        EventsWorker.drain_all(timeout=LIMIT)
 
 
 def deploy(api, home):
     """Make the work pool and put up the deployments of infra/prefect.yaml, by the commands that the file names."""
     env = environment(home, PREFECT_API_URL=api)
     for words in (
-        ["work-pool", "create", "makeweight", "--type", "process"],
+        ["work-pool", "create", "makeweight", "--type", "process", "--base-job-template", "infra/work-pool.json"],
         ["--no-prompt", "deploy", "--all", "--prefect-file", "infra/prefect.yaml"],
     ):
         done = subprocess.run([PREFECT, *words], env=env, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextmanager
+def policy(*folders, **more):
+    """Give the path of a policy that lets requests read and write these folders; it lies in none of them itself."""
+    usual = {"read": [*map(str, folders), "/nowhere"], "write": [*map(str, folders)]}
+    with TemporaryDirectory() as place:
+        path = Path(place, "policy.yaml")
+        path.write_text(yaml.safe_dump({**usual, **more}))
+        yield str(path)
 
 
 @contextmanager

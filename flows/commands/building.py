@@ -22,6 +22,14 @@ from flows.commands.console import (
 )
 from schemas.secrets import all_redacted
 
+Replaced = Annotated[bool, typer.Option("--replace", help="Put this build in the place of another one of its name.")]
+ReplacedOther = Annotated[
+    str | None,
+    typer.Option(
+        "--replace-other", metavar="NAME", help="Put this build in the place of the dataset NAME, which is lost then."
+    ),
+]
+
 
 @app.command()
 def plan(
@@ -47,7 +55,8 @@ def plan(
 def build(
     spec: SpecPath,
     set_: Overrides = [],  # noqa: B006 typer needs the list
-    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    replace: Replaced = False,
+    replace_other: ReplacedOther = None,
     json_: Json = False,
 ) -> None:
     """Build the dataset; a build that was stopped goes on where it was."""
@@ -55,15 +64,17 @@ def build(
         asked, made = planned_spec(spec, set_)
         out = Console(stderr=json_)
         from flows.display import result_notes, result_table
+        from flows.ready import refuse_unready
 
         show_plan(out, made, asked)
         be_quiet()
+        refuse_unready(asked, made)
         from flows.build import build as build_flow
-        from pipelines.publish import REPORT
         from pipelines.workspace import workspace
+        from schemas.manifest import REPORT
 
-        with running(out, made):
-            manifest = build_flow(asked, replace)
+        with running(out, asked, made):
+            manifest = build_flow(asked, replace_other or replace)
         if json_:
             print_json(manifest.model_dump(mode="json"))
             return
@@ -85,7 +96,8 @@ def evaluate(
     spec: SpecPath,
     test: Annotated[str | None, typer.Option(help="Real rows that the build never sees; else the spec's.")] = None,
     set_: Overrides = [],  # noqa: B006 typer needs the list
-    replace: Annotated[bool, typer.Option(help="Put this build in the place of another one.")] = False,
+    replace: Replaced = False,
+    replace_other: ReplacedOther = None,
     json_: Json = False,
 ) -> None:
     """Say whether the dataset helps a classifier more than cheaper remedies do; it is built first, if need be."""
@@ -93,13 +105,16 @@ def evaluate(
         asked, made = planned_spec(spec, [*set_, *_test_override(test)])
         out = Console(stderr=json_)
         be_quiet()
+        from flows.ready import refuse_unready
+
+        refuse_unready(asked, made)
         from flows.display import fidelity_table, utility_table
         from flows.evaluate import evaluate as evaluate_flow
         from pipelines.workspace import workspace
         from schemas.evaluation import EVALUATION_PAGE
 
-        with running(out, made):
-            evaluation = evaluate_flow(asked, replace)
+        with running(out, asked, made):
+            evaluation = evaluate_flow(asked, replace_other or replace)
         if json_:
             print_json(evaluation.model_dump(mode="json"))
             return

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from flows.interrupt import heard, stop_if_heard
+from flows.interrupt import STOPPED, heard, stop_if_heard
 from schemas.errors import MakeweightError
 
 if TYPE_CHECKING:
@@ -38,9 +38,6 @@ GpuPrice = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
-
-STOPPED = "makeweight: stopped; run the same command again to go on where it was"
-"""What Ctrl-C and SIGTERM are answered with."""
 
 QUIET = {
     "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # it would break into the display; the server keeps the lines
@@ -83,8 +80,8 @@ def show_plan(
 
 
 @contextmanager
-def running(console: Console, made: "Plan") -> Iterator[None]:
-    """Run a flow by a plan that was just made, with its progress on the console."""
+def running(console: Console, asked: "Spec", made: "Plan") -> Iterator[None]:
+    """Run a flow by a plan that was just made of this spec, with its progress on the console."""
     from flows.build import planned
     from flows.progress import listening
     from flows.server import server_explained
@@ -95,7 +92,7 @@ def running(console: Console, made: "Plan") -> Iterator[None]:
     with (
         _display(console) as display,
         listening(Stopping(), display),
-        planned(made),
+        planned(asked, made),
         server_explained(),
         counting_the_start(),
     ):

@@ -124,7 +124,8 @@ def _deployment(client: SyncPrefectClient, name: str) -> Any:
     except (ObjectNotFound, ValueError):
         raise MakeweightError(
             f"the server has no deployment {name!r}; put it up from makeweight's own folder with"
-            f" `prefect work-pool create {POOL} --type process` and"
+            f" `prefect work-pool create {POOL} --type process --base-job-template"
+            " infra/work-pool.json` and"
             " `prefect deploy --all --prefect-file infra/prefect.yaml`"
         ) from None
 
@@ -196,7 +197,8 @@ def schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedul
             client.read_work_pool(POOL)
         except ObjectNotFound:
             raise MakeweightError(
-                f"the server has no work pool {POOL!r}; create it with `prefect work-pool create {POOL} --type process`"
+                f"the server has no work pool {POOL!r}; create it with `prefect work-pool create {POOL} --type process"
+                " --base-job-template infra/work-pool.json`, from makeweight's own folder"
             ) from None
         deployment = RunnerDeployment.from_flow(
             scheduled_build,

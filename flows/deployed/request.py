@@ -27,10 +27,10 @@ def request_balanced_dataset(
     """Build a balanced dataset: each class with exactly as many rows as you ask for, made up with synthetic rows.
 
     Fill in **name**, **source** (where the real rows are, and the column with the class) and **output**. Paths are
-    URIs, or whole paths as the worker knows them. The request is checked before it is built; the run's page then shows
-    the counts, some rows or images, and a link to the report.
+    URIs, or whole paths as the worker knows them, among those that its policy allows. The request is checked before it
+    is built; the run's page then shows the counts, some rows or images, and a link to the report.
     """
-    return built_on_worker(lambda: requested(spec), replace)
+    return built_on_worker(lambda _: requested(spec), replace)
 
 
 def requested(spec: Spec) -> Spec:

@@ -30,7 +30,7 @@ def scheduled_build(
     replace: Annotated[bool, Field(description="Put this build in the place of the one before.")] = True,
 ) -> State[Any]:
     """Build the dataset that a spec file asks for; the file is read anew each time."""
-    return built_on_worker(lambda: read_spec(spec, overrides), replace)
+    return built_on_worker(lambda guard: read_spec(guard.file_to_read(spec), overrides), replace)
 
 
 def read_spec(place: str, overrides: Sequence[str]) -> Spec:

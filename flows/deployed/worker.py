@@ -17,9 +17,12 @@ from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
 from flows.build import announce, build, planned
+from flows.deployed.policy import worker_guard
 from flows.progress import Listener, Run, listening
+from flows.ready import refuse_unready
 from flows.server import SILENT
-from flows.step import step
+from flows.step import step, worth_retrying
+from pipelines.guard import Guard
 from pipelines.plan import make_plan
 from pipelines.registry import generator_class
 from pipelines.storage import Folder, is_uri
@@ -35,11 +38,11 @@ GPU_LIMIT = "makeweight-gpu"
 """The global concurrency limit that a build takes a slot of if it may use a GPU; without it, nothing is limited."""
 
 
-def built_on_worker(wanted: Callable[[], Spec], replace: bool) -> State[Any]:
-    """Check and build what is `wanted`; return the state that the run ends in.
+def built_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any]:
+    """Check and build what is `wanted`, by this worker's policy; return the state that the run ends in.
 
-    What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised,
-    and Prefect tries again: finished work is kept.
+    What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised;
+    Prefect tries again where it may pass, finished work is kept.
     """
     from flows.commands.console import QUIET
 
@@ -53,21 +56,33 @@ def built_on_worker(wanted: Callable[[], Spec], replace: bool) -> State[Any]:
         _refuse_retries()
         _label({EXIT_CODE: error.exit_code})
         return Failed(message=str(error), data=error)
+    except Exception as error:
+        if not worth_retrying(error):
+            _refuse_retries()
+            _label({EXIT_CODE: MakeweightError.exit_code})
+        raise
     _label({EXIT_CODE: 0, DATASET: output.shown})
     return Completed(message=f"{manifest.rows:,} rows, exactly on target: {output.shown}")
 
 
 @step
-def check_task(wanted: Callable[[], Spec]) -> tuple[Spec, Plan]:
-    """Read the source and make the plan, before anything is queued for actors; raises what cannot be built."""
-    spec = wanted()
-    return spec, make_plan(spec)
+def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
+    """Read the source and make the plan, before anything is queued for actors; raises what cannot be built.
+
+    What goes against this worker's policy is refused before anything of it is read.
+    """
+    guard = worker_guard()
+    spec = guard.admitted(wanted(guard))
+    plan = make_plan(spec)
+    guard.admit_plan(plan)
+    return spec, plan
 
 
 def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build in this very run, so that its steps and artifacts are on its page."""
+    refuse_unready(spec, plan)
     seen, place = _Seen(), workspace(spec.output.path, plan)
-    with one_gpu_build(plan, spec.generator), planned(plan), listening(seen):
+    with one_gpu_build(plan, spec.generator), planned(spec, plan), listening(seen):
         manifest = build.fn(spec, replace)
     if not seen.began:  # it was complete already; who asked for it looks for it here
         with suppress(*SILENT):

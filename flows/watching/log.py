@@ -80,6 +80,10 @@ class JsonLog(Watcher):
         together = {"rows_per_second": round(self._filling.per_second, 1), "queue_depth": self._filling.under_way}
         self._write("class", {"class": progress.name, **counts, "rejected": dict(progress.rejected), **together})
 
+    def noted(self, note: str) -> None:
+        """Write the note."""
+        self._write("note", {"note": note}, "warning")
+
     def ended(self, manifest: Manifest) -> None:
         """Write what was published."""
         self._end_step(None)
@@ -107,7 +111,9 @@ class JsonLog(Watcher):
     def _write(self, event: str, fields: dict[str, Any], level: str = "info") -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"timestamp": now, "level": level, "event": event, **self._ids, **fields}
-        print(json.dumps(all_redacted(line)), file=self._file or sys.stderr, flush=True)
+        to = self._file or sys.stderr
+        to.write(f"{json.dumps(all_redacted(line))}\n")  # at once, else lines of two threads run into each other
+        to.flush()
 
 
 def _flow_run() -> dict[str, str]:

@@ -49,6 +49,10 @@ class RunLog(Watcher):
         if self._pace.due("training"):
             self._say(f"fit: {training_line(progress)}")
 
+    def noted(self, note: str) -> None:
+        """Say it."""
+        self._say(note)
+
     def filling(self, plan: Plan, actors: int) -> None:
         """Say how many actors are at work."""
         self._filling, self._full, self._said_all = Filling(), set(), False

@@ -72,7 +72,7 @@ def warn(message: str) -> None:
     from prefect.exceptions import MissingContextError
     from prefect.logging import get_run_logger
 
-    print(f"makeweight: warning: {message}", file=sys.stderr)
+    sys.stderr.write(f"makeweight: warning: {message}\n")
     with suppress(MissingContextError):
         get_run_logger().warning(message)
 

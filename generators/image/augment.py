@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,14 +15,15 @@ from generators.image.codec import Pixels
 from generators.image.parents import Parents
 from generators.image.pipeline import WORDS, Boxes, Pipeline, undisturbed
 from generators.image.rows import image_table
-from generators.image.transforms import build_transforms
+from generators.image.transforms import FILES, build_transforms
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
 
 class AugmentParams(base.Params):
     """What is done to an image."""
 
-    transforms: list[Any] | None = Field(
+    transforms: Annotated[list[Any] | None, Touch("read", below=FILES)] = Field(
         None,
         min_length=1,
         description="Names of albumentations' transforms, or {name: {parameter: value}}, in their order; OneOf, SomeOf,"

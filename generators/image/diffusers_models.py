@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from generators.hub import is_path, offline_note, said
+from generators.hub import is_path, offline_note, pickle_note, said
 from generators.random import seeded
 from generators.text.pretrained import quiet as transformers_quiet
 from schemas.errors import GeneratorError
@@ -64,6 +64,9 @@ def locate_pipeline(place: str) -> Located:
             f"pipeline folder {place!r}: is no pipeline, {_INDEX} missing; give a folder that save_pretrained of a"
             " whole diffusers pipeline wrote, not of one of its parts"
         )
+    for part in sorted(folder.iterdir()):
+        if note := pickle_note(part):
+            raise GeneratorError(f"pipeline folder {place!r}, {part.name}: {note}")
     return Located(place, folder, _identity(folder))
 
 
@@ -81,7 +84,8 @@ def locate_lora(place: str) -> Located:
 def load_pipeline(mode: Mode, model: Located, device: str, *, offloaded: bool) -> Any:
     """Return the pipeline: float32 on the CPU, bfloat16 for a GPU; one to be `offloaded` stays on the CPU for now.
 
-    No code that comes with a model is run. Raises GeneratorError if it is of another kind.
+    No code that comes with a model is run, and of weights safetensors alone are read. Raises GeneratorError if it is of
+    another kind.
     """
     with quiet():
         import torch
@@ -93,7 +97,9 @@ def load_pipeline(mode: Mode, model: Located, device: str, *, offloaded: bool) -
         dtype = torch.bfloat16 if device == "cuda" else torch.float32
         with seeded(0):
             try:
-                pipeline = loader.from_pretrained(str(model.path), dtype=dtype, trust_remote_code=False)
+                pipeline = loader.from_pretrained(
+                    str(model.path), dtype=dtype, use_safetensors=True, trust_remote_code=False
+                )
             except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
                 problem = f"cannot be loaded as {_KINDS[mode]} ({said(error)}); give one that is"
                 raise GeneratorError(f"model {model.place!r}: {problem}") from error
@@ -154,7 +160,7 @@ def _weights(place: str, folder: Path) -> Path:
 def _download_pipeline(place: str) -> str:
     from diffusers import DiffusionPipeline
 
-    return str(DiffusionPipeline.download(place, trust_remote_code=False))
+    return str(DiffusionPipeline.download(place, use_safetensors=True, trust_remote_code=False))
 
 
 def _download_lora(place: str) -> str:

@@ -95,5 +95,7 @@ class Parents:
 
     @classmethod
     def load(cls, path: Path, label: str, generator: str) -> "Parents":
-        """Return what `save` wrote, mapped into memory."""
-        return cls(pa.ipc.open_file(pa.memory_map(str(path / _FILE))).read_all(), label, generator)
+        """Return what `save` wrote, mapped into memory; raises pa.ArrowInvalid if a row would lie outside the file."""
+        table = pa.ipc.open_file(pa.memory_map(str(path / _FILE))).read_all()
+        table.validate(full=True)  # reads where the images lie, and not the images
+        return cls(table, label, generator)

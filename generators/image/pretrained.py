@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +31,7 @@ from generators.random import seeded
 from generators.text.prompts import check_template
 from schemas.errors import GeneratorError, nearest
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
 Prompt = str | list[str] | dict[str, str]
 
@@ -38,7 +39,9 @@ Prompt = str | list[str] | dict[str, str]
 class PretrainedParams(base.Params):
     """The pipeline, what it is told, and how it makes images."""
 
-    model: str = Field(min_length=1, description="A local folder or hub id of a diffusers pipeline.")
+    model: Annotated[str, Touch("models")] = Field(
+        min_length=1, description="A local folder or hub id of a diffusers pipeline."
+    )
     mode: Literal["text", "image"] = Field(
         "text", description="text: images from the prompt alone. image: variations of the class's real images."
     )
@@ -53,7 +56,9 @@ class PretrainedParams(base.Params):
     size: tuple[int, int] | None = Field(
         None, description="Width and height that the pipeline makes, before images get the real ones' size."
     )
-    lora: str | None = Field(None, min_length=1, description="LoRA weights: a safetensors file, its folder, a hub id.")
+    lora: Annotated[str | None, Touch("models")] = Field(
+        None, min_length=1, description="LoRA weights: a safetensors file, its folder, a hub id."
+    )
     lora_scale: float = Field(1.0, description="How much the LoRA weights count.")
     sample_rows: int = Field(8, ge=1, description="Images made at once; on a GPU it changes the pixels a little.")
     offload: bool = Field(False, description="Keep on the GPU only the part that works: slower, in less memory.")

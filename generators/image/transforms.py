@@ -12,6 +12,8 @@ from schemas.errors import nearest
 
 _CHOICES = ("OneOf", "SomeOf", "RandomOrder")
 COMPOSITIONS = (*_CHOICES, "Sequential")
+FILES = ("reference_images", "font_path")
+"""Parameters of transforms that name files to be read, with albumentations' own reader where none is given."""
 _NOT_DECLARED = ("Lambda", "ToTensorV2", "ToTensor3D")  # code, and what is no image
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.hub import is_path, offline_note, said
+from generators.hub import is_path, offline_note, pickle_note, said
 from generators.image.codec import Pixels
 from generators.random import seeded
 from generators.text.pretrained import quiet
@@ -63,8 +63,8 @@ def _load(place: str) -> tuple[Any, Any]:
     _check_folder(place)
     with quiet(), seeded(0):  # a model is filled with random weights before the file's are read
         try:
-            model = AutoModel.from_pretrained(place, dtype=torch.float32, use_safetensors=True)
-            return model, AutoImageProcessor.from_pretrained(place, use_fast=False)
+            model = AutoModel.from_pretrained(place, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
+            return model, AutoImageProcessor.from_pretrained(place, use_fast=False, trust_remote_code=False)
         except (OSError, ValueError, ImportError, KeyError) as error:
             raise GeneratorError(_why_not(place, error)) from error
 
@@ -77,6 +77,9 @@ def _check_folder(place: str) -> None:
             raise GeneratorError(f"image model {place!r}: not there; give a folder that save_pretrained wrote")
         return
     files = {file.name for file in folder.iterdir()}
+    note = pickle_note(folder)
+    if note:
+        raise GeneratorError(f"image model {place!r}: {note}")
     needed = {"config.json": {"config.json"}, "preprocessor_config.json": {"preprocessor_config.json"}}
     needed["model.safetensors"] = {name for name in files if name.endswith(".safetensors")}
     missing = [name for name, ways in needed.items() if not ways & files]

@@ -178,7 +178,7 @@ class Autoregressive:
         self._label, self._classes = model["label"], model["classes"]
         self._schema = pq.read_schema(path / "schema.parquet")
         self._columns = load_columns(path, self._schema)
-        with np.load(path / "zeros.npz") as kept:
+        with np.load(path / "zeros.npz", allow_pickle=False) as kept:
             self._zeros = {(int(a), int(b)): kept[f"{a}-{b}"] for a, b in (name.split("-") for name in kept.files)}
         with seeded(0):  # a network is filled with random weights before the file's are read
             self._network = self._new_network()

@@ -1,14 +1,22 @@
 """The parts that make ctgan's CTGAN a GAN of classes. Imports torch: import it inside the methods that use it."""
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeGuard
 from unittest.mock import patch
 
 import joblib  # type: ignore[import-untyped]
 import numpy as np
+import torch
 from ctgan.data_sampler import DataSampler
+from ctgan.synthesizers.ctgan import CTGAN, Generator
+from safetensors.torch import load_file, save_file
+
+from generators.tabular.modes import Categories, Layout, Modes, frame_of, heard, layout_of, told, width
+from generators.tabular.params import CTGANParams
 
 log = logging.getLogger(__name__)
 
@@ -61,12 +69,76 @@ def _logged(epochs: range, disable: bool) -> Iterator[int]:  # noqa: ARG001 - st
         log.info("ctgan: epoch %d of %d", epoch + 1, len(epochs))
 
 
-def ready_to_sample(model: Any) -> None:
-    """Prepare a fitted or loaded `ctgan.CTGAN` for `sample` with a condition.
+class ConditionalGAN:
+    """A fitted CTGAN's generator, and what is needed to draw from it.
 
-    The generator's batch normalisation must use what it learned: with the batch's own statistics, ctgan's way, a
-    condition that all rows share is normalised away (on Adult a quarter of the rows asked for as `>50K` were so,
-    against nine tenths). The rows' numbers by category serve training alone, and would be saved with the model.
+    Its batch normalisation uses what it learned: with the batch's own statistics, ctgan's way, a condition that all
+    rows share is normalised away (on Adult a quarter of the rows asked for as `>50K` were so, against nine tenths).
     """
-    model._generator.eval()
-    model._data_sampler._rid_by_cat_cols = []
+
+    def __init__(self, layout: Layout, label: str, params: CTGANParams) -> None:
+        self.layout = layout
+        self.label = label
+        self.params = params
+        self.classes = next(column.values for column in layout if _is_of_categories(column, label))
+        self.conditions = sum(sum(column.sizes) for column in layout if isinstance(column, Categories))
+        self.network = Generator(params.embedding_dim + self.conditions, params.generator_dim, width(layout))
+        self.set_device("cpu")
+
+    @classmethod
+    def of(cls, model: CTGAN, label: str, params: CTGANParams) -> "ConditionalGAN":
+        """Return what a fitted CTGAN learned; `label` is its first column of categories."""
+        made = cls(layout_of(model._transformer), label, params)
+        made.network.load_state_dict(model._generator.state_dict())
+        return made
+
+    @torch.no_grad()
+    def sample(self, rows: int, stratum: str) -> Any:
+        """Return a frame of `rows` rows of the class `stratum`; randomness is torch's global state, on the CPU.
+
+        As ctgan does, it draws whole batches and one more.
+        """
+        size = self.params.batch_size
+        condition = torch.zeros(size, self.conditions)
+        condition[:, self.classes.index(stratum)] = 1
+        parts = []
+        for _ in range(rows // size + 1):
+            noise = torch.normal(mean=torch.zeros(size, self.params.embedding_dim), std=1.0)
+            made = self.network(torch.cat([noise, condition], dim=1).to(self.device))
+            parts.append(self._activated(made).cpu().numpy())
+        return frame_of(self.layout, np.concatenate(parts)[:rows])
+
+    def _activated(self, made: torch.Tensor) -> torch.Tensor:
+        """Return tanh of the numbers, and draws of the one-hots by ctgan's Gumbel softmax."""
+        parts = torch.split(made, [size for column in self.layout for size in column.sizes], dim=1)
+        is_place = [
+            isinstance(column, Modes) and not number for column in self.layout for number in range(len(column.sizes))
+        ]
+        return torch.cat(
+            [
+                torch.tanh(part) if place else CTGAN._gumbel_softmax(part, tau=0.2)
+                for part, place in zip(parts, is_place, strict=True)
+            ],
+            dim=1,
+        )
+
+    def set_device(self, device: str) -> None:
+        """Move the network to `cpu` or `cuda`."""
+        self.device = device
+        self.network.to(device).eval()
+
+    def save(self, path: Path) -> None:
+        """Write layout.json and network.safetensors into the folder."""
+        (path / "layout.json").write_text(json.dumps(told(self.layout)))
+        save_file(self.network.state_dict(), path / "network.safetensors")
+
+    @classmethod
+    def load(cls, path: Path, label: str, params: CTGANParams) -> "ConditionalGAN":
+        """Read what `save` wrote."""
+        made = cls(heard(json.loads((path / "layout.json").read_text())), label, params)
+        made.network.load_state_dict(load_file(path / "network.safetensors"))
+        return made
+
+
+def _is_of_categories(column: Categories | Modes, name: str) -> TypeGuard[Categories]:
+    return isinstance(column, Categories) and column.name == name

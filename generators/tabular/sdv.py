@@ -1,10 +1,11 @@
 """The models of SDV 2, fitted so that rows of a class are made directly and none is thrown away.
 
 What all have in common: `frame` settles types, nulls, rounding and bounds, so SDV gets plain numbers and categories
-with explicit sdtypes; SDV's public sampling, which rejects rows and repeats one fixed seed, is passed by. Saved models
-are one pickle each (SDV has no other way): open only those that you made.
+with explicit sdtypes; SDV's public sampling, which rejects rows and repeats one fixed seed, is passed by. Of a fitted
+synthesizer only what drawing needs is kept, as weights and plain values: SDV itself saves pickles, which run code.
 """
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
@@ -18,7 +19,9 @@ import pyarrow as pa
 
 from generators.classes import check_class_known, check_class_sizes, split_classes
 from generators.random import seeded
+from generators.tabular.copula import Copula, Normalised, load_marginals
 from generators.tabular.frame import LABEL, Codec, decode, encode
+from generators.tabular.frame_file import load_codec, save_codec
 from generators.tabular.params import CopulaGANParams, CopulaParams, CTGANParams, NetworkParams, TVAEParams
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
@@ -71,7 +74,7 @@ class _SDVGenerator:
     def sample(self, request: SampleRequest) -> pa.Table:
         """Return `request.rows` rows of the class; raises GeneratorError if the model never saw the class."""
         import pandas as pd
-        import sdv.single_table  # noqa: F401
+        import torch  # noqa: F401 - `seeded` must find it
 
         check_class_known(request.stratum, self._models)
         model = self._models[request.stratum]
@@ -86,24 +89,37 @@ class _SDVGenerator:
         raise NotImplementedError
 
     def save(self, path: Path) -> None:
-        """Write `model.pkl`, on the CPU."""
-        import cloudpickle  # type: ignore[import-untyped]
-
-        with (path / "model.pkl").open("wb") as file:
-            cloudpickle.dump(self._models, file)
+        """Write `model.json` and a folder for each model, with its codec and what was fitted; nothing is a pickle."""
+        models = {id(model): model for model in self._models.values()}
+        for number, model in enumerate(models.values()):
+            folder = path / str(number)
+            folder.mkdir()
+            save_codec(model.codec, folder)
+            if model.fitted is not None:
+                model.fitted.save(folder)
+        told = {
+            "classes": {name: list(models).index(id(model)) for name, model in self._models.items()},
+            "models": [{"empty": model.fitted is None, "ranges": model.ranges} for model in models.values()],
+        }
+        (path / "model.json").write_text(json.dumps(told))
 
     def load(self, path: Path, device: str) -> None:
-        """Read `model.pkl` onto `device`."""
-        import cloudpickle
+        """Read what `save` wrote, onto `device`."""
+        import torch  # noqa: F401 - `seeded` must find it
 
-        with (path / "model.pkl").open("rb") as file:
-            self._models = cloudpickle.load(file)
-        for model in self._models.values():
-            if model.fitted is not None:
-                self._move(model.fitted, device)
+        told = json.loads((path / "model.json").read_text())
+        models = []
+        with seeded(0):  # a network is filled with random weights before the file's are read
+            for number, one in enumerate(told["models"]):
+                codec = load_codec(path / str(number))
+                fitted = None if one["empty"] else self._load(path / str(number), device)
+                ranges = {name: (low, span) for name, (low, span) in one["ranges"].items()}
+                models.append(_Model(codec, fitted, ranges))
+        self._models = {name: models[number] for name, number in told["classes"].items()}
 
-    def _move(self, fitted: Any, device: str) -> None:
-        """Put what runs on torch onto `device`; does nothing where nothing does."""
+    def _load(self, path: Path, device: str) -> Any:
+        """Return what was fitted, on `device`, by what its `save` wrote into the folder."""
+        raise NotImplementedError
 
 
 class GaussianCopula(_SDVGenerator):
@@ -130,7 +146,7 @@ class GaussianCopula(_SDVGenerator):
             log.info("gaussian_copula: class %r fitted on %d rows", name, rows.num_rows)
         return models
 
-    def _fit_class(self, frame: "pd.DataFrame", codec: Codec) -> Any:
+    def _fit_class(self, frame: "pd.DataFrame", codec: Codec) -> Copula:
         from sdv.single_table import GaussianCopulaSynthesizer
 
         synthesizer = GaussianCopulaSynthesizer(
@@ -146,10 +162,13 @@ class GaussianCopula(_SDVGenerator):
         columns = len(model.columns)
         model.correlation *= len(frame) / (len(frame) + columns)
         np.fill_diagonal(model.correlation.to_numpy(copy=False), 1.0)
-        return synthesizer
+        return Copula.of(synthesizer)
 
-    def _draw(self, fitted: Any, request: SampleRequest) -> "pd.DataFrame":
-        return _reverse(fitted, fitted._model.sample(request.rows))
+    def _draw(self, fitted: Copula, request: SampleRequest) -> "pd.DataFrame":
+        return fitted.sample(request.rows)
+
+    def _load(self, path: Path, device: str) -> Copula:  # noqa: ARG002 - nothing runs on a device
+        return Copula.load(path)
 
 
 class CTGAN(_SDVGenerator):
@@ -162,18 +181,23 @@ class CTGAN(_SDVGenerator):
     _name: ClassVar[str] = "ctgan"
 
     def _fit(self, table: pa.Table, label: str, rng: np.random.Generator) -> dict[str, _Model]:
-        from generators.tabular.conditional_gan import class_conditions, ready_to_sample
+        from generators.tabular.conditional_gan import class_conditions
 
         _check_gpu(self.params)
         codec, frame = encode(table, label, rng, max_categories=self.params.max_categories)
         fitted = None
         if frame.shape[1] > 1:
-            fitted = self._synthesizer(_metadata(frame, codec))
+            synthesizer = self._synthesizer(_metadata(frame, codec))
             with class_conditions():
-                fitted.fit({"t": frame})
-            ready_to_sample(fitted._model)
-            fitted._model.set_device("cpu")
+                synthesizer.fit({"t": frame})
+            synthesizer._model.set_device("cpu")
+            fitted = self._kept(synthesizer)
         return dict.fromkeys(sorted(set(frame[LABEL])), _Model(codec, fitted, {}))
+
+    def _kept(self, synthesizer: Any) -> Any:
+        from generators.tabular.conditional_gan import ConditionalGAN
+
+        return ConditionalGAN.of(synthesizer._model, LABEL, self.params)
 
     def _synthesizer(self, metadata: Any) -> Any:
         from sdv.single_table import CTGANSynthesizer
@@ -185,10 +209,15 @@ class CTGAN(_SDVGenerator):
         return {**own, "enable_gpu": self.params.gpu, "enforce_min_max_values": False, "enforce_rounding": False}
 
     def _draw(self, fitted: Any, request: SampleRequest) -> "pd.DataFrame":
-        return _reverse(fitted, fitted._model.sample(request.rows, LABEL, request.stratum))
+        frame: pd.DataFrame = fitted.sample(request.rows, request.stratum)
+        return frame
 
-    def _move(self, fitted: Any, device: str) -> None:
-        fitted._model.set_device(device)
+    def _load(self, path: Path, device: str) -> Any:
+        from generators.tabular.conditional_gan import ConditionalGAN
+
+        fitted = ConditionalGAN.load(path, LABEL, self.params)
+        fitted.set_device(device)
+        return fitted
 
 
 class CopulaGAN(CTGAN):
@@ -202,9 +231,13 @@ class CopulaGAN(CTGAN):
 
         return CopulaGANSynthesizer(metadata, **self._settings())
 
-    def _draw(self, fitted: Any, request: SampleRequest) -> "pd.DataFrame":
-        normal = fitted._model.sample(request.rows, LABEL, request.stratum)
-        return _reverse(fitted, fitted._gaussian_normalizer_hyper_transformer.reverse_transform(normal))
+    def _kept(self, synthesizer: Any) -> Normalised:
+        transformers = synthesizer._gaussian_normalizer_hyper_transformer.field_transformers
+        marginals = {name: one._univariate for name, one in transformers.items() if one is not None}
+        return Normalised(super()._kept(synthesizer), marginals)
+
+    def _load(self, path: Path, device: str) -> Normalised:
+        return Normalised(super()._load(path, device), load_marginals(path))
 
 
 class TVAE(_SDVGenerator):
@@ -219,18 +252,12 @@ class TVAE(_SDVGenerator):
     _name = "tvae"
 
     def _fit(self, table: pa.Table, label: str, rng: np.random.Generator) -> dict[str, _Model]:
-        from generators.tabular.conditional_vae import ConditionalTVAE
-
         _check_gpu(self.params)
         codec, frame = encode(table, label, rng, max_categories=self.params.max_categories)
         features = frame.drop(columns=LABEL)
         fitted = None
         if features.shape[1]:
-            fitted = ConditionalTVAE(
-                embedding_dim=self.params.embedding_dim,
-                encoder_dim=self.params.compress_dims,
-                decoder_dim=self.params.decompress_dims,
-            )
+            fitted = self._new()
             texts = [name for name in features if name in codec.texts]
             classes = frame[LABEL].to_numpy()
             fitted.fit(features, texts, classes, self.params, "cuda" if self.params.gpu else "cpu")
@@ -240,8 +267,19 @@ class TVAE(_SDVGenerator):
         frame: pd.DataFrame = fitted.sample(request.rows, request.stratum)
         return frame
 
-    def _move(self, fitted: Any, device: str) -> None:
+    def _new(self) -> Any:
+        from generators.tabular.conditional_vae import ConditionalTVAE
+
+        params = self.params
+        return ConditionalTVAE(
+            embedding_dim=params.embedding_dim, encoder_dim=params.compress_dims, decoder_dim=params.decompress_dims
+        )
+
+    def _load(self, path: Path, device: str) -> Any:
+        fitted = self._new()
+        fitted.load(path)
         fitted.set_device(device)
+        return fitted
 
 
 def _metadata(frame: "pd.DataFrame", codec: Codec) -> Any:
@@ -266,13 +304,6 @@ def _to_unit_range(frame: "pd.DataFrame", codec: Codec) -> dict[str, tuple[float
             frame[name] = (frame[name] - low) / span
             ranges[str(name)] = (low, span)
     return ranges
-
-
-def _reverse(synthesizer: Any, drawn: "pd.DataFrame") -> "pd.DataFrame":
-    """Return the frame behind a model's output; its transformers' own random states start anew for each request."""
-    synthesizer.reset_sampling()
-    frame: pd.DataFrame = synthesizer._data_processor.reverse_transform(drawn)
-    return frame
 
 
 def _check_gpu(params: NetworkParams) -> None:

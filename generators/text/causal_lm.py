@@ -3,7 +3,7 @@
 import json
 import logging
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from generators.text.rows import schema_from, text_table, texts_of
 from generators.text.tokens import add_class_tokens, encode, train_tokenizer
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +31,9 @@ _NOTHING = "-"  # what stands where the model will not write: any check of lengt
 class CausalLMParams(base.Params):
     """The model, how it learns, and how it writes."""
 
-    model: str = Field(SCRATCH, min_length=1, description="scratch, a local folder, or a hub id.")
+    model: Annotated[str, Touch("models", but=(SCRATCH,))] = Field(
+        SCRATCH, min_length=1, description="scratch, a local folder, or a hub id."
+    )
     tune: Literal["full", "lora"] = Field("full", description="Train all weights of a given model, or LoRA's alone.")
     width: int = Field(128, ge=8, description="From scratch: width of a layer, a multiple of heads.")
     layers: int = Field(2, ge=1, description="From scratch: layers.")

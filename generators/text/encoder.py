@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.hub import pickle_note
 from generators.random import seeded
 from generators.text.pretrained import context_of, quiet
 from schemas.errors import MakeweightError
@@ -85,11 +86,15 @@ def _load(name: str, task: str) -> tuple[Any, Any]:
     import torch
     import transformers
 
+    if note := pickle_note(name):
+        raise MakeweightError(f"cannot load {name!r} as a model of texts: {note}")
     kind = transformers.AutoModel if task == "embed" else transformers.AutoModelForSequenceClassification
     with quiet(), seeded(0):  # a model is filled with random weights before the file's are read
         try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(name)
-            model, info = kind.from_pretrained(name, dtype=torch.float32, output_loading_info=True)
+            tokenizer = transformers.AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+            model, info = kind.from_pretrained(
+                name, dtype=torch.float32, output_loading_info=True, use_safetensors=True, trust_remote_code=False
+            )
         except (OSError, ValueError, ImportError, KeyError) as error:
             raise MakeweightError(
                 f"cannot load {name!r} as a model of texts: {_first_line(error)}; give a folder that transformers'"

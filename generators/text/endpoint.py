@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -23,6 +23,7 @@ from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt,
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
 _ROUNDS = 6  # of calls for a request: the first, and more for rows that did not come
 
@@ -37,9 +38,13 @@ class Price(base.Params):
 class EndpointParams(base.Params):
     """Which endpoint, what it is asked, and what that may cost. The key comes from the environment alone."""
 
-    base_url: str = Field(description="Address of the API, such as http://localhost:8000/v1.")
+    base_url: Annotated[str, Touch("hosts")] = Field(
+        description="Address of the API, such as http://localhost:8000/v1."
+    )
     model: str = Field(min_length=1, description="Name of the model at the endpoint.")
-    api_key_env: str = Field("OPENAI_API_KEY", description="Environment variable that holds the key, if one is needed.")
+    api_key_env: Annotated[str, Touch("keys")] = Field(
+        "OPENAI_API_KEY", description="Environment variable that holds the key, if one is needed."
+    )
     prompt: str = Field(PROMPT, description="Template with {label}, {description}, {examples} and {count}.")
     labels: dict[str, str] = Field({}, description="What each class is, in words.")
     examples: int = Field(5, ge=0, description="Real texts of the class shown in each prompt, drawn anew for each.")
@@ -61,7 +66,7 @@ class EndpointParams(base.Params):
     max_tokens_total: int | None = Field(None, ge=1, description="Tokens that this build may use in all its runs.")
     max_cost: float | None = Field(None, gt=0, description="Money that this build may cost in all its runs.")
     price_per_million: Price | None = Field(None, description="What a million tokens cost.")
-    cache: str | None = Field(
+    cache: Annotated[str | None, Touch("write")] = Field(
         None, description="Folder on a local disk that keeps the answers; $MAKEWEIGHT_CACHE or the user's cache folder."
     )
 
@@ -139,14 +144,17 @@ class Endpoint:
         return text_table(self._table.schema, self._label, request, texts)
 
     async def _gather(self, request: SampleRequest) -> list[str]:
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         params, numbers = self.params, 0
         texts: list[str] = []
         ends: Counter[str] = Counter()
         folder = Path(params.cache).expanduser() if params.cache else default_folder()
         key = os.environ.get(params.api_key_env) or "none"
-        client = AsyncOpenAI(base_url=params.base_url, api_key=key, timeout=params.timeout, max_retries=0)
+        stays = DefaultAsyncHttpxClient(follow_redirects=False)  # real rows go to the address that was given alone
+        client = AsyncOpenAI(
+            base_url=params.base_url, api_key=key, timeout=params.timeout, max_retries=0, http_client=stays
+        )
         with open_answers(folder) as answers:
             async with client:
                 wanted = "plain" if params.output == "text" else params.output

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from generators.hub import is_path, offline_note, said
+from generators.hub import is_path, offline_note, pickle_note, said
 from generators.random import seeded
 from schemas.errors import GeneratorError
 
@@ -33,8 +33,8 @@ def quiet() -> Iterator[None]:
 def load_pretrained(kind: Kind, place: str) -> tuple[Any, Any]:
     """Return the model (float32, on the CPU, in evaluation mode) and the tokenizer of a local folder or hub id.
 
-    No code that comes with a model is run; of files of the older kind (.bin) tensors alone are read. Raises
-    GeneratorError with the place named and what is wrong with it. HF_HUB_OFFLINE and HF_HOME are respected.
+    No code that comes with a model is run, and of weights safetensors alone are read. Raises GeneratorError with
+    the place named and what is wrong with it. HF_HUB_OFFLINE and HF_HOME are respected.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
@@ -43,8 +43,8 @@ def load_pretrained(kind: Kind, place: str) -> tuple[Any, Any]:
     loader = AutoModelForCausalLM if kind == "causal" else AutoModelForSeq2SeqLM
     with quiet(), seeded(0):  # a model is filled with random weights before the file's are read
         try:
-            tokenizer = AutoTokenizer.from_pretrained(place)
-            model = loader.from_pretrained(place, dtype=torch.float32)
+            tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+            model = loader.from_pretrained(place, dtype=torch.float32, use_safetensors=True, trust_remote_code=False)
         except (OSError, ValueError, ImportError, KeyError) as error:
             raise GeneratorError(_why_not(kind, place, error)) from error
     return model.eval(), tokenizer
@@ -67,8 +67,11 @@ def _check_folder(place: str) -> None:
             raise GeneratorError(f"model folder {place!r}: not there; give a folder that save_pretrained wrote")
         return
     files = {file.name for file in folder.iterdir()}
+    note = pickle_note(folder)
+    if note:
+        raise GeneratorError(f"model folder {place!r}: {note}")
     missing = [] if "config.json" in files else ["config.json"]
-    if not any(name.endswith(".safetensors") or name.startswith("pytorch_model") for name in files):
+    if not any(name.endswith(".safetensors") for name in files):
         missing.append("model.safetensors")
     if not files.intersection(_TOKENIZERS):
         missing.append("tokenizer.json")

@@ -21,15 +21,19 @@ _FENCE = re.compile(r"^\s*```\w*\s*\n(.*?)\n?\s*```\s*$", re.DOTALL)
 
 
 def check_template(template: str, fields: Sequence[str]) -> str:
-    """Return the template; raises ValueError if it is malformed, or names something other than `fields`."""
+    """Return the template; raises ValueError if it is malformed, or holds something other than `fields`."""
     try:
-        named = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+        parts = [(name, shape) for _, name, shape, _ in Formatter().parse(template) if name is not None]
     except ValueError as error:
         raise ValueError(f"is no template ({error}); write {{{{ and }}}} for braces") from error
-    wrong = [name for name in named if name not in fields]
+    wrong = [name for name, _ in parts if name not in fields]
     if wrong:
         known = ", ".join(f"{{{field}}}" for field in fields)
         raise ValueError(f"got {{{wrong[0]}}}, and knows {known}; write {{{{ and }}}} for braces")
+    shaped = [(name, shape) for name, shape in parts if shape]
+    if shaped:  # a width may be of any size, and a shape may hold fields of its own
+        name, shape = shaped[0]
+        raise ValueError(f"got {{{name}:{shape[:80]}}}, and a field has nothing after a colon; write {{{name}}}")
     return template
 
 

@@ -55,6 +55,11 @@ def _explain_status(error: Any, url: str, key_name: str, said: str) -> Refused:
     if status in (401, 403):
         problem = f"refuses the key in the environment variable {key_name} ({status}: {said}); set it to a valid one"
         return Refused(f"{url}: {problem}", True)
+    if 300 <= status < 400:
+        problem = (
+            f"sends callers to another address ({status}), and rows go to this one alone; set base_url to the other"
+        )
+        return Refused(f"{url}: {problem}", True)
     if status == 404:
         return Refused(f"{url}: not found (404: {said}); check base_url (it often ends in /v1) and model", True)
     if status == 402 or getattr(error, "code", None) == "insufficient_quota":

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +20,7 @@ from generators.text.prompts import check_template
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
 _ROUNDS = 4  # of writing again where nothing was written
 _NOTHING = "-"  # what stands where the model will not write: any check of length rejects it
@@ -28,8 +29,12 @@ _NOTHING = "-"  # what stands where the model will not write: any check of lengt
 class Seq2SeqParams(base.Params):
     """The models, what they are told, and how they write."""
 
-    model: str = Field(min_length=1, description="A local folder or hub id of an encoder-decoder model.")
-    back: str | None = Field(None, min_length=1, description="A second one that translates back what the first wrote.")
+    model: Annotated[str, Touch("models")] = Field(
+        min_length=1, description="A local folder or hub id of an encoder-decoder model."
+    )
+    back: Annotated[str | None, Touch("models")] = Field(
+        None, min_length=1, description="A second one that translates back what the first wrote."
+    )
     prompt: str = Field("{text}", description="What the first model reads, such as 'paraphrase: {text}'.")
     back_prompt: str = Field("{text}", description="What the second model reads.")
     languages: tuple[str, str] | None = Field(

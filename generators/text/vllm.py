@@ -2,9 +2,10 @@
 
 import importlib.util
 import json
+import os
 from collections import Counter
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +18,18 @@ from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt,
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
+from schemas.touch import Touch
 
+_INVARIANT, _INVARIANT_FROM = "VLLM_BATCH_INVARIANT", (9, 0)
 _ROUNDS = 4  # of prompts for a request: the first, and more for rows that did not come
 
 
 class VLLMParams(base.Params):
     """The model, what it is asked, and how it writes."""
 
-    model: str = Field(min_length=1, description="A local folder or hub id of a chat model.")
+    model: Annotated[str, Touch("models")] = Field(
+        min_length=1, description="A local folder or hub id of a chat model."
+    )
     prompt: str = Field(PROMPT, description="Template with {label}, {description}, {examples} and {count}.")
     labels: dict[str, str] = Field({}, description="What each class is, in words.")
     examples: int = Field(5, ge=0, description="Real texts of the class shown in each prompt, drawn anew for each.")
@@ -45,8 +50,9 @@ class VLLMParams(base.Params):
 class VLLM:
     """Prompts a local chat model with a few real texts of the class for several new ones, in JSON that is enforced.
 
-    All prompts of a request are one batch; each has its own seed. vLLM promises the same texts for the same batch on
-    the same GPU and versions only.
+    All prompts of a request are one batch; each has its own seed. On cards from compute capability 9.0 on, vLLM is told
+    to give each prompt the same text in whatever batch it stands (its batch-invariant mode); on others it promises the
+    same texts for the same batch on the same card and versions, as far as its own scheduling is the same.
     """
 
     Params = VLLMParams
@@ -137,6 +143,8 @@ class VLLM:
                 max_model_len=params.context,
                 gpu_memory_utilization=params.gpu_memory,
                 seed=0,
+                load_format="safetensors",  # other weights are pickles
+                trust_remote_code=False,
             )
         return self._model
 
@@ -150,6 +158,7 @@ class VLLM:
         _check_installed()
         if device != "cuda":
             raise GeneratorError("vllm: runs on a GPU alone, this actor has none; give generator.gpus, or use endpoint")
+        _ask_for_batch_invariance()
         model = json.loads((path / "model.json").read_text())
         self._remember(pq.read_table(path / "rows.parquet"), model["label"])
 
@@ -160,3 +169,14 @@ def _check_installed() -> None:
             "vllm: the package vllm is not installed; install it on a machine with a GPU (pip install vllm), or serve"
             " the model elsewhere and use the generator 'endpoint'"
         )
+
+
+def _ask_for_batch_invariance() -> None:
+    """Set vLLM's own switch, before it is imported, where the card can do it and nobody has set it.
+
+    See https://docs.vllm.ai/en/latest/features/batch_invariance/.
+    """
+    import torch
+
+    if torch.cuda.is_available() and torch.cuda.get_device_capability() >= _INVARIANT_FROM:
+        os.environ.setdefault(_INVARIANT, "1")

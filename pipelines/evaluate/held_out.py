@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from pipelines.read.cells import Block
-from pipelines.read.files import Files, find_files
+from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete
 from pipelines.read.gallery import brought
+from pipelines.read.hashed import HashedFiles, changed, hashed
 from pipelines.read.infer import convert, misfits
 from pipelines.read.splits import SeveralSplitsError
 from pipelines.storage import is_uri
@@ -55,15 +56,30 @@ def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
     return source.model_copy(update=same)
 
 
-def read_held_out(source: Source, plan: Plan, settings: Evaluate, notes: list[str]) -> Iterator[pa.Table]:
+def read_held_out(source: Source, plan: Plan, settings: Evaluate, notes: list[str], mark: str) -> Iterator[pa.Table]:
     """Yield the held-out rows with the columns of `evaluation_schema` and `_row`; appends to `notes` what was noticed.
 
-    Raises SourceError where they lack a column, where a cell does not fit the source's type, and for rows without a
-    class (unless the spec drops them).
+    Raises SourceError where they lack a column, where a cell does not fit the source's type, for rows without a class
+    (unless the spec drops them), and, at the end, if they are not those of the fingerprint `mark`.
     """
-    schema = evaluation_schema(plan)
     source = test_source(source, plan, settings)
-    files = find_held_out(source)
+    files = hashed(find_held_out(source))
+    try:
+        yield from _tables(files, source, plan, notes)
+    except SourceError:
+        _refuse_changed(files, source, mark)
+        raise
+    _refuse_changed(files, source, mark)
+
+
+def _refuse_changed(files: HashedFiles, source: Source, mark: str) -> None:
+    names = find_held_out(source).names
+    if names != files.names or fingerprint(files, source, files.contents()) != mark:
+        raise changed(files, "the held-out rows are others now")
+
+
+def _tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) -> Iterator[pa.Table]:
+    schema = evaluation_schema(plan)
     known = columns_of(files, source)
     if known is not None:
         _compare_columns(files, list(known), plan, notes)

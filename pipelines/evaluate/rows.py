@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.encryption import Key
@@ -19,6 +18,7 @@ from pipelines.evaluate.held_out import evaluation_schema, feature_columns, read
 from pipelines.fingerprint import row_hashes
 from pipelines.read import read_source
 from pipelines.seeds import derive_seed, keyed_order
+from pipelines.shards import open_shard
 from pipelines.storage import Folder
 from pipelines.validate.classes import Classes, class_codes
 from pipelines.validate.image.pixels import pixel_hashes
@@ -52,14 +52,17 @@ class BuiltRecord(Noun):
     made: list[int]
 
 
-def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder) -> RealRecord:
-    """Write the raw and the held-out rows; raises SpecError or SourceError for held-out rows that do not fit."""
+def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder, held_out: str) -> RealRecord:
+    """Write the raw and the held-out rows; raises SpecError or SourceError for held-out rows that do not fit.
+
+    `held_out` is the fingerprint that the held-out rows had when they were asked for.
+    """
     refuse_unfit(plan, source, settings)
     if scratch.exists(REAL_RECORD):
-        return RealRecord.model_validate_json(scratch.read(REAL_RECORD))
+        return RealRecord.model_validate_json(scratch.read_sealed(REAL_RECORD))
     notes: list[str] = []
     raw, classes, seen = _raw_rows(source, plan, settings)
-    test = _held_out_rows(source, plan, settings, classes, notes)
+    test = _held_out_rows(read_held_out(source, plan, settings, notes, held_out), plan, settings, classes, notes)
     names = [value_name(value) for value in classes.to_pylist()]
     record = RealRecord(classes=names, raw=_counts(raw, names), test=_counts(test, names), notes=notes)
     _refuse_absent(record, settings)
@@ -67,7 +70,7 @@ def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder)
     for name, table in ((RAW, raw), (TEST, test), (CLASSES, pa.table({"class": classes}))):
         scratch.write_arrow(name, table)
     record = record.model_copy(update={"notes": notes})
-    scratch.write(REAL_RECORD, record.model_dump_json().encode())
+    scratch.write_sealed(REAL_RECORD, record.model_dump_json().encode())
     return record
 
 
@@ -76,7 +79,7 @@ def gather_built(
 ) -> BuiltRecord:
     """Write the rows of the published training split, `_made` beside them."""
     if scratch.exists(BUILT_RECORD):
-        return BuiltRecord.model_validate_json(scratch.read(BUILT_RECORD))
+        return BuiltRecord.model_validate_json(scratch.read_sealed(BUILT_RECORD))
     classes = scratch.read_arrow(CLASSES)["class"].combine_chunks()
     share, seed = _share(plan, settings), derive_seed(plan.seed, "evaluate", "rows")
     parts = [_drawn(rows, _numbers(rows), share, seed) for rows in _shards(plan, manifest, dataset, key)]
@@ -91,7 +94,7 @@ def gather_built(
     scratch.write_arrow(BUILT, table)
     names = classes.to_pylist()
     record = BuiltRecord(rows=_counts(table, names), made=_counts(table.filter(table[MADE]), names))
-    scratch.write(BUILT_RECORD, record.model_dump_json().encode())
+    scratch.write_sealed(BUILT_RECORD, record.model_dump_json().encode())
     return record
 
 
@@ -116,12 +119,14 @@ def _raw_rows(source: Source, plan: Plan, settings: Evaluate) -> tuple[pa.Table,
     return _coded(pa.concat_tables(kept).combine_chunks(), classes), classes, np.unique(np.concatenate(hashes))
 
 
-def _held_out_rows(source: Source, plan: Plan, settings: Evaluate, classes: pa.Array, notes: list[str]) -> pa.Table:
+def _held_out_rows(
+    parts: Iterable[pa.Table], plan: Plan, settings: Evaluate, classes: pa.Array, notes: list[str]
+) -> pa.Table:
     """Return the held-out rows, drawn evenly where they are too many; refuses classes that the source lacks."""
     schema, kept = evaluation_schema(plan), []
     strange: Counter[str] = Counter()
     total = 0
-    for part in read_held_out(source, plan, settings, notes):
+    for part in parts:
         codes = class_codes(part[plan.label], classes)
         for value in part[plan.label].filter(pa.array(codes < 0)).value_counts().to_pylist():
             strange[value_name(value["values"])] += value["counts"]
@@ -175,8 +180,7 @@ def _shards(plan: Plan, manifest: Manifest, dataset: Folder, key: Key | None) ->
     columns = [*evaluation_schema(plan).names, "_id", "_origin"]
     for shard in manifest.shards:
         if shard.split == train_split(plan):
-            data = pa.BufferReader(dataset.read(shard.path))
-            yield pq.read_table(data, columns=columns, decryption_properties=key.decryption() if key else None)
+            yield open_shard(dataset, shard, key).read(columns).select(columns)
 
 
 def _coded(table: pa.Table, classes: pa.Array) -> pa.Table:

@@ -83,10 +83,11 @@ def minority_of(real: RealRecord, built: BuiltRecord) -> list[int]:
 
 def run_trial(
     plan: Plan, settings: Evaluate, real: RealRecord, built: BuiltRecord, scratch: Folder, place: TrialPlace
-) -> None:
-    """Run the trial, unless its prediction is there."""
-    if scratch.exists(place.file):
-        return
+) -> bool:
+    """Run the trial, unless its prediction is there; return whether one was there, but damaged."""
+    if scratch.is_whole(place.file):
+        return False
+    remade = scratch.exists(place.file)
     raw = scratch.read_arrow(RAW)
     bench = Bench(
         plan=plan,
@@ -104,12 +105,13 @@ def run_trial(
         prediction = REMEDIES[place.remedy](Trial(bench, place.classifier, seed % 2**32))
     sink = io.BytesIO()
     np.savez(sink, chances=prediction.chances, decisions=prediction.decisions)
-    scratch.write(place.file, sink.getvalue())
+    scratch.write_sealed(place.file, sink.getvalue())
+    return remade
 
 
 def read_prediction(scratch: Folder, place: TrialPlace) -> Prediction:
     """Return what a trial kept."""
-    with np.load(io.BytesIO(scratch.read(place.file))) as kept:
+    with np.load(io.BytesIO(scratch.read_sealed(place.file)), allow_pickle=False) as kept:
         return Prediction(kept["chances"], kept["decisions"])
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from pipelines.encryption import Key
 from pipelines.fidelity.measure import measure_fidelity
 from pipelines.read import read_source
+from pipelines.shards import open_shard
 from pipelines.storage import Folder
 from schemas.fidelity import Fidelity, FidelityChoice
 from schemas.manifest import Manifest
@@ -32,5 +32,4 @@ def measure_published(
 
 def _shards(manifest: Manifest, dataset: Folder, key: Key | None) -> Iterator[pa.Table]:
     for shard in manifest.shards:
-        data = pa.BufferReader(dataset.read(shard.path))
-        yield pq.read_table(data, decryption_properties=key.decryption() if key else None)
+        yield open_shard(dataset, shard, key).read()

@@ -81,14 +81,14 @@ def _made(published: Iterable[pa.Table], manifest: Manifest, schema: pa.Schema) 
     """Yield the made rows with their class."""
     for table in published:
         rows = table.filter(pc.not_equal(table["_origin"], "real"))
-        yield _as(rows.append_column(STRATUM, stratum_column(rows, manifest.by)), schema)
+        yield _as(rows.append_column(STRATUM, stratum_column(rows, manifest.by, manifest.class_values)), schema)
 
 
 def _identified(table: pa.Table, manifest: Manifest, schema: pa.Schema) -> pa.Table:
     """Return real rows with their ids, as published rows have them, and their class."""
     ids = pc.binary_join_element_wise("real", table[ROW].cast(pa.string()), "-")
     known = table.select([column.name for column in manifest.columns]).append_column(ID, ids)
-    return _as(known.append_column(STRATUM, stratum_column(table, manifest.by)), schema)
+    return _as(known.append_column(STRATUM, stratum_column(table, manifest.by, manifest.class_values)), schema)
 
 
 def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 
 from pipelines.features import modelled
-from pipelines.fit import model_fingerprint
+from pipelines.fit import model_fingerprint, read_fitted, readable
 from pipelines.registry import generator_class, make_generator
 from pipelines.storage import Folder
 from schemas.arrow import STRATUM, arrow_type
@@ -56,4 +56,7 @@ def privacy_spent(plan: Plan, models: Folder) -> PrivacyBudget | None:
     """Return what the training of the plan's generator spent; None where none is promised, or no rows are made."""
     if not is_private(plan) or not plan.makes_rows:
         return None
-    return PrivacyBudget.model_validate_json(models.at(model_fingerprint(plan)).read(BUDGET))
+    folder = models.at(model_fingerprint(plan))
+    kept = read_fitted(folder, BUDGET)
+    with readable(folder):
+        return PrivacyBudget.model_validate_json(kept)

@@ -31,13 +31,13 @@ def load_findings(plan: Plan, place: Workspace) -> PrivacyFindings | None:
     """Return what was found before of what the plan asks, if it was."""
     if not kept(place).exists(_FILE):
         return None
-    found = PrivacyFindings.model_validate_json(kept(place).read(_FILE))
+    found = PrivacyFindings.model_validate_json(kept(place).read_sealed(_FILE))
     return found if found.asked == plan.privacy else None
 
 
 def save_findings(found: PrivacyFindings, place: Workspace) -> None:
     """Keep what was found."""
-    kept(place).write(_FILE, found.model_dump_json().encode())
+    kept(place).write_sealed(_FILE, found.model_dump_json().encode())
 
 
 def put_together(plan: Plan, classes: list[ClassFindings], anonymity: Anonymity | None) -> PrivacyFindings:

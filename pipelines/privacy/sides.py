@@ -8,7 +8,6 @@ import pyarrow.compute as pc
 
 from pipelines.chunk import staged_name
 from pipelines.draw import draw_evenly
-from pipelines.fill import FillResult
 from pipelines.filled import load_filled
 from pipelines.fit import fitted_rows
 from pipelines.ingest import RealRows
@@ -77,7 +76,7 @@ def sides_of(name: str, place: Workspace) -> pa.Table:
 
 def made_rows(plan: Plan, place: Workspace, name: str | None = None) -> Iterator[pa.Table]:
     """Yield the made rows that are in the dataset, of one class or of all, some thousands at a time."""
-    filled = load_filled(place.filled) or FillResult([], [])
+    filled = load_filled(place.filled)
     columns = source_schema(plan.profile.columns).names
     held: list[pa.Table] = []
     for chunk in filled.accepted:

@@ -35,13 +35,18 @@ _UTF8 = 0x800  # the flag of a zip's member whose name is UTF-8
 _LOCKED = 0x1
 
 
+Listed = tuple[dict[str, int], dict[str, Callable[[], Any]]]
+"""The sizes of an archive's files by their names, and what opens them."""
+
+
 @dataclass(frozen=True)
 class Archive:
-    """What is in an archive: a `root` that stands for its folder, and the sizes of its files by their names.
+    """What is in the archive at a `path`: a `root` that stands for its folder, and the sizes of its files by name.
 
     It opens as pyarrow's filesystems do.
     """
 
+    path: str
     root: str
     sizes: dict[str, int]
     members: dict[str, Callable[[], Any]]
@@ -59,6 +64,11 @@ class Archive:
                 copy.write(chunk)
         copy.seek(0)
         return pa.PythonFile(copy, mode="r")
+
+    def get_file_info(self, _path: str) -> fs.FileInfo:
+        """Return whether the file is there, which is whether the archive is."""
+        filesystem, inner = resolve(self.path)
+        return filesystem.get_file_info(inner)
 
     def _open(self, path: str) -> Any:
         try:
@@ -128,8 +138,8 @@ def _opened(path: str, place: str, size: int, _changed: int | None) -> Archive:
     file = _local(filesystem, inner)
     try:
         if inner.lower().endswith(".zip"):
-            return _zip(file, root, place, size)
-        return _tar(_unpacked(file, inner, place, size), root, place)
+            return Archive(path, root, *_zip(file, place, size))
+        return Archive(path, root, *_tar(_unpacked(file, inner, place, size), place))
     except _FAULTS as error:
         raise SourceError(f"{place}: cannot be read as an archive: {error}; fetch it again") from error
 
@@ -146,7 +156,7 @@ def _local(filesystem: fs.FileSystem, inner: str) -> Any:
     return copy
 
 
-def _zip(file: Any, root: str, place: str, size: int) -> Archive:
+def _zip(file: Any, place: str, size: int) -> Listed:
     opened = zipfile.ZipFile(file)
     sizes: dict[str, int] = {}
     members: dict[str, Callable[[], Any]] = {}
@@ -161,7 +171,7 @@ def _zip(file: Any, root: str, place: str, size: int) -> Archive:
         sizes[name], members[name] = info.file_size, partial(opened.open, info)
         _refuse_bomb(len(sizes), 0, size, place)
     _refuse_bomb(0, sum(sizes.values()), size, place)
-    return Archive(root, sizes, members)
+    return sizes, members
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:
@@ -174,7 +184,7 @@ def _name_of(info: zipfile.ZipInfo) -> str:
         return info.filename
 
 
-def _tar(file: Any, root: str, place: str) -> Archive:
+def _tar(file: Any, place: str) -> Listed:
     sizes: dict[str, int] = {}
     members: dict[str, Callable[[], Any]] = {}
     with tarfile.open(fileobj=file, mode="r:") as opened:
@@ -189,7 +199,7 @@ def _tar(file: Any, root: str, place: str) -> Archive:
         # tarfile takes what is no header for the end, and so would lose what stands behind it
         if os.pread(file.fileno(), tarfile.BLOCKSIZE, opened.offset) != tarfile.NUL * tarfile.BLOCKSIZE:
             raise tarfile.ReadError(f"it is cut short or damaged behind {len(sizes):,} files")
-    return Archive(root, sizes, members)
+    return sizes, members
 
 
 class _Slice:

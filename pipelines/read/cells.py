@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +23,14 @@ class Cells:
     """Some rows of one file, column by column.
 
     `types` names the Arrow type of columns where the file itself tells it; the others are text whose type is still
-    to be found. A typed column of a JSON Lines file is text too, of the type that its values have.
+    to be found. A typed column of a JSON Lines file is text too, of the type that its values have. `raw` holds the
+    cells of some columns as they stand in the file, where that may be something else than what is read.
     """
 
     columns: dict[str, pa.Array]
     types: dict[str, str]
     rows: int
+    raw: dict[str, pa.Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

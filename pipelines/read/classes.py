@@ -1,13 +1,13 @@
 """Counts the rows of each combination of the `by` columns, in the order of first sight."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from functools import reduce
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.balance import value_of
 from pipelines.read.cells import Block, numbered, texts
 from pipelines.read.infer import convert
 from schemas.errors import SourceError
@@ -74,7 +74,7 @@ def _values(cells: Sequence[Any], raw: pa.DataType, name: str) -> list[Value]:
     values = convert(texts(cells) if pa.types.is_string(raw) else pa.array(cells, raw), name)
     if values is None:
         raise SourceError(f"the source changed while it was read: {name} no longer fits; run the command again")
-    return [value.isoformat() if isinstance(value, date) else value for value in values.to_pylist()]
+    return [value_of(value) for value in values.to_pylist()]
 
 
 def _refuse_numbers(name: str, values: set[Value]) -> None:

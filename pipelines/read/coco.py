@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from pipelines.read import marked
 from pipelines.read.cells import Cells
-from pipelines.read.files import Files, format_of, readable
+from pipelines.read.files import CHUNK, Files, format_of, readable
 from pipelines.read.kinds import HEAD, begins_as_coco, is_coco
 from pipelines.read.marked import Marked
 from pipelines.read.masks import given
@@ -114,7 +114,7 @@ def _begins(files: Files, name: str) -> bool:
 def _read(files: Files, name: str) -> _Coco:
     place = files.shown(name)
     with readable(place), files.open(name, compression=None) as stream:
-        data = bytes(stream.read())
+        data = b"".join(iter(lambda: stream.read(CHUNK), b""))
     try:
         return _Coco.model_validate_json(data)
     except ValidationError as error:

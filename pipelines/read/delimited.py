@@ -131,9 +131,22 @@ def _names(files: Files, name: str, source: Source) -> tuple[list[str], int]:
     with _explained(files, name):
         names, blank = _header(files, name)
     _refuse_nul(files.shown(name), 0 if "\0" in "".join(names) else None)
-    names = [column.strip() or f"column_{position}" for position, column in enumerate(names, 1)]
-    check_names(names, files.shown(name))
-    return names, blank + 1
+    stripped = [column.strip() or f"column_{position}" for position, column in enumerate(names, 1)]
+    _refuse_same_but_blanks(names, stripped, files.shown(name))
+    check_names(stripped, files.shown(name))
+    return stripped, blank + 1
+
+
+def _refuse_same_but_blanks(names: list[str], stripped: list[str], file: str) -> None:
+    """Raise SourceError for names of a header that differ in blanks alone."""
+    first: dict[str, str] = {}
+    for column, read in zip(names, stripped, strict=True):
+        other = first.setdefault(read, column)
+        if other != column:
+            raise SourceError(
+                f"{file}: the header names two columns {other!r} and {column!r}, which are both read as {read!r}:"
+                " blanks around a name are left out; rename one of them, or name all columns in source.header"
+            )
 
 
 def _given_names(header: list[str]) -> list[str]:

@@ -4,9 +4,10 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 from pyarrow import fs
@@ -54,7 +55,8 @@ class Files:
     """The files of a source: `names` are relative to `root`, a folder of `filesystem` (or an archive), and sorted.
 
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
-    lists in the source make of it, with their annotations, where the spec asks for none of them.
+    lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
+    is the source itself, not one of a folder.
     """
 
     path: str
@@ -64,6 +66,7 @@ class Files:
     names: list[str]
     bytes: int = 0
     lists: Mapping[str, int] = field(default_factory=dict)
+    alone: bool = False
 
     def shown(self, name: str) -> str:
         """Return how messages call the file: by the path of the spec where that is the file itself."""
@@ -74,11 +77,22 @@ class Files:
         """Open the file as a stream, unpacked if its name says that it is compressed."""
         if compression == "detect":
             compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
-        return self.filesystem.open_input_stream(f"{self.root}/{name}", compression=compression)
+        return self.filesystem.open_input_stream(self._inner(name), compression=compression)
 
     def open_random(self, name: str) -> pa.NativeFile:
         """Open the file for reading at any place, as Parquet needs it."""
-        return self.filesystem.open_input_file(f"{self.root}/{name}")
+        return self.filesystem.open_input_file(self._inner(name))
+
+    def _inner(self, name: str) -> str:
+        """Return the file's path; raises SourceError where it leads out of the folder, as a link may that is new."""
+        path = f"{self.root}/{name}"
+        if not self.alone and isinstance(self.filesystem, fs.LocalFileSystem) and not _within(path, self._real_root):
+            raise _leads_out(self.path, name)
+        return path
+
+    @cached_property
+    def _real_root(self) -> str:
+        return os.path.realpath(self.root)
 
 
 @contextmanager
@@ -131,7 +145,7 @@ def find_files(source: Source) -> Files:
         )
     if source.split not in (None, ALL):
         raise SpecError(Fault(("source", "split"), f"{place} is one file, got {source.split!r}; leave it out"))
-    return Files(place, found, filesystem, root, [name], info.size)
+    return Files(place, found, filesystem, root, [name], info.size, alone=True)
 
 
 def reopen(source: Source, profile: SourceProfile) -> Files:
@@ -144,7 +158,7 @@ def reopen(source: Source, profile: SourceProfile) -> Files:
             archive = open_archive(source.path, place)
             return Files(place, profile.format, archive, archive.root, profile.files, profile.bytes)
     root = os.path.dirname(inner) if single else inner
-    return Files(place, profile.format, filesystem, root, profile.files, profile.bytes)
+    return Files(place, profile.format, filesystem, root, profile.files, profile.bytes, alone=single)
 
 
 def format_of(name: str) -> str | None:
@@ -220,9 +234,7 @@ def _size_of(filesystem: fs.FileSystem | Archive, root: str, name: str) -> int |
     if isinstance(filesystem, Archive):
         return filesystem.sizes.get(name)
     path = f"{root}/{name}"
-    if isinstance(filesystem, fs.LocalFileSystem) and not os.path.realpath(path).startswith(
-        os.path.realpath(root) + "/"
-    ):
+    if isinstance(filesystem, fs.LocalFileSystem) and not _within(path, os.path.realpath(root)):
         return None
     info = filesystem.get_file_info(path)
     return int(info.size) if info.is_file else None
@@ -283,33 +295,42 @@ def _local_sizes(place: str, root: str) -> dict[str, int]:
         for name in [*links, *(name for name in files if not _hidden(name))]:
             path = os.path.join(folder, name)
             relative = os.path.relpath(path, root).replace(os.sep, "/")
-            if name in links or _leads_out(path, real_root):
-                raise SourceError(
-                    f"{place}: {relative} is a symbolic link {'to a folder' if name in links else 'out of the folder'};"
-                    " makeweight reads only what lies in the folder: copy the data there, or remove the link"
-                )
+            if name in links or (os.path.islink(path) and not _within(path, real_root)):
+                raise _leads_out(place, relative, "to a folder" if name in links else "out of the folder")
             if os.path.isfile(path):
                 sizes[relative] = os.path.getsize(path)
     return sizes
 
 
-def _leads_out(path: str, real_root: str) -> bool:
-    """Whether a file below the root is a link to somewhere else; one that is no link lies where it is found."""
-    return os.path.islink(path) and not os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
+def _within(path: str, real_root: str) -> bool:
+    """Whether a file below the root lies there in truth, once all links are followed."""
+    return os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
 
 
-def fingerprint(files: Files, source: Source) -> str:
-    """Return the SHA-256 of the files' contents, in their order, and of the options that decide how they are read.
+def _leads_out(place: str, name: str, where: str = "out of the folder") -> SourceError:
+    return SourceError(
+        f"{place}: {name} is a symbolic link {where}; makeweight reads only what lies in the folder: copy the data"
+        " there, or remove the link"
+    )
+
+
+def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
+    """Return the SHA-256 of the files' `contents`, in their order, and of the options that decide how they are read.
 
     It does not depend on where the files lie nor on their names.
     """
-    hashes = []
-    for name in files.names:
-        content = hashlib.sha256()
-        with readable(files.shown(name)), files.open(name, compression=None) as stream:
-            while chunk := stream.read(CHUNK):
-                content.update(chunk)
-        hashes.append(content.hexdigest())
     options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
-    text = json.dumps({"files": hashes, "format": files.format, **options}, sort_keys=True)
+    text = json.dumps({"files": contents, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:
+    """Return the SHA-256 of a file's bytes, and of its first `begins` bytes (rising numbers)."""
+    content, found, position = hashlib.sha256(), [], 0
+    with readable(files.shown(name)), Files.open(files, name, compression=None) as stream:
+        for size in [*begins, None]:
+            while chunk := stream.read(CHUNK if size is None else min(CHUNK, size - position)):
+                content.update(chunk)
+                position += len(chunk)
+            found.append(content.hexdigest())
+    return found[-1], found[:-1]

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, MAX_COLUMNS, Cells, check_names
 from pipelines.read.delimited import not_utf8
 from pipelines.read.files import Files, readable
-from pipelines.read.infer import NULL, join
+from pipelines.read.infer import NULL, STRING, join
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -92,10 +92,13 @@ def _cells(rows: list[dict[str, Any]], file: str, line: int, wanted: list[str] |
     if len(names) > MAX_COLUMNS:
         raise SourceError(f"{file}: more than {MAX_COLUMNS:,} different keys; are these values, not columns?")
     check_names(list(names), file)
-    arrays, types = {}, {}
+    arrays, types, raw = {}, {}, {}
     for name in names if wanted is None else [name for name in wanted if name in names]:
-        arrays[name], types[name] = _column([row.get(name) for row in rows], name, file, line)
-    return Cells(arrays, types, len(rows))
+        values = [row.get(name) for row in rows]
+        arrays[name], types[name] = _column(values, name, file, line)
+        if types[name] == STRING and not set(map(type, values)) <= {str, type(None)}:
+            raw[name] = pa.array([None if value is None else json.dumps(value) for value in values], pa.string())
+    return Cells(arrays, types, len(rows), raw)
 
 
 def _column(values: list[Any], name: str, file: str, line: int) -> tuple[pa.Array, str]:

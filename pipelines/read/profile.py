@@ -11,6 +11,8 @@ from pipelines.read.column import ColumnState
 from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
 from pipelines.read.gallery import Gallery
+from pipelines.read.hashed import content_hash, hashed
+from pipelines.read.spellings import Spellings
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.spec import Source
@@ -22,15 +24,14 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     `by` are the columns whose combinations are counted. Raises SourceError for a source that cannot be read, and
     SpecError where the spec names a column that the source lacks.
     """
-    files = find_files(source)
-    mark = fingerprint(files, source)
+    files = hashed(find_files(source))
     known = columns_of(files, source)
     if known is not None:
         _refuse_unknown(files, source, by, list(known), list(source.types))
     states = {name: ColumnState(name, source.types.get(name)) for name in known or {}}
-    classes = Classes(by)
+    classes, spellings = Classes(by), Spellings(by)
     gallery = Gallery(source, source.image) if source.image else None
-    total = _observe(files, source, by, states, classes, gallery)
+    total = _observe(files, source, by, states, (classes, spellings), gallery)
     rows = next(iter(states.values())).rows if states else 0
     if not total:
         raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
@@ -39,6 +40,8 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     _refuse_nulls(files, states, by, total)
     _refuse_empty_texts(files, states, source, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
+    types = {column.name: column.type for column in columns}
+    contents = files.contents()
     return SourceProfile(
         path=files.path,
         format=files.format,
@@ -48,8 +51,10 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         dropped=total - rows,
         columns=columns,
         by=by,
-        counts=classes.finish({column.name: column.type for column in columns}),
-        fingerprint=mark,
+        counts=classes.finish(types),
+        merged=spellings.finish(types),
+        fingerprint=fingerprint(files, source, contents),
+        content=content_hash(contents),
         images=images,
     )
 
@@ -59,7 +64,7 @@ def _observe(
     source: Source,
     by: list[str],
     states: dict[str, ColumnState],
-    classes: Classes,
+    counting: tuple[Classes, Spellings],
     gallery: Gallery | None,
 ) -> int:
     """Take in all blocks, and return the number of rows, dropped ones included."""
@@ -74,7 +79,8 @@ def _observe(
         rows += kept.cells.rows
         for state in states.values():
             state.observe(kept)
-        classes.observe(kept)
+        for one in counting:
+            one.observe(kept)
     return total
 
 

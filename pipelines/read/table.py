@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
+from pyarrow.fs import FileType
 
 from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Block
-from pipelines.read.files import Files, reopen
+from pipelines.read.files import Files, find_files, readable, reopen
 from pipelines.read.formats import blocks, complete, droppable
 from pipelines.read.gallery import brought
+from pipelines.read.hashed import HashedFiles, changed, content_hash, hashed
 from pipelines.read.infer import convert
 from schemas.arrow import ROW, source_schema
 from schemas.errors import SourceError
@@ -20,12 +22,46 @@ def read_source(source: Source, profile: SourceProfile, *, columns: list[str] | 
 
     They have the columns of the profile (only those of `columns`, if given, in the profile's order), then `_row`
     (int64): the position of the row among all data rows of the source. Rows without a class or a text are left
-    out where the spec drops them, but counted in `_row`. Raises SourceError if the source is no longer
-    what the profile describes.
+    out where the spec drops them, but counted in `_row`. Raises SourceError if the source is no longer what the profile
+    describes, byte for byte; if that shows itself at the end alone, then after all rows.
     """
+    files = hashed(reopen(source, profile))
+    try:
+        yield from _tables(files, source, profile, columns)
+    except SourceError:
+        _refuse_changed(files, source, profile)
+        raise
+    _refuse_changed(files, source, profile)
+
+
+def _refuse_changed(files: HashedFiles, source: Source, profile: SourceProfile) -> None:
+    """Raise SourceError if a file came, went, or is another one than the profile was made of."""
+    names = _names_now(files, source)
+    came, gone = sorted(set(names) - set(profile.files)), sorted(set(profile.files) - set(names))
+    if came or gone:
+        listed = [f"{name} {what}" for some, what in ((came, "is new"), (gone, "is gone")) for name in some]
+        raise changed(files, f"{listed[0]}" + (f", and {len(listed) - 1:,} more files" if len(listed) > 1 else ""))
+    if content_hash(files.contents()) != profile.content:
+        raise changed(files, f"{files.names[0] if len(files.names) == 1 else 'a file'} is another one now")
+
+
+def _names_now(files: Files, source: Source) -> list[str]:
+    """Return the names of the source's files, none if it is gone."""
+    try:
+        return find_files(source).names
+    except SourceError:
+        with readable(files.path):
+            if files.filesystem.get_file_info(f"{files.root}/{files.names[0]}").type == FileType.NotFound:
+                return []
+        raise
+
+
+def _tables(
+    files: HashedFiles, source: Source, profile: SourceProfile, columns: list[str] | None
+) -> Iterator[pa.Table]:
+    """Yield the rows, whatever they are."""
     chosen = [column for column in profile.columns if columns is None or column.name in columns]
     schema = source_schema(chosen).append(pa.field(ROW, pa.int64()))
-    files = reopen(source, profile)
     drop = droppable(source, profile.by, profile.text, profile.image)
     needed = [*dict.fromkeys([*schema.names[:-1], *drop])]
     rows = dropped = 0
@@ -36,7 +72,7 @@ def read_source(source: Source, profile: SourceProfile, *, columns: list[str] | 
         dropped += block.cells.rows - kept.cells.rows
         yield from _slices(_table(kept, schema, files))
     if (rows, dropped) != (profile.rows, profile.dropped):
-        raise _changed(files, f"{rows + dropped:,} rows now, {profile.rows + profile.dropped:,} then")
+        raise changed(files, f"{rows + dropped:,} rows now, {profile.rows + profile.dropped:,} then")
 
 
 def _table(block: Block, schema: pa.Schema, files: Files) -> pa.Table:
@@ -45,7 +81,7 @@ def _table(block: Block, schema: pa.Schema, files: Files) -> pa.Table:
         cells = block.cells.columns.get(field.name)
         values = pa.nulls(block.cells.rows, field.type) if cells is None else _as(cells, field.type)
         if values is None:
-            raise _changed(files, f"column {field.name!r} no longer fits {field.type}")
+            raise changed(files, f"column {field.name!r} no longer fits {field.type}")
         arrays.append(values)
     return pa.table([*arrays, block.rows], schema=schema)
 
@@ -60,7 +96,3 @@ def _slices(table: pa.Table) -> Iterator[pa.Table]:
     rows = max(1, -(-table.num_rows // parts))
     for start in range(0, table.num_rows, rows):
         yield table.slice(start, rows)
-
-
-def _changed(files: Files, what: str) -> SourceError:
-    return SourceError(f"{files.path}: the source changed since it was profiled: {what}; run the command again")

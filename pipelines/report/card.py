@@ -3,6 +3,7 @@
 Everything in it comes from the manifest. The licence is left out, since that of the source is not known.
 """
 
+import re
 from typing import Any
 
 import yaml
@@ -46,8 +47,7 @@ def render_card(manifest: Manifest, below: str = "") -> str:
 def card_header(manifest: Manifest, below: str = "") -> dict[str, Any]:
     """Return the metadata that the Hugging Face hub and `datasets` read."""
     made = any(counts.synthetic for counts in manifest.counts.values())
-    splits = list(dict.fromkeys(shard.split for shard in manifest.shards))
-    files = [{"split": split, "path": f"{below}data/{split}-*.parquet"} for split in splits]
+    files = [{"split": split, "path": f"{below}{pattern}"} for split, pattern in _patterns(manifest).items()]
     return {
         "pretty_name": printable(manifest.name),
         "size_categories": [size_category(manifest.rows)],
@@ -55,6 +55,11 @@ def card_header(manifest: Manifest, below: str = "") -> dict[str, Any]:
         "tags": [*([manifest.origin] if made else []), "makeweight", "class-balanced", manifest.modality],
         "configs": [{"config_name": "default", "data_files": files}],
     }
+
+
+def _patterns(manifest: Manifest) -> dict[str, str]:
+    """Return what matches the shards of each split, and none of another build, which may lie there for a moment."""
+    return {shard.split: re.sub(r"-\d{5}-of-\d{5}", "-*", shard.path) for shard in manifest.shards}
 
 
 def _task(manifest: Manifest) -> str:

@@ -15,13 +15,12 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from pipelines.publish import REPORT
 from pipelines.report.engine import TEMPLATES, environment
 from pipelines.report.wording import printable, shorten
 from pipelines.site.links import link, place
 from pipelines.site.rows import NAMED, Counts, Row
 from schemas.evaluation import EVALUATION_PAGE
-from schemas.manifest import Manifest
+from schemas.manifest import REPORT, Manifest
 
 GENERATOR = '<meta name="generator" content="makeweight site">'
 """By this a page is known for one of ours."""

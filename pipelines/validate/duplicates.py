@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
+from pipelines.arrays import mapped
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.memory import FingerprintSet
 from schemas.plan import Plan
@@ -62,7 +63,7 @@ class Duplicates:
 
     def load(self, path: Path) -> None:
         """Map the file into memory: actors on one machine share its pages."""
-        self._real = np.load(path / _FILE, mmap_mode="r")
+        self._real = mapped(path / _FILE)
 
 
 class Anything:

@@ -23,7 +23,7 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.deployed.deployments import submit, wait
 from pipelines.verify import verify
 from tests.benchmarks.common import machine, make_spec, write_source
-from tests.prefect_server import deploy, environment, free_port, prefect_server, running, worker
+from tests.prefect_server import deploy, environment, free_port, policy, prefect_server, running, worker
 
 REQUESTS, SLOT_WAIT, LOOK = 50, 30, 10
 """The last two are Prefect's defaults: seconds until who found no slot asks again, and between a worker's looks."""
@@ -83,7 +83,8 @@ def main() -> None:
         deploy(api, home)
         stack.enter_context(temporary_settings({PREFECT_API_URL: api}))
         ray = stack.enter_context(ray_cluster(home)) if joined else {}
-        stack.enter_context(worker(api, home, LOOK, **ray))
+        rules = stack.enter_context(policy(home))
+        stack.enter_context(worker(api, home, LOOK, MAKEWEIGHT_POLICY=rules, **ray))
         parts = {"generator": {"name": "resample", "actors": 1}, "validate": ["schema"]}
         specs = [make_spec(home, f"request{number:02}", **parts) for number in range(many)]
         start = time.time()

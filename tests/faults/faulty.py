@@ -6,6 +6,7 @@ from pathlib import Path
 
 from generators.tabular.params import SMOTEParams
 from generators.tabular.smote import SMOTE
+from pipelines.machine import this_machine
 
 
 class FaultyParams(SMOTEParams):
@@ -56,5 +57,18 @@ class Late(SMOTE):
         """Note it, wait, and make the rows."""
         with Path(self.params.log).open("a") as log:
             log.write(f"{request.chunk}\n")
+        time.sleep(self.params.seconds)
+        return super().sample(request)
+
+
+class Where(SMOTE):
+    """SMOTE that notes on what kind of machine each chunk is made."""
+
+    Params = LateParams
+
+    def sample(self, request):
+        """Note it, and make the rows."""
+        with Path(self.params.log).open("a") as log:
+            log.write(f"{this_machine().instructions}\n")
         time.sleep(self.params.seconds)
         return super().sample(request)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,14 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
+from pipelines.claim import OWNER
 from pipelines.lock import GUARD, RECORD
 from pipelines.publish import read_manifest
 from pipelines.storage import Folder
 from pipelines.verify import verify
 from tests.conftest import ROOT
+from tests.terminal import Terminal
+from tests.waiting import LIMIT, wait_until
 
 POINTS = {
     "source copied": r"/real/files\.json$",
@@ -26,16 +28,15 @@ POINTS = {
     "chunk staged": r"/staged/.*\.rows\.arrow$",
     "classes full": r"/filled/accepted\.arrow$",
     "shard written": r"/publish/data/.*\.parquet$",
-    "shards moved": r"/out\d*/data$",
+    "ledger written": r"/\.makeweight/ledger\.json$",
+    "shard moved": r"/out\d*/data/.*\.parquet$",
     "card moved": r"/out\d*/README\.md$",
     "report moved": r"/out\d*/report\.html$",
     "description moved": r"/out\d*/croissant\.json$",
     "manifest written": r"/out\d*/manifest\.json$",
 }
 """Where a build commits: the name that a file or a folder gets then."""
-NTH = {"chunk staged": 2, "shard written": 2}
-LIMIT = 280
-"""Seconds that one build may take on a busy machine."""
+NTH = {"chunk staged": 2, "shard written": 2, "shard moved": 2}
 
 
 @dataclass
@@ -63,10 +64,23 @@ class Run:
         for process in halted.values():
             signal_to(process, signal.SIGKILL)
         self.process.wait()
-        _, alive = psutil.wait_procs(list(halted.values()), timeout=30)
+        _, alive = psutil.wait_procs(list(halted.values()), timeout=LIMIT)
         assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE], (
             "a process is left behind"
         )
+
+    def pause(self) -> None:
+        """Halt all of it, as a laptop that falls asleep does."""
+        halted: set[int] = set()
+        while new := [process for process in self.tree() if process.pid not in halted]:
+            for process in new:
+                halted.add(process.pid)
+                signal_to(process, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let all of it go on."""
+        for process in self.tree():
+            signal_to(process, signal.SIGCONT)
 
     def wait_for_the_point(self) -> None:
         """Wait until it halts at its point."""
@@ -116,13 +130,6 @@ def command(process: psutil.Process) -> list[str]:
         return []
 
 
-def wait_until(true, seconds: float = LIMIT) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited for too long"
-        time.sleep(0.02)
-
-
 class Bench:
     """A folder with a source and its spec, and the builds from it."""
 
@@ -136,8 +143,33 @@ class Bench:
         path.write_text(json.dumps(self._spec | {"output": {"path": out} | self._spec.get("output", {})}))
         return path
 
-    def start(self, out="out", point="", when="before", **environment) -> Run:
+    def start(self, out="out", point="", when="before", program=("-m", "flows.cli"), **environment) -> Run:
         """Start a build into the folder `out`, which halts at the point, if one is given."""
+        settings, reached = self._settings(point, when, environment)
+        process = subprocess.Popen(
+            [*self._command(out, program=program), "--json"],
+            env=settings,
+            cwd=self.place,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self._runs.append(Run(process, reached))
+        return self._runs[-1]
+
+    def at_a_terminal(self, out="out", point="", when="before", verb="build", **environment) -> tuple[Terminal, Path]:
+        """Start a build at a terminal of its own; return it, and the file that says that it halts at the point."""
+        settings, reached = self._settings(point, when, environment)
+        terminal = Terminal(self._command(out, verb), env=settings, cwd=self.place)
+        self._runs.append(Run(terminal.process, reached))
+        return terminal, reached
+
+    def _command(self, out: str, verb: str = "build", program: tuple[str, ...] = ("-m", "flows.cli")) -> list[str]:
+        return [sys.executable, *program, verb, str(self.spec_file(out))]
+
+    def _settings(self, point: str, when: str, environment: dict[str, str]) -> tuple[dict[str, str], Path]:
+        """Return the environment of a build, and the file that will say that it got to the point."""
         reached = self.place / f"reached{len(self._runs)}"
         paths = [Path(__file__).parent / "stall", self.place, ROOT]
         faults = {"FAULT_POINT": POINTS[point], "FAULT_NTH": str(NTH.get(point, 1))} if point else {}
@@ -148,17 +180,7 @@ class Bench:
             "FAULT_WHEN": when,
             "FAULT_REACHED": str(reached),
         }
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "build", str(self.spec_file(out)), "--json"],
-            env=kept | settings | faults | environment,
-            cwd=self.place,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self._runs.append(Run(process, reached))
-        return self._runs[-1]
+        return kept | settings | faults | environment, reached
 
     def close(self) -> None:
         """Kill the builds that a failed test left at work."""
@@ -192,7 +214,7 @@ class Bench:
         assert len(list((folder / "data").iterdir())) == len(manifest.shards)
         hidden = {path.name for path in (folder / ".makeweight").iterdir()}
         # a build that is killed when all is done leaves its lock, which the next to write takes over
-        assert hidden <= {"models", GUARD, RECORD}, f"left behind: {hidden}"
+        assert hidden <= {"models", OWNER, GUARD, RECORD}, f"left behind: {hidden}"
         models = [path.name for path in (folder / ".makeweight" / "models").iterdir()]
         assert models == [manifest.model_fingerprint], f"left behind: {models}"
         return manifest.content_hash

@@ -157,14 +157,25 @@ def test_a_fitted_model_is_used_again(make_spec):
     assert [path.stat().st_mtime_ns for path in models] == [stamp]
 
 
-def test_a_changed_model_is_not_loaded(make_spec):
-    from schemas.errors import MakeweightError
+class Ears(Listener):
+    """Keeps what was said to be made again."""
 
+    def __init__(self):
+        self.heard = []
+
+    def noted(self, what):
+        self.heard.append(what)
+
+
+def test_a_changed_model_is_fitted_again_and_that_is_told(make_spec):
     build(make_spec())
     model = next(Path(make_spec().output.path).glob(".makeweight/models/*/cheap.json"))
-    model.write_bytes(model.read_bytes() + b"x")
-    with pytest.raises(MakeweightError, match="the files are not those that were saved there; remove the folder"):
+    whole = model.read_bytes()
+    model.write_bytes(whole + b"x")
+    with listening(ears := Ears()):
         build(make_spec(balance={"target": 700}), replace=True)
+    assert ears.heard == [f"{model} is damaged; a fitted model is made again"]
+    assert model.read_bytes() == whole
 
 
 def test_no_rows_to_make_needs_no_model(make_spec):

@@ -17,6 +17,7 @@ from flows.cli import app
 from flows.spec_file import load_spec
 from schemas.manifest import Manifest
 from tests.benchmarks.cheap import Cheap
+from tests.waiting import LIMIT, wait_until
 
 ROWS = [(20 + n % 50, "clerk" if n % 3 else "smith", n * 37 % 101 / 10, "hi" if n % 9 else "lo") for n in range(180)]
 TABLE = "age,job,score,income\n" + "".join(f"{age},{job},{score},{label}\n" for age, job, score, label in ROWS)
@@ -156,7 +157,7 @@ def built(tmp_path_factory, engine):
         place, validate=["schema", "duplicates"], balance={"target": 150}, output={"path": "out", "shard_rows": 100}
     )
     asked = command("build", spec, "--json")
-    answer = subprocess.run(asked, capture_output=True, text=True, timeout=240, env=environment())
+    answer = subprocess.run(asked, capture_output=True, text=True, timeout=LIMIT, env=environment())
     assert answer.returncode == 0, answer.stderr
     return place / "out", answer
 
@@ -179,12 +180,12 @@ def test_verify_says_which_shard_is_wrong(built, tmp_path):
     fine = run("verify", str(out))
     assert (fine.exit_code, fine.stdout.startswith("ok: 300 rows in 3 shard(s)")) == (0, True)
 
-    shard = out / "data" / "train-00001-of-00003.parquet"
+    (shard,) = (out / "data").glob("train-00001-of-00003-*.parquet")
     whole = shard.read_bytes()
     shard.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:])
     changed = run("verify", str(out))
     assert changed.exit_code == 1
-    assert "data/train-00001-of-00003.parquet was changed: its SHA-256 is" in changed.stderr
+    assert f"data/{shard.name} was changed: its SHA-256 is" in changed.stderr
 
     pq.write_table(pq.read_table(pa.BufferReader(whole)).slice(1), shard)
     fewer = run("verify", str(out)).stderr
@@ -192,7 +193,7 @@ def test_verify_says_which_shard_is_wrong(built, tmp_path):
     assert "class " in fewer
 
     shard.unlink()
-    assert "data/train-00001-of-00003.parquet is missing" in run("verify", str(out)).stderr
+    assert f"data/{shard.name} is missing" in run("verify", str(out)).stderr
     shard.write_bytes(whole)
     (out / "data" / "train-00009-of-00003.parquet").write_bytes(whole)
     assert "train-00009-of-00003.parquet is not in the manifest" in run("verify", str(out)).stderr
@@ -224,13 +225,12 @@ def start(spec, place):
     )  # fmt: skip
 
 
-def wait_for_chunks(place, out, count):
-    for _ in range(600):
-        staged = list(place.glob(f"{out}/.makeweight/work-*/staged/*/*.rows.arrow"))
-        if len(staged) >= count:
-            return {path: path.stat().st_mtime_ns for path in staged}
-        time.sleep(0.1)
-    raise AssertionError("no chunk was staged within a minute")
+def wait_for_chunks(place, out, count, process):
+    def staged():
+        return list(place.glob(f"{out}/.makeweight/work-*/staged/*/*.rows.arrow"))
+
+    wait_until(lambda: len(staged()) >= count, process, saw=lambda: f"{len(staged())} chunks staged")
+    return {path: path.stat().st_mtime_ns for path in staged()}
 
 
 @pytest.mark.usefixtures("engine")
@@ -239,7 +239,7 @@ def test_a_killed_build_and_an_interrupted_one_go_on_to_the_same_bytes(slow_spec
 
     spec = slow_spec("stormy")
     killed = start(spec, place)
-    staged = wait_for_chunks(place, "stormy", 4)
+    staged = wait_for_chunks(place, "stormy", 4, killed)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
     assert not (place / "stormy" / "manifest.json").exists()
@@ -247,14 +247,16 @@ def test_a_killed_build_and_an_interrupted_one_go_on_to_the_same_bytes(slow_spec
     stopped = start(spec, place)
     while "actor(s)" not in stopped.stdout.readline():  # until then, what the killed build's actors held still came in
         assert stopped.poll() is None
-    more = wait_for_chunks(place, "stormy", len(wait_for_chunks(place, "stormy", len(staged))) + 4)
+    there = wait_for_chunks(place, "stormy", len(staged), stopped)
+    more = wait_for_chunks(place, "stormy", len(there) + 4, stopped)
     os.kill(stopped.pid, signal.SIGINT)
-    assert stopped.wait(timeout=60) == 1
-    told = stopped.stdout.read()
+    told, _ = stopped.communicate(timeout=LIMIT)
+    assert stopped.returncode == 1, told
     assert "stopped; run the same command again to go on where it was" in told
     assert "Traceback" not in told
 
     last = start(spec, place)
-    assert last.wait(timeout=200) == 0, last.stdout.read()
+    said, _ = last.communicate(timeout=LIMIT)
+    assert last.returncode == 0, said
     assert Manifest.model_validate_json((place / "stormy" / "manifest.json").read_bytes()) == expected
     assert set(staged) < set(more), "chunks that were staged before the kill stayed"

@@ -6,7 +6,6 @@ import random
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from pipelines.storage import Folder
 from pipelines.verify import verify
 from tests.chat_server import ChatServer, Reply
 from tests.conftest import ROOT
+from tests.waiting import LIMIT, wait_until
 
 WORDS = [f"word{n}" for n in range(400)]
 IN_FLIGHT = 32
@@ -64,14 +64,12 @@ def test_a_killed_build_is_finished_without_paying_twice(tmp_path):
     with server.running():
         spec = write_spec(tmp_path, server.url, "out")
         killed = start(spec, tmp_path / "cache")
-        deadline = time.monotonic() + 120
-        while server.calls < 60 and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: server.calls >= 60, killed, saw=lambda: f"{server.calls} calls")
         os.killpg(killed.pid, signal.SIGKILL)
         killed.wait()
         before = server.calls
         second = start(spec, tmp_path / "cache")
-        told, _ = second.communicate(timeout=240)
+        told, _ = second.communicate(timeout=LIMIT)
         assert second.returncode == 0, told
 
         manifest = read_manifest(Folder(str(tmp_path / "out")))
@@ -87,7 +85,7 @@ def test_a_killed_build_is_finished_without_paying_twice(tmp_path):
 
         calls = server.calls
         again = start(write_spec(tmp_path, server.url, "again"), tmp_path / "cache")
-        assert again.wait(timeout=240) == 0
+        assert again.wait(timeout=LIMIT) == 0
         assert server.calls == calls, "a second build makes no call"
         assert read_manifest(Folder(str(tmp_path / "again"))).content_hash == manifest.content_hash
     for file in (tmp_path / "out").rglob("*"):

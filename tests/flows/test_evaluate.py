@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from flows.build import build
 from flows.cli import app
 from flows.evaluate import evaluate
+from flows.utility import asked
 from pipelines.evaluate.held_out import evaluation_schema
 from pipelines.evaluate.rows import CLASS, RAW, REAL_RECORD, gather_real
 from pipelines.plan import make_plan
@@ -57,7 +58,8 @@ def spec_for(place, test="test.csv", source=None, **parts):
 
 
 def gather(spec, place):
-    return gather_real(spec.source, make_plan(spec), spec.evaluate, Folder(str(place / "scratch")))
+    plan = make_plan(spec)
+    return gather_real(spec.source, plan, spec.evaluate, Folder(str(place / "scratch")), asked(spec, plan).held_out)
 
 
 @pytest.mark.usefixtures("engine")

@@ -7,71 +7,20 @@ import subprocess
 import sys
 import threading
 import time
-from itertools import count
 from pathlib import Path
-from uuid import uuid4
 
-import boto3
 import pytest
-from moto.server import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import make_server
 
 from flows.build import build
+from pipelines.filesystem import resolve_uri
 from pipelines.plan import make_plan
 from pipelines.publish import read_manifest
-from pipelines.storage import Folder, resolve
+from pipelines.storage import Folder
 from pipelines.verify import verify
 from schemas.errors import OutputError, SourceError
+from tests.s3_server import Store
 
 pytestmark = pytest.mark.slow
-
-SLOW_DOWN = (
-    b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-)
-
-
-class Store:
-    """A real S3 server on this machine, which can be made busy, and can go away and come back with all that it held."""
-
-    def __init__(self):
-        self._app = DomainDispatcherApplication(create_backend_app)
-        self._numbers = count()
-        self.requests = []
-        self.busy_every = 0
-        self.refused = 0
-        self.port = 0
-        self.bucket = f"store-{uuid4().hex}"  # the server keeps its buckets for as long as the process lives
-        self._server = None
-
-    def __call__(self, environ, start_response):
-        self.requests.append((environ["REQUEST_METHOD"], environ["PATH_INFO"], environ["QUERY_STRING"]))
-        if self.busy_every and next(self._numbers) % self.busy_every == 0:
-            self.refused += 1
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start_response("503 Slow Down", [("Content-Type", "application/xml")])
-            return [SLOW_DOWN]
-        return self._app(environ, start_response)
-
-    def come(self):
-        self._server = make_server("127.0.0.1", self.port, self, threaded=True)
-        self.port = self._server.port
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def go(self):
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-        self._server = None
-
-    def uri(self, path):
-        return (
-            f"s3://key:hush@{self.bucket}/{path}?endpoint_override=127.0.0.1:{self.port}&scheme=http&region=us-east-1"
-        )
-
-    @property
-    def client(self):
-        keys = {"aws_access_key_id": "key", "aws_secret_access_key": "hush"}
-        return boto3.client("s3", endpoint_url=f"http://127.0.0.1:{self.port}", region_name="us-east-1", **keys)
 
 
 @pytest.fixture
@@ -89,9 +38,9 @@ def store():
 def impatient(monkeypatch):
     """Ask a store that is away three times only; in this process, not in Ray's."""
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "3")
-    resolve.cache_clear()
+    resolve_uri.cache_clear()
     yield
-    resolve.cache_clear()
+    resolve_uri.cache_clear()
 
 
 def test_a_large_file_is_uploaded_in_parts_and_shows_itself_when_it_is_whole(store):
@@ -192,7 +141,7 @@ def test_a_build_whose_store_stays_away_says_so_and_the_same_command_finishes(st
     env = os.environ | {"AWS_MAX_ATTEMPTS": "4"}
     thread = threading.Thread(target=leave)
     thread.start()
-    first = subprocess.run(command, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, timeout=240)
+    first = subprocess.run(command, cwd=Path(__file__).parents[2], env=env, capture_output=True, text=True, timeout=600)
     thread.join()
     assert first.returncode == 2, first.stderr
     assert re.search("cannot be reached: .*; run the same command again, finished work is kept", first.stderr)

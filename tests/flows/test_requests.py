@@ -17,7 +17,8 @@ from flows.deployed.deployments import REQUESTS, request_of, submit, wait
 from flows.deployed.request import requested
 from pipelines.verify import verify
 from schemas.errors import SpecError
-from tests.prefect_server import deploy, pointed_at, prefect_server, worker
+from tests.hostile.ground import EVIL
+from tests.prefect_server import deploy, pointed_at, policy, prefect_server, worker
 
 CHROMIUM, ALONE = shutil.which("chromium"), ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -32,10 +33,10 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def served(server):
-    """The same, and a worker that serves it."""
+def served(server, tmp_path_factory):
+    """The same, and a worker that serves it, by a policy of the tests' own folders."""
     api, home = server
-    with worker(api, home):
+    with policy(tmp_path_factory.getbasetemp()) as rules, worker(api, home, MAKEWEIGHT_POLICY=rules):
         yield api
 
 
@@ -117,6 +118,50 @@ def test_what_a_worker_cannot_read_or_reach_ends_the_request_at_once_in_plain_wo
         assert "Traceback" not in log_of(request)
         assert request.message.splitlines()[0] in log_of(request)
     assert not artifacts_of(unread)
+
+
+def test_a_real_worker_keeps_to_its_policy(served, make_spec, tmp_path):
+    """What is asked for here would be read, imported and sent by a worker without one."""
+    attacks = {
+        "source.path: the policy of this worker does not let it read '/etc/passwd'": {
+            "source": {"path": "/etc/passwd", "label": "label", "format": "csv"}
+        },
+        f"generator.name: the policy of this worker does not let it import '{EVIL}:Evil'": {
+            "generator": {"name": f"{EVIL}:Evil"}
+        },
+        "output.path: the policy of this worker does not let it write '/nowhere/else'": {
+            "output": {"path": "/nowhere/else"}
+        },
+    }
+    asked = {told: submit(make_spec(**parts), False) for told, parts in attacks.items()}
+    for told, request in asked.items():
+        ended = wait(request, print)
+        assert (ended.state, ended.exit_code) == ("Failed", 2)
+        assert ended.message.startswith(told)
+        assert "\n" not in ended.message
+        assert run_of(request).run_count == 1, "it is not tried again"
+        assert not artifacts_of(request)
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"env": {"MAKEWEIGHT_POLICY": "/nowhere/policy.yaml"}},
+        {"env.MAKEWEIGHT_POLICY": "/nowhere/policy.yaml"},
+        {"command": "touch {marker}"},
+        {"working_dir": "/"},
+    ],
+)
+def test_a_single_run_brings_no_environment_and_no_command_of_its_own(served, make_spec, tmp_path, variables):
+    """Else whoever fills in the form would bring a policy of his own."""
+    marker = tmp_path / "marker"
+    told = make_spec().model_dump(mode="json", by_alias=True)
+    variables = json.loads(json.dumps(variables).replace("{marker}", str(marker)))
+    with get_client(sync_client=True) as client:
+        deployment = client.read_deployment_by_name(REQUESTS)
+        with pytest.raises(PrefectHTTPStatusError, match="422"):
+            client.create_flow_run_from_deployment(deployment.id, parameters={"spec": told}, job_variables=variables)
+    assert not marker.exists()
 
 
 def test_the_command_line_waits_for_the_dataset(served, make_spec, tmp_path):

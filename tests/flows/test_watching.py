@@ -94,7 +94,7 @@ class Scrape(Listener):
         self._address, self.answers = f"http://127.0.0.1:{port}/metrics", []
 
     def filled(self, progress):
-        self.answers.append(samples(httpx.get(self._address, timeout=10).raise_for_status().text))
+        self.answers.append(samples(httpx.get(self._address, timeout=600).raise_for_status().text))
 
 
 @pytest.mark.usefixtures("engine", "quick")

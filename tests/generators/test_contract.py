@@ -29,6 +29,7 @@ from schemas.plan import SampleRequest
 from schemas.spec import parse
 from tests.chat_server import ChatServer
 from tests.tiny_models import WORDS, tiny_marian, tiny_t5
+from tests.traps import attack
 
 TABULAR = sorted(name for name, place in GENERATORS.items() if place.startswith("generators.tabular"))
 NETWORK = {"epochs": 2, "batch_size": 100, "embedding_dim": 8}
@@ -291,6 +292,17 @@ def test_saved_models_give_the_same_rows_here_and_in_another_process(name, saved
     expected = fitted(name).sample(request())
     assert loaded.sample(request()).equals(expected)
     assert pq.read_table(saved / f"{name}.parquet").equals(expected)
+
+
+MAY_IGNORE = {
+    "causal_lm": {"model/generation_config.json"},
+    "seq2seq": {"model0/generation_config.json", "model1/generation_config.json"},
+}
+
+
+def test_no_file_of_a_saved_model_can_run_code(name, saved, tmp_path):
+    ignored = attack(saved / name, lambda path: make(name).load(path, "cpu"), tmp_path)
+    assert ignored <= MAY_IGNORE.get(name, set())
 
 
 def test_global_random_state_is_left_alone(name):

@@ -131,7 +131,7 @@ def peak_of(path: Path) -> int:
         "print(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
     )
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code, path], cwd=root, capture_output=True, text=True, timeout=240)
+    done = subprocess.run([sys.executable, "-c", code, path], cwd=root, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return int(done.stdout.split()[-1]) << 10
 
@@ -171,7 +171,6 @@ TEXT_BOMB = b"k\0\0" + zlib.compress(b"\0" * (100 << 20), 9)
 GIF = b"GIF89a\1\0\1\0\0\0\0" + b"!\xf9\4\0\0\0\0\0,\0\0\0\0\1\0\1\0\x80\0\0\0\xff\xff\xff\2\2D\1\0" * 100_000 + b";"
 
 
-@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     ("name", "data"),
     [

@@ -25,7 +25,7 @@ def title_of(path: Path, html: str) -> str:
     path.write_text(f"{head}{mark}{TRAP}{rest}")
     options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={path.parent / 'profile'}"]
     command = [browser, *options, "--virtual-time-budget=3000", "--dump-dom", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     found = re.search("<title>(.*?)</title>", done.stdout, re.DOTALL)
     assert found, done.stderr[-1000:]
     return found[1]

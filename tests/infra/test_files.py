@@ -12,13 +12,21 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from flows.deployed.policy import read_policy
+from pipelines.guard import SETTING, Guard
 from pipelines.reach import NODES
 from schemas.spec import Spec, parse
 from tests.conftest import ROOT
 
 INFRA = ROOT / "infra"
 KUBERNETES = "1.34"
-SECRETS = {"POSTGRES_PASSWORD": "p", "RAY_AUTH_TOKEN": "t", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+SECRETS = {
+    "POSTGRES_PASSWORD": "p",
+    "PREFECT_AUTH": "me:p",
+    "RAY_AUTH_TOKEN": "t",
+    "AWS_ACCESS_KEY_ID": "k",
+    "AWS_SECRET_ACCESS_KEY": "s",
+}
 
 
 def documents(path):
@@ -49,7 +57,7 @@ def test_compose_takes_its_file():
         assert {"AWS_ENDPOINT_URL", "RAY_AUTH_TOKEN"} <= set(services[name]["environment"]), name
 
 
-@pytest.mark.parametrize("missing", ["POSTGRES_PASSWORD", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY"])
+@pytest.mark.parametrize("missing", ["POSTGRES_PASSWORD", "PREFECT_AUTH", "RAY_AUTH_TOKEN", "AWS_SECRET_ACCESS_KEY"])
 def test_compose_starts_nothing_without_its_secrets(missing):
     done = composed(**{name: value for name, value in SECRETS.items() if name != missing})
     assert done.returncode != 0
@@ -154,10 +162,124 @@ def filled_in(part, variables):
 def test_a_flow_runs_job_is_one_that_kubernetes_takes():
     template = json.loads((INFRA / "kubernetes/base-job-template.json").read_text())
     defaults = {name: known.get("default") for name, known in template["variables"]["properties"].items()}
-    env = [{"name": name, "value": value} for name, value in defaults["env"].items()]
-    run = {"name": "run", "command": ["prefect", "flow-run", "execute"], "env": env, "labels": {}, "annotations": {}}
-    job = filled_in(template["job_configuration"]["job_manifest"], defaults | run)
+    job = filled_in(template["job_configuration"]["job_manifest"], defaults | {"name": "run"})
     kubernetes_validate.validate(job, KUBERNETES, strict=True)
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert {one["name"] for one in container["env"]} >= {SETTING, NODES, "RAY_ADDRESS"}
+
+
+@pytest.mark.parametrize("path", ["work-pool.json", "kubernetes/base-job-template.json"])
+def test_a_single_run_cannot_change_what_it_runs_nor_the_policy(path):
+    """Prefect lets each run set what a pool's template has variables for: a command, an image, an environment."""
+    template = json.loads((INFRA / path).read_text())
+    assert template["variables"]["additionalProperties"] is False
+    for name in ("env", "command", "image", "working_dir", "namespace", "service_account_name", "cluster_config"):
+        assert name not in template["variables"]["properties"]
+        assert f"{{{{ {name} }}}}" not in json.dumps(template)
+    assert "env" not in template["job_configuration"], "Prefect would merge a run's own into it"
+
+
+WRITABLE = {"/tmp", "/home/makeweight", "/dev/shm"}  # noqa: S108 (folders of a container)
+
+
+def everything():
+    """Yield each pod of infra/ with its name, and what of it must be locked."""
+    for path in ("kuberay/rayjob.yaml", "kuberay/raycluster.yaml", "kubernetes/worker.yaml"):
+        for resource in documents(INFRA / path):
+            if resource["apiVersion"] == "ray.io/v1":
+                for number, template in enumerate(pod_templates(resource)):
+                    yield f"{path} {number}", template["spec"]
+                submitter = resource["spec"].get("submitterPodTemplate")
+                yield from [(f"{path} submitter", submitter["spec"])] if submitter else []
+            elif resource["kind"] == "Deployment":
+                yield path, resource["spec"]["template"]["spec"]
+    job = json.loads((INFRA / "kubernetes/base-job-template.json").read_text())
+    yield "job", job["job_configuration"]["job_manifest"]["spec"]["template"]["spec"]
+
+
+def test_every_pod_runs_as_no_root_and_writes_nowhere_but_to_its_own_volumes():
+    assert len(list(everything())) == 9
+    for name, pod in everything():
+        context = pod["securityContext"]
+        assert (context["runAsNonRoot"], context["runAsUser"]) == (True, 1000), name
+        assert context["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in pod["containers"]:
+            assert locked_down(container["securityContext"]), name
+            writable = {one["mountPath"] for one in container["volumeMounts"] if not one.get("readOnly")}
+            assert writable & WRITABLE, name
+            assert writable <= WRITABLE, name
+
+
+def locked_down(context):
+    return context == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_rays_autoscaler_is_locked_down_too():
+    for path in ("kuberay/rayjob.yaml", "kuberay/raycluster.yaml"):
+        (resource,) = [one for one in documents(INFRA / path) if one["apiVersion"] == "ray.io/v1"]
+        spec = resource["spec"].get("rayClusterSpec", resource["spec"])
+        assert locked_down(spec["autoscalerOptions"]["securityContext"])
+
+
+def test_what_a_pod_runs_for_others_has_no_token_of_kubernetes():
+    for name, pod in everything():
+        reaches = pod.get("automountServiceAccountToken", True)
+        assert not reaches or name.endswith(" 0") or name == "kubernetes/worker.yaml", name
+
+
+def test_every_container_of_compose_is_locked_down():
+    for name, service in documents(INFRA / "compose.yaml")[0]["services"].items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        if name == "store-folder":
+            assert (service["cap_add"], service["network_mode"]) == (["CHOWN"], "none")
+            continue
+        assert not service["user"].startswith("0"), name
+        assert "cap_add" not in service, name
+        assert service["tmpfs"], name
+
+
+def test_prefects_api_is_behind_a_password_and_open_to_no_other_page():
+    services = documents(INFRA / "compose.yaml")[0]["services"]
+    server, worker = services["prefect-server"]["environment"], services["prefect-worker"]["environment"]
+    assert server["PREFECT_SERVER_API_AUTH_STRING"] == "${PREFECT_AUTH:?set it in infra/.env}"
+    assert worker["PREFECT_API_AUTH_STRING"] == "${PREFECT_AUTH:?set it in infra/.env}"
+    assert server["PREFECT_SERVER_CORS_ALLOWED_ORIGINS"] == "http://127.0.0.1:4200"
+    empty = [line for line in (INFRA / "example.env").read_text().splitlines() if line.startswith("PREFECT_AUTH")]
+    assert empty == ["PREFECT_AUTH="], "no password comes with it"
+
+
+def test_the_workers_have_a_policy():
+    worker = documents(INFRA / "compose.yaml")[0]["services"]["prefect-worker"]
+    assert worker["environment"][SETTING] == "/etc/makeweight/policy.yaml"
+    assert "./policy.yaml:/etc/makeweight/policy.yaml:ro" in worker["volumes"]
+    policy = read_policy(str(INFRA / "policy.yaml"))
+    spec = next(one for one in documents(INFRA / "kuberay/rayjob.yaml") if one["kind"] == "ConfigMap")["data"]
+    assert Guard(policy, "policy.yaml").admitted(parse(Spec, yaml.safe_load(spec["spec.yaml"])))
+    (nightly,) = [one for one in documents(INFRA / "prefect.yaml")[0]["deployments"] if one["name"] == "nightly"]
+    assert Guard(policy, "policy.yaml").file_to_read(nightly["parameters"]["spec"])
+
+
+def images():
+    """Yield every image that is named in infra/."""
+    for path in sorted(INFRA.rglob("*")):
+        if path.suffix in (".yaml", ".json"):
+            yield from re.findall(r"^\s*\"?image\"?: \"?([^\s\"]+)", path.read_text(), re.MULTILINE)
+    yield from re.findall(r"^FROM (\S+)", (INFRA / "Containerfile").read_text(), re.MULTILINE)
+
+
+def test_every_image_is_of_a_version():
+    found = list(images())
+    assert len(found) > 8
+    for image in found:
+        assert re.search(r":v?\d+\.\d+", image), image
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert {image for image in found if image.startswith("makeweight")} == {f"makeweight:{version}"}
 
 
 def test_the_image_installs_by_the_lock_and_runs_as_no_root():
@@ -167,7 +289,7 @@ def test_the_image_installs_by_the_lock_and_runs_as_no_root():
     assert "--constraint requirements.lock" in needed
     assert "--no-deps" in itself
     assert not [line for line in lines if line.startswith("COPY --")], "flags of COPY are not known to every builder"
-    assert [line for line in lines if line.startswith("USER ")] == ["USER makeweight"]
+    assert [line for line in lines if line.startswith("USER ")] == ["USER 1000:1000"]
     copied = {
         name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1] if not name.startswith("--")
     }
@@ -196,7 +318,7 @@ def joining(tmp_path, ray, *command, **environment):
         ["sh", str(INFRA / "entrypoint.sh"), *command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "RAY_ADDRESS": "head:6379", **environment},
     )
 

@@ -129,7 +129,7 @@ def test_work_of_other_versions_is_not_gone_on_with(tmp_path, plan, monkeypatch)
     [build] = find_builds(str(tmp_path))
     assert (build.state, build.detail) == ("other version", "begun with other versions; the same build starts anew")
     monkeypatch.undo()
-    place.work.write("plan.json", b'{"of": "another version"}')
+    place.work.write_sealed("plan.json", b'{"of": "another version"}')
     assert found(tmp_path) == [("out", "other version")]
     place.work.remove()
     assert found(tmp_path) == [("out", "unfinished")]

@@ -53,23 +53,23 @@ def places(layout, folder):
 
 def test_each_row_has_exactly_one_place(real, tmp_path):
     folder = Folder(str(tmp_path / "out"))
-    rows = places(lay_out(plan({"a": 900, "b": 900}), real, accepted(840), folder), folder)
+    rows = places(lay_out(plan({"a": 900, "b": 900}), real, accepted(840), folder, "t"), folder)
     assert len(rows) == len(set(rows)) == 1800
     first = [part for part, _, _ in rows[:200]]
     assert len(set(first)) > 5, "the order is shuffled over the parts"
 
 
 def test_shards_are_as_few_and_as_even_as_can_be(real, tmp_path):
-    layout = lay_out(plan({"a": 900, "b": 60}, shard_rows=250), real, [], Folder(str(tmp_path / "out")))
+    layout = lay_out(plan({"a": 900, "b": 60}, shard_rows=250), real, [], Folder(str(tmp_path / "out")), "t")
     shards = [shard for group in layout.groups for shard in group.shards]
     assert [s.stop - s.start for s in shards] == [240, 240, 240, 240]
-    assert shards[0].path == "data/train-00000-of-00004.parquet"
+    assert shards[0].path == "data/train-00000-of-00004-t.parquet"
 
 
 def test_splits_take_their_share_of_every_class(real, tmp_path):
     folder = Folder(str(tmp_path / "out"))
     asked = plan({"a": 500, "b": 500}, splits={"train": 0.8, "test": 0.2})
-    layout = lay_out(asked, real, accepted(440), folder)
+    layout = lay_out(asked, real, accepted(440), folder, "t")
     names = np.concatenate([table["_stratum"].to_numpy() for table in real.tables()])
     of_class = {"train": {"a": 0, "b": 0}, "test": {"a": 0, "b": 0}}
     for part, position, split in places(layout, folder):
@@ -81,7 +81,7 @@ def test_splits_take_their_share_of_every_class(real, tmp_path):
 def test_down_sampling_and_order_depend_on_the_seed_alone(real, tmp_path):
     def rows(seed, name):
         folder = Folder(str(tmp_path / name))
-        return places(lay_out(plan({"a": 60, "b": 60}, seed=seed), real, [], folder), folder)
+        return places(lay_out(plan({"a": 60, "b": 60}, seed=seed), real, [], folder, "t"), folder)
 
     assert rows(1, "x") == rows(1, "y")
     assert set(rows(1, "x")) != set(rows(2, "z"))

@@ -2,20 +2,26 @@
 
 import json
 import os
+import pickle
 import re
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from threading import Event, Thread
 
 import psutil
+import pyarrow as pa
 import pytest
+from filelock import FileLock, Timeout
 
 from pipelines import lock
-from pipelines.lock import RECORD, one_writer, read_writer
+from pipelines.layout import ShardPlace
+from pipelines.lock import GUARD, RECORD, one_writer, read_writer
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
+from pipelines.write import _write_shard
 from schemas.errors import OutputError
 from tests.conftest import ROOT
 from tests.machine import s3_bucket
@@ -97,7 +103,11 @@ def test_a_process_with_a_dead_ones_number_does_not_keep_its_lock(place, quick):
 
 
 @pytest.mark.usefixtures("quick")
-@pytest.mark.parametrize("elsewhere", [{"host": "elsewhere"}, {"space": "pid:[1]"}], ids=["host", "container"])
+@pytest.mark.parametrize(
+    "elsewhere",
+    [{"host": "elsewhere"}, {"space": "pid:[1]"}, {"boot": "another"}, {"boot": ""}],
+    ids=["host", "container", "host of the same name", "record of an earlier version"],
+)
 def test_a_build_elsewhere_is_dead_once_it_gives_no_sign_of_life(place, elsewhere):
     left_behind(place, **elsewhere)
     with one_writer(place) as hold:
@@ -106,7 +116,7 @@ def test_a_build_elsewhere_is_dead_once_it_gives_no_sign_of_life(place, elsewher
 
 def test_a_build_elsewhere_lives_while_it_gives_signs_whatever_its_clock_says(place, quick, monkeypatch):
     with one_writer(place):
-        monkeypatch.setattr(lock, "_here", lambda: ("elsewhere", ""))
+        monkeypatch.setattr(lock, "_here", lambda: ("elsewhere", "", ""))
         monkeypatch.setattr(lock.time, "time", lambda: 0.0)
         with pytest.raises(OutputError, match=re.escape(f"host {socket.gethostname()!r}")), one_writer(place):
             pytest.fail("both write")
@@ -122,17 +132,207 @@ def test_a_build_that_lost_its_lock_stops_and_leaves_it(place):
     assert read_writer(place.hidden) == taken
 
 
-def test_a_record_that_is_none_of_ours_holds_nothing(place):
-    place.hidden.write(RECORD, b"\x00{")
+def gone():
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_live_lock_of_a_host_with_our_name_is_not_taken_over(place, monkeypatch):
+    mine, pid = lock._myself, gone()  # over there a process has the number that none has here
+    monkeypatch.setattr(lock, "_myself", lambda: replace(mine(), pid=pid, boot="another"))
+    with one_writer(place) as hold:
+        monkeypatch.setattr(lock, "SILENT", 5.0)
+        with pytest.raises(OutputError, match=f"by another build .*process {pid}, since"), one_writer(place):
+            pytest.fail("both write")
+        hold.check()
+
+
+def test_a_record_of_an_earlier_version_is_understood(place):
+    record = vars(left_behind(place))
+    del record["boot"]
+    place.hidden.write(RECORD, json.dumps(record).encode())
+    found = read_writer(place.hidden)
+    assert (found.pid, found.boot) == (os.getpid(), "")
+    assert lock.runs_here(found) is None, "whether it is this host is not sure"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_record_of_a_later_version_is_understood_and_not_taken_over_while_it_gives_signs(place, monkeypatch):
+    written = lock._write
+
+    def more(folder, writer):
+        written(folder, writer)
+        folder.write(RECORD, json.dumps(json.loads(folder.read(RECORD)) | {"epoch": 7}).encode())
+
+    monkeypatch.setattr(lock, "_write", more)
+    with one_writer(place), pytest.raises(OutputError, match="by another build"), one_writer(place):
+        pytest.fail("both write")
+
+
+def test_a_lock_that_is_gone_is_lost_and_stays_so(place):
+    with one_writer(place) as hold:
+        mine = read_writer(place.hidden)
+        place.hidden.remove(RECORD)
+        told = "/out: the lock of this build is gone: another build took it over and ended, or somebody removed it; run"
+        with pytest.raises(OutputError, match=told):
+            hold.check()
+        with pytest.raises(OutputError, match=told):
+            hold._sign()
+        assert not place.hidden.exists(RECORD), "it is not written again"
+        place.hidden.write(RECORD, json.dumps(vars(mine)).encode())
+        with pytest.raises(OutputError, match=told), hold.committing():
+            pytest.fail("it commits")
+        with pytest.raises(OutputError, match=told):
+            hold.stop_if_lost()
+
+
+def test_a_store_that_was_away_is_no_lock_that_was_lost(place, monkeypatch):
+    with one_writer(place) as hold:
+        with monkeypatch.context() as away:
+            away.setattr(lock, "read_writer", lambda _folder: explained_away())
+            with pytest.raises(OutputError, match="cannot be reached"):
+                hold.check()
+        hold.check()
+
+
+def explained_away():
+    raise OutputError("s3://data/out: cannot be reached: no answer; run the same command again, finished work is kept")
+
+
+def test_what_fails_after_the_lock_was_lost_is_explained_by_that(place):
+    with pytest.raises(OutputError, match="the lock of this build is gone"), one_writer(place):
+        place.hidden.remove(RECORD)
+        raise FileNotFoundError("staged/00000001.rows.arrow")
+    with pytest.raises(FileNotFoundError), one_writer(place):
+        raise FileNotFoundError("staged/00000001.rows.arrow")
+
+
+def test_a_task_that_was_given_the_lease_writes_no_shard_once_the_output_was_lost(place):
+    shard = ShardPlace("data/part.parquet", "train", 0, 2)
+    rows, target = pa.table({"_id": ["a", "b"]}), place.output
+    with one_writer(place) as hold:
+        lease = pickle.loads(pickle.dumps(hold.lease))  # noqa: S301 as Ray hands it on
+        assert _write_shard(target, shard, rows, None, lease).shard.rows == 2
+        target.remove("data/part.parquet")
+        place.hidden.remove(RECORD)
+        with pytest.raises(OutputError, match="the lock of this build is gone"):
+            _write_shard(target, shard, rows, None, lease)
+    assert not target.exists("data/part.parquet")
+
+
+def guard_is_held(place):
+    """Whether some other thread or process could not get the guard now."""
+    found = []
+
+    def attempt():
+        try:
+            with FileLock(place.hidden.inner(GUARD), timeout=0):
+                found.append(False)
+        except Timeout:
+            found.append(True)
+
+    thread = Thread(target=attempt)
+    thread.start()
+    thread.join()
+    return found == [True]
+
+
+def test_the_record_is_changed_under_the_guard_alone(place, monkeypatch):
+    monkeypatch.setattr(lock, "BEAT", 0.01)
+    held, beaten = {"write": [], "remove": []}, Event()
+    write, remove = Folder.write, Folder.remove
+
+    def noted(kind, real):
+        def change(folder, name="", *data):
+            if name == RECORD:
+                held[kind].append(guard_is_held(place))
+            real(folder, name, *data)
+            if len(held["write"]) > 3:
+                beaten.set()
+
+        return change
+
+    monkeypatch.setattr(Folder, "write", noted("write", write))
+    monkeypatch.setattr(Folder, "remove", noted("remove", remove))
     with one_writer(place):
-        pass
+        assert beaten.wait(600)
+    assert set(held["write"]) == {True}, "taking it, and each sign of life"
+    assert held["remove"] == [True]
+
+
+@pytest.mark.usefixtures("quick")
+def test_nobody_takes_over_between_the_look_and_the_commit(place):
+    left = left_behind(place, host="elsewhere")
+    with one_writer(place) as hold:
+        with hold.committing():
+            assert guard_is_held(place)
+            with hold.committing():  # such blocks may lie within each other
+                pass
+            assert guard_is_held(place)
+        assert not guard_is_held(place)
+        place.hidden.write(RECORD, json.dumps(vars(left)).encode())
+        with pytest.raises(OutputError, match="by another build .host 'elsewhere'"), hold.committing():
+            pytest.fail("it commits")
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_build_that_halts_within_its_commit_is_named_and_not_taken_over(place, monkeypatch):
+    with one_writer(place) as hold:
+        monkeypatch.setattr(lock, "runs_here", lambda _writer: None)  # as if it were elsewhere
+        refused = []
+
+        def second():
+            try:
+                with one_writer(place):
+                    refused.append("both write")
+            except OutputError as error:
+                refused.append(str(error))
+
+        with hold.committing():
+            thread = Thread(target=second)
+            thread.start()
+            thread.join()
+        hold.check()
+    assert "is being written by another build" in refused[0]
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_was_silent_for_long_looks_before_it_goes_on(place, monkeypatch):
+    with one_writer(place) as hold:
+        hold._ended.set()  # as if its process were halted
+        hold._beats.join()
+        place.hidden.write(RECORD, json.dumps(vars(replace(read_writer(place.hidden), token="another"))).encode())
+        hold.stop_if_lost()  # it gave a sign just now, and need not look
+        now = lock._clock()
+        monkeypatch.setattr(lock, "_clock", lambda: now + lock.SILENT)
+        with pytest.raises(OutputError, match="by another build"):
+            hold.stop_if_lost()
+
+
+@pytest.mark.parametrize("record", [b"\x00{", b"", b"[]", b'{"host": "here"}'])
+def test_a_record_that_is_none_of_ours_holds_nothing(place, record):
+    place.hidden.write(RECORD, record)
+    with one_writer(place) as hold:
+        hold.check()
+
+
+@pytest.mark.parametrize("change", [{"pid": -1}, {"pid": "x"}, {"since": 1e300}, {"token": None}], ids=str)
+def test_nor_does_one_that_says_what_cannot_be(place, change):
+    place.hidden.write(RECORD, json.dumps(vars(left_behind(place)) | change).encode())
+    with one_writer(place) as hold:
+        hold.check()
 
 
 @pytest.fixture
 def bucket():
     """An output on a real S3 server on this machine."""
     with s3_bucket("hush") as (uri, _):
-        yield Workspace(Folder(uri.format("out")), "key")
+        place = Workspace(Folder(uri.format("out")), "key")
+        yield place
+        place.hidden.remove()  # the next server of this process has the same bucket
 
 
 def test_on_an_object_store_too_the_second_is_refused(bucket):
@@ -142,6 +342,19 @@ def test_on_an_object_store_too_the_second_is_refused(bucket):
     assert "hush" not in str(caught.value)
     with one_writer(bucket):
         pass
+
+
+def test_on_an_object_store_a_commit_begins_with_a_sign_of_life_and_tells_if_it_was_lost_meanwhile(bucket):
+    with one_writer(bucket) as hold:
+        before = read_writer(bucket.hidden)
+        with hold.committing():
+            assert read_writer(bucket.hidden).seen > before.seen
+        taken = replace(before, host="elsewhere", token="another")
+        with pytest.raises(OutputError, match="by another build .host 'elsewhere'"), hold.committing():
+            bucket.hidden.write(RECORD, json.dumps(vars(taken)).encode())
+        with pytest.raises(OutputError, match="by another build .host 'elsewhere'"), hold.committing():
+            pytest.fail("it commits")
+    assert read_writer(bucket.hidden) == taken
 
 
 def test_without_a_guard_the_last_of_two_records_wins(bucket, monkeypatch):

@@ -197,6 +197,19 @@ def test_an_archive_that_changes_is_read_anew(folder):
     assert read(path)[0].profile.rows == 5
 
 
+def test_an_archive_that_changes_between_plan_and_build(folder):
+    path = pack(folder, "zip")
+    spec = spec_for(path)
+    profile = make_plan(spec).profile
+    (folder / "cat" / "0.png").write_bytes((folder / "dog" / "0.png").read_bytes() + b" ")
+    pack(folder, "zip")
+    with pytest.raises(SourceError, match="the source changed while it was read: .*; run the same command again"):
+        list(read_source(spec.source, profile))
+    path.unlink()
+    with pytest.raises(SourceError, match="packed.zip"):
+        list(read_source(spec.source, profile))
+
+
 def test_archives_in_a_store(folder, monkeypatch):
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")

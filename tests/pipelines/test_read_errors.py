@@ -203,13 +203,13 @@ def test_a_source_that_changes_after_it_was_profiled(tmp_path: Path) -> None:
     source = Source(path=str(path), label="y")
     profile = profile_source(source, ["y"])
     path.write_text("x,y\n1,a\n2,b\n3,b\n")
-    with pytest.raises(SourceError, match="changed since it was profiled: 3 rows now, 2 then"):
+    with pytest.raises(SourceError, match=r"changed while it was read: d\.csv is another one now"):
         list(read_source(source, profile))
     path.write_text("x,y\nword,a\n2,b\n")
-    with pytest.raises(SourceError, match="column 'x' no longer fits int64"):
+    with pytest.raises(SourceError, match=r"changed while it was read: d\.csv is another one now"):
         list(read_source(source, profile))
     path.unlink()
-    with pytest.raises(MakeweightError, match=r"d\.csv"):
+    with pytest.raises(MakeweightError, match=r"changed while it was read: d\.csv is gone"):
         list(read_source(source, profile))
 
 

@@ -1,10 +1,14 @@
 """Folders: whole files or none, on a local disk and on an object store."""
 
+import os
+import pickle
+
 import pyarrow as pa
 import pytest
 
+from pipelines import sealed
 from pipelines.storage import Folder
-from schemas.errors import OutputError
+from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
 
 
@@ -44,14 +48,104 @@ def test_what_killed_writes_left_is_swept_away(tmp_path):
     Folder(str(tmp_path / "none")).sweep()
 
 
-def test_arrow_files_are_mapped_and_a_cut_one_is_noticed(tmp_path):
+def arrow_file(folder):
+    folder.write_arrow("some/t.arrow", pa.table({"a": range(1000), "b": ["x"] * 1000}))
+    assert folder.read_arrow("some/t.arrow")["a"].to_pylist() == list(range(1000))
+    return folder.read("some/t.arrow")
+
+
+def test_a_byte_that_was_changed_anywhere_in_a_sealed_file_is_noticed(tmp_path):
     folder = Folder(str(tmp_path))
-    folder.write_arrow("t.arrow", pa.table({"a": range(1000)}))
-    assert folder.read_arrow("t.arrow")["a"].to_pylist() == list(range(1000))
-    whole = folder.read("t.arrow")
-    (tmp_path / "cut.arrow").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(pa.ArrowInvalid):
-        folder.read_arrow("cut.arrow")
+    whole = arrow_file(folder)
+    for place in [*range(0, len(whole), 97), *range(len(whole) - 50, len(whole))]:
+        put(tmp_path / "some" / "t.arrow", flipped(whole, place))
+        with pytest.raises(DamageError, match="some/t.arrow is damaged: its bytes are not those that were written; r"):
+            folder.read_arrow("some/t.arrow")
+        assert not folder.is_whole("some/t.arrow")
+    put(tmp_path / "some" / "t.arrow", whole)
+    assert folder.read_arrow("some/t.arrow").num_rows == 1000
+
+
+def put(path, data):
+    """Write a file whose time of change is another one than before, however fast the test is."""
+    before = path.stat().st_mtime_ns
+    path.write_bytes(data)
+    os.utime(path, ns=(before + 10**9, before + 10**9))
+
+
+def flipped(data, place):
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+def test_a_sealed_file_that_was_cut_emptied_removed_or_put_in_anothers_place_is_noticed(tmp_path):
+    folder = Folder(str(tmp_path))
+    whole = arrow_file(folder)
+    for size in (0, 1, 40, 41, 42, len(whole) // 2, len(whole) - 1):
+        put(tmp_path / "some" / "t.arrow", whole[:size])
+        with pytest.raises(DamageError, match="is damaged"):
+            folder.read_arrow("some/t.arrow")
+    (tmp_path / "some" / "other.arrow").write_bytes(whole)
+    with pytest.raises(DamageError, match="some/other.arrow is damaged"):
+        folder.read_arrow("some/other.arrow")
+    (tmp_path / "some" / "t.arrow").unlink()
+    with pytest.raises(DamageError, match="some/t.arrow is gone; run the same command again, and it is made") as found:
+        folder.read_sealed("some/t.arrow")
+    across = pickle.loads(pickle.dumps(found.value))  # noqa: S301 as Ray hands it from a task to the driver
+    assert (across.path, across.gone, str(across)) == (f"{tmp_path}/some/t.arrow", True, str(found.value))
+
+
+def test_a_sealed_file_is_hashed_once_in_a_process_as_long_as_it_does_not_change(tmp_path, monkeypatch):
+    folder, hashed = Folder(str(tmp_path)), []
+    folder.write_sealed("a", b"1")
+    monkeypatch.setattr(sealed, "is_sealed", lambda name, _: hashed.append(name) or True)
+    assert [folder.read_sealed("a") for _ in range(3)] == [b"1"] * 3
+    assert hashed == ["a"]
+    folder.write_sealed("a", b"2")
+    folder.read_sealed("a")
+    assert hashed == ["a", "a"]
+
+
+@pytest.fixture
+def disk_calls(monkeypatch):
+    """What is done to the disk, in order: files and folders that are synced, and names that are given."""
+    calls, replace, sync = [], os.replace, os.fsync
+
+    def note_sync(descriptor):
+        calls.append(("sync", os.readlink(f"/proc/self/fd/{descriptor}")))
+        sync(descriptor)
+
+    def note_replace(old, new):
+        replace(old, new)
+        calls.append(("name", new))
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "replace", note_replace)
+    return calls
+
+
+def test_a_write_is_on_the_disk_before_its_name_and_its_name_before_it_returns(tmp_path, disk_calls):
+    for write in ("write", "write_sealed"):
+        getattr(Folder(str(tmp_path)), write)(f"{write}/below/f", b"1")
+        place = f"{tmp_path}/{write}"
+        data = next(path for what, path in disk_calls if path.startswith(f"{place}/below/f."))
+        assert disk_calls == [
+            ("sync", str(tmp_path)),
+            ("sync", place),
+            ("sync", data),
+            ("name", f"{place}/below/f"),
+            ("sync", f"{place}/below"),
+        ]
+        disk_calls.clear()
+
+
+def test_a_folder_that_is_filled_is_on_the_disk_before_its_name(tmp_path, disk_calls):
+    with Folder(str(tmp_path / "model")).filling() as path:
+        (path / "below").mkdir()
+        for name in ("a", "below/b"):
+            (path / name).write_text(name)
+    named = disk_calls.index(("name", f"{tmp_path}/model"))
+    assert {path for _, path in disk_calls[:named]} == {str(path), f"{path}/a", f"{path}/below", f"{path}/below/b"}
+    assert disk_calls[named + 1 :] == [("sync", str(tmp_path))]
 
 
 def test_a_place_that_may_not_be_written_is_told(tmp_path):
@@ -65,3 +159,10 @@ def test_folders_below_a_uri_keep_its_options():
     assert below.path == "s3://key:secret@bucket/out/data?region=eu"
     assert below.shown == "s3://***@bucket/out/data?region=eu"
     assert "secret" not in redacted(below.path)
+
+
+def test_a_name_that_leads_out_of_the_folder_is_not_copied(monkeypatch):
+    monkeypatch.setattr(Folder, "names", lambda _: ["good", "a/../../../home/.profile"])
+    told = r"^mock:///out: holds 'a/\.\./.*', which leads out of the folder; remove it$"
+    with pytest.raises(OutputError, match=told), Folder("mock:///out").local_copy():
+        pass

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
+from pipelines.arrays import mapped, read
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.image.learning import LearningParams, View, fair_sample
 from schemas.arrow import arrow_type
@@ -91,9 +92,9 @@ class Memorised:
         from generators.image.classifier import Classifier
 
         self._classifier = Classifier.load(path)
-        self._real = np.load(path / "features.npy", mmap_mode="r")
-        self._positions = np.load(path / "positions.npy")
-        self._distance = float(np.load(path / "distance.npy"))
+        self._real = mapped(path / "features.npy")
+        self._positions = read(path / "positions.npy")
+        self._distance = float(read(path / "distance.npy"))
 
     @property
     def _fitted(self) -> "Classifier":

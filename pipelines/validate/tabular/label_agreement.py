@@ -25,6 +25,7 @@ from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.classes import Classes, agreement, class_codes
 from pipelines.validate.sample import stratified_sample
 from pipelines.validate.tabular.features import Feature, encode, learn_features
+from pipelines.validate.tabular.trees import Trees
 from schemas.arrow import arrow_type
 from schemas.plan import Plan
 
@@ -59,7 +60,7 @@ class LabelAgreement:
         self._names = [c.name for c in plan.profile.columns if c.role == "feature" and c.name != plan.label]
         self._classes = pa.array([], arrow_type(plan.profile.column(plan.label).type))
         self._features: list[Feature] = []
-        self._model: Any = None
+        self._model: Trees | None = None
 
     def fit(self, real: Iterable[Batch]) -> None:
         """Fit the classifier on a fair sample of the rows; the model depends on the rows alone, not on their order."""
@@ -81,21 +82,22 @@ class LabelAgreement:
         return agreement(codes, self._probability(batch.table, codes), self._params.min_probability)
 
     def save(self, path: Path) -> None:
-        """Write classes.parquet, features.json and, where there is a model, model.joblib."""
-        import joblib  # type: ignore[import-untyped]
-
+        """Write classes.parquet, features.json and, where there is a model, its trees; nothing is a pickle."""
         pq.write_table(pa.table({"class": self._classes}), path / "classes.parquet")
         (path / "features.json").write_text(json.dumps([asdict(feature) for feature in self._features]))
         if self._model is not None:
-            joblib.dump(self._model, path / "model.joblib")
+            self._model.save(path)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote. The model is a pickle: load none but the build's own."""
-        import joblib
-
+        """Read what `save` wrote; raises ValueError if the model is not one of these classes and features."""
         self._classes = pq.read_table(path / "classes.parquet").column("class").combine_chunks()
         self._features = [Feature(**feature) for feature in json.loads((path / "features.json").read_text())]
-        self._model = joblib.load(path / "model.joblib") if (path / "model.joblib").exists() else None
+        self._model = Trees.load(path) if Trees.saved(path) else None
+        if self._model and (self._model.classes, len(self._model.categorical)) != (
+            len(self._classes),
+            len(self._features),
+        ):
+            raise ValueError("the trees are of other classes or features")
 
     def _labelled(
         self, real: Iterable[Batch], seen: Classes
@@ -112,7 +114,7 @@ class LabelAgreement:
         if self._model is None or not len(codes):
             return np.ones(len(codes))
         with _threads().limit(limits=1):
-            chances: NDArray[np.float64] = self._model.predict_proba(encode(table, self._features))
+            chances = self._model.probabilities(encode(table, self._features))
         return chances[np.arange(len(codes)), codes]
 
 
@@ -128,7 +130,7 @@ def _threads() -> Any:
     return ThreadpoolController()
 
 
-def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categorical: list[bool], max_iter: int) -> Any:
+def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categorical: list[bool], max_iter: int) -> Trees:
     """Fit the classifier on all but the held-out rows, which tell when more rounds no longer help.
 
     There is no randomness in it: the held-out rows are every tenth of each class in the sample's order. Classes with
@@ -146,15 +148,17 @@ def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categoric
         random_state=0,
     )
     if not held_out.any():
-        return trees.fit(matrix, target, sample_weight=weight)
-    return trees.fit(
-        matrix[~held_out],
-        target[~held_out],
-        sample_weight=weight[~held_out],
-        X_val=matrix[held_out],
-        y_val=target[held_out],
-        sample_weight_val=weight[held_out],
-    )
+        trees.fit(matrix, target, sample_weight=weight)
+    else:
+        trees.fit(
+            matrix[~held_out],
+            target[~held_out],
+            sample_weight=weight[~held_out],
+            X_val=matrix[held_out],
+            y_val=target[held_out],
+            sample_weight_val=weight[held_out],
+        )
+    return Trees.of(trees, matrix.shape[1])
 
 
 def _rounds(classes: int, most: int) -> int:

@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from generators import base
+from pipelines.arrays import mapped
 from pipelines.fingerprint import mix, row_hashes
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
@@ -103,9 +104,7 @@ class NearDuplicates:
         """Map the index into memory: actors on one machine share its pages."""
         self._layout = _Layout(**json.loads((path / "layout.json").read_text()))
         if self._params.against_real:
-            self._cells = Cells(
-                *(np.load(path / f"{name}.npy", mmap_mode="r") for name in ("keys", "starts", "points"))
-            )
+            self._cells = Cells(*(mapped(path / f"{name}.npy") for name in ("keys", "starts", "points")))
 
     def _spool(self, real: Iterable[Batch], path: Path) -> tuple[Words, Points]:
         """Write the numbers of all rows to disk; return the hash of the rest (8 bytes a row) and the mapped numbers."""

@@ -7,7 +7,7 @@ classifier. None comes with makeweight, for none would suit every language and u
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from pipelines.validate.text.wordlist import WordList, read_words
 from pipelines.validate.text.words import as_texts
 from schemas.errors import MakeweightError, nearest
 from schemas.plan import Plan
+from schemas.touch import Touch
 
 Mask = NDArray[np.bool_]
 _WORDS, _CLASSES = "words.json", "classes.json"
@@ -29,12 +30,16 @@ class InappropriateParams(base.Params):
     """What is inappropriate: at least one of words, file, examples and model."""
 
     words: list[str] = Field([], description="Words and phrases, found whole and in any case.")
-    file: str | None = Field(None, description="A text file with one word or phrase a line.")
+    file: Annotated[str | None, Touch("read")] = Field(None, description="A text file with one word or phrase a line.")
     disguised: bool = Field(True, description="Find words with digits and signs for letters too (as in sh1t).")
-    examples: str | None = Field(None, description="A CSV, TSV or JSON Lines file of texts and labels to learn from.")
+    examples: Annotated[str | None, Touch("read")] = Field(
+        None, description="A CSV, TSV or JSON Lines file of texts and labels to learn from."
+    )
     text: str = Field("text", description="The column of the examples that holds the text.")
     label: str = Field("label", description="The column of the examples that holds the label.")
-    model: str | None = Field(None, description="Folder or hub id of a transformers text classifier.")
+    model: Annotated[str | None, Touch("models")] = Field(
+        None, description="Folder or hub id of a transformers text classifier."
+    )
     bad: list[str] = Field([], description="Labels of the examples or the model that are inappropriate.")
     max_probability: float = Field(0.5, ge=0, le=1, description="Largest probability of the bad labels together.")
 

@@ -7,7 +7,7 @@ weighs the same in all.
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from pipelines.validate.text.classifier import Linear, Terms, fit_linear
 from pipelines.validate.text.words import as_texts
 from schemas.arrow import arrow_type
 from schemas.plan import Plan
+from schemas.touch import Touch
 
 
 class LabelAgreementParams(base.Params):
@@ -31,7 +32,9 @@ class LabelAgreementParams(base.Params):
 
     min_probability: float = Field(0.3, ge=0, le=1, description="Least probability of the row's own class.")
     fit_rows: int = Field(50_000, ge=1, description="Real rows to learn from, at most; small classes stay whole.")
-    model: str | None = Field(None, description="Folder or hub id of a sentence-embedding model; left out: TF-IDF.")
+    model: Annotated[str | None, Touch("models")] = Field(
+        None, description="Folder or hub id of a sentence-embedding model; left out: TF-IDF."
+    )
 
 
 class LabelAgreement:

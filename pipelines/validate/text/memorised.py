@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from generators import base
+from pipelines.arrays import mapped
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.duplicates import contains
 from pipelines.validate.sets import Sets, Words
@@ -65,7 +66,7 @@ class Memorised:
 
     def load(self, path: Path) -> None:
         """Map the file into memory: actors on one machine share its pages."""
-        self._runs = np.load(path / _FILE, mmap_mode="r")
+        self._runs = mapped(path / _FILE)
 
     def _of(self, batch: Batch) -> Sets:
         texts = as_texts(batch.table.column(self._text))

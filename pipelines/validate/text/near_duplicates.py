@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
+from pipelines.arrays import mapped
 from pipelines.fingerprint import mix
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
@@ -105,9 +106,9 @@ class NearDuplicates:
 
     def load(self, path: Path) -> None:
         """Map the index into memory: actors on one machine share its pages."""
-        self._ranks = np.load(path / "ranks.npy", mmap_mode="r")
+        self._ranks = mapped(path / "ranks.npy")
         if (path / "values.npy").exists():
-            values, starts, keys, rows = (np.load(path / f"{name}.npy", mmap_mode="r") for name in _ARRAYS)
+            values, starts, keys, rows = (mapped(path / f"{name}.npy") for name in _ARRAYS)
             self._held, self._index = Sets(values, starts), Postings(keys, rows)
 
     def _runs(self, column: Any) -> Sets:

@@ -2,11 +2,13 @@
 
 Builds commit by `os.replace`. The process that is about to put a file where `FAULT_POINT`, a regular expression,
 matches, or has just done so, says that it got there and goes no further; the harness then kills the whole build. So the
-product itself holds no hook. `FAULT_WHEN` is `before` or `after`, `FAULT_NTH` which match of a process it is.
+product itself holds no hook. `FAULT_WHEN` is `before` or `after`, `FAULT_NTH` which match of a process it is. Where
+`FAULT_HOW` is `pause`, it goes on when it gets SIGCONT.
 """
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -32,6 +34,9 @@ def install() -> None:
 
 def halt() -> None:
     Path(os.environ["FAULT_REACHED"]).touch()
+    if os.environ.get("FAULT_HOW") == "pause":
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
     time.sleep(3600)
 
 

@@ -78,3 +78,23 @@ def test_numbers_are_rounded_and_clipped_as_the_real_ones():
     made = decode(codec, frame, "a", np.random.default_rng(0))["x"]
     assert pc.min_max(made).as_py() == {"min": 0.0, "max": 12.25}
     assert pc.round(made, 2).equals(made)
+
+
+def test_a_codec_is_the_same_from_its_files(tmp_path):
+    from generators.tabular.frame_file import load_codec, save_codec
+    from tests.generators.test_contract import LABEL, TABLE
+
+    for number, columns in enumerate(
+        [TABLE.column_names, [LABEL], [LABEL, "nothing"], [LABEL, "many"], [LABEL, "gaps"]]
+    ):
+        codec, _ = encode(TABLE.select(columns), LABEL, np.random.default_rng(0), max_categories=20)
+        (tmp_path / str(number)).mkdir()
+        save_codec(codec, tmp_path / str(number))
+        kept = load_codec(tmp_path / str(number))
+        assert kept == codec
+        assert [type(value) for value in numbers_of(kept)] == [type(value) for value in numbers_of(codec)]
+        assert kept.schema.equals(codec.schema, check_metadata=True)
+
+
+def numbers_of(codec):
+    return [getattr(column, name, None) for column in codec.columns for name in ("low", "high", "spike", "decimals")]

@@ -5,7 +5,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -17,6 +16,7 @@ from generators.text.endpoint import Endpoint
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
 from tests.tiny_models import tiny_causal
+from tests.waiting import wait_until
 
 TABLE = pa.table({"text": ["free cash now", "call home", "see you later"], "label": ["spam", "ham", "ham"]})
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
@@ -44,15 +44,14 @@ def served(tmp_path_factory):
 
 
 def _await(url, server, log):
-    until = time.monotonic() + 120
-    while time.monotonic() < until and server.poll() is None:
+    def answers():
         try:
-            urllib.request.urlopen(url, timeout=5)  # noqa: S310 our own server
+            with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 our own server
+                return answer.status == 200
         except (urllib.error.URLError, OSError):
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError(log.read_text()[-2000:])
+            return False
+
+    wait_until(answers, server, saw=lambda: log.read_text()[-2000:])
 
 
 def fitted(served, tmp_path, **params):

@@ -64,3 +64,27 @@ def test_rows_follow_from_the_requests_seed(stand_in, tmp_path):
 def test_without_a_gpu_it_is_refused(stand_in, tmp_path):
     with pytest.raises(GeneratorError, match="runs on a GPU alone"):
         VLLM(VLLM.Params(**PARAMS)).load(tmp_path, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("capability", "before", "after"),
+    [((9, 0), None, "1"), ((12, 0), None, "1"), ((8, 9), None, None), ((9, 0), "0", "0")],
+)
+def test_its_batch_invariant_mode_is_asked_for_where_the_card_has_it(
+    stand_in, tmp_path, monkeypatch, capability, before, after
+):
+    import os
+
+    import torch
+
+    monkeypatch.setenv("VLLM_BATCH_INVARIANT", before or "")
+    if before is None:
+        monkeypatch.delenv("VLLM_BATCH_INVARIANT")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
+    generator = VLLM(VLLM.Params(**PARAMS))
+    generator.fit(TABLE, "label", 1)
+    generator.save(tmp_path)
+    VLLM(VLLM.Params(**PARAMS)).load(tmp_path, "cuda")
+    assert os.environ.get("VLLM_BATCH_INVARIANT") == after
+    monkeypatch.delenv("VLLM_BATCH_INVARIANT", raising=False)

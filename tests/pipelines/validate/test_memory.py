@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,8 +45,6 @@ def test_growing_says_where_each_key_went() -> None:
 def test_two_million_fingerprints_take_less_than_48_megabytes() -> None:
     novelty = FingerprintSet()
     fingerprints = np.random.default_rng(0).integers(0, 2**64, 2_000_000, dtype=np.uint64)
-    started = time.perf_counter()
     for start in range(0, len(fingerprints), 50_000):
         assert novelty.admit(fingerprints[start : start + 50_000]).all()
     assert novelty._slots.keys.nbytes < 48e6
-    assert time.perf_counter() - started < 30  # a guard against quadratic probing, not a measurement

@@ -13,6 +13,7 @@ from pipelines.validate import DEFAULTS, VALIDATORS
 from pipelines.validate.base import Batch, Sketching, Validator
 from schemas.errors import SpecError
 from schemas.plan import Plan, Step
+from tests.traps import attack
 
 BatchOf = Callable[[pa.Table], Batch]
 
@@ -93,6 +94,17 @@ def test_saved_and_loaded_gives_the_same_verdicts(plan, real, fresh, batch_of: B
     if isinstance(fitted, Sketching):
         assert isinstance(loaded, Sketching)
         np.testing.assert_array_equal(fitted.sketch(batch_of(fresh)), loaded.sketch(batch_of(fresh)))
+
+
+def test_no_saved_file_can_run_code(plan, real, batch_of: BatchOf, tmp_path: Path) -> None:
+    (tmp_path / "saved").mkdir()
+    _fitted(plan, [batch_of(real)]).save(tmp_path / "saved")
+
+    def load(path: Path) -> None:
+        [loaded] = make_validators(plan)
+        loaded.load(path)
+
+    assert not attack(tmp_path / "saved", load, tmp_path)
 
 
 def test_fitted_twice_saves_the_same_bytes(plan, real, batch_of: BatchOf, tmp_path: Path) -> None:

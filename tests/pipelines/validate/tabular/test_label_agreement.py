@@ -36,7 +36,7 @@ def test_the_threads_do_not_matter(adult, unseen, plan_of, batch_of, monkeypatch
             validator = _fit(plan_of, batch_of, adult)
         matrices.append(encode(unseen, validator._features))
         models.append(validator._model)
-    np.testing.assert_array_equal(*[model.predict_proba(x) for model, x in zip(models, matrices, strict=True)])
+    np.testing.assert_array_equal(*[model.probabilities(x) for model, x in zip(models, matrices, strict=True)])
 
 
 @pytest.mark.parametrize("values", [[True, False], [3, 1], ["b", "a"]])

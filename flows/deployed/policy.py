@@ -1,0 +1,47 @@
+"""Reads the policy of this worker: what requests and schedules may touch here. Decides nothing."""
+
+import os
+from collections.abc import Mapping
+
+from flows.spec_file import located, read_mapping
+from pipelines.guard import SETTING, Guard
+from schemas.errors import Fault, SpecError
+from schemas.policy import Policy
+from schemas.spec import parse
+
+_OPEN = 0o002
+
+
+def worker_guard(environment: Mapping[str, str] = os.environ) -> Guard:
+    """Return what checks specs here: by the policy that the environment names, or by none, which allows nothing.
+
+    The file is read anew each time. Raises SpecError for one that cannot be used, rather than go on without.
+    """
+    path = environment.get(SETTING, "").strip()
+    if not path:
+        return Guard(Policy())
+    try:
+        return Guard(read_policy(path), path)
+    except SpecError as error:
+        problem = f"the policy of this worker ({SETTING}={path}) cannot be used: {error}"
+        raise SpecError(Fault((), problem)) from error
+
+
+def read_policy(path: str) -> Policy:
+    """Return the policy of a YAML file; raises SpecError for one that others could change."""
+    data, lines = read_mapping(path, "policy")
+    with located(path, lines):
+        policy = parse(Policy, data)
+    _refuse_changeable(path, policy)
+    return policy
+
+
+def _refuse_changeable(path: str, policy: Policy) -> None:
+    """Refuse a policy that anybody may write, or that lies where requests may."""
+    real = os.path.realpath(path)
+    if os.stat(real).st_mode & _OPEN:
+        raise SpecError(Fault((), f"everybody may write {path}; take that right away (chmod o-w)"))
+    for root in policy.write:
+        above = os.path.realpath(root)
+        if "://" not in root and os.path.commonpath([above, real]) == above:
+            raise SpecError(Fault(("write",), f"{root} holds the policy itself; put the policy elsewhere"))

@@ -1,0 +1,79 @@
+"""Codecs of frames in files: what their columns are as JSON, values of categories as Parquet. Knows no model."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from generators.tabular.frame import Category, Codec, Number
+
+_CLASS = "class"
+
+
+def save_codec(codec: Codec, path: Path) -> None:
+    """Write `schema.parquet`, `codec.json` and `values.parquet` into the folder."""
+    pq.write_table(codec.schema.empty_table(), path / "schema.parquet")
+    pq.write_table(_values(codec), path / "values.parquet")
+    told = {
+        "label": codec.label,
+        "columns": [_told(column) for column in codec.columns],
+        "constants": {name: _plain(cell) for name, cell in codec.constants.items()},
+    }
+    (path / "codec.json").write_text(json.dumps(told))
+
+
+def load_codec(path: Path) -> Codec:
+    """Read what `save_codec` wrote."""
+    told = json.loads((path / "codec.json").read_text())
+    schema = pq.read_schema(path / "schema.parquet")
+    values = pq.read_table(path / "values.parquet")
+    columns = tuple(_column(one, schema, values) for one in told["columns"])
+    return Codec(schema, told["label"], columns, told["constants"])
+
+
+def _values(codec: Codec) -> pa.Table:
+    """Return a list a category's column: of the frequent values in the first row, then of each class's rare ones."""
+    columns = [column for column in codec.columns if isinstance(column, Category)]
+    classes = sorted({name for column in columns for name in column.rare})
+    data: dict[str, pa.Array] = {_CLASS: pa.array([None, *classes], pa.string())}
+    for column in columns:
+        lists = [column.values, *(column.rare.get(name) for name in classes)]
+        data[column.code] = _lists(lists, column.values.type)
+    return pa.table(data)
+
+
+def _lists(arrays: list[pa.Array | None], kind: pa.DataType) -> pa.Array:
+    ends = np.cumsum([0, *(0 if array is None else len(array) for array in arrays)])
+    starts = pa.array(ends, pa.int32(), mask=np.array([array is None for array in arrays] + [False]))
+    return pa.ListArray.from_arrays(starts, pa.concat_arrays([pa.array([], kind), *filter(_is_there, arrays)]))
+
+
+def _is_there(array: pa.Array | None) -> bool:
+    return array is not None
+
+
+def _told(column: Category | Number) -> dict[str, Any]:
+    told = {"name": column.field.name, "code": column.code, "kinds": column.kinds}
+    if isinstance(column, Category):
+        return told
+    bounds = {"low": _plain(column.low), "high": _plain(column.high), "spike": _plain(column.spike)}
+    return {**told, **bounds, "decimals": column.decimals}
+
+
+def _column(told: dict[str, Any], schema: pa.Schema, values: pa.Table) -> Category | Number:
+    field, code, kinds = schema.field(told["name"]), told["code"], told["kinds"]
+    if code in values.column_names:
+        frequent, *rare = values[code]
+        names = values[_CLASS].to_pylist()[1:]
+        own = {name: one.values for name, one in zip(names, rare, strict=True) if one.is_valid}
+        return Category(field, frequent.values, own, code, kinds)
+    kind = np.float64 if pa.types.is_floating(field.type) else np.int64
+    low, high, spike = (None if told[name] is None else kind(told[name]) for name in ("low", "high", "spike"))
+    return Number(field, low, high, told["decimals"], spike, code, kinds)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,57 @@
+"""Which libraries decide rows, so that their versions belong to what a build is; and why the others do not.
+
+Every library that `generators`, `pipelines` and `schemas` import is in one of the two lists, which a test holds.
+"""
+
+import platform
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+DECIDING = (
+    "makeweight", "numpy", "pandas", "pyarrow", "torch", "sdv", "ctgan", "copulas", "rdt", "scikit-learn",
+    "imbalanced-learn", "scipy", "xxhash",
+    "pillow", "opencv-python-headless", "albumentations", "albucore", "pycocotools", "diffusers",
+    "transformers", "tokenizers", "peft",
+    "opacus", "regex", "datasketch", "lingua-language-detector", "phonenumbers", "python-stdnum", "fonttools", "vllm",
+)  # fmt: skip
+"""Distributions whose version may change a row."""
+BENEATH = ("makeweight", "rdt", "albucore")
+"""Those of them that no module imports itself: they are beneath SDV and albumentations."""
+OTHERS = {
+    "joblib": "starts no workers here: it is told to leave ctgan in one process",
+    "safetensors": "holds the bytes of weights as they are",
+    "huggingface_hub": "fetches models: what they are is said by their own name",
+    "httpx": "carries bytes",
+    "openai": "carries prompts and answers",
+    "filelock": "locks",
+    "psutil": "sees processes",
+    "platformdirs": "names folders",
+    "ray": "gives out work: rows hang on no order",
+    "threadpoolctl": "keeps libraries to one thread, and says what they are",
+    "pydantic": "checks what was asked for",
+    "PyYAML": "writes cards and specs",
+    "Jinja2": "writes pages",
+    "MarkupSafe": "writes pages",
+    "matplotlib": "draws figures",
+    "nltk": "measures made rows, and decides on none",
+    "sacrebleu": "measures made rows, and decides on none",
+    "sdmetrics": "measures made rows, and decides on none",
+    "torchmetrics": "measures made rows, and decides on none",
+}
+"""Distributions that are imported and decide no row, each with the reason."""
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that decide the rows."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in DECIDING:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

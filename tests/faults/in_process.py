@@ -1,0 +1,111 @@
+"""Runs a whole build in this process, without Ray and Prefect: their part is to run functions, and to try again.
+
+What Ray and Prefect do to a build is seen elsewhere; here it is the files that count, and hundreds of builds.
+"""
+
+import inspect
+from collections import deque
+from contextlib import nullcontext
+
+import pytest
+
+import flows.build
+import flows.privacy
+import flows.utility
+from flows.progress import Listener
+from flows.step import worth_retrying
+from pipelines import actors
+from pipelines.pool import GeneratorActor
+from pipelines.workspace import plan_hash
+
+ATTEMPTS = 3
+"""How often Prefect tries a step; see flows/step.py."""
+
+
+class Pool:
+    """One actor that makes a chunk when it is asked what is done; as `pool.GeneratorPool`."""
+
+    slots, actors = 2, 1
+
+    def __init__(self, plan, place):
+        self._actor, self._asked, self.remade = GeneratorActor(place, plan_hash(plan), "cpu"), deque(), 0
+
+    def submit(self, request):
+        self._asked.append(request)
+
+    def collect(self):
+        result = self._actor.make(self._asked.popleft())
+        self.remade += result.remade
+        return [result]
+
+
+class Fitting:
+    """Fits when it is waited for; as `actors.Fitting`."""
+
+    def __init__(self, plan, place, gpus, where):
+        self._actor = actors.FittingActor(place, plan_hash(plan))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def give_way(self):
+        pass
+
+    def wait(self, heard):
+        self._actor.fit()
+
+
+def tried_again(function):
+    """Return a step that is tried as Prefect tries it: again where that may help."""
+
+    def attempt(*args):
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return function(*args)
+            except Exception as error:
+                if not left or not worth_retrying(error):
+                    raise
+        return None
+
+    return attempt
+
+
+def answering(value):
+    """Return a function that answers everything with this value."""
+    return lambda *_: value
+
+
+def go_in_process(monkeypatch):
+    """Let builds of this test run in this process; return the flow as a plain function."""
+    for module in (flows.build, flows.privacy, flows.utility):
+        for name, step in inspect.getmembers(module, lambda one: hasattr(one, "fn") and hasattr(one, "retries")):
+            if name.endswith("_task"):
+                monkeypatch.setattr(module, name, tried_again(step.fn))
+    replaced = {
+        "cluster": answering(nullcontext()),
+        "run": lambda function, *args: function(*args),
+        "run_all": lambda function, calls, *_: (function(*args) for args in calls),
+        "Fitting": Fitting,
+        "gpu_share": answering(0.0),
+        "pool_size": answering(1),
+    }
+    for name, value in replaced.items():
+        monkeypatch.setattr(actors, name, value)
+    monkeypatch.setattr(flows.build, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
+    monkeypatch.setattr("pipelines.summary.render_report", answering("<p>a report</p>"))
+    monkeypatch.setattr(flows.build, "watch", Listener)
+    monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
+    monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)
+    monkeypatch.setattr(flows.build, "at_home", answering({}))
+    for name in ("refuse_own_disk", "announce"):
+        monkeypatch.setattr(flows.build, name, answering(None))
+    return flows.build.build.fn
+
+
+def build_in_process(spec):
+    """Build in this process, and leave all as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        return go_in_process(patch)(spec)

@@ -1,0 +1,81 @@
+"""A build keeps to one kind of machine: which one, what becomes of another's work, and what its actors refuse."""
+
+import pytest
+import ray
+
+from pipelines.kinds import RECORD, at_home, choose_kind, machines
+from pipelines.machine import OtherMachineError, this_machine
+from pipelines.plan import make_plan
+from pipelines.pool import GeneratorActor, open_pool
+from pipelines.stream import chunk_request
+from pipelines.workspace import plan_hash, workspace
+from schemas.errors import GeneratorError
+from schemas.machine import Machine
+from schemas.spec import Spec, parse
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture
+def spec(tmp_path):
+    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{n % 17 / 7},{'ab'[n % 4 == 0]}\n" for n in range(60)))
+    data = {
+        "name": "t",
+        "source": {"path": str(tmp_path / "t.csv"), "label": "y"},
+        "generator": {"name": "resample", "actors": 2},
+        "output": {"path": str(tmp_path / "out")},
+    }
+    return parse(Spec, data)
+
+
+def of_another_kind(plan):
+    return plan.model_copy(update={"machine": plan.machine.model_copy(update={"instructions": "NONE"})})
+
+
+def test_the_kind_is_kept_with_the_work_and_another_ones_work_is_begun_anew(spec):
+    plan = make_plan(spec)
+    place = workspace(spec.output.path, plan)
+    settled = choose_kind(plan, place, spec.generator)
+    assert list(machines(1, 0).values()) == [settled.machine] == [this_machine()]
+    assert Machine.model_validate_json(place.work.read(RECORD)) == settled.machine
+    place.staged.write("chunk", b"made here")
+    assert choose_kind(plan, place, spec.generator) == settled
+    assert place.staged.exists("chunk")
+    other = of_another_kind(settled).machine
+    place.work.write(RECORD, other.model_dump_json().encode())
+    assert choose_kind(plan, place, spec.generator) == settled
+    assert not place.staged.exists("chunk"), "it was made on another kind"
+    place.work.write(RECORD, b"")  # cut short
+    assert choose_kind(plan, place, spec.generator) == settled
+
+
+def test_rows_that_are_not_made_depend_on_no_machine(spec):
+    plan = make_plan(spec.model_copy(update={"balance": spec.balance.model_copy(update={"target": "smallest"})}))
+    assert choose_kind(plan, workspace(spec.output.path, plan), spec.generator).machine is None
+
+
+def test_actors_on_another_kind_get_no_work_and_say_so_themselves(spec):
+    plan = of_another_kind(make_plan(spec))
+    place = workspace(spec.output.path, plan)
+    place.keep_plan(plan)
+    request = chunk_request(0, next(stratum for stratum in plan.strata if stratum.make), 0)
+    with (
+        open_pool(plan, place, spec.generator) as pool,
+        pytest.raises(GeneratorError, match=r"no actor found a place on the kind of machine .* with NONE, "),
+    ):
+        pool.submit(request)
+        pool.collect()
+    assert not place.staged.exists()
+    with pytest.raises(OtherMachineError, match="is another kind of machine"):
+        GeneratorActor(place, plan_hash(plan), "cpu").make(request)
+
+
+def test_a_task_is_told_its_place_only_where_kinds_are_mixed(spec, monkeypatch):
+    plan = make_plan(spec)
+    assert at_home(plan, spec.generator) == {}
+    other = of_another_kind(plan).machine
+    node = ray.nodes()[0]["NodeID"]
+    monkeypatch.setattr("pipelines.kinds.machines", lambda *_: {"other": other, node: plan.machine})
+    assert at_home(plan, spec.generator)["scheduling_strategy"].node_id == node
+    monkeypatch.setattr("pipelines.kinds.machines", lambda *_: {"one": other, "other": other})
+    assert at_home(plan, spec.generator) == {}, "there is none: whoever works refuses"
