@@ -36,7 +36,7 @@ from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from pipelines.versions import succeed
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
-from schemas.spec import Spec
+from schemas.spec import Spec, as_before
 
 FIT_ROWS = {"image": 100_000}
 """Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
@@ -214,13 +214,13 @@ def _refuse_unfit_images(plan: Plan) -> None:
     images, generator = plan.profile.images, generator_class(plan.generator.name)
     if images is None:
         return
+    if plan.profile.objects and not makes_objects(generator):
+        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
+        raise SpecError(Fault(("generator", "name"), problem))
     if needs_one_size(generator) and not images.uniform:
         listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
         problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
         raise SpecError(Fault(("source", "images", "size"), problem))
-    if plan.profile.objects and not makes_objects(generator):
-        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
-        raise SpecError(Fault(("generator", "name"), problem))
 
 
 def fingerprint_spec(spec: Spec) -> str:
@@ -243,6 +243,7 @@ def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
 
 def _deciding(spec: Spec) -> dict[str, Any]:
     data = spec.model_dump(mode="json")
+    data["source"] = as_before(data["source"])
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
     if data["output"].pop("encryption_key_env"):

@@ -50,7 +50,9 @@ class ImageProfile(Noun):
     and `most` are the extremes of width and height. `turned` by their EXIF data, `animated` and
     `unreadable` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
-    written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found.
+    written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found. `levels` are
+    the values of grey images of more than 8 bits that become black and white. `lists` are splits that the source lists,
+    with their images, and that were not asked for: all images are taken.
     """
 
     modes: dict[str, int]
@@ -68,6 +70,8 @@ class ImageProfile(Noun):
     changed: int = 0
     format: Literal["png", "jpeg", "webp"] = "png"
     pixels: int = 0
+    levels: tuple[float, float] | None = None
+    lists: dict[str, int] = Field({})
 
     @property
     def uniform(self) -> bool:

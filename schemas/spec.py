@@ -27,7 +27,7 @@ from schemas.secrets import all_redacted
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
 Modality = Literal["tabular", "text", "image"]
-SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco", "yolo"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
 Side = Annotated[int, Field(ge=1, le=16_384)]
 
@@ -68,17 +68,30 @@ class Source(Part):
     """Where the real rows are, and which column is the class."""
 
     path: ReadPlace = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
-    label: str = Field(min_length=1, description="The class column.")
+    label: str = Field(
+        "label", min_length=1, description="The class column; in class folders and images with boxes it has a name."
+    )
     modality: Modality | None = Field(None, description="Inferred when left out.")
     format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
     text: str | None = Field(None, description="The text column of a source of texts; inferred when left out.")
     image: str | None = Field(None, description="The image column of a Parquet source; inferred when left out.")
     images: Images = Images()
-    annotations: str | None = Field(
-        None, description="The COCO file, relative to path; left out: the only one that there is."
+    annotations: str | list[str] | None = Field(
+        None, description="The COCO file, or a list of them, relative to path; left out: the only one of a folder."
     )
     faulty_boxes: Literal["refuse", "mend"] = Field(
         "refuse", description="What to do with boxes outside their image; mend cuts them, and drops those without area."
+    )
+    split: str | None = Field(
+        None,
+        min_length=1,
+        description="Which split of a source the rows come from, where folders or files are named train, valid, test;"
+        " all takes every one. Left out, such a source is refused, unless there is none but train.",
+    )
+    marked_on: Literal["stored", "upright"] | None = Field(
+        None,
+        description="Which image boxes and masks lie in where EXIF data turn it; left out: the size that its annotation"
+        " declares tells.",
     )
     header: list[str] | None = Field(None, description="Column names of a delimited file that has no header row.")
     nulls: list[str] = Field(list(NULL_TOKENS), description="Cell texts that stand for a missing value.")
@@ -90,6 +103,16 @@ class Source(Part):
     private: list[str] = Field(
         [], description="Columns of a table whose rare values no made row shall show; not every generator can do that."
     )
+
+
+LATER = ("marked_on", "split")
+"""Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
+
+
+def as_before(source: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a source, dumped, without later ones that say nothing: its fingerprint is as ever."""
+    unset = Source.model_construct(path="-").model_dump(mode="json", include=set(LATER))
+    return {name: value for name, value in source.items() if name not in unset or value != unset[name]}
 
 
 def _by_name(steps: Any) -> Any:

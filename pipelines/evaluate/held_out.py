@@ -14,6 +14,7 @@ from pipelines.read.formats import blocks, columns_of, complete
 from pipelines.read.gallery import brought
 from pipelines.read.hashed import HashedFiles, changed, hashed
 from pipelines.read.infer import convert, misfits
+from pipelines.read.splits import SeveralSplitsError
 from pipelines.storage import is_uri
 from schemas.arrow import ROW, arrow_type
 from schemas.errors import Fault, SourceError, SpecError, nearest
@@ -51,7 +52,7 @@ def evaluation_schema(plan: Plan) -> pa.Schema:
 
 def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
     """Return the held-out rows as a source that is read the same way."""
-    same = {"path": settings.test, "text": plan.profile.text, "image": plan.profile.image}
+    same = {"path": settings.test, "split": None, "text": plan.profile.text, "image": plan.profile.image}
     return source.model_copy(update=same)
 
 
@@ -96,9 +97,15 @@ def _tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) ->
 
 
 def find_held_out(source: Source) -> Files:
-    """Return the files of the held-out rows; raises SourceError where there are none."""
+    """Return the files of the held-out rows; raises SourceError where there are none, or where they have splits."""
     try:
         return find_files(source)
+    except SeveralSplitsError as error:
+        names = list(error.splits.files)
+        if len(names) == 1 and not error.others:
+            return find_files(source.model_copy(update={"split": names[0]}))
+        problem = f"{source.path} has the splits {', '.join(names)}: give the folder of the one that is held out"
+        raise SpecError(Fault(("evaluate", "test"), problem)) from error
     except SourceError as error:
         raise SourceError(str(error).replace("source.path", "evaluate.test")) from error
 

@@ -7,7 +7,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.read import coco, delimited, folders, images, jsonl, parquet, voc
+from pipelines.read import coco, delimited, folders, images, jsonl, parquet, voc, yolo
 from pipelines.read.cells import NO_TEXT, Block, Cells, numbered, texts
 from pipelines.read.files import Files
 from pipelines.read.infer import NULL
@@ -36,6 +36,7 @@ FORMATS = {
     "images": Format(images.columns, images.batches, together=True),
     "voc": Format(voc.columns, voc.batches, together=True),
     "coco": Format(coco.columns, coco.batches, together=True),
+    "yolo": Format(yolo.columns, yolo.batches, together=True),
 }
 
 
