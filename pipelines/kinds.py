@@ -10,7 +10,7 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipelines.actors import DEATHS, START, gpu_share, room_on
+from pipelines.actors import DEATHS, START, gpu_share, pool_size, room_on
 from pipelines.machine import this_machine
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
@@ -32,7 +32,9 @@ def choose_kind(plan: Plan, place: Workspace, choice: GeneratorChoice) -> Plan:
     """
     if not plan.makes_rows:
         return plan.model_copy(update={"machine": None})
-    found = machines(choice.cpus, gpu_share(plan, choice))
+    gpus = gpu_share(plan, choice)
+    pool_size(plan, choice, gpus)  # what cannot be had is told before anything waits for it
+    found = machines(choice.cpus, gpus)
     kept = _kept(place.work)
     same = next((one for one in found.values() if kept and one.makes_rows_like(kept)), None)
     if kept and same is None:
@@ -88,7 +90,9 @@ def at_home(plan: Plan, choice: GeneratorChoice) -> dict[str, Any]:
     """Return how Ray is told to keep a task to the plan's machine; nothing where all nodes are of its kind."""
     if plan.machine is None:
         return {}
-    found = machines(choice.cpus, gpu_share(plan, choice))
+    gpus = gpu_share(plan, choice)
+    pool_size(plan, choice, gpus)  # what cannot be had is told before anything waits for it
+    found = machines(choice.cpus, gpus)
     home = sorted(node for node, machine in found.items() if machine.makes_rows_like(plan.machine))
     if len(home) == len(found) or not home:  # if there is none, whoever works says so
         return {}
