@@ -19,6 +19,7 @@ def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | N
     if at_least is not None:
         return {name: max(real, at_least) for name, real in counts.items()}
     if isinstance(target, Mapping):
+        target = {_known(name, counts): rows for name, rows in target.items()}
         _refuse_unknown(target, counts)
         return {name: target.get(name, real) for name, real in counts.items()}
     if target == "largest":
@@ -28,6 +29,12 @@ def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | N
     else:
         rows = int(target)
     return dict.fromkeys(counts, rows)
+
+
+def _known(name: str, counts: Mapping[str, int]) -> str:
+    """Return the class that is meant: `+1` is the whole number 1 where there is no such text."""
+    unsigned = name.removeprefix("+")
+    return unsigned if name not in counts and unsigned.isdecimal() and unsigned in counts else name
 
 
 def _refuse_unknown(target: Mapping[str, int], counts: Mapping[str, int]) -> None:

@@ -25,19 +25,29 @@ SORTED_ID_ROWS = 100
 SHAPED_ID_ROWS = 20
 """Rows from which all-distinct codes are an id."""
 
-_ID_NAME = re.compile(r"(?i:(?:^|[\s_.-])(?:id|uuid|guid|key|index|idx|number)$|^id[\s_.-]|^unnamed: 0$)|[a-z]I[dD]$")
+_ID_NAME = re.compile(
+    r"(?i:(?:^|[\s_.-])(?:id|uuid|guid|key|index|idx|number)$|^id[\s_.-]|^unnamed: 0(?:\.\d+)?$|^__index_level_\d+__$)"
+    r"|[a-z]I[dD]$"
+)
+_PLACE_NAME = re.compile(
+    r"(?i)(?:^|[\s_.-])(?:(?:zip|postal|post)[\s_-]?(?:code)?|plz|fips"
+    r"|(?:tele)?(?:phone|fax|mobile|tel|house|street)[\s_-]?(?:number|no|nr)?)$"
+)
+"""Names of codes that say where, not which row: whatever they are, they are no ids."""
 _CODE = (
     r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}"
     r"|[A-Za-z]{0,12}[-_:/#.]?[0-9]+)$"
 )
+_DIGITS = r"^[0-9]{1,18}$"
 
 
 @dataclass
 class ColumnState:
-    """What is known of a column after the blocks seen so far."""
+    """What is known of a column after the blocks seen so far; an `index` stands first and has no name."""
 
     name: str
     declared: str | None = None
+    index: bool = False
     rows: int = 0
     nulls: int = 0
     infinite: int = 0
@@ -47,6 +57,8 @@ class ColumnState:
     seen: pa.Array | None = field(default_factory=lambda: pa.nulls(0, pa.string()))
     unique: bool = True
     codes: bool = True
+    digits: bool = True
+    plus: bool = False
     steps: set[int] = field(default_factory=set)
     last: int | None = None
 
@@ -82,6 +94,7 @@ class ColumnState:
         if known is None:
             found, values = infer(cells, self.type)
             self._widen(found)
+            self.plus = self.plus or (found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py()))
             return values
         self._widen(known)
         values = convert(cells, known) if known != NULL else None
@@ -143,17 +156,23 @@ class ColumnState:
         if self.declared or not self.unique or self.nulls or self.type not in (INTEGER, STRING):
             self.unique = False
         elif self.type == INTEGER:
-            self.steps |= {values[0].as_py() - self.last} if self.last is not None else set()
-            self.steps |= set(pc.min_max(pc.pairwise_diff(values)).as_py().values()) - {None}
-            self.last = values[-1].as_py()
+            self._look_for_steps(values)
         elif pc.any(pc.match_substring_regex(cells, r"\s")).as_py():
             self.unique = False
         else:
             self.codes = self.codes and pc.all(pc.match_substring_regex(cells, _CODE)).as_py()
+            self.digits = self.digits and self.codes and pc.all(pc.match_substring_regex(cells, _DIGITS)).as_py()
             self.unique = self.codes or self._named_id()
+            if self.digits:
+                self._look_for_steps(convert(cells, INTEGER))
+
+    def _look_for_steps(self, values: pa.Array) -> None:
+        self.steps |= {values[0].as_py() - self.last} if self.last is not None else set()
+        self.steps |= set(pc.min_max(pc.pairwise_diff(values)).as_py().values()) - {None}
+        self.last = values[-1].as_py()
 
     def _named_id(self) -> bool:
-        return bool(_ID_NAME.search(self.name))
+        return (self.index and self.type == INTEGER) or bool(_ID_NAME.search(self.name))
 
     def finish(self, *, is_key: bool) -> Column:
         """Return what was found; `is_key` says that the column is the label or one of `by`."""
@@ -161,6 +180,9 @@ class ColumnState:
             role: Role = "image" if self.type == "image" else "objects"
             return Column(name=self.name, type=self.type, role=role, nulls=self.nulls)
         self._refuse_infinite()
+        if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
+            self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
+            self.unique = False
         final = STRING if self.type == NULL else self.type
         values = None if self.seen is None else convert(self.seen, final)
         distinct = None if values is None else values.unique()
@@ -195,17 +217,18 @@ class ColumnState:
 
         No two rows share a value and none lacks one (exact up to `DISTINCT_CAP` values, and within each block after
         that), source.types says nothing of the column, and one of these holds: the name says so (`id`, `uuid`, `key`,
-        `index`, `number` as its last word); the integers are consecutive; they rise or fall all along, in at least
-        `SORTED_ID_ROWS` rows; or the texts hold no blank and are codes (UUIDs, hexadecimal digests, numbers with a
-        prefix), in at least `SHAPED_ID_ROWS` rows. So a measurement or a free text is no id, however distinct.
+        `index`, `number` as its last word); the integers, or texts of digits alone, are consecutive; integers rise or
+        fall all along, in at least `SORTED_ID_ROWS` rows; or the texts hold no blank and are codes (UUIDs, hexadecimal
+        digests, numbers with a prefix), in at least `SHAPED_ID_ROWS` rows. So a measurement, a free text or a zip code
+        is no id, however distinct.
         """
-        if not self.unique or self.nulls or self.type not in (INTEGER, STRING):
+        if not self.unique or self.nulls or self.type not in (INTEGER, STRING) or _PLACE_NAME.search(self.name):
             return False
         if self._named_id():
             return True
-        if self.type == STRING:
-            return self.codes and self.rows >= SHAPED_ID_ROWS
         consecutive = self.rows > 2 and self.steps in ({1}, {-1})
+        if self.type == STRING:
+            return self.rows >= SHAPED_ID_ROWS and (consecutive if self.digits else self.codes)
         one_way = min(self.steps) > 0 or max(self.steps) < 0
         return consecutive or (one_way and self.rows >= SORTED_ID_ROWS)
 

@@ -21,6 +21,9 @@ from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
 MAX_HEADER_CHARS = 1 << 20
+NAMELESS = "column_{}"
+"""What a column is called that the header has no name for."""
+FIRST = NAMELESS.format(1)
 _MOMENT, _PATIENCE = 0.02, 0.5
 """Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
 
@@ -87,6 +90,15 @@ def columns(files: Files, name: str, source: Source) -> dict[str, str]:
     return dict.fromkeys(_names(files, name, source)[0], "")
 
 
+def unnamed_index(files: Files, source: Source) -> str | None:
+    """Return what the first column is called if the header has no name for it, as pandas and R write an index."""
+    if files.format not in ("csv", "tsv") or source.header is not None:
+        return None
+    with _explained(files, files.names[0]):
+        names, _ = _header(files, files.names[0])
+    return FIRST if not names[0].strip() else None
+
+
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the file's rows as text, blocks of at most 8 MB of it; `wanted` restricts the columns."""
     names, skip = _names(files, name, source)
@@ -131,7 +143,7 @@ def _names(files: Files, name: str, source: Source) -> tuple[list[str], int]:
     with _explained(files, name):
         names, blank = _header(files, name)
     _refuse_nul(files.shown(name), 0 if "\0" in "".join(names) else None)
-    names = [column.strip() or f"column_{position}" for position, column in enumerate(names, 1)]
+    names = [column.strip() or NAMELESS.format(position) for position, column in enumerate(names, 1)]
     check_names(names, files.shown(name))
     return names, blank + 1
 

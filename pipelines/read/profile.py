@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pipelines.read.cells import Block
 from pipelines.read.classes import Classes
 from pipelines.read.column import ColumnState
+from pipelines.read.delimited import unnamed_index
 from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
 from pipelines.read.gallery import Gallery
@@ -27,7 +28,8 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     known = columns_of(files, source)
     if known is not None:
         _refuse_unknown(files, source, by, list(known), list(source.types))
-    states = {name: ColumnState(name, source.types.get(name)) for name in known or {}}
+    index = unnamed_index(files, source)
+    states = {name: ColumnState(name, source.types.get(name), name == index) for name in known or {}}
     classes = Classes(by)
     gallery = Gallery(source, source.image) if source.image else None
     total = _observe(files, source, by, states, classes, gallery)

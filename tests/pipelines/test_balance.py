@@ -50,3 +50,10 @@ def test_requests_differ_by_run_seed_stratum_and_chunk():
     seeds = {chunk_request(seed, s, chunk).seed for seed in (0, 1) for s in strata for chunk in (0, 1, 11)}
     assert len(seeds) == 24
     assert chunk_request(5, strata[0], 3) == chunk_request(5, strata[0], 3)
+
+
+def test_a_class_with_a_plus_is_the_number_where_there_is_no_such_text() -> None:
+    assert compute_targets({"1": 3, "-1": 4, "0": 5}, {"+1": 50}) == {"1": 50, "-1": 4, "0": 5}
+    assert compute_targets({"+1": 3, "1": 4}, {"+1": 50}) == {"+1": 50, "1": 4}
+    with pytest.raises(SpecError, match=r"no class '\+2'"):
+        compute_targets({"1": 3, "-1": 4}, {"+2": 50})

@@ -143,3 +143,11 @@ def test_s3_errors_keep_the_credentials(bucket: str) -> None:
     with pytest.raises(SourceError, match=r"no such file or folder.*did you mean 'one\.csv'") as caught:
         read(f"s3://AKIAKEY:hunter2@bucket/onee.csv?{bucket}")
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_index_that_pandas_keeps_in_parquet_is_an_id(tmp_path: Path) -> None:
+    table = pa.table(
+        {"x": [0.5] * 50, "y": ["a", "b"] * 25, "__index_level_0__": [row * 37 % 101 for row in range(50)]}
+    )
+    pq.write_table(table, tmp_path / "d.parquet")
+    assert read(tmp_path / "d.parquet")[0].column("__index_level_0__").role == "id"
