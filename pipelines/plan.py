@@ -14,7 +14,7 @@ from generators.image.codec import Encoding
 from pipelines.balance import compute_targets, stratum_name
 from pipelines.boxes import box_counts, plan_images
 from pipelines.encryption import read_key
-from pipelines.features import modelled
+from pipelines.features import modelled, with_room_for_ids
 from pipelines.modality import find_modality, profile_images, profile_text
 from pipelines.privacy.asked import check_privacy, mark_private
 from pipelines.privacy.differential import check_private
@@ -32,7 +32,7 @@ from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from pipelines.versions import succeed
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
-from schemas.spec import Spec
+from schemas.spec import Spec, as_before
 
 FIT_ROWS = {"image": 100_000}
 """Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
@@ -69,6 +69,7 @@ def make_plan(spec: Spec) -> Plan:
         privacy=spec.privacy,
         recipe=fingerprint_recipe(spec) if spec.output.versions else None,
     )
+    plan = with_room_for_ids(plan)
     make_validators(plan)
     _refuse_hopeless(plan)
     check_private(plan)
@@ -218,6 +219,7 @@ def fingerprint_recipe(spec: Spec) -> str:
 
 def _deciding(spec: Spec) -> dict[str, Any]:
     data = spec.model_dump(mode="json")
+    data["source"] = as_before(data["source"])
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
     if data["output"].pop("encryption_key_env"):

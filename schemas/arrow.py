@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from schemas.plan import Column
+from schemas.stored import type_named
 
 STRATUM = "_stratum"
 """Name of the column, seen by generators alone, that holds each row's stratum."""
@@ -69,8 +70,14 @@ def arrow_type(name: str) -> pa.DataType:
 
 
 def source_schema(columns: list[Column]) -> pa.Schema:
-    """Return the schema of the source's own columns, all nullable."""
+    """Return the schema of the source's own columns as they are computed with, all nullable."""
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
+
+
+def published_schema(columns: list[Column]) -> pa.Schema:
+    """Return the schema of the source's own columns as the dataset has them, all nullable."""
+    kinds = [type_named(column.stored) if column.stored else arrow_type(column.type) for column in columns]
+    return pa.schema([pa.field(column.name, kind) for column, kind in zip(columns, kinds, strict=True)])
 
 
 def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None = None) -> pa.Schema:
@@ -79,7 +86,7 @@ def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None 
     Where there are images, its metadata tells Hugging Face's `datasets` which columns they are: it decodes them then.
     What the dataset `says` of itself is in the metadata too, as JSON under `makeweight`.
     """
-    schema = pa.schema([*source_schema(columns), *PROVENANCE])
+    schema = pa.schema([*published_schema(columns), *PROVENANCE])
     metadata = {"makeweight": json.dumps(says, sort_keys=True)} if says else {}
     if any(column.type in NESTED for column in columns):
         features = {field.name: _feature(field.type) for field in schema}

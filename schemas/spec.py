@@ -86,9 +86,40 @@ class Source(Part):
     )
     missing_text: Literal["refuse", "drop"] = Field("refuse", description="What to do with empty texts.")
     types: dict[str, ColumnType] = Field({}, description="Column types that override what is inferred.")
+    columns: list[str] | None = Field(
+        None, min_length=1, description="The columns that are read, beside the class; all when left out."
+    )
+    drop: list[str] = Field([], description="Columns that are not read.")
+    carry: list[str] = Field(
+        [], description="Columns that are no feature: real rows keep them as they are, made rows have none."
+    )
     private: list[str] = Field(
         [], description="Columns of a table whose rare values no made row shall show; not every generator can do that."
     )
+
+    @model_validator(mode="after")
+    def _read_or_not(self) -> "Source":
+        for name in self.drop:
+            if name in (self.label, self.text, self.image) or name in self.carry or name in (self.columns or []):
+                raise ValueError(f"column {name!r} is in drop, and is needed or named elsewhere; take it out of one")
+        if {self.label, self.text, self.image} & set(self.carry):
+            raise ValueError("the class, the text and the image cannot be carried along; take them out of carry")
+        return self
+
+    def reads(self, name: str) -> bool:
+        """Whether a column of that name is read."""
+        named = {self.label, self.text, self.image, *self.carry}
+        return name not in self.drop and (self.columns is None or name in self.columns or name in named)
+
+
+LATER = ("columns", "drop", "carry")
+"""Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
+
+
+def as_before(source: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a source, dumped, without later ones that say nothing: its fingerprint is as ever."""
+    unset = Source(path="-", label="-").model_dump(mode="json", include=set(LATER))
+    return {name: value for name, value in source.items() if name not in unset or value != unset[name]}
 
 
 def _by_name(steps: Any) -> Any:

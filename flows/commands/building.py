@@ -56,7 +56,7 @@ def build(
         out = Console(stderr=json_)
         from flows.display import result_notes, result_table
 
-        show_plan(out, made, asked)
+        show_plan(out, made, asked, brief=True)
         be_quiet()
         from flows.build import build as build_flow
         from pipelines.publish import REPORT

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.encryption import Key
 from pipelines.evaluate.held_out import evaluation_schema, feature_columns, read_held_out, refuse_unfit
+from pipelines.exact import simple_rows
 from pipelines.fingerprint import row_hashes
 from pipelines.read import read_source
 from pipelines.seeds import derive_seed, keyed_order
@@ -176,7 +177,8 @@ def _shards(plan: Plan, manifest: Manifest, dataset: Folder, key: Key | None) ->
     for shard in manifest.shards:
         if shard.split == train_split(plan):
             data = pa.BufferReader(dataset.read(shard.path))
-            yield pq.read_table(data, columns=columns, decryption_properties=key.decryption() if key else None)
+            table = pq.read_table(data, columns=columns, decryption_properties=key.decryption() if key else None)
+            yield simple_rows(table, manifest.columns)
 
 
 def _coded(table: pa.Table, classes: pa.Array) -> pa.Table:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.encryption import Key
+from pipelines.exact import simple_rows
 from pipelines.fidelity.measure import measure_fidelity
 from pipelines.read import read_source
 from pipelines.storage import Folder
@@ -33,4 +34,5 @@ def measure_published(
 def _shards(manifest: Manifest, dataset: Folder, key: Key | None) -> Iterator[pa.Table]:
     for shard in manifest.shards:
         data = pa.BufferReader(dataset.read(shard.path))
-        yield pq.read_table(data, decryption_properties=key.decryption() if key else None)
+        table = pq.read_table(data, decryption_properties=key.decryption() if key else None)
+        yield simple_rows(table, manifest.columns)

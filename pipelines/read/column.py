@@ -11,11 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.exact import to_simple
 from pipelines.read.cells import Block
 from pipelines.read.infer import DATE, DECLARED, INTEGER, NULL, NUMBER, STRING, convert, in_range, infer, join, misfits
 from schemas.arrow import NESTED
 from schemas.errors import SourceError
 from schemas.plan import Column, Role, Value
+from schemas.stored import shown_type
 
 DISTINCT_CAP = 65_536
 DISTINCT_BYTES = 1 << 20
@@ -48,6 +50,7 @@ class ColumnState:
     name: str
     declared: str | None = None
     index: bool = False
+    carried: bool = False
     rows: int = 0
     nulls: int = 0
     infinite: int = 0
@@ -61,6 +64,9 @@ class ColumnState:
     plus: bool = False
     steps: set[int] = field(default_factory=set)
     last: int | None = None
+    stored: list[str] = field(default_factory=list)
+    missing: int = 0
+    empty: bool = False
 
     def observe(self, block: Block) -> None:
         """Take in a block; a column that it lacks is null in it."""
@@ -71,12 +77,23 @@ class ColumnState:
             return
         self.nulls += cells.null_count
         kind = block.cells.types.get(self.name)
-        if kind in NESTED:
+        self._note(block)
+        if self.carried:
+            self.type = STRING
+        elif kind in NESTED:
             self.type = kind
         elif cells.null_count < len(cells):
             values = self._typed(cells, block).drop_null()
             self._measure(values, block.file)
             self._tell_apart(cells.drop_null(), values)
+
+    def _note(self, block: Block) -> None:
+        """Remember what the file's own type is, and what is null here and not there."""
+        own = block.cells.stored.get(self.name)
+        self.empty = self.empty or own == NULL
+        if own is not None and own not in (*self.stored, NULL):
+            self.stored.append(own)
+        self.missing += block.cells.missing.get(self.name, 0)
 
     def _typed(self, cells: pa.Array, block: Block) -> pa.Array:
         """Widen the type by this block, and return its cells as their own type."""
@@ -147,13 +164,16 @@ class ColumnState:
         self.unique = self.unique and len(distinct) == len(cells)
         if self.seen is not None:
             before = len(self.seen)
+            if before and self.seen.type != distinct.type:
+                self.seen, distinct = (to_simple(one, pa.float64()) for one in (self.seen, distinct))
             self.seen = pa.concat_arrays([self.seen, distinct]).unique() if before else distinct
             self.unique = self.unique and len(self.seen) == before + len(distinct)
             if len(self.seen) > DISTINCT_CAP or self.seen.nbytes > DISTINCT_BYTES:
                 self.seen = None
 
     def _look_for_id(self, cells: pa.Array, values: pa.Array) -> None:
-        if self.declared or not self.unique or self.nulls or self.type not in (INTEGER, STRING):
+        timed = any(own.startswith(("time", "duration")) for own in self.stored)
+        if self.declared or not self.unique or self.nulls or self.type not in (INTEGER, STRING) or timed:
             self.unique = False
         elif self.type == INTEGER:
             self._look_for_steps(values)
@@ -172,13 +192,18 @@ class ColumnState:
         self.last = values[-1].as_py()
 
     def _named_id(self) -> bool:
-        return (self.index and self.type == INTEGER) or bool(_ID_NAME.search(self.name))
+        return (self.index and self.type == INTEGER) or named_id(self.name)
 
     def finish(self, *, is_key: bool) -> Column:
         """Return what was found; `is_key` says that the column is the label or one of `by`."""
         if self.type in NESTED:
             role: Role = "image" if self.type == "image" else "objects"
             return Column(name=self.name, type=self.type, role=role, nulls=self.nulls)
+        if self.carried and len(self.stored) > 1:
+            kinds = " and ".join(map(shown_type, self.stored))
+            raise SourceError(f"column {self.name!r} is of types {kinds} in the source's files; bring them to one")
+        if self.carried:
+            return Column(name=self.name, type=STRING, role="carried", nulls=self.nulls, stored=self._stored(STRING))
         self._refuse_infinite()
         if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
             self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
@@ -196,7 +221,25 @@ class ColumnState:
             minimum=_plain(self.minimum, final),
             maximum=_plain(self.maximum, final),
             categories=sorted(distinct.to_pylist()) if few and distinct is not None else None,
+            stored=self._stored(final),
+            changed=self._changed(),
         )
+
+    def _stored(self, final: str) -> str | None:
+        """Return the source's own type, where the column has one that the dataset can have too."""
+        if self.empty and not self.stored and not self.declared:
+            return NULL
+        if self.declared not in (None, "id") or len(self.stored) != 1 or self.stored[0] == final:
+            return None
+        return self.stored[0]
+
+    def _changed(self) -> str | None:
+        told = []
+        if len(self.stored) > 1 and self.declared in (None, "id"):
+            told.append(f"its type is {' and '.join(map(shown_type, self.stored))} in the source's files")
+        if self.missing:
+            told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
+        return "; ".join(told) or None
 
     def _refuse_infinite(self) -> None:
         if self.infinite and self.type == NUMBER:
@@ -231,6 +274,11 @@ class ColumnState:
             return self.rows >= SHAPED_ID_ROWS and (consecutive if self.digits else self.codes)
         one_way = min(self.steps) > 0 or max(self.steps) < 0
         return consecutive or (one_way and self.rows >= SORTED_ID_ROWS)
+
+
+def named_id(name: str) -> bool:
+    """Whether a column of that name names rows, as far as a name tells."""
+    return bool(_ID_NAME.search(name))
 
 
 def _plain(value: Any, final: str) -> Value:

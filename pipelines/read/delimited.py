@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from pipelines.read.cells import BLOCK_BYTES, Cells, check_names
+from pipelines.read.cells import BLOCK_BYTES, Cells, check_chosen, check_names
 from pipelines.read.files import CHUNK, Files, readable
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
@@ -86,8 +86,10 @@ def _watched(stream: pa.NativeFile) -> Iterator[_Watched]:
 
 
 def columns(files: Files, name: str, source: Source) -> dict[str, str]:
-    """Return the columns of the file in order; none has a type of its own yet."""
-    return dict.fromkeys(_names(files, name, source)[0], "")
+    """Return the columns of the file that are read, in order; none has a type of its own yet."""
+    names = _names(files, name, source)[0]
+    check_chosen(names, source)
+    return dict.fromkeys(filter(source.reads, names), "")
 
 
 def unnamed_index(files: Files, source: Source) -> str | None:
@@ -103,7 +105,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     """Yield the file's rows as text, blocks of at most 8 MB of it; `wanted` restricts the columns."""
     names, skip = _names(files, name, source)
     keys = {column: str(position) for position, column in enumerate(names)}  # unique whatever the names hold
-    chosen = {column: key for column, key in keys.items() if wanted is None or column in wanted}
+    chosen = {column: key for column, key in keys.items() if source.reads(column) and (not wanted or column in wanted)}
     last = ""
     with _explained(files, name), files.open(name) as stream, _watched(stream) as watched:
         reader = arrow_csv.open_csv(

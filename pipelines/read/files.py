@@ -14,7 +14,7 @@ from pipelines.storage import away, resolve
 from schemas.errors import SourceError, nearest
 from schemas.plan import SourceProfile
 from schemas.secrets import redacted
-from schemas.spec import Source
+from schemas.spec import LATER, Source, as_before
 
 EXTENSIONS = {
     ".csv": "csv",
@@ -248,6 +248,6 @@ def fingerprint(files: Files, source: Source) -> str:
             while chunk := stream.read(CHUNK):
                 content.update(chunk)
         hashes.append(content.hexdigest())
-    options = source.model_dump(mode="json", include=set(READING))
+    options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
     text = json.dumps({"files": hashes, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()

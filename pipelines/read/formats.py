@@ -1,7 +1,7 @@
 """The formats by name, and the stream of clean blocks that a source is, whatever its format."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import pyarrow as pa
@@ -97,7 +97,7 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
 
 def _clean(cells: Cells, nulls: pa.Array, *, trim: bool) -> Cells:
     columns = {name: _clean_texts(array, nulls, trim=trim) for name, array in cells.columns.items()}
-    return Cells(columns, cells.types, cells.rows)
+    return replace(cells, columns=columns)
 
 
 def _clean_texts(array: pa.Array, nulls: pa.Array, *, trim: bool) -> pa.Array:
@@ -113,7 +113,7 @@ def _without_blanks(cells: Cells, text: str | None) -> Cells:
         return cells
     array = cells.columns[text]
     blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(array)), numbered(0, 1)[0])
-    return Cells({**cells.columns, text: pc.if_else(blank, NO_TEXT, array)}, cells.types, cells.rows)
+    return replace(cells, columns={**cells.columns, text: pc.if_else(blank, NO_TEXT, array)})
 
 
 def droppable(source: Source, by: list[str], text: str | None, image: str | None) -> list[str]:
@@ -132,4 +132,5 @@ def complete(block: Block, by: list[str]) -> Block:
     if keep.true_count == cells.rows:
         return block
     columns = {name: array.filter(keep) for name, array in cells.columns.items()}
-    return Block(Cells(columns, cells.types, keep.true_count), block.rows.filter(keep), block.file, block.first)
+    kept = replace(cells, columns=columns, rows=keep.true_count)
+    return Block(kept, block.rows.filter(keep), block.file, block.first)

@@ -89,6 +89,10 @@ def convert(cells: pa.Array, name: str) -> pa.Array | None:
             return _READERS.get(name, _cast)(cells, target)
         if target == pa.bool_():
             return _read_boolean(cells.cast(pa.string()), target)
+        if pa.types.is_timestamp(cells.type) and pa.types.is_timestamp(target):
+            return cells.cast(target, safe=False)
+        if cells.type == pa.uint64() and target == pa.float64():
+            return cells.cast(target, safe=False)
         return cells.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None

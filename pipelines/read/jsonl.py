@@ -29,7 +29,7 @@ def columns(_files: Files, _name: str, _source: Source) -> None:
     """Return nothing: which keys there are shows itself only in the lines."""
 
 
-def batches(files: Files, name: str, _source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the file's rows as text with the types that the values have; a missing key is null."""
     file = files.shown(name)
     rows: list[dict[str, Any]] = []
@@ -38,10 +38,10 @@ def batches(files: Files, name: str, _source: Source, wanted: list[str] | None) 
         rows.append(_parse(line, file, number))
         size += len(line)
         if len(rows) == BLOCK_ROWS or size >= BLOCK_BYTES:
-            yield _cells(rows, file, number - len(rows) + 1, wanted)
+            yield _cells(rows, file, number - len(rows) + 1, source, wanted)
             rows, size = [], 0
     if rows:
-        yield _cells(rows, file, number - len(rows) + 1, wanted)
+        yield _cells(rows, file, number - len(rows) + 1, source, wanted)
 
 
 def _lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
@@ -87,15 +87,23 @@ def _kind(value: Any) -> str:
     return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(value), "a number")
 
 
-def _cells(rows: list[dict[str, Any]], file: str, line: int, wanted: list[str] | None) -> Cells:
+def _cells(rows: list[dict[str, Any]], file: str, line: int, source: Source, wanted: list[str] | None) -> Cells:
     names = dict.fromkeys(name for row in rows for name in row)
     if len(names) > MAX_COLUMNS:
         raise SourceError(f"{file}: more than {MAX_COLUMNS:,} different keys; are these values, not columns?")
     check_names(list(names), file)
     arrays, types = {}, {}
-    for name in names if wanted is None else [name for name in wanted if name in names]:
-        arrays[name], types[name] = _column([row.get(name) for row in rows], name, file, line)
+    chosen = names if wanted is None else [name for name in wanted if name in names]
+    for name in filter(source.reads, chosen):
+        values = [row.get(name) for row in rows]
+        arrays[name], types[name] = _carried(values) if name in source.carry else _column(values, name, file, line)
     return Cells(arrays, types, len(rows))
+
+
+def _carried(values: list[Any]) -> tuple[pa.Array, str]:
+    """Return values of any kind as text; what is nested as JSON."""
+    texts = [json.dumps(one, ensure_ascii=False) if isinstance(one, dict | list) else _text(one) for one in values]
+    return pa.array(texts, pa.string()), "string"
 
 
 def _column(values: list[Any], name: str, file: str, line: int) -> tuple[pa.Array, str]:
@@ -105,8 +113,8 @@ def _column(values: list[Any], name: str, file: str, line: int) -> tuple[pa.Arra
     if nested:
         at = next(number for number, value in enumerate(values, line) if type(value) in nested)
         raise SourceError(
-            f"{file}: column {name!r} holds {_kind(values[at - line])} near line {at:,}; nested values cannot be read: "
-            "flatten the column, or leave it out"
+            f"{file}: column {name!r} holds {_kind(values[at - line])} near line {at:,}; nested values are no feature: "
+            "flatten the column, or name it in source.carry (real rows keep it) or source.drop"
         )
     found = NULL
     for kind in kinds:

@@ -5,7 +5,7 @@ The types are found here and nowhere else; memory is bounded by a block and a ca
 
 from collections.abc import Iterable
 
-from pipelines.read.cells import Block
+from pipelines.read.cells import Block, check_chosen
 from pipelines.read.classes import Classes
 from pipelines.read.column import ColumnState
 from pipelines.read.delimited import unnamed_index
@@ -29,7 +29,10 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     if known is not None:
         _refuse_unknown(files, source, by, list(known), list(source.types))
     index = unnamed_index(files, source)
-    states = {name: ColumnState(name, source.types.get(name), name == index) for name in known or {}}
+    _refuse_carried(source, by)
+    states = {
+        name: ColumnState(name, source.types.get(name), name == index, name in source.carry) for name in known or {}
+    }
     classes = Classes(by)
     gallery = Gallery(source, source.image) if source.image else None
     total = _observe(files, source, by, states, classes, gallery)
@@ -37,6 +40,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     if not total:
         raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
     _refuse_unknown(files, source, by, list(states), list(source.types))
+    check_chosen([*states, *source.drop], source)
     images = gallery.finish() if gallery else None
     _refuse_nulls(files, states, by, total)
     _refuse_empty_texts(files, states, source, total)
@@ -84,7 +88,8 @@ def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows:
     """Begin the columns that this block is the first to have: they are null in all rows before it."""
     for name in block.cells.columns:
         if name not in states:
-            states[name] = ColumnState(name, source.types.get(name), rows=rows, nulls=rows)
+            carried = name in source.carry
+            states[name] = ColumnState(name, source.types.get(name), carried=carried, rows=rows, nulls=rows)
 
 
 def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str], typed: Iterable[str]) -> None:
@@ -103,6 +108,14 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     ]
     if faults:
         raise SpecError(*faults)
+
+
+def _refuse_carried(source: Source, by: list[str]) -> None:
+    """Refuse columns that made rows are to have and not to have."""
+    both = next((name for name in source.carry if name in by or name in source.types), None)
+    if both is not None:
+        problem = f"column {both!r} is also in balance.by or source.types, and what is carried has no part in anything"
+        raise SpecError(Fault(("source", "carry"), f"{problem}; take it out of one of them"))
 
 
 def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], total: int) -> None:

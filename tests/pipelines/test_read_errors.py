@@ -176,9 +176,7 @@ def test_files_of_a_folder_that_differ(tmp_path: Path) -> None:
     ("column", "message"),
     [
         (pa.array([[1], [2]]), "column 'x' is of type list<"),
-        (pa.array([b"1", b"2"]), "column 'x' is of type binary, which cannot be read"),
-        (pa.array([1, 2], pa.time64("us")), "column 'x' is of type time64[us]"),
-        (pa.array([1, 2**64 - 1], pa.uint64()), "column 'x' of type uint64 does not fit int64"),
+        (pa.array([b"1", b"2"]), "column 'x' is of type binary, which is no feature: name it in source.carry"),
         (pa.array([1, 2**62], pa.timestamp("us")), "column 'x' holds times outside the years 1 to 9999"),
         (pa.array([1, 2**62], pa.timestamp("ms")), "column 'x'"),
         (pa.array([1.0, float("inf")]), "column 'x': 1 of 2 values are infinite"),

@@ -57,7 +57,7 @@ def test_json_lines_in_several_blocks(tmp_path: Path) -> None:
     assert profile.counts == [(["a"], rows // 2 + 1), (["b"], rows // 2)]
 
 
-def test_parquet_types_are_brought_to_the_supported_ones(tmp_path: Path) -> None:
+def test_parquet_types_are_brought_to_those_that_are_computed_with(tmp_path: Path) -> None:
     moment = datetime.datetime(2020, 1, 2, 3, 4, 5, 6)
     columns = {
         "y": pa.array(["a", "b", "a"]).dictionary_encode(),
