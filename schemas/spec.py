@@ -3,10 +3,12 @@
 Unknown keys are refused, with the nearest known key named. `parse_spec` says where in the YAML each fault lies.
 """
 
+import codecs
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -29,6 +31,16 @@ Modality = Literal["tabular", "text", "image"]
 SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
 Side = Annotated[int, Field(ge=1, le=16_384)]
+
+
+def _encoding(name: str | None) -> str | None:
+    try:
+        known = name is None or codecs.lookup(name)._is_text_encoding
+    except LookupError:
+        known = False
+    if not known:
+        raise ValueError(f"no encoding of that name is known, got {name!r}; utf-8, cp1252 and utf-16 are some")
+    return name
 
 
 def _size(size: Any) -> Any:
@@ -80,6 +92,20 @@ class Source(Part):
         "refuse", description="What to do with boxes outside their image; mend cuts them, and drops those without area."
     )
     header: list[str] | None = Field(None, description="Column names of a delimited file that has no header row.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="What stands between cells; found out when left out."
+    )
+    quote: str | None = Field(
+        None, max_length=1, description='What cells are quoted with; "" where nothing is. Found out when left out.'
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="The decimal mark; found out when left out.")
+    thousands: str | None = Field(
+        None, min_length=1, max_length=1, description="What stands between thousands; found out when left out."
+    )
+    comment: str | None = Field(None, min_length=1, max_length=8, description="What lines that are no rows begin with.")
+    encoding: Annotated[str | None, AfterValidator(_encoding)] = Field(
+        None, description="How text files are encoded; UTF-8 when left out."
+    )
     nulls: list[str] = Field(list(NULL_TOKENS), description="Cell texts that stand for a missing value.")
     missing_label: Literal["refuse", "drop"] = Field(
         "refuse", description="What to do with rows whose class is missing."
@@ -112,7 +138,7 @@ class Source(Part):
         return name not in self.drop and (self.columns is None or name in self.columns or name in named)
 
 
-LATER = ("columns", "drop", "carry")
+LATER = ("columns", "drop", "carry", "delimiter", "quote", "decimal", "thousands", "comment", "encoding")
 """Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
 
 

@@ -13,15 +13,18 @@ import pyarrow.compute as pc
 
 from pipelines.exact import to_simple
 from pipelines.read.cells import Block
+from pipelines.read.digits import lose_digits
 from pipelines.read.infer import DATE, DECLARED, INTEGER, NULL, NUMBER, STRING, convert, in_range, infer, join, misfits
 from schemas.arrow import NESTED
 from schemas.errors import SourceError
 from schemas.plan import Column, Role, Value
-from schemas.stored import shown_type
+from schemas.stored import shown_type, type_name
 
 DISTINCT_CAP = 65_536
 DISTINCT_BYTES = 1 << 20
 MAX_CATEGORIES = 1_000
+_EXACT = 2**53
+"""Whole numbers up to which doubles hold all."""
 SORTED_ID_ROWS = 100
 """Rows from which a column of rising integers is an id; in fewer it may be a measurement that happens to be sorted."""
 SHAPED_ID_ROWS = 20
@@ -66,6 +69,8 @@ class ColumnState:
     last: int | None = None
     stored: list[str] = field(default_factory=list)
     missing: int = 0
+    lossy: bool = False
+    kept: str | None = None
     empty: bool = False
 
     def observe(self, block: Block) -> None:
@@ -111,14 +116,32 @@ class ColumnState:
         if known is None:
             found, values = infer(cells, self.type)
             self._widen(found)
+            self._look_for_digits(cells, values)
             self.plus = self.plus or (found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py()))
             return values
         self._widen(known)
         values = convert(cells, known) if known != NULL else None
+        if values is not None:
+            self._look_for_digits(cells, values)
         return cells if values is None else values
+
+    def _look_for_digits(self, cells: pa.Array, values: pa.Array) -> None:
+        if not self.lossy and self.type == NUMBER and pa.types.is_string(cells.type):
+            self.lossy = lose_digits(cells, values if pa.types.is_floating(values.type) else values.cast(pa.float64()))
+
+    def keep_digits(self, kind: pa.DataType | None) -> None:
+        """Take the numbers for decimals of that type, since doubles would lose digits, or for text if there is none."""
+        name = "string" if kind is None else type_name(kind)
+        self.kept = f"{name}, since a double would lose digits; set its source.types to number if that is well"
+        if kind is None:
+            self._widen(STRING)
+        else:
+            self.stored = [name]
 
     def _widen(self, found: str) -> None:
         wider = join(self.type, found)
+        if self.type == INTEGER and wider == NUMBER and self.minimum is not None:
+            self.lossy = self.lossy or max(-self.minimum, self.maximum) > _EXACT
         if self.type == DATE and wider not in (DATE, STRING) and self.minimum is not None:
             self.minimum, self.maximum = (datetime.combine(day, time()) for day in (self.minimum, self.maximum))
         if wider == STRING:
@@ -234,7 +257,7 @@ class ColumnState:
         return self.stored[0]
 
     def _changed(self) -> str | None:
-        told = []
+        told = [self.kept] if self.kept else []
         if len(self.stored) > 1 and self.declared in (None, "id"):
             told.append(f"its type is {' and '.join(map(shown_type, self.stored))} in the source's files")
         if self.missing:

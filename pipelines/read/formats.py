@@ -79,7 +79,7 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
 
     In the column `text` a text of blanks alone is null, whatever the format.
 
-    In delimited files blanks around a cell are trimmed and the texts of `source.nulls` are null. In the other formats
+    In delimited files blanks around a cell were trimmed, and the texts of `source.nulls` are null. In the other formats
     a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
     """
     delimited_text = files.format in ("csv", "tsv")
@@ -91,19 +91,18 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
         for cells in FORMATS[files.format].batches(files, name, source, wanted):
             rows = numbered(position, cells.rows)
             position += cells.rows
-            clean = _clean(cells, nulls, trim=delimited_text)
+            clean = _clean(cells, nulls)
             yield Block(_without_blanks(clean, text), rows, files.shown(name), first)
 
 
-def _clean(cells: Cells, nulls: pa.Array, *, trim: bool) -> Cells:
-    columns = {name: _clean_texts(array, nulls, trim=trim) for name, array in cells.columns.items()}
+def _clean(cells: Cells, nulls: pa.Array) -> Cells:
+    columns = {name: _clean_texts(array, nulls) for name, array in cells.columns.items()}
     return replace(cells, columns=columns)
 
 
-def _clean_texts(array: pa.Array, nulls: pa.Array, *, trim: bool) -> pa.Array:
+def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:
     if not pa.types.is_string(array.type):
         return array
-    array = pc.ascii_trim_whitespace(array) if trim else array
     missing = pc.is_in(array, value_set=nulls)
     return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
 

@@ -22,7 +22,24 @@ from schemas.spec import Source
 MAX_LINE_BYTES = 8 * BLOCK_BYTES
 _BOM = b"\xef\xbb\xbf"
 _CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
-_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__)
+
+
+class _Long(float):
+    """A number with more digits than its double may hold, and how it is written."""
+
+    text = ""
+
+
+def _number(text: str) -> float:
+    if len(text) <= _SHORT:
+        return float(text)
+    number = _Long(text)
+    number.text = text
+    return number
+
+
+_SHORT = 15
+_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__, parse_float=_number)
 
 
 def columns(_files: Files, _name: str, _source: Source) -> None:
@@ -34,7 +51,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     file = files.shown(name)
     rows: list[dict[str, Any]] = []
     size = 0
-    for number, line in _lines(files, name):
+    for number, line in _lines(files, name, source):
         rows.append(_parse(line, file, number))
         size += len(line)
         if len(rows) == BLOCK_ROWS or size >= BLOCK_BYTES:
@@ -44,7 +61,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
         yield _cells(rows, file, number - len(rows) + 1, source, wanted)
 
 
-def _lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
+def _lines(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
     """Yield the lines that are not blank, with their numbers from 1."""
     file, position = files.shown(name), 0
     with readable(file), files.open(name) as stream:
@@ -54,15 +71,15 @@ def _lines(files: Files, name: str) -> Iterator[tuple[int, str]]:
             number += 1
             if len(line) == MAX_LINE_BYTES:
                 raise SourceError(f"{file}: line {number:,} is longer than {MAX_LINE_BYTES >> 20} MB; split the file")
-            text = _decode(line.removeprefix(_BOM) if number == 1 else line, file, position)
+            text = _decode(line.removeprefix(_BOM) if number == 1 else line, file, position, source)
             position += len(line)
             if text.strip():
                 yield number, text
 
 
-def _decode(line: bytes, file: str, position: int) -> str:
+def _decode(line: bytes, file: str, position: int, source: Source) -> str:
     try:
-        return line.decode()
+        return line.decode(source.encoding or "utf-8")
     except UnicodeDecodeError as error:
         raise not_utf8(file, position + error.start, line[error.start]) from error
 
@@ -132,10 +149,12 @@ def _type_of(kind: type, values: list[Any]) -> str:
     if kind is int:
         fits = all(-(2**63) <= value < 2**63 for value in values if type(value) is int)
         return "int64" if fits else "string"
-    return {bool: "bool", float: "double", str: "string"}[kind]
+    return {bool: "bool", float: "double", _Long: "double", str: "string"}[kind]
 
 
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, _Long):
+        return value.text
     return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 from pipelines.read.cells import Block, check_chosen
 from pipelines.read.classes import Classes
 from pipelines.read.column import ColumnState
-from pipelines.read.delimited import unnamed_index
+from pipelines.read.delimited import dialect_of, unnamed_index
+from pipelines.read.digits import exact_type
 from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
 from pipelines.read.gallery import Gallery
+from pipelines.read.infer import NUMBER
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.spec import Source
@@ -41,6 +43,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
     _refuse_unknown(files, source, by, list(states), list(source.types))
     check_chosen([*states, *source.drop], source)
+    _keep_digits(files, source, states)
     images = gallery.finish() if gallery else None
     _refuse_nulls(files, states, by, total)
     _refuse_empty_texts(files, states, source, total)
@@ -84,6 +87,13 @@ def _observe(
     return total
 
 
+def _keep_digits(files: Files, source: Source, states: dict[str, ColumnState]) -> None:
+    """Look again at columns whose numbers lose digits as doubles: they become decimals, or text."""
+    for state in states.values():
+        if state.lossy and state.type == NUMBER and not state.declared:
+            state.keep_digits(exact_type(files, source, state.name))
+
+
 def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows: int) -> None:
     """Begin the columns that this block is the first to have: they are null in all rows before it."""
     for name in block.cells.columns:
@@ -99,8 +109,7 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     wanted += [(("source", "image"), source.image)] if source.image else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]
-    headless = files.format in ("csv", "tsv") and source.header is None
-    advice = " (a file without a header row needs source.header)" if headless else ""
+    advice = _header_advice(files, source)
     faults = [
         Fault(path, f"the source has no column {name!r}{nearest(name, known)}{advice}")
         for path, name in wanted
@@ -108,6 +117,16 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     ]
     if faults:
         raise SpecError(*faults)
+
+
+def _header_advice(files: Files, source: Source) -> str:
+    if files.format not in ("csv", "tsv") or source.header is not None:
+        return ""
+    found = dialect_of(files, files.names[0], source)
+    if not found.headless:
+        return " (a file without a header row needs source.header)"
+    first = ", ".join(found.first)[:80]
+    return f"; the first row ({first}) looks like data, so there is no header row: name the columns in source.header"
 
 
 def _refuse_carried(source: Source, by: list[str]) -> None:

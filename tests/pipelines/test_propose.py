@@ -163,3 +163,14 @@ def test_paths_start_at_the_spec_and_no_file_is_overwritten(tmp_path, monkeypatc
         write_proposal(proposal)
     with pytest.raises(SpecError, match=r"s3://\*\*\*@bucket/a.csv holds credentials"):
         propose("s3://key:secret@bucket/a.csv")
+
+
+def test_a_table_without_a_header_is_named_though_its_first_row_repeats_itself(tmp_path) -> None:
+    rows = [f"{30 + row},{row * 7 % 5};{row % 4},5;{row % 2}" for row in range(40)]
+    (tmp_path / "h.csv").write_text("".join(row.replace(",", "").replace(";", ",") + "\n" for row in rows))
+    proposal = propose(str(tmp_path / "h.csv"), out=str(tmp_path / "spec.yaml"))
+    assert proposal.plan.profile.rows == 40
+    assert proposal.plan.profile.columns[0].name == "column_1"
+    (tmp_path / "s.csv").write_text("a;x;y\n" + "\n".join(rows).replace("3", "4", 1) + "\n")
+    notes = propose(str(tmp_path / "s.csv"), out=str(tmp_path / "spec.yaml")).notes
+    assert notes == ["the file is written with semicolons between cells, decimal commas in 'a', 'x'"]
