@@ -239,22 +239,22 @@ def _styles(names: list[str], rows: Rows, delimiter: str, source: Source) -> dic
 
 
 def _style(cells: Sequence[str], marks: Sequence[str], thousands: str | None) -> Style | None:
+    joined = "\n".join(cells)
     for mark in marks:
         between = [thousands] if thousands else ["", "." if mark == "," else ",", *_GROUPS]
         for group in between:
-            if group != mark and _is_written(cells, mark, group):
+            if group != mark and (group or mark) in joined and _is_written(cells, mark, group):
                 return Style(mark, group)
     return None
 
 
 def _is_written(cells: Sequence[str], mark: str, group: str) -> bool:
-    """Whether all cells are numbers with that decimal mark and those groups of thousands, and some show it."""
+    """Whether all cells are numbers with that decimal mark and those groups of thousands."""
     if not cells or (mark == "." and not group):
         return False
     whole = rf"(?:\d{{1,3}}(?:{re.escape(group)}\d{{3}})+|\d{{1,3}})" if group else r"\d+"
     pattern = re.compile(rf"[+-]?{whole}(?:{re.escape(mark)}\d+)?")
-    telling = (group or mark) if mark == "." or group else mark
-    return any(telling in cell for cell in cells) and all(map(pattern.fullmatch, cells))
+    return all(map(pattern.fullmatch, cells))
 
 
 def guessed_encoding(data: bytes) -> str:

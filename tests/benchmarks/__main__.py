@@ -18,6 +18,7 @@ ALL = (
     "cluster",
     "requests",
     "digits",
+    "reading",
 )
 
 if __name__ == "__main__":
