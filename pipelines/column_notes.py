@@ -50,6 +50,7 @@ def _role(column: Column, plan: Plan) -> str:
 def _evidence(column: Column) -> str:
     """Say why the column has its role, in the words of what was seen."""
     told = [_why(column), _range(column)]
+    told += [", ".join(f"{n} = {name}" for n, name in enumerate(column.names[:5]))] if column.names else []
     told += [f"{column.nulls:,} missing"] if column.nulls and column.role not in ("carried", "constant") else []
     told += [column.changed] if column.changed else []
     return "; ".join(filter(None, told))

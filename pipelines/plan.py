@@ -11,7 +11,7 @@ from typing import Any
 from generators import DEFAULTS as DEFAULT_GENERATOR
 from generators.base import Generator
 from generators.image.codec import Encoding
-from pipelines.balance import compute_targets, stratum_name
+from pipelines.balance import Target, compute_targets, stratum_name
 from pipelines.boxes import box_counts, plan_images
 from pipelines.encryption import read_key
 from pipelines.features import modelled, with_room_for_ids
@@ -122,11 +122,19 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
             f"the source has one class only ({only!r} of {', '.join(spec.by)}): there is nothing to balance; "
             "check source.label"
         )
-    targets = compute_targets(counts, spec.balance.target, spec.balance.at_least)
+    names = profile.column(spec.by[0]).names if len(spec.by) == 1 else None
+    targets = compute_targets(counts, _by_number(spec.balance.target, names or []), spec.balance.at_least)
     return [
         _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
         for name, real in counts.items()
     ]
+
+
+def _by_number(target: Target, names: list[str]) -> Target:
+    """Return the target with classes by the numbers that the source gives them."""
+    if not isinstance(target, Mapping):
+        return target
+    return {str(names.index(name)) if name in names else name: rows for name, rows in target.items()}
 
 
 def _stratum(

@@ -14,7 +14,7 @@ from schemas.versions import Base
 
 Role = Literal["feature", "id", "constant", "text", "image", "objects", "carried"]
 Value = bool | int | float | str | None
-_SELDOM = ("stored", "changed")
+_SELDOM = ("stored", "changed", "names")
 
 
 class Column(Noun):
@@ -26,7 +26,8 @@ class Column(Noun):
     `categories` holds the distinct values of a text column that has few of them, else nothing. Of a `private` column
     no made row shows a value that few real rows hold. `stored` is the Arrow type that the column has in the source and
     in the dataset, where that is another one than it is computed with, by its name in `schemas.stored`; `changed` says
-    what of the source's cells is different in the dataset.
+    what of the source's cells is different in the dataset. `names` are those of classes that the source numbers, as
+    Hugging Face's ClassLabel does.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Column(Noun):
     private: bool = False
     stored: str | None = None
     changed: str | None = None
+    names: list[str] | None = None
 
     @model_serializer(mode="wrap")
     def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:

@@ -1,7 +1,6 @@
 """The bytes of a delimited file on their way to pyarrow: lines that are no rows go, quoted blanks are marked."""
 
 import codecs
-import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ class Cleaner:
         self._comment = dialect.comment.encode() if dialect.comment else None
         self._quote = dialect.quote.encode() if dialect.quote else None
         self._delimiter = dialect.delimiter.encode()
+        self._pairs = {blank: _both(self._quote or b"", blank) for blank in (b" ", b"\t")}
         self._held, self._began = b"", False
         self._before = b"\n"
         self.quotes = 0
@@ -28,7 +28,8 @@ class Cleaner:
 
     def __call__(self, chunk: bytes, *, last: bool) -> bytes:
         """Return what of the file is known to be rows by now."""
-        data = self._held + (chunk if self._began else chunk.removeprefix(codecs.BOM_UTF8))
+        chunk = chunk if self._began else chunk.removeprefix(codecs.BOM_UTF8)
+        data = self._held + chunk if self._held else chunk
         self._began = True
         self._held = b""
         while self._lines and data:
@@ -38,11 +39,8 @@ class Cleaner:
                 return b""  # the line goes on
         if self._comment:
             data = self._without_comments(data, last=last)
-        elif not last and len(data) > 1:
-            data, self._held = data[:-1], data[-1:]
-        elif not last:
-            self._held = data
-            return b""
+        elif not last and self._quote and data.endswith(self._quote):
+            data, self._held = data[:-1], data[-1:]  # what it is hangs on what follows
         return self._with_marks(data, self._held if not self._comment else b"\n")
 
     def _without_comments(self, data: bytes, *, last: bool) -> bytes:
@@ -62,14 +60,18 @@ class Cleaner:
         if not self._quote or self._quote not in data:
             return data
         opened, self.quotes = self.quotes % 2, self.quotes + data.count(self._quote)
-        blank = re.escape(self._quote) + rb"[ \t]|[ \t]" + re.escape(self._quote)
-        around = (before + data[:1], data[-1:] + behind[:1])
-        if not re.search(blank, data) and not any(re.search(blank, edge) for edge in around):
+        edges = (before + data[:1], data[-1:] + behind[:1])
+        pairs = [pair for blank, both in self._pairs.items() if blank in data or blank in before for pair in both]
+        if not any(pair in part for pair in pairs for part in (data, *edges)):
             return data
         places = _edges(before, data, behind, self._quote, self._delimiter, opened)
         self.marked = self.marked or bool(len(places))
         parts = np.split(np.frombuffer(data, np.uint8), places)
         return _MARK.join(part.tobytes() for part in parts)
+
+
+def _both(quote: bytes, blank: bytes) -> tuple[bytes, bytes]:
+    return quote + blank, blank + quote
 
 
 def _edges(before: bytes, data: bytes, behind: bytes, quote: bytes, delimiter: bytes, opened: int) -> NDArray[np.int64]:

@@ -17,9 +17,10 @@ _MOST = ((38, pa.decimal128), (76, pa.decimal256))
 
 def lose_digits(texts: pa.Array, values: pa.Array) -> bool:
     """Whether one of the texts has digits that its double does not have."""
-    long = pc.greater(pc.binary_length(texts), pa.scalar(_SAFE, pa.int32()))
-    if not pc.any(long).as_py():
+    length = pc.binary_length(texts)
+    if (pc.max(length).as_py() or 0) <= _SAFE:
         return False
+    long = pc.greater(length, pa.scalar(_SAFE, pa.int32()))
     long = pc.and_(long, pc.fill_null(pc.not_equal(values.cast(pa.string()), texts), False))
     pairs = zip(texts.filter(long).to_pylist(), values.filter(long).to_pylist(), strict=True)
     return any(_lost(text, value) for text, value in pairs)

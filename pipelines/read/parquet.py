@@ -5,7 +5,9 @@ type is told beside them. Cells that lose a digit by that are handed on as they 
 int64, nanoseconds.
 """
 
+import json
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +21,7 @@ from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 from schemas.stored import type_name
 
+_MOST_NAMES = 100_000
 _INT64_DIGITS, _WIDE = 18, 128
 
 
@@ -30,6 +33,17 @@ def columns(files: Files, name: str, source: Source) -> dict[str, str]:
     fields = _fields(files, name)
     check_chosen([field.name for field in fields], source)
     return {field.name: _type(field, file, source) for field in fields if source.reads(field.name)}
+
+
+def class_names(files: Files, name: str) -> dict[str, list[str]]:
+    """Return the names of numbered classes by column, where Hugging Face's `datasets` wrote them into the file."""
+    with readable(files.shown(name)), pq.ParquetFile(files.open_random(name)) as opened:
+        metadata = opened.schema_arrow.metadata or {}
+    with suppress(ValueError, KeyError, AttributeError, TypeError):
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        labels = {column: told for column, told in features.items() if told.get("_type") == "ClassLabel"}
+        return {column: [str(one) for one in told["names"]][:_MOST_NAMES] for column, told in labels.items()}
+    return {}
 
 
 def _fields(files: Files, name: str) -> list[pa.Field]:

@@ -14,8 +14,9 @@ from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
 from pipelines.read.gallery import Gallery
 from pipelines.read.infer import NUMBER
+from pipelines.read.parquet import class_names
 from schemas.errors import Fault, SourceError, SpecError, nearest
-from schemas.plan import SourceProfile
+from schemas.plan import Column, SourceProfile
 from schemas.spec import Source
 
 
@@ -48,6 +49,8 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     _refuse_nulls(files, states, by, total)
     _refuse_empty_texts(files, states, source, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
+    names = class_names(files, files.names[0]) if files.format == "parquet" else {}
+    columns = [_named(column, names[column.name]) if column.name in names else column for column in columns]
     return SourceProfile(
         path=files.path,
         format=files.format,
@@ -92,6 +95,13 @@ def _keep_digits(files: Files, source: Source, states: dict[str, ColumnState]) -
     for state in states.values():
         if state.lossy and state.type == NUMBER and not state.declared:
             state.keep_digits(exact_type(files, source, state.name))
+
+
+def _named(column: Column, names: list[str]) -> Column:
+    """Return the column with the names of its classes, if each number in it has one; -1 stands for none."""
+    known = column.type == "int64" and isinstance(column.minimum, int) and isinstance(column.maximum, int)
+    fits = known and int(column.minimum or 0) >= -1 and int(column.maximum or 0) < len(names)
+    return column.model_copy(update={"names": names}) if fits else column
 
 
 def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows: int) -> None:
