@@ -1,15 +1,17 @@
 """Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
 
+import codecs
 import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.read.packed import UNPACKING, only_member, unpacked
 from pipelines.storage import away, resolve
 from schemas.errors import SourceError, nearest
 from schemas.plan import SourceProfile
@@ -31,12 +33,13 @@ EXTENSIONS = {
 }
 PICTURES = ("images", "voc", "coco")
 """The formats of sources of images; in the last two, files of the first hold the images."""
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 READING = (
     "header", "nulls", "types", "missing_label", "missing_text", "label", "text", "image", "images", "annotations",
     "faulty_boxes",
 )  # fmt: skip
 """What of the spec's source decides how its files are read."""
+_PEEKED = 1 << 16
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
 
@@ -64,6 +67,8 @@ class Files:
         """Open the file as a stream, unpacked if its name says that it is compressed."""
         if compression == "detect":
             compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
+        if compression in ("xz", "zip"):
+            return pa.PythonFile(unpacked(self.open_random(name), compression), mode="r")
         return self.filesystem.open_input_stream(f"{self.root}/{name}", compression=compression)
 
     def open_random(self, name: str) -> pa.NativeFile:
@@ -76,7 +81,7 @@ def readable(place: str) -> Iterator[None]:
     """Turn what pyarrow and the filesystem raise about `place` into one plain message without credentials."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError, *UNPACKING) as error:
         reason = redacted(str(error)).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(f"{place}: cannot be read: {reason}; {_advice(reason)}") from error
 
@@ -84,6 +89,8 @@ def readable(place: str) -> Iterator[None]:
 def _advice(reason: str) -> str:
     if away(reason):
         return "the store cannot be reached, or is busy: run the same command again"
+    if "password" in reason:
+        return "take the password off the archive"
     if "runcated" in reason or "magic bytes" in reason or "footer" in reason or "inflate" in reason:
         return "the file is cut short or is not what its name says: fetch it again, or set source.format"
     if "ermission" in reason or "ACCESS_DENIED" in reason or "Forbidden" in reason:
@@ -106,7 +113,9 @@ def find_files(source: Source) -> Files:
     if not info.is_file:
         raise SourceError(_missing(place, filesystem, inner, info))
     root, name = os.path.split(inner)
-    found = source.format or format_of(name)
+    found = source.format or format_of(name) or _inside(filesystem, inner)
+    if source.format is None and found == "coco" and _holds_records(filesystem, inner):
+        found = "jsonl"
     if found in ("folders", *PICTURES):
         kind = "text" if found == "folders" else "file of images or annotations"
         raise SourceError(f"{place}: one {kind} is no dataset; give the folder that holds all")
@@ -135,6 +144,28 @@ def format_of(name: str) -> str | None:
         inner = EXTENSIONS.get(os.path.splitext(stem)[1])
         return None if inner == "parquet" else inner
     return EXTENSIONS.get(extension)
+
+
+def _holds_records(filesystem: fs.FileSystem, inner: str) -> bool:
+    """Whether a .json file is an array of records, or has one on each line; COCO's is one object."""
+    with readable(os.path.basename(inner)), filesystem.open_input_stream(inner) as stream:
+        head = bytes(stream.read(_PEEKED)).removeprefix(codecs.BOM_UTF8).lstrip()
+    if head[:1] == b"[":
+        return True
+    with suppress(ValueError):
+        return b"\n" in head and isinstance(json.loads(head.partition(b"\n")[0]), dict)
+    return False
+
+
+def _inside(filesystem: fs.FileSystem, inner: str) -> str | None:
+    """Return the format of a file whose name tells none: of the one table in an archive, or of records in JSON."""
+    extension = os.path.splitext(inner)[1].lower()
+    with readable(os.path.basename(inner)):
+        if extension == ".zip":
+            found = only_member(filesystem.open_input_file(inner))
+            told = found and format_of(found)
+            return told if told in ("csv", "tsv", "jsonl") else None
+    return None
 
 
 def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo) -> str:

@@ -1,9 +1,10 @@
-"""Streams JSON Lines files: one object (RFC 8259) a line, in UTF-8.
+"""Streams JSON Lines files: one object (RFC 8259) a line, in UTF-8; or one array of objects, whatever its lines.
 
 It parses with the standard library and not with `pyarrow.json`, which fails on a column of mixed types, turns text that
 looks like a time into times, and does not say in which line a fault lies.
 """
 
+import codecs
 import io
 import json
 import math
@@ -19,6 +20,7 @@ from pipelines.read.infer import NULL, join
 from schemas.errors import SourceError
 from schemas.spec import Source
 
+_PEEKED = 1 << 12
 MAX_LINE_BYTES = 8 * BLOCK_BYTES
 _BOM = b"\xef\xbb\xbf"
 _CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -51,7 +53,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     file = files.shown(name)
     rows: list[dict[str, Any]] = []
     size = 0
-    for number, line in _lines(files, name, source):
+    for number, line in _records(files, name, source) if _is_array(files, name) else _lines(files, name, source):
         rows.append(_parse(line, file, number))
         size += len(line)
         if len(rows) == BLOCK_ROWS or size >= BLOCK_BYTES:
@@ -59,6 +61,55 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
             rows, size = [], 0
     if rows:
         yield _cells(rows, file, number - len(rows) + 1, source, wanted)
+
+
+def _is_array(files: Files, name: str) -> bool:
+    """Whether a .json file holds an array of records; in JSON Lines each line must be one."""
+    if not name.lower().endswith(".json"):
+        return False
+    with readable(files.shown(name)), files.open(name) as stream:
+        return bytes(stream.read(_PEEKED)).removeprefix(_BOM).lstrip()[:1] == b"["
+
+
+def _records(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
+    """Yield the texts of the objects in an array, with their numbers from 1."""
+    file, held, number, begun = files.shown(name), "", 0, False
+    decoder = codecs.getincrementaldecoder(source.encoding or "utf-8-sig")()
+    with readable(file), files.open(name) as stream:
+        while True:
+            chunk = bytes(stream.read(1 << 20))
+            try:
+                held += decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                raise SourceError(f"{file}: is not UTF-8; save it as UTF-8, or set source.encoding") from error
+            held = held if begun else held.lstrip().removeprefix("[")
+            begun, start = True, 0
+            while (start := _next(held, start)) < len(held) and held[start] != "]":
+                try:
+                    _, stop = _DECODER.raw_decode(held, start)
+                except (ValueError, RecursionError) as error:
+                    if chunk and len(held) - start < MAX_LINE_BYTES:
+                        break  # it goes on
+                    raise SourceError(
+                        f"{file}: record {number + 1:,} is not JSON ({error}); mend or remove it"
+                    ) from error
+                if stop == len(held) and chunk:
+                    break
+                number += 1
+                yield number, held[start:stop]
+                start = stop
+            held = held[start:]
+            if not chunk:
+                break
+    if held.strip() != "]":
+        raise SourceError(f"{file}: the array of records does not end with ']'; the file is cut short: fetch it again")
+
+
+def _next(text: str, start: int) -> int:
+    """Return where the next value begins."""
+    while start < len(text) and text[start] in " \t\r\n,":
+        start += 1
+    return start
 
 
 def _lines(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
