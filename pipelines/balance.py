@@ -39,12 +39,24 @@ def _known(name: str, counts: Mapping[str, int]) -> str:
 
 def _refuse_unknown(target: Mapping[str, int], counts: Mapping[str, int]) -> None:
     faults = [
-        Fault(("balance", "target", name), f"the source has no class {name!r}{nearest(name, counts)}")
+        Fault(("balance", "target", name), f"the source has no class {name!r}{_quoted(name, counts)}")
         for name in target
         if name not in counts
     ]
     if faults:
         raise SpecError(*faults)
+
+
+_TRUTHS = {"true": ("yes", "y", "on", "true"), "false": ("no", "n", "off", "false")}
+"""What YAML takes for a boolean, unless it is quoted."""
+
+
+def _quoted(name: str, counts: Mapping[str, int]) -> str:
+    """Say what class is meant: one that has to be quoted, lest YAML takes it for a boolean, or the nearest."""
+    meant = next((known for known in counts if known.lower() in _TRUTHS.get(name, ())), None)
+    if meant is None:
+        return nearest(name, counts)
+    return f"; YAML takes {meant} without quotation marks for a boolean: write {meant!r}"
 
 
 def stratum_name(key: Sequence[Value]) -> str:

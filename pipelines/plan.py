@@ -37,6 +37,7 @@ from schemas.spec import Spec, as_before
 FIT_ROWS = {"image": 100_000}
 """Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
 _FEW = 8  # candidates that are made at least, where strata are many
+_WORDS = 3  # that values have on average where they are texts
 ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
 
 
@@ -83,9 +84,17 @@ def _generator(spec: Spec, modality: str) -> Step:
     if modality not in cls.modalities:
         known = ", ".join(generators_for(modality))
         problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {modality}; for {modality}: {known}"
+        problem += _other_modality(cls.modalities, modality)
         raise SpecError(Fault(("generator", "name"), problem))
     make_generator(step)
     return step
+
+
+def _other_modality(made: tuple[str, ...], modality: str) -> str:
+    if modality not in ("text", "tabular") or not {"text", "tabular"} & set(made):
+        return ""
+    other = next(one for one in made if one in ("text", "tabular"))
+    return f"; if the source holds {'texts' if other == 'text' else 'a table'}, set source.modality: {other}"
 
 
 _PROFILES = {"tabular": profile_source, "text": profile_text, "image": profile_images}
@@ -189,6 +198,7 @@ def _refuse_hopeless(plan: Plan) -> None:
             "say otherwise in source.types if that is wrong"
         )
     _refuse_unfit_images(plan)
+    _refuse_texts_as_tables(plan)
     least = generator_class(plan.generator.name).min_class_rows
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
@@ -197,6 +207,22 @@ def _refuse_hopeless(plan: Plan) -> None:
             f"too few real rows for generator {plan.generator.name!r}, which needs {least} of a class: {listed}; "
             f"choose another generator (resample takes any), or set balance.target for these classes to what they have"
         )
+
+
+def _refuse_texts_as_tables(plan: Plan) -> None:
+    """Refuse a source of texts for a generator of tables, which could but copy them."""
+    columns, rows = modelled(plan.profile), plan.profile.rows
+    if generator_class(plan.generator.name).modalities != ("tabular",) or len(columns) != 1:
+        return
+    one = columns[0]
+    words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
+    different = one.distinct is None or one.distinct > rows / 2
+    if one.type == "string" and different and (one.categories is None or words >= _WORDS):
+        problem = (
+            f"{plan.generator.name!r} makes rows of tables, and {one.name!r}, the only column beside the class, holds "
+            f"texts: set source.modality: text, and a generator of texts ({', '.join(generators_for('text'))})"
+        )
+        raise SpecError(Fault(("generator", "name"), problem))
 
 
 def _refuse_unfit_images(plan: Plan) -> None:

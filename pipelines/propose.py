@@ -60,15 +60,18 @@ class Proposal:
         return class_counts(self.plan)
 
 
-def propose(path: str, label: str | None = None, out: str = "spec.yaml") -> Proposal:
-    """Return a proposed spec for the source at `path`, to be written to the file `out`.
+def propose(path: str, label: str | None = None, out: str = "spec.yaml", format_: str | None = None) -> Proposal:
+    """Return a proposed spec for the source at `path`, to be written to the file `out`; `format_` is the source's.
 
     Raises SpecError, with the candidates, where no class column can be told and no `label` says which it is, and
     SourceError for a source that cannot be read or balanced.
     """
     place = _absolute(path)
-    files = find_files(Source(path=place, label=label or "label"))
-    source, candidates, notes = _source(files, Source(path=place, label=label or "label"), label)
+    asked = {"path": place, "label": label or "label", **({"format": format_} if format_ else {})}
+    bare = parse(Source, asked, ("source",))
+    files = find_files(bare)
+    source, candidates, notes = _source(files, bare, label)
+    source |= {"format": format_} if format_ else {}
     name = f"{_stem(files)}-balanced"
     draft = {"name": name, "source": {"path": place, **source}, "output": {"path": f"out/{name}"}}
     draft, plan, mended = _planned(draft)

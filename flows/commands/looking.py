@@ -14,6 +14,9 @@ def init(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file or folder of real rows, or a URI.")],
     label: Annotated[str | None, typer.Option(help="The class column; else it is looked for.")] = None,
     out: Annotated[str, typer.Option(help="The spec to write; no file is overwritten.")] = "spec.yaml",
+    format_: Annotated[
+        str | None, typer.Option("--format", help="The source's format, where its names do not tell it.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Look at a source and write a spec for it to start from."""
@@ -23,7 +26,7 @@ def init(
 
         if os.path.lexists(out):
             raise taken(out)
-        proposal = propose(source, label, out)
+        proposal = propose(source, label, out, format_)
         write_proposal(proposal)
         show(json_, proposal_json(proposal), proposal_lines(proposal))
 

@@ -1,11 +1,13 @@
 """Targets are plain arithmetic on class counts."""
 
 import pytest
+import yaml
 
 from pipelines.balance import compute_targets, stratum_name
 from pipelines.stream import chunk_request, chunk_rows
 from schemas.errors import SpecError
 from schemas.plan import Stratum
+from schemas.spec import Balance, parse
 
 COUNTS = {"common": 900, "rare": 7, "fraud": 90}
 
@@ -57,3 +59,13 @@ def test_a_class_with_a_plus_is_the_number_where_there_is_no_such_text() -> None
     assert compute_targets({"+1": 3, "1": 4}, {"+1": 50}) == {"+1": 50, "1": 4}
     with pytest.raises(SpecError, match=r"no class '\+2'"):
         compute_targets({"1": 3, "-1": 4}, {"+2": 50})
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"), [("Yes No", "write 'Yes'"), ("on off", "write 'on'"), ("T F", "known are")]
+)
+def test_a_class_that_yaml_takes_for_a_boolean_is_to_be_quoted(classes: str, message: str) -> None:
+    counts = dict.fromkeys(classes.split(), 5)
+    target = yaml.safe_load("{yes: 10}")
+    with pytest.raises(SpecError, match=rf"no class 'true'; .*{message}"):
+        compute_targets(counts, parse(Balance, {"target": target}).target)
