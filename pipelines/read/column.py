@@ -44,6 +44,7 @@ _CODE = (
     r"|[A-Za-z]{0,12}[-_:/#.]?[0-9]+)$"
 )
 _DIGITS = r"^[0-9]{1,18}$"
+_DIGITS_OR_POWER = r"^[0-9]+(?:[eE][0-9]+)?$"
 
 
 @dataclass
@@ -65,6 +66,7 @@ class ColumnState:
     codes: bool = True
     digits: bool = True
     plus: bool = False
+    coded: bool | None = None
     steps: set[int] = field(default_factory=set)
     last: int | None = None
     stored: list[str] = field(default_factory=list)
@@ -117,6 +119,7 @@ class ColumnState:
             found, values = infer(cells, self.type)
             self._widen(found)
             self._look_for_digits(cells, values)
+            self.coded = self.coded is not False and _all_match(cells, _DIGITS_OR_POWER)
             self.plus = self.plus or (found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py()))
             return values
         self._widen(known)
@@ -227,10 +230,12 @@ class ColumnState:
             raise SourceError(f"column {self.name!r} is of types {kinds} in the source's files; bring them to one")
         if self.carried:
             return Column(name=self.name, type=STRING, role="carried", nulls=self.nulls, stored=self._stored(STRING))
-        self._refuse_infinite()
         if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
             self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
             self.unique = False
+        if self.type == NUMBER and self.coded and not self.declared and not self.stored:
+            self._widen(STRING)  # no program writes a number as `218E102`, without a point or a sign
+        self._refuse_infinite()
         final = STRING if self.type == NULL else self.type
         values = None if self.seen is None else convert(self.seen, final)
         distinct = None if values is None else values.unique()
@@ -297,6 +302,12 @@ class ColumnState:
             return self.rows >= SHAPED_ID_ROWS and (consecutive if self.digits else self.codes)
         one_way = min(self.steps) > 0 or max(self.steps) < 0
         return consecutive or (one_way and self.rows >= SORTED_ID_ROWS)
+
+
+def _all_match(cells: pa.Array, pattern: str) -> bool:
+    """Whether all cells match; the first are tried alone."""
+    first = cells.slice(0, 64)
+    return all(bool(pc.all(pc.match_substring_regex(part, pattern)).as_py() is not False) for part in (first, cells))
 
 
 def named_id(name: str) -> bool:

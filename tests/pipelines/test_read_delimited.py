@@ -293,9 +293,13 @@ def test_reading_a_csv_file_does_not_import_pandas(tmp_path: Path) -> None:
         (["+1", "0"], "int64", [1, 0]),
         (["+36.1432", "+2.5"], "double", [36.1432, 2.5]),
         (["+5", "-2.5"], "double", [5.0, -2.5]),
+        (["218E102", "786E136", "123"], "string", ["218E102", "786E136", "123"]),
+        (["218E1020", "7E3"], "string", ["218E1020", "7E3"]),
+        (["1e3", "2.5"], "double", [1000.0, 2.5]),
+        (["1e+16", "2"], "double", [1e16, 2.0]),
     ],
 )
-def test_a_plus_is_a_sign_only_where_numbers_lack_it(
+def test_what_looks_like_a_number_may_be_a_code(
     tmp_path: Path, texts: list[str], kind: str, expected: list[Any]
 ) -> None:
     column, values = cells(tmp_path, *texts)
