@@ -37,7 +37,8 @@ def model_fingerprint(plan: Plan) -> str:
     """Return the SHA-256 of all that decides the fitted model: rows, columns, classes, parameters, seed, versions."""
     if plan.model:
         return plan.model
-    profile = plan.profile.model_dump(mode="json", exclude={"path", "files"})
+    told = {"columns": {"__all__": {"changed"}}}
+    profile = plan.profile.model_dump(mode="json", exclude={"path": True, "files": True, **told})
     parts = [profile, plan.generator.model_dump(mode="json"), plan.fit_rows, plan.seed, library_versions()]
     if plan.privacy:
         parts.append({"held_out": plan.privacy.held_out})

@@ -26,7 +26,8 @@ class Cells:
     `types` names the Arrow type of columns where the file itself tells it; the others are text whose type is still
     to be found. A typed column of a JSON Lines file is text too, of the type that its values have. A typed column whose
     cells the type cannot hold to the last digit has them as they are in the file. `stored` names the file's own type
-    of a column (see `schemas.stored`), and `missing` counts cells that are null here and hold something there.
+    of a column (see `schemas.stored`). `missing` counts cells that are null here and not-a-number there, and `worded`
+    those that hold a word like `NA` there, with one of them.
     """
 
     columns: dict[str, pa.Array]
@@ -34,6 +35,7 @@ class Cells:
     rows: int
     stored: dict[str, str] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
+    worded: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ def texts(words: Iterable[str]) -> pa.Array:
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+EMPTY = texts([""])[0]
 
 
 def check_chosen(names: Sequence[str], source: Source) -> None:

@@ -71,6 +71,8 @@ class ColumnState:
     last: int | None = None
     stored: list[str] = field(default_factory=list)
     missing: int = 0
+    words: int = 0
+    word: str = ""
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
@@ -101,6 +103,8 @@ class ColumnState:
         if own is not None and own not in (*self.stored, NULL):
             self.stored.append(own)
         self.missing += block.cells.missing.get(self.name, 0)
+        count, self.word = block.cells.worded.get(self.name, (0, self.word))
+        self.words += count
 
     def _typed(self, cells: pa.Array, block: Block) -> pa.Array:
         """Widen the type by this block, and return its cells as their own type."""
@@ -267,6 +271,8 @@ class ColumnState:
             told.append(f"its type is {' and '.join(map(shown_type, self.stored))} in the source's files")
         if self.missing:
             told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
+        if self.words and self.type == STRING:
+            told.append(f"{self.words:,} cells that read {self.word!r} or the like are missing here (source.nulls)")
         return "; ".join(told) or None
 
     def _refuse_infinite(self) -> None:

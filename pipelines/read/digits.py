@@ -6,6 +6,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.read.cells import numbered
 from pipelines.read.files import Files
 from schemas.spec import Source
 
@@ -20,7 +21,7 @@ def lose_digits(texts: pa.Array, values: pa.Array) -> bool:
     length = pc.binary_length(texts)
     if (pc.max(length).as_py() or 0) <= _SAFE:
         return False
-    long = pc.greater(length, pa.scalar(_SAFE, pa.int32()))
+    long = pc.greater(length, numbered(_SAFE, 1)[0])
     long = pc.and_(long, pc.fill_null(pc.not_equal(values.cast(pa.string()), texts), False))
     pairs = zip(texts.filter(long).to_pylist(), values.filter(long).to_pylist(), strict=True)
     return any(_lost(text, value) for text, value in pairs)

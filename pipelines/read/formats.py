@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.read import coco, delimited, folders, images, jsonl, parquet, voc
-from pipelines.read.cells import NO_TEXT, Block, Cells, numbered, texts
+from pipelines.read.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
 from pipelines.read.files import Files
 from pipelines.read.infer import NULL
 from schemas.errors import Fault, SourceError, SpecError
@@ -96,8 +96,18 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
 
 
 def _clean(cells: Cells, nulls: pa.Array) -> Cells:
-    columns = {name: _clean_texts(array, nulls) for name, array in cells.columns.items()}
-    return replace(cells, columns=columns)
+    columns, worded = {}, {}
+    for name, array in cells.columns.items():
+        columns[name] = _clean_texts(array, nulls)
+        if columns[name].null_count > array.null_count and (words := _words(array, columns[name])):
+            worded[name] = words
+    return replace(cells, columns=columns, worded=worded)
+
+
+def _words(before: pa.Array, after: pa.Array) -> tuple[int, str] | None:
+    """Return how many cells are null now and were no empty text, and one of them."""
+    found = before.filter(pc.and_(after.is_null(), pc.not_equal(before, EMPTY)))
+    return (len(found), str(found[0].as_py())) if len(found) else None
 
 
 def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:

@@ -337,3 +337,11 @@ def test_only_the_first_column_without_a_name_is_an_index(tmp_path: Path) -> Non
     headless, named = text.split("\n", 1)[1], ["column_1", "z", "y"]
     swapped = "".join(f"{b},{a},{c}\n" for a, b, c in (line.split(",") for line in headless.splitlines()))
     assert profiled(tmp_path, swapped, header=named)[1].column("column_1").role == "feature"
+
+
+def test_words_that_are_taken_for_missing_are_told_of_texts(tmp_path: Path) -> None:
+    column, values = cells(tmp_path, "DE", "NA", "", "FR", "NA")
+    assert (values, column.nulls) == (["DE", None, None, "FR", None], 3)
+    assert column.changed == "2 cells that read 'NA' or the like are missing here (source.nulls)"
+    assert cells(tmp_path, "DE", "NA", "", "FR", nulls=[""])[0].changed is None
+    assert cells(tmp_path, "1", "NA", "", "3")[0].changed is None
