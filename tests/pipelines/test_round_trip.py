@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
 from pipelines.column_notes import changes, column_lines
+from pipelines.evaluate.held_out import read_held_out
 from pipelines.exact import settled, to_stored
 from pipelines.features import from_model
 from pipelines.ingest import ingest
@@ -27,8 +28,9 @@ from pipelines.storage import Folder
 from pipelines.write import _open, _published
 from schemas.arrow import arrow_type, published_schema
 from schemas.errors import SourceError, SpecError
+from schemas.evaluation import Evaluate
 from schemas.plan import Column, Plan, SampleRequest
-from schemas.spec import Spec
+from schemas.spec import Spec, parse
 from schemas.stored import type_named
 from tests.hostile.promise import spec_of
 
@@ -304,3 +306,13 @@ def test_later_settings_change_no_fingerprint_until_they_are_used(tmp_path: Path
     assert {other.profile.fingerprint, other.spec_fingerprint}.isdisjoint(
         {plan.profile.fingerprint, plan.spec_fingerprint}
     )
+
+
+def test_held_out_rows_need_no_column_that_is_carried_or_dropped(tmp_path: Path) -> None:
+    cells = {"x": [5, 1, 5, 2], "tags": [["a"], [], None, ["b"]], "n": [[1]] * 4, "y": list("abab")}
+    spec, plan = _planned(tmp_path, pa.table(cells), source={"carry": ["tags"], "drop": ["n"]})
+    for name, kept in {"all": list(cells), "few": ["x", "y"]}.items():
+        pq.write_table(pa.table({column: cells[column] for column in kept}), tmp_path / f"{name}.parquet")
+        settings_ = parse(Evaluate, {"test": str(tmp_path / f"{name}.parquet")})
+        found = pa.concat_tables(read_held_out(spec.source, plan, settings_, []))
+        assert found.drop_columns("_row").to_pydict() == {"x": [5.0, 1.0, 5.0, 2.0], "y": list("abab")}
