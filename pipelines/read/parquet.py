@@ -53,7 +53,7 @@ def _fields(files: Files, name: str) -> list[pa.Field]:
         with readable(file), pq.ParquetFile(files.open_random(name)) as opened:
             fields = list(opened.schema_arrow)
         check_names([field.name for field in fields], file)
-        [str(field.type) for field in fields]
+        [(str(field.type), getattr(field.type, "tz", None)) for field in fields]
     except UnicodeDecodeError as error:
         problem = "the name or the time zone of a column is not UTF-8; write the file anew with others"
         raise SourceError(f"{file}: {problem}") from error
