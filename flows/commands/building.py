@@ -66,7 +66,7 @@ def build(
         from flows.display import result_notes, result_table
         from flows.ready import refuse_unready
 
-        show_plan(out, made, asked)
+        show_plan(out, made, asked, brief=True)
         be_quiet()
         refuse_unready(asked, made)
         from flows.build import build as build_flow

@@ -5,6 +5,7 @@ Knows the source's columns, no classifier.
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -52,7 +53,10 @@ def evaluation_schema(plan: Plan) -> pa.Schema:
 
 def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
     """Return the held-out rows as a source that is read the same way."""
-    same = {"path": settings.test, "split": None, "text": plan.profile.text, "image": plan.profile.image}
+    same: dict[str, Any] = {"path": settings.test, "split": None}
+    same |= {"text": plan.profile.text, "image": plan.profile.image}
+    if source.columns or source.drop or source.carry:  # of held-out rows nothing else is looked at
+        same |= {"columns": evaluation_schema(plan).names, "drop": [], "carry": []}
     return source.model_copy(update=same)
 
 

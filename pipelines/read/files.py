@@ -1,12 +1,13 @@
 """Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
 
+import codecs
 import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -15,6 +16,7 @@ from pyarrow import fs
 from pipelines.read.archive import Archive, is_archive, open_archive
 from pipelines.read.declared import declared_in
 from pipelines.read.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
+from pipelines.read.packed import UNPACKING, from_xz, from_zip
 from pipelines.read.splits import ALL, choose
 from pipelines.storage import away, resolve
 from schemas.errors import Fault, SourceError, SpecError, nearest
@@ -36,9 +38,10 @@ EXTENSIONS = {
     **dict.fromkeys((".yaml", ".yml", ".names"), "yolo"),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
 }
+TABLES = ("csv", "tsv", "jsonl", "parquet")
 PICTURES = ("images", "voc", "coco", "yolo")
 """The formats of sources of images; in all but the first, files of the first hold the images."""
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 READING = (
     "header", "nulls", "types", "missing_label", "missing_text", "label", "text", "image", "images", "annotations",
     "faulty_boxes",
@@ -46,6 +49,7 @@ READING = (
 """What of the spec's source decides how its files are read."""
 LIST = 256 << 20
 """Bytes that a list of a split's files has at most."""
+_PEEKED = 1 << 16
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
 
@@ -77,7 +81,16 @@ class Files:
         """Open the file as a stream, unpacked if its name says that it is compressed."""
         if compression == "detect":
             compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
-        return self.filesystem.open_input_stream(self._inner(name), compression=compression)
+        if compression == "zip":
+            return pa.PythonFile(from_zip(self.open_random(name)), mode="r")
+        stream = self.stream(name)
+        if compression == "xz":
+            return pa.PythonFile(from_xz(stream), mode="r")
+        return pa.CompressedInputStream(stream, compression) if compression else stream
+
+    def stream(self, name: str) -> pa.NativeFile:
+        """Open the file as a stream of the bytes that it has."""
+        return self.filesystem.open_input_stream(self._inner(name), compression=None)
 
     def open_random(self, name: str) -> pa.NativeFile:
         """Open the file for reading at any place, as Parquet needs it."""
@@ -100,7 +113,7 @@ def readable(place: str) -> Iterator[None]:
     """Turn what pyarrow and the filesystem raise about `place` into one plain message without credentials."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError, *UNPACKING) as error:
         reason = redacted(str(error)).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(f"{place}: cannot be read: {reason}; {_advice(reason)}") from error
 
@@ -108,6 +121,8 @@ def readable(place: str) -> Iterator[None]:
 def _advice(reason: str) -> str:
     if away(reason):
         return "the store cannot be reached, or is busy: run the same command again"
+    if "password" in reason:
+        return "take the password off the archive"
     if "runcated" in reason or "magic bytes" in reason or "footer" in reason or "inflate" in reason:
         return "the file is cut short or is not what its name says: fetch it again, or set source.format"
     if "ermission" in reason or "ACCESS_DENIED" in reason or "Forbidden" in reason:
@@ -132,9 +147,13 @@ def find_files(source: Source) -> Files:
     if is_archive(inner):
         with readable(place):
             archive = open_archive(source.path, place)
-        return _folder(source, archive, archive.root)
+        inside = Files(place, "", archive, archive.root, list(archive.sizes), info.size)
+        return _one_table(source, inside, inner) or _folder(source, archive, archive.root)
     root, name = os.path.split(inner)
     found = source.format or format_of(name)
+    alone = Files(place, found or "", filesystem, root, [name], info.size, alone=True)
+    if source.format is None and found == "coco" and _holds_records(alone):
+        found = "jsonl"
     if found in ("folders", *PICTURES):
         kind = "text" if found == "folders" else "file of images or annotations"
         raise SourceError(f"{place}: one {kind} is no dataset; give the folder, or the archive, that holds all")
@@ -145,7 +164,7 @@ def find_files(source: Source) -> Files:
         )
     if source.split not in (None, ALL):
         raise SpecError(Fault(("source", "split"), f"{place} is one file, got {source.split!r}; leave it out"))
-    return Files(place, found, filesystem, root, [name], info.size, alone=True)
+    return replace(alone, format=found)
 
 
 def reopen(source: Source, profile: SourceProfile) -> Files:
@@ -168,6 +187,35 @@ def format_of(name: str) -> str | None:
         inner = EXTENSIONS.get(os.path.splitext(stem)[1])
         return None if inner == "parquet" else inner
     return EXTENSIONS.get(extension)
+
+
+def _holds_records(files: Files) -> bool:
+    """Whether a .json file is an array of records, or has one on each line; COCO's is one object."""
+    name = files.names[0]
+    with readable(files.shown(name)), files.open(name) as stream:
+        head = bytes(stream.read(_PEEKED)).removeprefix(codecs.BOM_UTF8).lstrip()
+    if head[:1] == b"[":
+        return True
+    with suppress(ValueError):
+        return b"\n" in head and isinstance(json.loads(head.partition(b"\n")[0]), dict)
+    return False
+
+
+def _one_table(source: Source, files: Files, packed: str) -> Files | None:
+    """Return the one file of an archive as a table, where the spec or the archive (its name is `packed`) has its format.
+
+    None if it is read like any folder: it holds several files, one that has its format's name, or no table.
+    """
+    names = [name for name in files.names if not _hidden(name)]
+    if len(names) != 1:
+        return None
+    one, told = replace(files, names=names), format_of(names[0])
+    if told in TABLES and source.format in (None, told):
+        return None
+    found = source.format or told or format_of(packed)
+    if source.format is None and found == "coco" and _holds_records(one):
+        found = "jsonl"
+    return replace(one, format=found) if found in TABLES and source.split in (None, ALL) else None
 
 
 def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo) -> str:
@@ -327,7 +375,7 @@ def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
 def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:
     """Return the SHA-256 of a file's bytes, and of its first `begins` bytes (rising numbers)."""
     content, found, position = hashlib.sha256(), [], 0
-    with readable(files.shown(name)), Files.open(files, name, compression=None) as stream:
+    with readable(files.shown(name)), Files.stream(files, name) as stream:
         for size in [*begins, None]:
             while chunk := stream.read(CHUNK if size is None else min(CHUNK, size - position)):
                 content.update(chunk)

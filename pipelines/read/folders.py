@@ -37,7 +37,7 @@ def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) 
     labels: list[str] = []
     size = 0
     for name in files.names:
-        words.append(_read(files, name))
+        words.append(_read(files, name, source))
         labels.append(str(classes.find(name)))
         size += len(words[-1])
         if len(words) == BLOCK_ROWS or size >= BLOCK_BYTES:
@@ -53,13 +53,13 @@ def _cells(words: list[str], labels: list[str], source: Source, wanted: list[str
     return Cells(chosen, dict.fromkeys(chosen, "string"), len(words))
 
 
-def _read(files: Files, name: str) -> str:
+def _read(files: Files, name: str, source: Source) -> str:
     file = files.shown(name)
     with readable(file), files.open(name, compression=None) as stream:
         data = bytes(stream.read(MAX_TEXT_BYTES + 1)).removeprefix(_BOM)
     if len(data) > MAX_TEXT_BYTES:
         raise SourceError(f"{file}: is longer than {MAX_TEXT_BYTES >> 20} MB; a file holds one text, split it")
     try:
-        return data.decode()
+        return data.decode(source.encoding or "utf-8")
     except UnicodeDecodeError as error:
         raise not_utf8(file, error.start, data[error.start]) from error
