@@ -202,7 +202,7 @@ def _holds_records(files: Files) -> bool:
 
 
 def _one_table(source: Source, files: Files, packed: str) -> Files | None:
-    """Return the one file of an archive as a table, where the spec or the archive (its name is `packed`) has its format.
+    """Return the one file of an archive as a table, where the spec or the name `packed` of the archive has its format.
 
     None if it is read like any folder: it holds several files, one that has its format's name, or no table.
     """
