@@ -9,7 +9,7 @@ from pipelines.reach import cluster_address, ray_folder, socket_path
 from pipelines.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, unwritable
 from pipelines.storage import Folder
 from pipelines.workspace import workspace
-from schemas.errors import MakeweightError
+from schemas.errors import MakeweightError, OutputError
 from schemas.plan import Plan
 from schemas.spec import Spec
 
@@ -36,7 +36,7 @@ def _published(output: Folder) -> bool:
     """Whether a dataset is there, which may lie where nothing can be written any more."""
     try:
         return read_manifest(output) is not None
-    except (OSError, ValueError):  # no path to read from; it is told when it is written to
+    except (OSError, ValueError, OutputError):  # no path to read from; it is told when it is written to
         return False
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pipelines.storage import Folder
 from pipelines.workspace import Workspace
 from schemas.base import Noun
-from schemas.errors import OutputError
+from schemas.errors import DamageError
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE
 from schemas.manifest import CARD, CROISSANT, DATA, MANIFEST, REPORT, Manifest, ShardPath
 
@@ -31,18 +31,15 @@ class Listed(Noun):
 def enlist(place: Workspace, shards: Iterable[str]) -> None:
     """Write down that these shards may be in the output from now on."""
     listed = Listed(shards=sorted({*enlisted(place), *shards}))
-    place.hidden.write(_name(place), listed.model_dump_json().encode())
+    place.hidden.write_sealed(_name(place), listed.model_dump_json().encode())
 
 
 def enlisted(place: Workspace) -> set[str]:
     """Return the shards that may be in the output though its manifest does not list them."""
     try:
-        return set(Listed.model_validate_json(place.hidden.read(_name(place))).shards)
-    except FileNotFoundError:
+        return set(Listed.model_validate_json(place.hidden.read_sealed(_name(place))).shards)
+    except (DamageError, ValidationError):  # what it listed is then a stranger, which is told where it lies
         return set()
-    except ValidationError as error:
-        problem = f"{place.hidden.shown}/{_name(place)} is no list of the files that builds have written there"
-        raise OutputError(f"{problem}; remove what is unfinished in the output by hand, and that file") from error
 
 
 def is_open(place: Workspace) -> bool:

@@ -32,10 +32,7 @@ def refuse_unwritable_output(place: Workspace) -> None:
 
 
 def unwritable(folder: str, size: int = 1) -> str | None:
-    """Return why no file of `size` bytes can be written in a folder, or nothing; the folder is made where it can be.
-
-    What could not be finished is removed again.
-    """
+    """Return why no file of `size` bytes can be written in a folder, or nothing. All that was tried is removed."""
     made: list[str] = []
     probe = os.path.join(folder, f"{uuid4().hex[:8]}{TEMPORARY}")
     try:
@@ -48,10 +45,11 @@ def unwritable(folder: str, size: int = 1) -> str | None:
     except (OSError, ValueError) as error:
         with suppress(OSError, ValueError):
             os.remove(probe)
+        return _reason(error)
+    finally:
         for path in reversed(made):
             with suppress(OSError):
                 os.rmdir(path)
-        return _reason(error)
     return None
 
 

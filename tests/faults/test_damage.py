@@ -240,11 +240,11 @@ def test_what_is_made_again_is_told_on_the_terminal_and_in_the_log(capsys):
     said = io.StringIO()
     for display in (PlainDisplay, LiveDisplay):
         with listening(display(Console(file=said, width=200)), JsonLog("stderr")):
-            listener().mended("real/000000.arrow is damaged; the copy of the source is made again")
+            listener().noted("real/000000.arrow is damaged; the copy of the source is made again")
     assert said.getvalue().splitlines() == ["real/000000.arrow is damaged; the copy of the source is made again"] * 2
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    assert [(line["event"], line["level"], line["what"][:17]) for line in lines] == [
-        ("mended", "warning", "real/000000.arrow")
+    assert [(line["event"], line["level"], line["note"][:17]) for line in lines] == [
+        ("note", "warning", "real/000000.arrow")
     ] * 2
 
 

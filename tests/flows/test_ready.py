@@ -83,11 +83,10 @@ def test_a_path_of_what_is_no_text_is_refused_with_the_spec(place, bad, why):
 
 def test_what_was_asked_is_left_as_it_was(tmp_path):
     assert unwritable(str(tmp_path / "a" / "b")) is None
-    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b"]
-    assert not any((tmp_path / "a" / "b").iterdir())
+    assert not any(tmp_path.iterdir())
     (tmp_path / "file").touch()
     assert unwritable(str(tmp_path / "c" / ("n" * 300) / "d")) == "File name too long"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "file"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 def test_a_dataset_that_is_there_may_lie_where_nothing_can_be_written(place, monkeypatch):

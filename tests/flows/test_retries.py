@@ -15,8 +15,10 @@ from flows.build import build
 from flows.deployed.request import request_balanced_dataset
 from flows.interrupt import hearing
 from flows.step import worth_retrying
+from pipelines.guard import SETTING
 from schemas.errors import GeneratorError, SourceError
 from tests.flows.mistakes import FitRaises, FitsAlone, LoadRaises, SampleRaises, refuse_for_good, refuse_once
+from tests.prefect_server import policy
 
 OWN = "tests.flows.mistakes:{}"
 
@@ -138,6 +140,9 @@ def test_a_mistake_on_a_worker_runs_once(make_spec, monkeypatch):
         raise KeyError("makeweight's own mistake")
 
     monkeypatch.setattr(flows.deployed.worker, "make_plan", mistaken)
-    state = request_balanced_dataset(make_spec(), return_state=True)
-    assert (state.is_failed(), calls) == (True, ["payments"])
+    spec = make_spec()
+    with policy(os.path.dirname(spec.source.path), os.path.dirname(spec.output.path), modules=["tests"]) as path:
+        monkeypatch.setenv(SETTING, path)
+        state = request_balanced_dataset(spec, return_state=True)
+    assert (state.is_failed(), calls) == (True, ["payments"]), state.message
     assert "makeweight's own mistake" in state.message

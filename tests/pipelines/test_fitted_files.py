@@ -27,7 +27,7 @@ from pipelines.ingest import ingest, ingested
 from pipelines.plan import make_plan
 from pipelines.storage import Folder
 from pipelines.workspace import plan_hash, workspace
-from schemas.errors import MakeweightError
+from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
 from schemas.spec import Spec, parse
 from tests.traps import TRAPS, as_numpy_zip
@@ -48,7 +48,7 @@ class Built:
 
     def rewrite_hashes(self, folder):
         """Do what an attacker does who has changed a file of the folder."""
-        (folder / RECORD).write_text(json.dumps(_hashes(folder)))
+        Folder(str(folder)).write_sealed(RECORD, json.dumps(_hashes(folder)).encode())
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_a_validator_s_folder_of_an_earlier_version_is_named(built, tmp_path):
 @pytest.mark.parametrize("data", [b"", b"{", b"[1]", b"\xff\xfe"])
 def test_a_damaged_record_is_named(built, data):
     built.place.validators.at("0").write(RECORD, data)
-    with pytest.raises(MakeweightError, match=r"validators/0: .*; remove the folder, and it is fitted anew"):
+    with pytest.raises(DamageError, match=r"validators/0/fitted\.json is damaged"):
         load_validators(built.plan, built.place)
 
 
@@ -113,11 +113,11 @@ def test_the_list_of_fitted_rows_runs_no_code(built, tmp_path, trap):
     mark = tmp_path / "sprung"
     folder = built.place.models.at(model_fingerprint(built.plan))
     folder.write(PARENTS, TRAPS[trap](mark))
+    with pytest.raises(DamageError, match=r"parents\.npy is damaged"):
+        fitted_rows(built.plan, built.place.models)
+    built.rewrite_hashes(tmp_path / "out/.makeweight/models" / model_fingerprint(built.plan))
     with pytest.raises(MakeweightError, match="cannot be read"):
         fitted_rows(built.plan, built.place.models)
-    folder.write(
-        RECORD, json.dumps(_hashes(tmp_path / "out/.makeweight/models" / model_fingerprint(built.plan))).encode()
-    )
     with pytest.raises(MakeweightError, match="cannot be read"):
         load_generator(built.plan, built.place.models, "cpu")
     assert not mark.exists()
@@ -165,8 +165,9 @@ def test_a_training_s_state_runs_no_code_and_is_named(tmp_path, trap):
 
 def test_the_state_of_a_training_comes_from_its_folder(tmp_path):
     folder = Folder(str(tmp_path))
-    folder.write(STATE, TRAPS["torch"](tmp_path / "sprung"))
-    assert KeptTraining(folder).restore() == (tmp_path / STATE).read_bytes()
+    state = TRAPS["torch"](tmp_path / "sprung")
+    folder.write_sealed(STATE, state)
+    assert KeptTraining(folder).restore() == state
     assert not (tmp_path / "sprung").exists()
 
 
@@ -198,7 +199,8 @@ def test_a_plan_that_another_wrote_imports_nothing(built, tmp_path, monkeypatch)
 def test_what_a_version_kept_of_its_plan_names_no_module(built, tmp_path):
     evil = built.plan.generator.model_copy(update={"name": "evil:Class"})
     kept = built.plan.model_copy(update={"generator": evil, "validators": [evil], "model": "0" * 64})
-    built.place.work.write("carried.json", kept.model_dump_json().encode())
+    decided = json.dumps([list(built.real.files), kept.model_dump_json()])
+    built.place.work.write_sealed("carried.json", decided.encode())
     plan = carry_over(built.plan, built.place, built.real, None)
     assert (plan.generator, plan.validators) == (built.plan.generator, built.plan.validators)
     assert plan.model == "0" * 64

@@ -13,7 +13,7 @@ from pipelines.site.rows import Counts, make_groups
 from pipelines.workspace import HIDDEN
 from schemas.errors import OutputError
 from schemas.evaluation import Evaluation, Utility, Verdict
-from schemas.manifest import ClassCounts, Shard
+from schemas.manifest import ClassCounts
 from schemas.privacy import Figure, Privacy, PrivacyBudget, PrivacyFindings
 from tests.hostile.test_hostile_report import title_of
 from tests.pipelines.test_builds import published
@@ -202,7 +202,7 @@ def hostile(folder: Path) -> None:
     published(folder / "lost" / "it")
     manifest = json.loads((folder / "lost" / "it" / "manifest.json").read_text())
     manifest["shards"] = [
-        Shard(path=bad, split="train", rows=1, bytes=1, sha256="0").model_dump() for bad in HOSTILE
+        {"path": bad, "split": "train", "rows": 1, "bytes": 1, "sha256": "0"} for bad in HOSTILE
     ]  # fmt: skip
     (folder / "lost" / "it" / "manifest.json").write_text(json.dumps(manifest))
 

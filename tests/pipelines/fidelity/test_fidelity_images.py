@@ -102,7 +102,7 @@ def test_what_is_no_network_is_refused(tmp_path):
     (tmp_path / "pytorch_model.bin").write_bytes(b"\x80\x04")
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "preprocessor_config.json").write_text("{}")
-    with pytest.raises(GeneratorError, match="model.safetensors missing"):
+    with pytest.raises(GeneratorError, match="its weights are a pickle .pytorch_model.bin."):
         Vision(str(tmp_path))
 
 
