@@ -17,12 +17,15 @@ from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
 from pipelines.column_notes import changes, column_lines
-from pipelines.evaluate.held_out import read_held_out
+from pipelines.evaluate.held_out import find_held_out, read_held_out
+from pipelines.evaluate.held_out import test_source as held_out_source
 from pipelines.exact import settled, to_stored
 from pipelines.features import from_model
 from pipelines.ingest import ingest
 from pipelines.layout import Part
 from pipelines.plan import make_plan
+from pipelines.read.files import fingerprint
+from pipelines.read.hashed import hashed
 from pipelines.registry import make_validators
 from pipelines.storage import Folder
 from pipelines.write import _open, _published
@@ -314,5 +317,8 @@ def test_held_out_rows_need_no_column_that_is_carried_or_dropped(tmp_path: Path)
     for name, kept in {"all": list(cells), "few": ["x", "y"]}.items():
         pq.write_table(pa.table({column: cells[column] for column in kept}), tmp_path / f"{name}.parquet")
         settings_ = parse(Evaluate, {"test": str(tmp_path / f"{name}.parquet")})
-        found = pa.concat_tables(read_held_out(spec.source, plan, settings_, []))
+        held_out = held_out_source(spec.source, plan, settings_)
+        files = hashed(find_held_out(held_out))
+        mark = fingerprint(files, held_out, files.contents())
+        found = pa.concat_tables(read_held_out(spec.source, plan, settings_, [], mark))
         assert found.drop_columns("_row").to_pydict() == {"x": [5.0, 1.0, 5.0, 2.0], "y": list("abab")}
