@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.builds import Build
 from pipelines.candidates import listed, told
+from pipelines.column_notes import column_lines
 from pipelines.compare_builds import ClassChange, Comparison
 from pipelines.propose import Proposal
 from pipelines.report.wording import printable, size
@@ -30,6 +31,7 @@ def proposal_lines(proposal: Proposal) -> list[str]:
     ]
     if proposal.candidates:
         lines += ["or       another column, by --label:", *(f"         {line}" for line in listed(proposal.candidates))]
+    lines += [f"{'columns' if not number else '':<9}{line}" for number, line in enumerate(column_lines(plan))]
     lines += [f"note     {note}" for note in proposal.notes]
     return [*lines, f"written  {proposal.file}", *(f"next     {command}" for command in _next(proposal))]
 

@@ -25,6 +25,7 @@ def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | N
     if at_least is not None:
         return {name: max(real, at_least) for name, real in counts.items()}
     if isinstance(target, Mapping):
+        target = {_known(name, counts): rows for name, rows in target.items()}
         _refuse_unknown(target, counts)
         return {name: target.get(name, real) for name, real in counts.items()}
     if target == "largest":
@@ -36,14 +37,32 @@ def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | N
     return dict.fromkeys(counts, rows)
 
 
+def _known(name: str, counts: Mapping[str, int]) -> str:
+    """Return the class that is meant: `+1` is the whole number 1 where there is no such text."""
+    unsigned = name.removeprefix("+")
+    return unsigned if name not in counts and unsigned.isdecimal() and unsigned in counts else name
+
+
 def _refuse_unknown(target: Mapping[str, int], counts: Mapping[str, int]) -> None:
     faults = [
-        Fault(("balance", "target", name), f"the source has no class {name!r}{nearest(name, counts)}")
+        Fault(("balance", "target", name), f"the source has no class {name!r}{_quoted(name, counts)}")
         for name in target
         if name not in counts
     ]
     if faults:
         raise SpecError(*faults)
+
+
+_TRUTHS = {"true": ("yes", "y", "on", "true"), "false": ("no", "n", "off", "false")}
+"""What YAML takes for a boolean, unless it is quoted."""
+
+
+def _quoted(name: str, counts: Mapping[str, int]) -> str:
+    """Say what class is meant: one that has to be quoted, lest YAML takes it for a boolean, or the nearest."""
+    meant = next((known for known in counts if known.lower() in _TRUTHS.get(name, ())), None)
+    if meant is None:
+        return nearest(name, counts)
+    return f"; YAML takes {meant} without quotation marks for a boolean: write {meant!r}"
 
 
 def stratum_name(key: Sequence[Value]) -> str:

@@ -176,13 +176,13 @@ def text_column(looked: Looked, label: str | None) -> str | None:
     return others[0].name if len(others) == 1 and others[0].is_text and not looked.images else None
 
 
-def guessed_header(looked: Looked) -> list[str] | None:
+def guessed_header(looked: Looked, headless: bool = False) -> list[str] | None:
     """Return names for the columns if the first row, read as a header, is a row of data; else nothing.
 
-    It is one if the name of a column is one of that column's own few values.
+    It is one if the name of a column is one of that column's own few values, or if it was seen to be `headless`.
     """
     candidates = [one for one in looked.columns if one.candidate]
-    if not any(one.name in (one.counts or {}) for one in candidates):
+    if not headless and not any(one.name in (one.counts or {}) for one in candidates):
         return None
     label = candidates[0].name if len(candidates) == 1 else None
     text = text_column(looked, label)

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.chunk import staged_name
+from pipelines.exact import simple_rows
 from pipelines.features import modelled, stratum_column
 from pipelines.fingerprint import Words, row_hashes
 from pipelines.fit import can_go_on, model_fingerprint
@@ -112,8 +113,7 @@ def match_rows(known: Words, numbers: Numbers, now: Words, next_number: int) -> 
 
 
 def _hashes(plan: Plan, real: RealRows) -> Words:
-    columns = [column.name for column in plan.profile.columns]
-    return np.concatenate([np.zeros(0, np.uint64), *(row_hashes(table.select(columns)) for table in real.tables())])
+    return np.concatenate([np.zeros(0, np.uint64), *(row_hashes(table) for table in real.own_cells(plan))])
 
 
 def _model(plan: Plan, place: Workspace, learnt: Learnt | None, rule: Versions) -> tuple[str | None, str | None]:
@@ -175,7 +175,7 @@ def _made(plan: Plan, version: Folder) -> Iterator[tuple[str, pa.Table]]:
     columns = [*schema.names, *CARRIED, "_origin", "_parent"]
     try:
         for batch in dataset_batches(version, manifest, columns):
-            made = batch.filter(pc.not_equal(batch["_origin"], "real"))
+            made = simple_rows(batch.filter(pc.not_equal(batch["_origin"], "real")), manifest.columns)
             rows = made.select(schema.names).cast(schema)
             numbers = pc.utf8_slice_codeunits(made["_parent"], _REAL).cast(pa.int64())
             for name, column in [(PARENT_ROW, numbers), *((one, made[one]) for one in CARRIED)]:

@@ -114,7 +114,7 @@ def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
         from pipelines.validate.image.pixels import pixel_hashes
 
         return pixel_hashes(table[plan.profile.image])
-    columns = [column.name for column in plan.profile.columns if column.role != "id"]
+    columns = [column.name for column in plan.profile.columns if column.role not in ("id", "carried")]
     if plan.profile.text:
         columns = [plan.profile.text, *plan.by]  # what else describes a real text is null in a made one
     return row_hashes(table.select(columns))

@@ -142,8 +142,8 @@ def _columns(old: Manifest, new: Manifest) -> dict[str, str]:
 
 
 def _rows(old: Folder, before: Manifest, new: Folder, after: Manifest) -> dict[str, RowChange]:
-    types = {column.name: column.type for column in after.columns}
-    shared = [column.name for column in before.columns if types.get(column.name) == column.type]
+    types = {column.name: (column.type, column.stored) for column in after.columns}
+    shared = [column.name for column in before.columns if types.get(column.name) == (column.type, column.stored)]
     if not shared:
         return {}
     one, other = _read(old, before, shared), _read(new, after, shared)

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.balance import Key, quoted_name, stratum_name, value_of
+from pipelines.exact import settled
 from schemas.arrow import IMAGE, PRIVATE, STRATUM, arrow_type, source_schema
 from schemas.errors import GeneratorError
 from schemas.plan import Column, Plan, SampleRequest, SourceProfile, Value
+from schemas.stored import type_named
 
 
 def stratum_column(
@@ -99,8 +101,12 @@ def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
         elif column not in made_columns:
             columns.append(_repeat(None, column, request.rows))
         else:
-            columns.append(_cast(made, column, plan))
+            columns.append(_settled(_cast(made, column, plan), column))
     return pa.table(columns, schema=source_schema(plan.profile.columns))
+
+
+def _settled(values: pa.ChunkedArray, column: Column) -> pa.ChunkedArray:
+    return pa.chunked_array([settled(values.combine_chunks(), column)]) if column.stored else values
 
 
 def _cast(made: pa.Table, column: Column, plan: Plan) -> pa.ChunkedArray:
@@ -124,5 +130,36 @@ def fresh_ids(column: Column, request: SampleRequest, plan: Plan) -> pa.Array:
         return pa.array([f"synthetic-{request.seed:016x}-{row}" for row in range(request.rows)], pa.string())
     names = [stratum.name for stratum in plan.strata]
     position = np.arange(request.rows, dtype=np.int64) + request.chunk * request.rows
+    number = position * len(names) + names.index(request.stratum)
     first = int(column.maximum or 0) + 1
-    return pa.array(first + position * len(names) + names.index(request.stratum), pa.int64())
+    if first + ids_needed(plan) >= 2**63:  # there is no room above them
+        return pa.array(int(column.minimum or 0) - 1 - number, pa.int64())
+    return pa.array(first + number, pa.int64())
+
+
+def ids_needed(plan: Plan) -> int:
+    """Return a number that no count of candidates reaches, over all strata."""
+    most = max((stratum.make + 2 * stratum.chunk_rows for stratum in plan.strata), default=0)
+    return int((most * plan.attempts_per_row + 1) * len(plan.strata))
+
+
+def with_room_for_ids(plan: Plan) -> Plan:
+    """Return the plan with wider columns of ids where their own type has no room for those of made rows."""
+    columns = [_with_room(column, plan) for column in plan.profile.columns]
+    return plan.model_copy(update={"profile": plan.profile.model_copy(update={"columns": columns})})
+
+
+def _with_room(column: Column, plan: Plan) -> Column:
+    if column.role != "id" or column.type != "int64" or column.stored is None or not plan.makes_rows:
+        return column
+    last = int(column.maximum or 0) + ids_needed(plan)
+    kind = type_named(column.stored)
+    if pa.types.is_decimal(kind):
+        room = last < 10 ** (kind.precision - kind.scale)
+    else:
+        room = last < 2 ** (kind.bit_width - pa.types.is_signed_integer(kind))
+    if room:
+        return column
+    changed = f"{column.stored} in the source, int64 here, which has room for the ids of made rows"
+    told = "; ".join(filter(None, [column.changed, changed]))
+    return column.model_copy(update={"stored": None, "changed": told})

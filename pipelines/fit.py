@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,10 @@ from schemas.arrow import ROW, STRATUM
 from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
 
-_TOLD = {"path", "files", "merged", "content"}
+_TOLD: dict[str, Any] = {
+    **dict.fromkeys(("path", "files", "merged", "content"), True),
+    "columns": {"__all__": {"changed"}},
+}
 """What a profile tells people, where its files are, and what its fingerprint says too."""
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"
 _HASH = re.compile("[0-9a-f]{64}")

@@ -13,6 +13,9 @@ def image_notes(images: ImageProfile) -> list[str]:
     if others:
         listed = ", ".join(f"{number:,} {mode}" for mode, number in others.items())
         notes.append(f"Brought to {images.mode}: {listed}.")
+    if images.levels:
+        low, high = images.levels
+        notes.append(f"Of images of more than 8 bits, {low:,.6g} becomes black and {high:,.6g} white.")
     if images.size:
         resized = sum(number for size_, number in images.sizes.items() if size_ != size)
         notes.append(f"Resized to {size}: {resized:,} or more of the images." if resized else f"All were {size}.")
@@ -24,6 +27,9 @@ def image_notes(images: ImageProfile) -> list[str]:
         examples = ", ".join(f"{path} ({reason})" for path, reason in images.examples.items())
         told = "such as " * (images.unreadable > len(images.examples))
         notes.append(f"Left out since they cannot be read: {images.unreadable:,}, {told}{examples}.")
+    if images.lists:
+        listed = ", ".join(f"{name} {number:,}" for name, number in images.lists.items())
+        notes.append(f"The source lists splits ({listed} images), and all are taken; source.split takes one.")
     if images.faulty_boxes:
         notes.append(f"Boxes that did not lie in their images, cut or dropped: {images.faulty_boxes:,}.")
     return notes

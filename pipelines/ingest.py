@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.chunk import fingerprint
+from pipelines.exact import beside, without_own
 from pipelines.features import stratum_column
 from pipelines.read import read_source
 from pipelines.storage import Folder
@@ -27,16 +28,23 @@ FINGERPRINT, FILES = "_fingerprint", "files.json"
 class RealRows:
     """The typed copy of the source: Arrow files named `files`, in the source's order.
 
-    They hold the source's columns, `_row` (int64, the position in the source, or the number that an earlier version
-    gave the row), `_stratum` (string dictionary) and `_fingerprint` (uint64).
+    They hold the source's columns, what of them has to be kept as it is (see `exact.beside`), `_row` (int64, the
+    position in the source, or the number that an earlier version gave the row), `_stratum` (string dictionary) and
+    `_fingerprint` (uint64).
     """
 
     folder: Folder
     files: Sequence[str]
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows, a file at a time."""
-        return (self.folder.read_arrow(name) for name in self.files)
+        """Yield the rows, a file at a time, in the types that are computed with."""
+        return (without_own(self.folder.read_arrow(name)) for name in self.files)
+
+    def own_cells(self, plan: Plan) -> Iterator[pa.Table]:
+        """Yield the source's columns with all their digits, a file at a time."""
+        names = {column.name: name for name, column in beside(plan.profile.columns).items()}
+        chosen = [names.get(column.name, column.name) for column in plan.profile.columns]
+        return (self.folder.read_arrow(name).select(chosen) for name in self.files)
 
     def batches(self, plan: Plan) -> Iterator[Batch]:
         """Yield the rows as validators are fitted on them."""
@@ -51,7 +59,7 @@ def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
         return ingested(folder)
     folder.remove()
     files = []
-    for number, table in enumerate(read_source(source, plan.profile)):
+    for number, table in enumerate(read_source(source, plan.profile, own=True)):
         table = table.append_column(STRATUM, stratum_column(table, plan.by, plan.class_values))
         table = table.append_column(FINGERPRINT, pa.array(fingerprint(table, plan)))
         files.append(f"{number:06d}.arrow")

@@ -24,6 +24,7 @@ OTHERS = {
     "httpx": "carries bytes",
     "openai": "carries prompts and answers",
     "filelock": "locks",
+    "charset-normalizer": "guesses in a message what a file's encoding may be; no file is read by that guess",
     "psutil": "sees processes",
     "platformdirs": "names folders",
     "ray": "gives out work: rows hang on no order",

@@ -54,7 +54,10 @@ def profile_images(source: Source, by: list[str]) -> SourceProfile:
     if OBJECTS in known:
         _refuse_resizing(source, known[OBJECTS])
         source, by = source.model_copy(update={"label": BOXES}), [BOXES]
-    return profile_source(source, by)
+    profile = profile_source(source, by)
+    if files.lists and profile.images:
+        return profile.model_copy(update={"images": profile.images.model_copy(update={"lists": dict(files.lists)})})
+    return profile
 
 
 def _refuse_resizing(source: Source, kind: str) -> None:

@@ -15,7 +15,7 @@ from pipelines.balance import Key, Target, compute_targets, stratum_name, stratu
 from pipelines.boxes import box_counts, plan_images
 from pipelines.claim import refuse_nested
 from pipelines.encryption import read_key
-from pipelines.features import modelled
+from pipelines.features import modelled, with_room_for_ids
 from pipelines.machine import this_machine
 from pipelines.modality import find_modality, profile_images, profile_text
 from pipelines.outside import outside
@@ -36,11 +36,12 @@ from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from pipelines.versions import succeed
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
-from schemas.spec import Spec
+from schemas.spec import Spec, as_before
 
 FIT_ROWS = {"image": 100_000}
 """Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
 _FEW = 8  # candidates that are made at least, where strata are many
+_WORDS = 3  # that values have on average where they are texts
 ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
 
 
@@ -78,6 +79,7 @@ def make_plan(spec: Spec) -> Plan:
         outside=beside,
         machine=None if cluster_address() else this_machine(),  # that of a cluster is asked for once it is joined
     )
+    plan = with_room_for_ids(plan)
     make_validators(plan)
     _refuse_hopeless(plan)
     check_private(plan)
@@ -91,9 +93,17 @@ def _generator(spec: Spec, modality: str) -> Step:
     if modality not in cls.modalities:
         known = ", ".join(generators_for(modality))
         problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {modality}; for {modality}: {known}"
+        problem += _other_modality(cls.modalities, modality)
         raise SpecError(Fault(("generator", "name"), problem))
     make_generator(step)
     return step
+
+
+def _other_modality(made: tuple[str, ...], modality: str) -> str:
+    if modality not in ("text", "tabular") or not {"text", "tabular"} & set(made):
+        return ""
+    other = next(one for one in made if one in ("text", "tabular"))
+    return f"; if the source holds {'texts' if other == 'text' else 'a table'}, set source.modality: {other}"
 
 
 _PROFILES = {"tabular": profile_source, "text": profile_text, "image": profile_images}
@@ -132,7 +142,8 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
             f"the source has one class only ({only!r} of {', '.join(spec.by)}): there is nothing to balance; "
             "check source.label"
         )
-    targets = compute_targets(counts, spec.balance.target, spec.balance.at_least)
+    names = profile.column(spec.by[0]).names if len(spec.by) == 1 else None
+    targets = compute_targets(counts, _by_number(spec.balance.target, names or []), spec.balance.at_least)
     return [
         _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
         for name, real in counts.items()
@@ -146,6 +157,13 @@ def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
         if meant and wanted not in named.values():
             problem = f"{wanted!r} may be either of two classes: write {' or '.join(map(repr, meant))}"
             raise SpecError(Fault(("balance", "target", wanted), problem))
+
+
+def _by_number(target: Target, names: list[str]) -> Target:
+    """Return the target with classes by the numbers that the source gives them."""
+    if not isinstance(target, Mapping):
+        return target
+    return {str(names.index(name)) if name in names else name: rows for name, rows in target.items()}
 
 
 def _stratum(
@@ -200,6 +218,7 @@ def _refuse_hopeless(plan: Plan) -> None:
             "say otherwise in source.types if that is wrong"
         )
     _refuse_unfit_images(plan)
+    _refuse_texts_as_tables(plan)
     least = generator_class(plan.generator.name).min_class_rows
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
@@ -210,17 +229,33 @@ def _refuse_hopeless(plan: Plan) -> None:
         )
 
 
+def _refuse_texts_as_tables(plan: Plan) -> None:
+    """Refuse a source of texts for a generator of tables, which could but copy them."""
+    columns, rows = modelled(plan.profile), plan.profile.rows
+    if generator_class(plan.generator.name).modalities != ("tabular",) or len(columns) != 1:
+        return
+    one = columns[0]
+    words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
+    different = one.distinct is None or one.distinct > rows / 2
+    if one.type == "string" and different and (one.categories is None or words >= _WORDS):
+        problem = (
+            f"{plan.generator.name!r} makes rows of tables, and {one.name!r}, the only column beside the class, holds "
+            f"texts: set source.modality: text, and a generator of texts ({', '.join(generators_for('text'))})"
+        )
+        raise SpecError(Fault(("generator", "name"), problem))
+
+
 def _refuse_unfit_images(plan: Plan) -> None:
     images, generator = plan.profile.images, generator_class(plan.generator.name)
     if images is None:
         return
+    if plan.profile.objects and not makes_objects(generator):
+        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
+        raise SpecError(Fault(("generator", "name"), problem))
     if needs_one_size(generator) and not images.uniform:
         listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
         problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
         raise SpecError(Fault(("source", "images", "size"), problem))
-    if plan.profile.objects and not makes_objects(generator):
-        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
-        raise SpecError(Fault(("generator", "name"), problem))
 
 
 def fingerprint_spec(spec: Spec) -> str:
@@ -243,6 +278,7 @@ def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
 
 def _deciding(spec: Spec) -> dict[str, Any]:
     data = spec.model_dump(mode="json")
+    data["source"] = as_before(data["source"])
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
     if data["output"].pop("encryption_key_env"):

@@ -14,7 +14,9 @@ import yaml
 
 from pipelines.candidates import Seen, choose, guessed_header, listed, look, text_column, told
 from pipelines.plan import make_plan
+from pipelines.read.delimited import dialect_of
 from pipelines.read.files import Files, find_files
+from pipelines.read.splits import TRAIN, SeveralSplitsError, kind_of
 from pipelines.registry import generator_class, generators_for, makes_objects
 from pipelines.report.engine import environment
 from pipelines.storage import is_uri
@@ -25,13 +27,15 @@ from schemas.plan import Plan
 from schemas.secrets import redacted
 from schemas.spec import Source, Spec, parse
 
-FIXED = {"folders": "label", "images": "label", "voc": "category", "coco": "category"}
+FIXED = {"folders": "label", "images": "label", "voc": "category", "coco": "category", "yolo": "category"}
 """The class column of formats in which the folders, or the annotations, tell the class."""
 REMEDIES: dict[str, tuple[str, str, Any]] = {
     "source.missing_label: drop": ("source", "missing_label", "drop"),
     "source.missing_text: drop": ("source", "missing_text", "drop"),
     "source.faulty_boxes: mend": ("source", "faulty_boxes", "mend"),
     "unreadable: skip": ("source", "images", {"unreadable": "skip"}),
+    "mode: L (or RGB)": ("source", "images", {"mode": "L"}),
+    "mode: RGB (or L)": ("source", "images", {"mode": "RGB"}),
     "animated: first": ("source", "images", {"animated": "first"}),
     "resample takes any": ("generator", "name", "resample"),
 }
@@ -59,20 +63,43 @@ class Proposal:
         return class_counts(self.plan)
 
 
-def propose(path: str, label: str | None = None, out: str = "spec.yaml") -> Proposal:
+def propose(
+    path: str, label: str | None = None, out: str = "spec.yaml", given: Mapping[str, Any] | None = None
+) -> Proposal:
     """Return a proposed spec for the source at `path`, to be written to the file `out`.
+
+    `given` are other keys of the source (its format, its split) that are not to be found out. Of a source with splits
+    the training rows are proposed.
 
     Raises SpecError, with the candidates, where no class column can be told and no `label` says which it is, and
     SourceError for a source that cannot be read or balanced.
     """
     place = _absolute(path)
-    files = find_files(Source(path=place, label=label or "label"))
-    source, candidates, notes = _source(files, Source(path=place, label=label or "label"), label)
+    given, split = _with_split(place, dict(given or {}))
+    asked = parse(Source, {"path": place, "label": label or "label", **given}, ("source",))
+    files = find_files(asked)
+    source, candidates, notes = _source(files, asked, label)
     name = f"{_stem(files)}-balanced"
-    draft = {"name": name, "source": {"path": place, **source}, "output": {"path": f"out/{name}"}}
+    draft = {"name": name, "source": {"path": place, **given, **source}, "output": {"path": f"out/{name}"}}
     draft, plan, mended = _planned(draft)
-    notes += mended
+    listed = [f"the source lists the splits {', '.join(files.lists)}; source.split takes one, else all are taken"]
+    notes = [*split, *(listed if files.lists else []), *notes, *mended]
     return Proposal(_render(draft, plan, path, out, notes), out, source["label"], plan, candidates, notes)
+
+
+def _with_split(place: str, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the keys with the split of the training rows, if the source has one and none is given, and say so."""
+    try:
+        find_files(parse(Source, {"path": place, "label": "label", **given}))
+    except SeveralSplitsError as error:
+        names = list(error.splits.files)
+        found = [name for name in names if kind_of(name) == TRAIN]
+        if len(found) != 1:
+            raise SpecError(Fault((), f"{error.faults[0].problem} (--split)")) from error
+        others = ", ".join(name for name in names if name != found[0])
+        note = f"the source has splits, and {found[0]} was chosen (source.split); {others or 'the rest'} stays out"
+        return {**given, "split": found[0]}, [note]
+    return given, []
 
 
 def write_proposal(proposal: Proposal) -> None:
@@ -111,7 +138,10 @@ def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, 
     if files.format in FIXED:
         return {"label": label or FIXED[files.format]}, [], []
     looked = look(files, source, label)
-    header = guessed_header(looked) if files.format in ("csv", "tsv") and label not in looked.names else None
+    delimited = files.format in ("csv", "tsv")
+    written = dialect_of(files, files.names[0], source) if delimited else None
+    headless = written is not None and written.headless
+    header = guessed_header(looked, headless) if delimited and label not in looked.names else None
     if header:
         looked = look(files, source.model_copy(update={"header": header}), label)
     if label is not None and label not in looked.names:
@@ -124,6 +154,7 @@ def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, 
     text = text_column(looked, chosen.name)
     keys |= {"text": text} if text else {}
     notes = ["the first row looks like data, so the names in source.header are made up"] if header else []
+    notes += [f"the file is written with {how}" for how in [written and written.told()] if how]
     notes += [f"other columns were counted in the first {looked.rows:,} rows only"] if looked.more else []
     return keys, [one for one in looked.candidates if one != chosen], notes
 
@@ -186,7 +217,7 @@ def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: li
             generators=[name for name in generators_for(plan.modality) if _serves(name, plan)],
             checks=CHECKS[kind],
             more_checks=[name for name in VALIDATORS[plan.modality] if name not in CHECKS[kind]],
-            test=_held_out(path, out),
+            test=_test_split(path, out, draft["source"]) or _held_out(path, out),
             output=draft["output"]["path"],
         )
     )
@@ -203,6 +234,16 @@ def _from_spec(path: str, out: str) -> str:
     if is_uri(path) or os.path.isabs(os.path.expanduser(path)):
         return path
     return os.path.relpath(path, os.path.dirname(out) or ".")
+
+
+def _test_split(path: str, out: str, source: Mapping[str, Any]) -> str | None:
+    """Return the folder of the test split, where one of the others was taken from the source."""
+    place = os.path.expanduser(path)
+    if source.get("split") is None or is_uri(path) or not os.path.isdir(place):
+        return None
+    found = [name for name in sorted(os.listdir(place)) if kind_of(name) == "test"]
+    folders = [name for name in found if os.path.isdir(os.path.join(place, name)) and name != source["split"]]
+    return _from_spec(os.path.join(path, folders[0]), out) if folders else None
 
 
 def _held_out(path: str, out: str) -> str:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.encryption import Key, read_key
+from pipelines.exact import simple_rows
 from pipelines.features import stratum_column
 from pipelines.fingerprint import row_hashes
 from pipelines.ledger import is_open, shards_of
@@ -109,7 +110,7 @@ def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table |
 
 
 def _count(table: pa.Table, manifest: Manifest, counts: Counter[tuple[str, bool]]) -> None:
-    strata = stratum_column(table, manifest.by, manifest.class_values)
+    strata = stratum_column(simple_rows(table, manifest.columns), manifest.by, manifest.class_values)
     names = strata.dictionary.to_pylist()
     codes = np.asarray(strata.indices)
     real = np.asarray(pc.equal(table["_origin"], "real"))

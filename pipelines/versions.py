@@ -94,7 +94,9 @@ def _refuse_top_up(plan: Plan) -> None:
 def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
     """Return the version before as a base, with the reason where nothing of it can be kept, as far as is known yet."""
     record, anew = sound_record(series, version_name(number)), None
-    before, now = ([(column.name, column.type) for column in one.columns] for one in (manifest, plan.profile))
+    before, now = (
+        [(column.name, column.type, column.stored) for column in one.columns] for one in (manifest, plan.profile)
+    )
     if record is None:
         anew = "what it kept for its successors is gone"
     elif record.recipe != plan.recipe:

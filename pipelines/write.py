@@ -5,7 +5,7 @@ Knows neither Ray nor which rows were accepted why; a shard depends on the layou
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipelines.encryption import Key
+from pipelines.exact import beside, published_type, to_stored
 from pipelines.fingerprint import row_hashes
 from pipelines.layout import Layout, Part, ShardGroup, ShardPlace
 from pipelines.lock import Lease
@@ -22,9 +23,9 @@ from pipelines.registry import generator_class
 from pipelines.storage import Folder
 from pipelines.stream import chunk_request, stream_seed
 from pipelines.workspace import Workspace, version_name
-from schemas.arrow import CARRIED, IMAGE, PARENT_ROW, PROVENANCE, ROW, dataset_schema, source_schema
+from schemas.arrow import CARRIED, IMAGE, PARENT_ROW, PROVENANCE, ROW, dataset_schema
 from schemas.manifest import Shard
-from schemas.plan import Plan
+from schemas.plan import Column, Plan
 
 _IDS = ("_id", "_parent")
 PARTS_AT_ONCE = 256
@@ -79,9 +80,14 @@ def _pick(
     tables = [_open(plan, one, place) for one in parts]
     starts = np.cumsum([0, *(table.num_rows for table in tables)])
     rows = pa.concat_tables(tables).take(pa.array(starts[part] + position)).combine_chunks()
-    columns = [rows[column.name] for column in plan.profile.columns]
+    columns = [_published(rows[column.name], column) for column in plan.profile.columns]
     schema = dataset_schema(plan.profile.columns, _says(plan))
     return pa.table([*columns, *_provenance(plan, parts, part, rows)], schema=schema)
+
+
+def _published(values: pa.ChunkedArray, column: Column) -> pa.Array:
+    kind = published_type(column)
+    return values if values.type == kind else to_stored(values.combine_chunks(), kind)
 
 
 def _says(plan: Plan) -> dict[str, str | bool]:
@@ -97,13 +103,27 @@ def _says(plan: Plan) -> dict[str, str | bool]:
 def _open(plan: Plan, part: Part, place: Workspace) -> pa.Table:
     """Return the part's rows: the source's columns, `_row` and `_parent_row`, both int64."""
     table = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
-    columns = [table[column.name] for column in plan.profile.columns]
+    columns = list(_gathered(table, plan))
     told = [table[n] if n in table.column_names else pa.nulls(table.num_rows, f.type) for n, f in _kept(plan).items()]
     parents = table[PARENT_ROW] if PARENT_ROW in table.column_names else pa.nulls(table.num_rows, pa.int64())
     numbers = [table[ROW].cast(pa.int64()), parents]
     fields = [pa.field(ROW, pa.int64()), pa.field(PARENT_ROW, pa.int64())]
-    schema = pa.schema([*source_schema(plan.profile.columns), *fields, *_kept(plan).values()])
+    own = [pa.field(column.name, array.type) for column, array in zip(plan.profile.columns, columns, strict=True)]
+    schema = pa.schema([*own, *fields, *_kept(plan).values()])
     return pa.table([*columns, *numbers, *told], schema=schema)
+
+
+def _gathered(table: pa.Table, plan: Plan) -> Iterator[pa.ChunkedArray]:
+    """Yield the columns as rows of all parts have them: the source's own cells where those are kept."""
+    names = {column.name: name for name, column in beside(plan.profile.columns).items()}
+    for column in plan.profile.columns:
+        if column.name not in names:
+            yield table[column.name]
+        elif names[column.name] in table.column_names:
+            yield table[names[column.name]]
+        else:
+            made = to_stored(table[column.name].combine_chunks(), published_type(column))
+            yield pa.chunked_array([made])
 
 
 def _kept(plan: Plan) -> dict[str, pa.Field]:
@@ -185,7 +205,8 @@ def _leaves(path: str, kind: pa.DataType) -> list[str]:
 
 def _repeats(field: pa.Field) -> bool:
     """Whether a Parquet dictionary pays: for texts but ids. For numbers it costs more time than it saves room."""
-    return field.name not in _IDS and pa.types.is_string(field.type)
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return field.name not in _IDS and bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def row_digests(rows: pa.Table) -> bytes:

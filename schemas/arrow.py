@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from schemas.plan import Column
+from schemas.stored import type_named
 
 STRATUM = "_stratum"
 """Name of the column, seen by generators alone, that holds each row's stratum."""
@@ -56,6 +57,7 @@ _TYPES = {str(t): t for t in (pa.int64(), pa.float64(), pa.bool_(), pa.string(),
 _DTYPES = {
     "double": "float64",
     "float": "float32",
+    "halffloat": "float16",
     "date32[day]": "date32",
     "timestamp[us, tz=UTC]": "timestamp[us, tz=UTC]",
 }
@@ -69,20 +71,28 @@ def arrow_type(name: str) -> pa.DataType:
 
 
 def source_schema(columns: list[Column]) -> pa.Schema:
-    """Return the schema of the source's own columns, all nullable."""
+    """Return the schema of the source's own columns as they are computed with, all nullable."""
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
+
+
+def published_schema(columns: list[Column]) -> pa.Schema:
+    """Return the schema of the source's own columns as the dataset has them, all nullable."""
+    kinds = [type_named(column.stored) if column.stored else arrow_type(column.type) for column in columns]
+    return pa.schema([pa.field(column.name, kind) for column, kind in zip(columns, kinds, strict=True)])
 
 
 def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None = None) -> pa.Schema:
     """Return the schema of the published rows: the source's columns, then provenance.
 
-    Where there are images, its metadata tells Hugging Face's `datasets` which columns they are: it decodes them then.
+    Where there are images, or classes with names, its metadata tells Hugging Face's `datasets` which columns they are.
     What the dataset `says` of itself is in the metadata too, as JSON under `makeweight`.
     """
-    schema = pa.schema([*source_schema(columns), *PROVENANCE])
+    schema = pa.schema([*published_schema(columns), *PROVENANCE])
     metadata = {"makeweight": json.dumps(says, sort_keys=True)} if says else {}
-    if any(column.type in NESTED for column in columns):
+    named = {column.name: column.names for column in columns if column.names}
+    if named or any(column.type in NESTED for column in columns):
         features = {field.name: _feature(field.type) for field in schema}
+        features |= {name: {"names": names, "_type": "ClassLabel"} for name, names in named.items()}
         metadata["huggingface"] = json.dumps({"info": {"features": features}})
     return schema.with_metadata(metadata or None)
 
@@ -91,6 +101,8 @@ def _feature(kind: pa.DataType) -> dict[str, object]:
     """Return an Arrow type as `datasets.Features.from_dict` reads it."""
     if kind == IMAGE:
         return {"_type": "Image"}
+    if pa.types.is_dictionary(kind):
+        return _feature(kind.value_type)
     if pa.types.is_fixed_size_list(kind):
         return {"feature": _feature(kind.value_type), "length": kind.list_size, "_type": "List"}
     if pa.types.is_list(kind):

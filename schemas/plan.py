@@ -6,15 +6,16 @@ plan, and the same plan gives the same rows.
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from schemas.base import Noun
 from schemas.machine import Machine
 from schemas.privacy import Privacy
 from schemas.versions import Base
 
-Role = Literal["feature", "id", "constant", "text", "image", "objects"]
+Role = Literal["feature", "id", "constant", "text", "image", "objects", "carried"]
 Value = bool | int | float | str | None
+_SELDOM = ("stored", "changed", "names")
 
 
 class Column(Noun):
@@ -24,7 +25,10 @@ class Column(Noun):
     of `schemas.arrow.NESTED`).
     `minimum` and `maximum` are of the real rows: numbers and booleans as they are, dates and times as ISO 8601 text.
     `categories` holds the distinct values of a text column that has few of them, else nothing. Of a `private` column
-    no made row shows a value that few real rows hold.
+    no made row shows a value that few real rows hold. `stored` is the Arrow type that the column has in the source and
+    in the dataset, where that is another one than it is computed with, by its name in `schemas.stored`; `changed` says
+    what of the source's cells is different in the dataset. `names` are those of classes that the source numbers, as
+    Hugging Face's ClassLabel does.
     """
 
     name: str
@@ -36,6 +40,14 @@ class Column(Noun):
     maximum: Value = None
     categories: list[str] | None = None
     private: bool = False
+    stored: str | None = None
+    changed: str | None = None
+    names: list[str] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:
+        """Leave out what most columns lack, so that they are written, and hashed, as they always were."""
+        return {name: value for name, value in plain(self).items() if value is not None or name not in _SELDOM}
 
     @property
     def constant(self) -> Value:
@@ -50,7 +62,9 @@ class ImageProfile(Noun):
     and `most` are the extremes of width and height. `turned` by their EXIF data, `animated` and
     `unreadable` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
-    written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found.
+    written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found. `levels` are
+    the values of grey images of more than 8 bits that become black and white. `lists` are splits that the source lists,
+    with their images, and that were not asked for: all images are taken.
     """
 
     modes: dict[str, int]
@@ -68,6 +82,8 @@ class ImageProfile(Noun):
     changed: int = 0
     format: Literal["png", "jpeg", "webp"] = "png"
     pixels: int = 0
+    levels: tuple[float, float] | None = None
+    lists: dict[str, int] = Field({})
 
     @property
     def uniform(self) -> bool:

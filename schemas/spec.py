@@ -3,11 +3,13 @@
 Unknown keys are refused, with the nearest known key named. `parse_spec` says where in the YAML each fault lies.
 """
 
+import codecs
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     Field,
@@ -27,9 +29,19 @@ from schemas.secrets import all_redacted
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
 Modality = Literal["tabular", "text", "image"]
-SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco", "yolo"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
 Side = Annotated[int, Field(ge=1, le=16_384)]
+
+
+def _encoding(name: str | None) -> str | None:
+    try:
+        known = name is None or codecs.lookup(name)._is_text_encoding
+    except LookupError:
+        known = False
+    if not known:
+        raise ValueError(f"no encoding of that name is known, got {name!r}; utf-8, cp1252 and utf-16 are some")
+    return name
 
 
 def _size(size: Any) -> Any:
@@ -68,28 +80,89 @@ class Source(Part):
     """Where the real rows are, and which column is the class."""
 
     path: ReadPlace = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
-    label: str = Field(min_length=1, description="The class column.")
+    label: str = Field(
+        "label", min_length=1, description="The class column; in class folders and images with boxes it has a name."
+    )
     modality: Modality | None = Field(None, description="Inferred when left out.")
     format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
     text: str | None = Field(None, description="The text column of a source of texts; inferred when left out.")
     image: str | None = Field(None, description="The image column of a Parquet source; inferred when left out.")
     images: Images = Images()
-    annotations: str | None = Field(
-        None, description="The COCO file, relative to path; left out: the only one that there is."
+    annotations: str | list[str] | None = Field(
+        None, description="The COCO file, or a list of them, relative to path; left out: the only one of a folder."
     )
     faulty_boxes: Literal["refuse", "mend"] = Field(
         "refuse", description="What to do with boxes outside their image; mend cuts them, and drops those without area."
     )
+    split: str | None = Field(
+        None,
+        min_length=1,
+        description="Which split of a source the rows come from, where folders or files are named train, valid, test;"
+        " all takes every one. Left out, such a source is refused, unless there is none but train.",
+    )
+    marked_on: Literal["stored", "upright"] | None = Field(
+        None,
+        description="Which image boxes and masks lie in where EXIF data turn it; left out: the size that its annotation"
+        " declares tells.",
+    )
     header: list[str] | None = Field(None, description="Column names of a delimited file that has no header row.")
+    delimiter: str | None = Field(
+        None, min_length=1, max_length=1, description="What stands between cells; found out when left out."
+    )
+    quote: str | None = Field(
+        None, max_length=1, description='What cells are quoted with; "" where nothing is. Found out when left out.'
+    )
+    decimal: Literal[".", ","] | None = Field(None, description="The decimal mark; found out when left out.")
+    thousands: str | None = Field(
+        None, min_length=1, max_length=1, description="What stands between thousands; found out when left out."
+    )
+    comment: str | None = Field(None, min_length=1, max_length=8, description="What lines that are no rows begin with.")
+    encoding: Annotated[str | None, AfterValidator(_encoding)] = Field(
+        None, description="How text files are encoded; UTF-8 when left out."
+    )
     nulls: list[str] = Field(list(NULL_TOKENS), description="Cell texts that stand for a missing value.")
     missing_label: Literal["refuse", "drop"] = Field(
         "refuse", description="What to do with rows whose class is missing."
     )
     missing_text: Literal["refuse", "drop"] = Field("refuse", description="What to do with empty texts.")
     types: dict[str, ColumnType] = Field({}, description="Column types that override what is inferred.")
+    columns: list[str] | None = Field(
+        None, min_length=1, description="The columns that are read, beside the class; all when left out."
+    )
+    drop: list[str] = Field([], description="Columns that are not read.")
+    carry: list[str] = Field(
+        [], description="Columns that are no feature: real rows keep them as they are, made rows have none."
+    )
     private: list[str] = Field(
         [], description="Columns of a table whose rare values no made row shall show; not every generator can do that."
     )
+
+    @model_validator(mode="after")
+    def _read_or_not(self) -> "Source":
+        for name in self.drop:
+            if name in (self.label, self.text, self.image) or name in self.carry or name in (self.columns or []):
+                raise ValueError(f"column {name!r} is in drop, and is needed or named elsewhere; take it out of one")
+        if {self.label, self.text, self.image} & set(self.carry):
+            raise ValueError("the class, the text and the image cannot be carried along; take them out of carry")
+        return self
+
+    def reads(self, name: str) -> bool:
+        """Whether a column of that name is read."""
+        named = {self.label, self.text, self.image, *self.carry}
+        return name not in self.drop and (self.columns is None or name in self.columns or name in named)
+
+
+LATER = (
+    "columns", "drop", "carry", "delimiter", "quote", "decimal", "thousands", "comment", "encoding", "marked_on",
+    "split",
+)  # fmt: skip
+"""Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
+
+
+def as_before(source: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a source, dumped, without later ones that say nothing: its fingerprint is as ever."""
+    unset = Source.model_construct(path="-").model_dump(mode="json", include=set(LATER))
+    return {name: value for name, value in source.items() if name not in unset or value != unset[name]}
 
 
 def _by_name(steps: Any) -> Any:

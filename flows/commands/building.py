@@ -66,7 +66,7 @@ def build(
         from flows.display import result_notes, result_table
         from flows.ready import refuse_taken, refuse_unready
 
-        show_plan(out, made, asked)
+        show_plan(out, made, asked, brief=True)
         be_quiet()
         refuse_taken(asked, made, replace_other or replace)
         refuse_unready(asked, made)

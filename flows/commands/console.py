@@ -67,15 +67,25 @@ def planned_spec(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
 
 
 def show_plan(
-    console: Console, made: "Plan", to_run_here: "Spec | None" = None, gpu_price: float | None = None
+    console: Console,
+    made: "Plan",
+    to_run_here: "Spec | None" = None,
+    gpu_price: float | None = None,
+    *,
+    brief: bool = False,
 ) -> None:
-    """Print the plan; of a spec that this machine is to build, how long that takes too."""
+    """Print the plan; of a spec that this machine is to build, how long that takes too.
+
+    With it goes what each column was taken for, or if `brief` only what changes in it.
+    """
     from flows.display import plan_notes, plan_table
     from flows.estimate import estimate_lines, estimated
+    from pipelines.column_notes import changes, column_lines
 
     likely = estimated(to_run_here, made, gpu_price) if to_run_here else None
     console.print(plan_table(made, likely))
-    for note in [*plan_notes(made), *(estimate_lines(made, likely) if to_run_here else [])]:
+    columns = changes(made.profile) if brief else ["", *column_lines(made), ""]
+    for note in [*columns, *plan_notes(made), *(estimate_lines(made, likely) if to_run_here else [])]:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
 
 

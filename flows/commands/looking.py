@@ -14,6 +14,9 @@ def init(
     source: Annotated[str, typer.Argument(metavar="SOURCE", help="A file or folder of real rows, or a URI.")],
     label: Annotated[str | None, typer.Option(help="The class column; else it is looked for.")] = None,
     out: Annotated[str, typer.Option(help="The spec to write; no file is overwritten.")] = "spec.yaml",
+    split: Annotated[str | None, typer.Option(help="Of a source with splits: train, valid, test, all.")] = None,
+    format_: Annotated[str | None, typer.Option("--format", help="The source's format, where it is not seen.")] = None,
+    annotations: Annotated[list[str] | None, typer.Option(help="COCO's files; repeat it for several.")] = None,
     json_: Json = False,
 ) -> None:
     """Look at a source and write a spec for it to start from."""
@@ -23,7 +26,9 @@ def init(
 
         if os.path.lexists(out):
             raise taken(out)
-        proposal = propose(source, label, out)
+        named = annotations[0] if annotations and len(annotations) == 1 else annotations
+        asked = {"split": split, "format": format_, "annotations": named}
+        proposal = propose(source, label, out, {key: value for key, value in asked.items() if value})
         write_proposal(proposal)
         show(json_, proposal_json(proposal), proposal_lines(proposal))
 

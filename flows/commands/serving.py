@@ -32,7 +32,7 @@ def request(
 
         asked, made = planned_spec(spec, set_)
         out = Console(stderr=json_)
-        show_plan(out, made)
+        show_plan(out, made, brief=True)
         be_quiet()
         ended = ask(asked, replace, wait, out)
         show(json_, ended.as_json(), ended.lines())

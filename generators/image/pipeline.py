@@ -49,7 +49,7 @@ class Pipeline:
         compose = self._compose(pixels)
         self._seed(words)
         arrays = to_arrays(objects, pixels) if self._boxes else {}
-        with _explained():
+        with _explained(masked="masks" in arrays):
             made = compose(image=pixels, **arrays)
         image = _finished(made["image"])
         return image, from_arrays(objects, made["bboxes"], made.get("masks"), image) if self._boxes else []
@@ -59,7 +59,7 @@ class Pipeline:
         compose = self._compose(pixels)
         self._seed(range(WORDS))
         arrays = to_arrays(objects, pixels) if self._boxes else {}
-        with _explained():
+        with _explained(masked="masks" in arrays):
             made = _each(compose.transforms, {"image": pixels, **arrays})
         _finished(made["image"])
 
@@ -119,20 +119,21 @@ def _each(transforms: Sequence[Any], data: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def _explained() -> Iterator[None]:
+def _explained(*, masked: bool) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise GeneratorError(_why_not(error)) from error
+        raise GeneratorError(_why_not(error, masked)) from error
 
 
-def _why_not(error: Exception) -> str:
+def _why_not(error: Exception, masked: bool) -> str:
     transform, shape = _culprit(error)
     name = f"transform {type(transform).__name__!r}" if transform is not None else "the transforms"
     size = f" of {shape[1]}x{shape[0]} pixels, {'grey' if shape[2:] == (1,) else 'colour'}" if shape else ""
+    advice = "or leave it out" if masked else "leave it out, or bring the images to one size with source.images.size"
     return (
         f"augment: {name} cannot be applied to an image{size} ({said(error)}); change its parameters in"
-        " generator.params.transforms, leave it out, or bring the images to one size with source.images.size"
+        f" generator.params.transforms, {advice}"
     )
 
 

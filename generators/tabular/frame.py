@@ -5,7 +5,8 @@ tempt a library to guess (dates, ids, nulls, text that looks like numbers) is se
 
 - Text, booleans and numbers of few distinct values are categories; of many distinct texts the most frequent ones are,
   and the rest share one category that is drawn from the real values of the class afterwards.
-- Whole numbers, dates and times are numbers counted from their minimum (days, microseconds), rounded and clipped.
+- Whole numbers, dates and times are numbers counted from their minimum (days, microseconds), rounded and clipped. They
+  keep their column's resolution: whole minutes, multiples of 5, quarters. Integers written YYYYMMDD are dates.
 - A null is a category: of its own column, or of a second one that stands beside a column of numbers. The latter also
   says where a number is the column's most frequent value (`capital-gain` is 0 in 92% of Adult), which no smooth
   distribution gives.
@@ -19,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from generators.tabular.resolution import calendar_days, step_of
 from schemas.errors import GeneratorError
 
 if TYPE_CHECKING:
@@ -51,6 +53,8 @@ class Number:
     """A column of numbers: `code` names the frame's column of values, `kinds` the one of NULL, SPIKE and VALUE.
 
     `low` and `high` are the least and greatest real value, of integer columns as int64; `decimals` of double columns.
+    All values lie a multiple of `step` from `low`, in units of the last decimal. Of a `calendar` the numbers are days,
+    and the column's integers YYYYMMDD.
     """
 
     field: pa.Field
@@ -60,6 +64,8 @@ class Number:
     spike: Any
     code: str
     kinds: str
+    step: int = 1
+    calendar: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,9 @@ def encode(
             columns.append(category)
             data[category.code] = _category_codes(category, values)
         else:
-            number = _fit_number(field, values, f"n{index}", smooth)
+            days = calendar_days(values)
+            values = values if days is None else days
+            number = _fit_number(field.with_type(values.type), values, f"n{index}", smooth, calendar=days is not None)
             columns.append(number)
             kinds = _kinds(number, values)
             data[number.kinds] = kinds
@@ -118,7 +126,8 @@ def decode(codec: Codec, frame: "pd.DataFrame", stratum: str, rng: np.random.Gen
             arrays[column.field.name] = _from_codes(column, _cells(codec, frame, column.code), stratum, rng)
         else:
             kinds = _cells(codec, frame, column.kinds)
-            arrays[column.field.name] = _from_float(column, _cells(codec, frame, column.code), kinds)
+            made = _from_float(column, _cells(codec, frame, column.code), kinds)
+            arrays[column.field.name] = _written(made) if column.calendar else made
     return pa.Table.from_arrays([arrays[name] for name in codec.schema.names], schema=codec.schema)
 
 
@@ -181,18 +190,21 @@ def _from_codes(column: Category, codes: np.ndarray, stratum: str, rng: np.rando
     return pa.concat_arrays([column.values, pool]).take(pa.array(place, mask=codes == NULL))
 
 
-def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool) -> Number:
+def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, *, calendar: bool) -> Number:
     known = _integers(values.drop_null()) if not pa.types.is_floating(field.type) else values.drop_null().to_numpy()
     distinct, counts = np.unique(known, return_counts=True)
+    decimals = _decimals(distinct) if pa.types.is_floating(field.type) else None
     spiked = not smooth and counts.max() >= max(3, _SPIKE_SHARE * len(known))
     return Number(
         field=field,
         low=distinct[0],
         high=distinct[-1],
-        decimals=_decimals(distinct) if pa.types.is_floating(field.type) else None,
+        decimals=decimals,
         spike=distinct[counts.argmax()] if spiked else None,
         code=name,
         kinds=f"{name}_kind",
+        step=step_of(distinct, decimals, field.type),
+        calendar=calendar,
     )
 
 
@@ -261,7 +273,15 @@ def _from_float(number: Number, numbers: np.ndarray, kinds: np.ndarray) -> pa.Ar
     return pa.array(raw, mask=nulls).view(number.field.type)
 
 
+def _written(days: pa.Array) -> pa.Array:
+    """Return days as integers YYYYMMDD."""
+    return pc.strftime(days, format="%Y%m%d").cast(pa.int64())
+
+
 def _doubles(number: Number, numbers: np.ndarray) -> np.ndarray:
+    if number.decimals is not None and number.step > 1:
+        step = number.step / 10**number.decimals
+        numbers = number.low + np.round((numbers - number.low) / step) * step
     if number.decimals is not None:
         numbers = np.round(numbers, number.decimals)
     clipped: np.ndarray = np.clip(numbers, number.low, number.high)
@@ -270,6 +290,7 @@ def _doubles(number: Number, numbers: np.ndarray) -> np.ndarray:
 
 def _whole(number: Number, numbers: np.ndarray) -> np.ndarray:
     span = np.uint64(int(number.high) - int(number.low))
+    numbers = np.round(numbers / number.step) * number.step if number.step > 1 else numbers
     steps = np.clip(np.round(numbers), 0, _ABOVE_UINT64).astype(np.uint64)
     whole: np.ndarray = (np.minimum(steps, span) + number.low.view(np.uint64)).view(np.int64)
     return whole

@@ -5,6 +5,7 @@ Knows the source's columns, no classifier.
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +15,7 @@ from pipelines.read.formats import blocks, columns_of, complete
 from pipelines.read.gallery import brought
 from pipelines.read.hashed import HashedFiles, changed, hashed
 from pipelines.read.infer import convert, misfits
+from pipelines.read.splits import SeveralSplitsError
 from pipelines.storage import is_uri
 from schemas.arrow import ROW, arrow_type
 from schemas.errors import Fault, SourceError, SpecError, nearest
@@ -51,7 +53,10 @@ def evaluation_schema(plan: Plan) -> pa.Schema:
 
 def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
     """Return the held-out rows as a source that is read the same way."""
-    same = {"path": settings.test, "text": plan.profile.text, "image": plan.profile.image}
+    same: dict[str, Any] = {"path": settings.test, "split": None}
+    same |= {"text": plan.profile.text, "image": plan.profile.image}
+    if source.columns or source.drop or source.carry:  # of held-out rows nothing else is looked at
+        same |= {"columns": evaluation_schema(plan).names, "drop": [], "carry": []}
     return source.model_copy(update=same)
 
 
@@ -96,9 +101,15 @@ def _tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) ->
 
 
 def find_held_out(source: Source) -> Files:
-    """Return the files of the held-out rows; raises SourceError where there are none."""
+    """Return the files of the held-out rows; raises SourceError where there are none, or where they have splits."""
     try:
         return find_files(source)
+    except SeveralSplitsError as error:
+        names = list(error.splits.files)
+        if len(names) == 1 and not error.others:
+            return find_files(source.model_copy(update={"split": names[0]}))
+        problem = f"{source.path} has the splits {', '.join(names)}: give the folder of the one that is held out"
+        raise SpecError(Fault(("evaluate", "test"), problem)) from error
     except SourceError as error:
         raise SourceError(str(error).replace("source.path", "evaluate.test")) from error
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.encryption import Key
 from pipelines.evaluate.held_out import evaluation_schema, feature_columns, read_held_out, refuse_unfit
+from pipelines.exact import simple_rows
 from pipelines.fingerprint import row_hashes
 from pipelines.read import read_source
 from pipelines.seeds import derive_seed, keyed_order
@@ -180,7 +181,7 @@ def _shards(plan: Plan, manifest: Manifest, dataset: Folder, key: Key | None) ->
     columns = [*evaluation_schema(plan).names, "_id", "_origin"]
     for shard in manifest.shards:
         if shard.split == train_split(plan):
-            yield open_shard(dataset, shard, key).read(columns).select(columns)
+            yield simple_rows(open_shard(dataset, shard, key).read(columns).select(columns), manifest.columns)
 
 
 def _coded(table: pa.Table, classes: pa.Array) -> pa.Table:

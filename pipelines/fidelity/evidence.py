@@ -26,7 +26,7 @@ def of_table(rows: pa.Table, manifest: Manifest) -> Evidence:
 
     A column is worth what the AUC loses when its values are shuffled (permutation importance; Breiman 2001).
     """
-    names = [c.name for c in manifest.columns if c.role != "id" and c.name not in manifest.by]
+    names = [c.name for c in manifest.columns if c.role not in ("id", "carried") and c.name not in manifest.by]
     features = learn_features(rows, names)
     categorical = [feature.categories is not None for feature in features]
 

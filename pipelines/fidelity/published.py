@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from pipelines.encryption import Key
+from pipelines.exact import simple_rows
 from pipelines.fidelity.measure import measure_fidelity
 from pipelines.read import read_source
 from pipelines.shards import open_shard
@@ -32,4 +33,4 @@ def measure_published(
 
 def _shards(manifest: Manifest, dataset: Folder, key: Key | None) -> Iterator[pa.Table]:
     for shard in manifest.shards:
-        yield open_shard(dataset, shard, key).read()
+        yield simple_rows(open_shard(dataset, shard, key).read(), manifest.columns)

@@ -1,14 +1,15 @@
 """The hand-off between the formats and what is made of them: raw cells, a block at a time."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from schemas.arrow import PARENT_ROW, PROVENANCE, ROW, STRATUM
-from schemas.errors import SourceError
+from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.spec import Source
 
 RESERVED = frozenset({*PROVENANCE.names, STRATUM, ROW, PARENT_ROW, "_fingerprint"})
 MAX_COLUMNS = 10_000
@@ -23,14 +24,20 @@ class Cells:
     """Some rows of one file, column by column.
 
     `types` names the Arrow type of columns where the file itself tells it; the others are text whose type is still
-    to be found. A typed column of a JSON Lines file is text too, of the type that its values have. `raw` holds the
-    cells of some columns as they stand in the file, where that may be something else than what is read.
+    to be found. A typed column of a JSON Lines file is text too, of the type that its values have. A typed column whose
+    cells the type cannot hold to the last digit has them as they are in the file. `raw` holds the cells of some columns
+    as they stand in the file, where that may be something else than what is read. `stored` names the file's own type
+    of a column (see `schemas.stored`). `missing` counts cells that are null here and not-a-number there, and `worded`
+    those that hold a word like `NA` there, with one of them.
     """
 
     columns: dict[str, pa.Array]
     types: dict[str, str]
     rows: int
     raw: dict[str, pa.Array] = field(default_factory=dict)
+    stored: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+    worded: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,22 @@ def texts(words: Iterable[str]) -> pa.Array:
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+EMPTY = texts([""])[0]
+
+
+def check_chosen(names: Sequence[str], source: Source) -> None:
+    """Raise SpecError where the spec names, among the columns to read or to leave out, one that is not there."""
+    named = [("columns", name) for name in source.columns or []]
+    named += [(key, name) for key in ("drop", "carry") for name in getattr(source, key)]
+    faults = [
+        Fault(("source", key), f"the source has no column {name!r}{nearest(name, names[:50])}")
+        for key, name in named
+        if name not in names
+    ]
+    if faults:
+        raise SpecError(*faults)
 
 
 def check_names(names: list[str], file: str) -> None:

@@ -31,7 +31,8 @@ class Classes:
         arrays = [block.cells.columns[name] for name in self.by if name in block.cells.columns]
         if len(arrays) < len(self.by):
             return
-        self.types = [array.type for array in arrays]
+        known = self.types or [array.type for array in arrays]
+        self.types = [_wider(one, array.type) for one, array in zip(known, arrays, strict=True)]
         for key, rows in _count(arrays):
             self.counts[key] = self.counts.get(key, 0) + rows
         if len(self.counts) > MAX_CLASSES:
@@ -68,6 +69,11 @@ def _count(arrays: list[pa.Array]) -> Iterator[tuple[tuple[Any, ...], int]]:
         codes = pairs.indices.cast(pa.int64())
     for code in codes.value_counts():
         yield keys[code["values"].as_py()], code["counts"].as_py()
+
+
+def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
+    """Return the type of two blocks of one column that holds the cells of both: int64 may meet a wider one."""
+    return one if other == pa.int64() else other
 
 
 def _values(cells: Sequence[Any], raw: pa.DataType, name: str) -> list[Value]:

@@ -1,44 +1,70 @@
-"""Reads COCO annotations (https://cocodataset.org/#format-data): one JSON file with all images, boxes and masks.
+"""Reads COCO annotations (https://cocodataset.org/#format-data): JSON files, each with images, boxes and masks.
 
 Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box of one object.
 """
 
-from collections.abc import Iterator
-from typing import Any
+import os
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
 
-import numpy as np
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from pipelines.read import marked
 from pipelines.read.cells import Cells
 from pipelines.read.files import CHUNK, Files, format_of, readable
+from pipelines.read.kinds import HEAD, begins_as_coco, is_coco
 from pipelines.read.marked import Marked
+from pipelines.read.masks import given
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.spec import Source
 
-BOXES_ALONE, MASKED = "objects", "masked objects"
-MAX_PIXELS, MAX_OUTLINE = 1 << 28, 10_000_000
-"""Of one mask: what is more is no annotation, and would take the memory of the machine."""
+BOXES, MASKED = "objects", "masked objects"
+
+
+def _nothing(box: Any) -> Any:
+    """Read an empty list as no box."""
+    return None if box == [] else box
+
+
+def _zero(crowd: Any) -> Any:
+    return 0 if crowd is None else crowd
+
+
+def _named(value: Any) -> str:
+    """Read whole numbers and texts alike: some tools write `7`, some `"7"`, and pandas writes `7.0`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("should be a whole number or a text")
+    return str(value)
+
+
+Name = Annotated[str, BeforeValidator(_named)]
 
 
 class _Image(BaseModel):
-    id: int
+    id: Name
     file_name: str = Field(min_length=1)
-    width: int = Field(0, ge=0)
-    height: int = Field(0, ge=0)
+    width: int | None = Field(None, ge=0)
+    height: int | None = Field(None, ge=0)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Its width and height, if they are given; some tools write zeros where they do not know them."""
+        return (self.width, self.height) if self.width and self.height else None
 
 
 class _Category(BaseModel):
-    id: int
-    name: str = Field(min_length=1)
+    id: Name
+    name: Name = Field(min_length=1)
 
 
 class _Annotation(BaseModel):
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
+    image_id: Name
+    category_id: Name
+    bbox: Annotated[tuple[float, float, float, float] | None, BeforeValidator(_nothing)] = None
     segmentation: Any = None
-    iscrowd: int = 0
+    iscrowd: Annotated[int, BeforeValidator(_zero)] = 0
 
 
 class _Coco(BaseModel):
@@ -49,27 +75,40 @@ class _Coco(BaseModel):
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the columns: image, objects (with masks where there are any), boxes."""
-    return marked.columns(source, _kind(_read(files, _annotations(files, source))))
+    return marked.columns(source, _kind(_read(files, name) for name in _annotations(files, source)))
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the images in the order of the file, those without objects too."""
-    name = _annotations(files, source)
-    coco = _read(files, name)
-    yield from marked.batches(files, _marked(coco, files.shown(name)), _kind(coco), wanted)
+    """Yield the images in the order of the annotations, those without objects too."""
+    names = _annotations(files, source)
+    kind = _kind(_read(files, name) for name in names)
+    found = (one for name in names for one in _marked(_read(files, name), files, name, several=len(names) > 1))
+    yield from marked.batches(files, found, kind, source, wanted)
 
 
-def _annotations(files: Files, source: Source) -> str:
-    names = [name for name in files.names if format_of(name) == "coco"]
-    if source.annotations is not None:
-        if source.annotations not in names:
-            problem = f"there is no {source.annotations!r} in {files.path}{nearest(source.annotations, names)}"
-            raise SpecError(Fault(("source", "annotations"), problem))
-        return source.annotations
-    if len(names) != 1:
+def _annotations(files: Files, source: Source) -> list[str]:
+    """Return the files that hold the annotations: those that the spec names, or one a folder."""
+    known = [name for name in files.names if format_of(name) == "coco"]
+    if source.annotations:
+        asked = [source.annotations] if isinstance(source.annotations, str) else source.annotations
+        for name in asked:
+            if name not in known:
+                problem = f"there is no {name!r} in {files.path}{nearest(name, known)}"
+                raise SpecError(Fault(("source", "annotations"), problem))
+        return asked
+    names = [name for name in known if is_coco(name)] or [name for name in known if _begins(files, name)] or known
+    instances = [name for name in names if os.path.basename(name).startswith("instances")]  # beside captions, keypoints
+    names = instances if len(instances) == 1 else names
+    if not names or len({os.path.dirname(name) for name in names}) < len(names):
         found = f"there are {', '.join(names[:5])}" if names else f"there is no JSON file in {files.path}"
-        raise SpecError(Fault(("source", "annotations"), f"which file holds the annotations? {found}; name it here"))
-    return names[0]
+        problem = f"which file holds the annotations? {found}; name it here, or a list of those that belong together"
+        raise SpecError(Fault(("source", "annotations"), problem))
+    return names
+
+
+def _begins(files: Files, name: str) -> bool:
+    with readable(files.shown(name)), files.open(name, compression=None) as stream:
+        return begins_as_coco(bytes(stream.read(HEAD)))
 
 
 def _read(files: Files, name: str) -> _Coco:
@@ -85,57 +124,31 @@ def _read(files: Files, name: str) -> _Coco:
         raise SourceError(f"{place}: is no COCO file: {at}: {first['msg']}; {needs}") from error
 
 
-def _kind(coco: _Coco) -> str:
-    return MASKED if any(one.segmentation and not one.iscrowd for one in coco.annotations) else BOXES_ALONE
+def _kind(files: Iterable[_Coco]) -> str:
+    return MASKED if any(given(a.segmentation) and not a.iscrowd for one in files for a in one.annotations) else BOXES
 
 
-def _marked(coco: _Coco, place: str) -> Iterator[Marked]:
+def _marked(coco: _Coco, files: Files, name: str, *, several: bool) -> Iterator[Marked]:
+    place, base = files.shown(name), os.path.dirname(name)
     names = {category.id: category.name for category in coco.categories}
     images = {image.id: image for image in coco.images}
     if len(images) < len(coco.images):
         raise SourceError(f"{place}: two images have the same id; give each image one of its own")
-    objects: dict[int, list[dict[str, Any]]] = {image.id: [] for image in coco.images}
+    objects: dict[str, list[dict[str, Any]]] = {image.id: [] for image in coco.images}
     for number, one in enumerate(coco.annotations):
         if one.image_id not in images or one.category_id not in names:
             kind, got = ("image", one.image_id) if one.image_id not in images else ("category", one.category_id)
             raise SourceError(f"{place}: annotation {number} is of {kind} {got}, which is not listed; list it")
         if not one.iscrowd:
-            segmentation = _mask(one.segmentation, images[one.image_id], f"{place}: annotation {number}")
-            objects[one.image_id].append(
-                {"bbox": list(one.bbox), "category": names[one.category_id], "segmentation": segmentation}
-            )
+            told = f"{place}: annotation {number} of {images[one.image_id].file_name}"
+            objects[one.image_id].append(_object(one, names[one.category_id], told))
     for image in coco.images:
-        yield Marked(image.file_name, objects[image.id])
+        path = f"{base}/{image.file_name}".lstrip("/") if several else image.file_name
+        yield Marked(image.file_name, objects[image.id], image.size, base, path)
 
 
-def _mask(segmentation: Any, image: _Image, place: str) -> dict[str, Any] | None:
-    """Return polygons or run lengths as compressed run lengths; nothing where there is no mask."""
-    if not segmentation:
-        return None
-    from pycocotools import mask
-
-    try:
-        _refuse_wild(segmentation, image)
-        made = mask.frPyObjects(segmentation, image.height, image.width)
-        whole = mask.merge(made) if isinstance(made, list) else made
-    except Exception as error:
-        raise SourceError(f"{place}: its segmentation cannot be read: {error}; mend it") from error
-    return {"size": list(map(int, whole["size"])), "counts": whole["counts"].decode()}
-
-
-def _refuse_wild(segmentation: Any, image: _Image) -> None:
-    """Raise for what pycocotools takes on trust, and would crash on: it allocates by the numbers that it is given."""
-    if image.width * image.height > MAX_PIXELS:
-        raise ValueError(f"its image has {image.width:,} x {image.height:,} pixels, which is too large for masks")
-    if isinstance(segmentation, dict):
-        size, runs = list(segmentation["size"]), segmentation["counts"]
-        if isinstance(runs, str) or size != [image.height, image.width] or sum(runs) != image.height * image.width:
-            raise ValueError(
-                f"it needs a list of runs that cover the image's {image.width:,} x {image.height:,} pixels"
-            )
-        return
-    for polygon in segmentation:
-        points = np.asarray(polygon, np.float64).reshape(-1, 2)
-        edges = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
-        if len(points) < 3 or not edges.sum() <= MAX_OUTLINE:
-            raise ValueError(f"a polygon needs three points or more, and {MAX_OUTLINE:,} pixels of outline at most")
+def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:
+    mask = given(one.segmentation)
+    if one.bbox is None and mask is None:
+        raise SourceError(f"{told}: it has neither a bbox nor a segmentation; give it one of them")
+    return {"bbox": one.bbox and list(one.bbox), "category": category, "segmentation": mask, "told": told}

@@ -1,54 +1,80 @@
 """Streams CSV and TSV files as text cells, through pyarrow's reader.
 
 CSV is RFC 4180 in UTF-8 (a byte order mark is skipped). TSV is IANA's text/tab-separated-values: a cell holds neither
-tab nor line end, and a quotation mark is a character like any other.
+tab nor line end, and a quotation mark is a character like any other. What is written otherwise is found out, or said
+in the spec: see `dialect`.
 """
 
 import codecs
-import csv
-import io
 import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from pipelines.read.cells import BLOCK_BYTES, Cells, check_names
+from pipelines.read.cells import BLOCK_BYTES, Cells, check_chosen, check_names, texts
+from pipelines.read.cleaner import MARK, Cleaner
+from pipelines.read.dialect import Dialect, Style, find_dialect, guessed_encoding
 from pipelines.read.files import CHUNK, Files, readable
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
-MAX_HEADER_CHARS = 1 << 20
+_NO_WORD = r"^[-+0-9.,:/eETZ ]+$"
+"""Numbers, dates and times: blanks around them mean nothing, quoted or not."""
+_PLAIN_NUMBER = r"^[-+]?[0-9]+(?:\.[0-9]+)?$"
 _MOMENT, _PATIENCE = 0.02, 0.5
 """Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
 
 
 class _Watched:
-    """A stream that notes, while it is read, what pyarrow lets pass: NUL bytes and quotes that never close."""
+    """A stream that notes, while it is read, what pyarrow lets pass: NUL bytes and quotes that never close.
+
+    It leaves out the lines before the table and comments, and marks blanks within quotation marks, since pyarrow does
+    not tell which cells had any.
+    """
 
     closed = False
 
-    def __init__(self, stream: pa.NativeFile) -> None:
+    def __init__(self, stream: pa.NativeFile, dialect: Dialect) -> None:
         self.stream = stream
         self.position = 0
-        self.quotes = 0
         self.nul: int | None = None
-        self.reading = self.ended = self.told = False
+        self.reading = self.ended = self.told = self.whole = False
+        self._clean = Cleaner(dialect)
+
+    @property
+    def quotes(self) -> int:
+        return self._clean.quotes
+
+    @property
+    def marked(self) -> bool:
+        return self._clean.marked
 
     def read(self, size: int = -1) -> bytes:
         self.reading = True
         try:
-            if not self.ended:
-                return self._look(bytes(self.stream.read(size)))
+            while not (self.ended or self.whole):
+                chunk = self._chunk(size)
+                if cleaned := self._clean(self._look(chunk), last=self.whole):
+                    return cleaned
             self.told = True
             return b""
         finally:
             self.reading = False
 
+    def _chunk(self, size: int) -> bytes:
+        """Return so many bytes, or all that there are left."""
+        parts: list[bytes] = []
+        while not self.whole and sum(map(len, parts)) < size:
+            parts.append(bytes(self.stream.read(size - sum(map(len, parts)))))
+            self.whole = not parts[-1]
+        return b"".join(parts)
+
     def _look(self, chunk: bytes) -> bytes:
-        self.quotes += chunk.count(b'"')
         if self.nul is None and (at := chunk.find(b"\0")) >= 0:
             self.nul = self.position + at
         self.position += len(chunk)
@@ -73,8 +99,10 @@ class _Watched:
 
 
 @contextmanager
-def _watched(stream: pa.NativeFile) -> Iterator[_Watched]:
-    watched = _Watched(stream)
+def _watched(stream: pa.NativeFile, dialect: Dialect) -> Iterator[_Watched]:
+    if dialect.encoding not in ("utf-8", "utf-8-sig"):
+        stream = pa.transcoding_input_stream(stream, dialect.encoding, "utf-8")
+    watched = _Watched(stream, dialect)
     try:
         yield watched
     except BaseException:  # also when the rows are not wanted any more
@@ -83,24 +111,48 @@ def _watched(stream: pa.NativeFile) -> Iterator[_Watched]:
 
 
 def columns(files: Files, name: str, source: Source) -> dict[str, str]:
-    """Return the columns of the file in order; none has a type of its own yet."""
-    return dict.fromkeys(_names(files, name, source)[0], "")
+    """Return the columns of the file that are read, in order; none has a type of its own yet."""
+    names = dialect_of(files, name, source).names
+    check_chosen(names, source)
+    return dict.fromkeys(filter(source.reads, names), "")
+
+
+def dialect_of(files: Files, name: str, source: Source) -> Dialect:
+    """Return how the file is written; raises SourceError where that is not how tables are."""
+    if source.header is not None and (len(set(source.header)) < len(source.header) or not all(source.header)):
+        raise SpecError(Fault(("source", "header"), "each column needs a name of its own"))
+    with _explained(files, name, source):
+        found = find_dialect(files, name, source)
+    _refuse_nul(files.shown(name), 0 if "\0" in "".join(found.names) else None)
+    check_names(found.names, files.shown(name) if source.header is None else "source.header")
+    return found
+
+
+def unnamed_index(files: Files, source: Source) -> str | None:
+    """Return what the first column is called if the header has no name for it, as pandas and R write an index."""
+    if files.format not in ("csv", "tsv") or source.header is not None:
+        return None
+    found = dialect_of(files, files.names[0], source)
+    return found.names[0] if found.unnamed else None
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the file's rows as text, blocks of at most 8 MB of it; `wanted` restricts the columns."""
-    names, skip = _names(files, name, source)
-    keys = {column: str(position) for position, column in enumerate(names)}  # unique whatever the names hold
-    chosen = {column: key for column, key in keys.items() if wanted is None or column in wanted}
-    last = ""
-    with _explained(files, name), files.open(name) as stream, _watched(stream) as watched:
+    dialect = dialect_of(files, name, source)
+    keys = {column: str(position) for position, column in enumerate(dialect.names)}  # unique whatever the names hold
+    chosen = {column: key for column, key in keys.items() if source.reads(column) and (not wanted or column in wanted)}
+    last, rows = "", 0
+    with _explained(files, name, source), files.open(name) as stream, _watched(stream, dialect) as watched:
         reader = arrow_csv.open_csv(
             pa.PythonFile(watched, mode="r"),
             # one thread: as fast for text cells, and only then do errors know their row
             read_options=arrow_csv.ReadOptions(
-                use_threads=False, block_size=BLOCK_BYTES, column_names=list(keys.values()), skip_rows_after_names=skip
+                use_threads=False,
+                block_size=BLOCK_BYTES,
+                column_names=list(keys.values()),
+                skip_rows_after_names=dialect.skip,
             ),
-            parse_options=_parse_options(files.format),
+            parse_options=_parse_options(dialect),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(keys.values(), pa.string()), null_values=[]
             ),
@@ -109,83 +161,76 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
             _refuse_nul(files.shown(name), watched.nul)
             if batch.num_rows:
                 last = batch.column(batch.num_columns - 1)[-1].as_py()
-                yield Cells({column: batch.column(key) for column, key in chosen.items()}, {}, batch.num_rows)
+                raw = {column: batch.column(key) for column, key in chosen.items()}
+                cells = {column: _trimmed(array, source, watched.marked) for column, array in raw.items()}
+                if watched.marked:
+                    raw = {column: pc.replace_substring(array, MARK, "") for column, array in raw.items()}
+                place = _Place(files.shown(name), rows)
+                for column in dialect.styles.keys() & cells.keys():
+                    cells[column] = _plain(cells[column], column, dialect.styles[column], source, place)
+                rows += batch.num_rows
+                yield Cells(cells, {}, batch.num_rows, raw)
         _refuse_nul(files.shown(name), watched.nul)
-    if files.format == "csv" and watched.quotes % 2 and "\n" in last:
+    if dialect.quote and watched.quotes % 2 and "\n" in last:
         raise SourceError(
             f"{files.shown(name)}: a quotation mark in the last column opens a cell that is never closed, and takes in "
             f"all lines to the end of the file; the file is cut short, or that mark must be doubled (RFC 4180)"
         )
 
 
-def _parse_options(format_: str) -> arrow_csv.ParseOptions:
-    if format_ == "tsv":
-        return arrow_csv.ParseOptions(delimiter="\t", quote_char=False)
-    return arrow_csv.ParseOptions(newlines_in_values=True)
+def _trimmed(cells: pa.Array, source: Source, marked: bool) -> pa.Array:
+    """Return the cells without blanks around them, but those that stood in quotation marks around words."""
+    trimmed = pc.ascii_trim_whitespace(cells)
+    if not marked:
+        return trimmed
+    words = pc.replace_substring(trimmed, MARK, "")
+    bare = pc.ascii_trim_whitespace(words)
+    plain = pc.or_(pc.match_substring_regex(bare, _NO_WORD), pc.is_in(bare, value_set=texts(source.nulls)))
+    return pc.if_else(plain, bare, words)
 
 
-def _names(files: Files, name: str, source: Source) -> tuple[list[str], int]:
-    """Return the column names, and how many rows pyarrow must skip: the header and empty lines before it."""
-    if source.header is not None:
-        return _given_names(source.header), 0
-    with _explained(files, name):
-        names, blank = _header(files, name)
-    _refuse_nul(files.shown(name), 0 if "\0" in "".join(names) else None)
-    stripped = [column.strip() or f"column_{position}" for position, column in enumerate(names, 1)]
-    _refuse_same_but_blanks(names, stripped, files.shown(name))
-    check_names(stripped, files.shown(name))
-    return stripped, blank + 1
+@dataclass(frozen=True)
+class _Place:
+    """Where a block begins: the file as messages show it, and the rows before."""
+
+    file: str
+    rows: int
 
 
-def _refuse_same_but_blanks(names: list[str], stripped: list[str], file: str) -> None:
-    """Raise SourceError for names of a header that differ in blanks alone."""
-    first: dict[str, str] = {}
-    for column, read in zip(names, stripped, strict=True):
-        other = first.setdefault(read, column)
-        if other != column:
-            raise SourceError(
-                f"{file}: the header names two columns {other!r} and {column!r}, which are both read as {read!r}:"
-                " blanks around a name are left out; rename one of them, or name all columns in source.header"
-            )
+def _plain(array: pa.Array, column: str, style: Style, source: Source, place: _Place) -> pa.Array:
+    """Return numbers that are written in another style as numbers with a decimal point."""
+    missing = pc.is_in(array, value_set=texts(source.nulls))
+    plain = pc.replace_substring(array, style.thousands, "") if style.thousands else array
+    plain = pc.replace_substring(plain, ",", ".") if style.decimal == "," else plain
+    known = pc.or_(pc.match_substring_regex(plain, _PLAIN_NUMBER), missing)
+    if not pc.all(known).as_py():
+        at = pc.index(known, False).as_py()
+        raise SourceError(
+            f"{place.file}, data row {place.rows + at + 1:,}: the numbers of column {column!r} have the decimal mark "
+            f"{style.decimal!r} in the first rows, but here is {array[at].as_py()[:80]!r}; mend it, list it in "
+            "source.nulls, or set the column's source.types to string"
+        )
+    return pc.if_else(missing, array, plain)
 
 
-def _given_names(header: list[str]) -> list[str]:
-    if len(set(header)) < len(header) or not all(header):
-        raise SpecError(Fault(("source", "header"), "each column needs a name of its own"))
-    check_names(header, "source.header")
-    return header
-
-
-def _header(files: Files, name: str) -> tuple[list[str], int]:
-    with files.open(name) as stream:
-        head = stream.read(MAX_HEADER_CHARS)
-        whole = len(head) < MAX_HEADER_CHARS
-    text = codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=whole)
-    lines = io.StringIO(text, newline="")
-    tsv = files.format == "tsv"
-    rows = csv.reader(lines, delimiter="\t", quoting=csv.QUOTE_NONE) if tsv else csv.reader(lines)
-    try:
-        for blank, row in enumerate(rows):
-            if row:
-                return row, blank
-    except csv.Error as error:
-        raise SourceError(f"{files.shown(name)}: the header row cannot be read: {error}") from error
-    raise SourceError(f"{files.shown(name)}: the file is empty; it needs a header row and data rows")
+def _parse_options(dialect: Dialect) -> arrow_csv.ParseOptions:
+    quote = dialect.quote or False
+    return arrow_csv.ParseOptions(delimiter=dialect.delimiter, quote_char=quote, newlines_in_values=bool(quote))
 
 
 @contextmanager
-def _explained(files: Files, name: str) -> Iterator[None]:
+def _explained(files: Files, name: str, source: Source) -> Iterator[None]:
     """Turn pyarrow's complaints into messages that name the place in the file and what to do."""
     file = files.shown(name)
     try:
         with readable(file):
             yield
     except UnicodeDecodeError as error:
-        raise _encoding(files, name) from error
+        raise _encoding(files, name, source) from error
     except SourceError as error:
         reason = str(error.__cause__)
         if "UTF8" in reason:
-            raise _encoding(files, name) from error.__cause__
+            raise _encoding(files, name, source) from error.__cause__
         if ragged := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", reason):
             raise _ragged(file, *ragged.groups()) from error.__cause__
         if "straddl" in reason or "out of sync" in reason:
@@ -209,12 +254,15 @@ def _ragged(file: str, row: str | None, expected: str, got: str) -> SourceError:
 def _refuse_nul(file: str, at: int | None) -> None:
     if at is not None:
         raise SourceError(
-            f"{file}: holds NUL bytes, the first at byte {at:,}: it is UTF-16 or no text at all; save it as UTF-8"
+            f"{file}: holds NUL bytes, the first at byte {at:,}: it is UTF-16 or no text at all; save it as UTF-8, "
+            "or set source.encoding"
         )
 
 
-def _encoding(files: Files, name: str) -> SourceError:
-    """Look the file through for the first byte that is not UTF-8."""
+def _encoding(files: Files, name: str, source: Source) -> SourceError:
+    """Look the file through for the first byte that is not UTF-8, and guess what it is."""
+    if source.encoding:
+        return SourceError(f"{files.shown(name)}: is not all {source.encoding}; check source.encoding")
     decoder = codecs.getincrementaldecoder("utf-8")()
     position = 0
     with readable(files.shown(name)), files.open(name) as stream:
@@ -225,12 +273,15 @@ def _encoding(files: Files, name: str) -> SourceError:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 at = position - pending + error.start
-                return not_utf8(files.shown(name), at, error.object[error.start])
+                return not_utf8(files.shown(name), at, error.object[error.start], guessed_encoding(error.object))
             if not chunk:
                 return SourceError(f"{files.shown(name)}: the file changed while it was read; run the command again")
             position += len(chunk)
 
 
-def not_utf8(file: str, at: int, byte: int) -> SourceError:
+def not_utf8(file: str, at: int, byte: int, guess: str = "cp1252") -> SourceError:
     """Return the refusal of a file whose byte at offset `at` (from zero) is no UTF-8."""
-    return SourceError(f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8")
+    return SourceError(
+        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8, or set source.encoding"
+        f" (it may be {guess})"
+    )

@@ -1,21 +1,28 @@
 """Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
 
+import codecs
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.read.archive import Archive, is_archive, open_archive
+from pipelines.read.declared import declared_in
+from pipelines.read.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
+from pipelines.read.packed import UNPACKING, from_xz, from_zip
+from pipelines.read.splits import ALL, choose
 from pipelines.storage import away, resolve
-from schemas.errors import SourceError, nearest
+from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.secrets import redacted
-from schemas.spec import Source
+from schemas.spec import LATER, Source, as_before
 
 EXTENSIONS = {
     ".csv": "csv",
@@ -28,34 +35,41 @@ EXTENSIONS = {
     ".txt": "folders",
     ".xml": "voc",
     ".json": "coco",
+    **dict.fromkeys((".yaml", ".yml", ".names"), "yolo"),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
 }
-PICTURES = ("images", "voc", "coco")
-"""The formats of sources of images; in the last two, files of the first hold the images."""
-COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+TABLES = ("csv", "tsv", "jsonl", "parquet")
+PICTURES = ("images", "voc", "coco", "yolo")
+"""The formats of sources of images; in all but the first, files of the first hold the images."""
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 READING = (
     "header", "nulls", "types", "missing_label", "missing_text", "label", "text", "image", "images", "annotations",
     "faulty_boxes",
 )  # fmt: skip
 """What of the spec's source decides how its files are read."""
+LIST = 256 << 20
+"""Bytes that a list of a split's files has at most."""
+_PEEKED = 1 << 16
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a source: `names` are relative to `root`, a folder of `filesystem`, and sorted.
+    """The files of a source: `names` are relative to `root`, a folder of `filesystem` (or an archive), and sorted.
 
-    `path` is as the spec gives it, without credentials; `bytes` is the size of all files. A file that is `alone` is the
-    source itself, not one of a folder.
+    `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
+    lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
+    is the source itself, not one of a folder.
     """
 
     path: str
     format: str
-    filesystem: fs.FileSystem
+    filesystem: fs.FileSystem | Archive
     root: str
     names: list[str]
     bytes: int = 0
+    lists: Mapping[str, int] = field(default_factory=dict)
     alone: bool = False
 
     def shown(self, name: str) -> str:
@@ -67,7 +81,16 @@ class Files:
         """Open the file as a stream, unpacked if its name says that it is compressed."""
         if compression == "detect":
             compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
-        return self.filesystem.open_input_stream(self._inner(name), compression=compression)
+        if compression == "zip":
+            return pa.PythonFile(from_zip(self.open_random(name)), mode="r")
+        stream = self.stream(name)
+        if compression == "xz":
+            return pa.PythonFile(from_xz(stream), mode="r")
+        return pa.CompressedInputStream(stream, compression) if compression else stream
+
+    def stream(self, name: str) -> pa.NativeFile:
+        """Open the file as a stream of the bytes that it has."""
+        return self.filesystem.open_input_stream(self._inner(name), compression=None)
 
     def open_random(self, name: str) -> pa.NativeFile:
         """Open the file for reading at any place, as Parquet needs it."""
@@ -90,7 +113,7 @@ def readable(place: str) -> Iterator[None]:
     """Turn what pyarrow and the filesystem raise about `place` into one plain message without credentials."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError) as error:
+    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError, *UNPACKING) as error:
         reason = redacted(str(error)).splitlines()[0] if str(error) else type(error).__name__
         raise SourceError(f"{place}: cannot be read: {reason}; {_advice(reason)}") from error
 
@@ -98,6 +121,8 @@ def readable(place: str) -> Iterator[None]:
 def _advice(reason: str) -> str:
     if away(reason):
         return "the store cannot be reached, or is busy: run the same command again"
+    if "password" in reason:
+        return "take the password off the archive"
     if "runcated" in reason or "magic bytes" in reason or "footer" in reason or "inflate" in reason:
         return "the file is cut short or is not what its name says: fetch it again, or set source.format"
     if "ermission" in reason or "ACCESS_DENIED" in reason or "Forbidden" in reason:
@@ -119,17 +144,27 @@ def find_files(source: Source) -> Files:
         return _folder(source, filesystem, inner)
     if not info.is_file:
         raise SourceError(_missing(place, filesystem, inner, info))
+    if is_archive(inner):
+        with readable(place):
+            archive = open_archive(source.path, place)
+        inside = Files(place, "", archive, archive.root, list(archive.sizes), info.size)
+        return _one_table(source, inside, inner) or _folder(source, archive, archive.root)
     root, name = os.path.split(inner)
     found = source.format or format_of(name)
+    alone = Files(place, found or "", filesystem, root, [name], info.size, alone=True)
+    if source.format is None and found == "coco" and _holds_records(alone):
+        found = "jsonl"
     if found in ("folders", *PICTURES):
         kind = "text" if found == "folders" else "file of images or annotations"
-        raise SourceError(f"{place}: one {kind} is no dataset; give the folder that holds all")
+        raise SourceError(f"{place}: one {kind} is no dataset; give the folder, or the archive, that holds all")
     if found is None:
         raise SourceError(
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
             f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
         )
-    return Files(place, found, filesystem, root, [name], info.size, alone=True)
+    if source.split not in (None, ALL):
+        raise SpecError(Fault(("source", "split"), f"{place} is one file, got {source.split!r}; leave it out"))
+    return replace(alone, format=found)
 
 
 def reopen(source: Source, profile: SourceProfile) -> Files:
@@ -138,6 +173,9 @@ def reopen(source: Source, profile: SourceProfile) -> Files:
     with readable(place):
         filesystem, inner = resolve(source.path)
         single = filesystem.get_file_info(inner).is_file
+        if single and is_archive(inner):
+            archive = open_archive(source.path, place)
+            return Files(place, profile.format, archive, archive.root, profile.files, profile.bytes)
     root = os.path.dirname(inner) if single else inner
     return Files(place, profile.format, filesystem, root, profile.files, profile.bytes, alone=single)
 
@@ -151,6 +189,35 @@ def format_of(name: str) -> str | None:
     return EXTENSIONS.get(extension)
 
 
+def _holds_records(files: Files) -> bool:
+    """Whether a .json file is an array of records, or has one on each line; COCO's is one object."""
+    name = files.names[0]
+    with readable(files.shown(name)), files.open(name) as stream:
+        head = bytes(stream.read(_PEEKED)).removeprefix(codecs.BOM_UTF8).lstrip()
+    if head[:1] == b"[":
+        return True
+    with suppress(ValueError):
+        return b"\n" in head and isinstance(json.loads(head.partition(b"\n")[0]), dict)
+    return False
+
+
+def _one_table(source: Source, files: Files, packed: str) -> Files | None:
+    """Return the one file of an archive as a table, where the spec or the name `packed` of the archive has its format.
+
+    None if it is read like any folder: it holds several files, one that has its format's name, or no table.
+    """
+    names = [name for name in files.names if not _hidden(name)]
+    if len(names) != 1:
+        return None
+    one, told = replace(files, names=names), format_of(names[0])
+    if told in TABLES and source.format in (None, told):
+        return None
+    found = source.format or told or format_of(packed)
+    if source.format is None and found == "coco" and _holds_records(one):
+        found = "jsonl"
+    return replace(one, format=found) if found in TABLES and source.split in (None, ALL) else None
+
+
 def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo) -> str:
     if info.type != fs.FileType.NotFound:
         return f"{place}: is neither a file nor a folder; set source.path to one"
@@ -162,15 +229,17 @@ def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInf
     return f"{place}: no such file or folder; check source.path (relative paths start at the spec file){hint}"
 
 
-def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
+def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> Files:
     place = redacted(source.path)
     with readable(place):
-        local = isinstance(filesystem, fs.LocalFileSystem)
-        sizes = _local_sizes(place, root) if local else _sizes(filesystem, root)
+        sizes = _all_sizes(source, filesystem, root)
     formats = {name: format_of(name) for name in sizes}
-    wanted = {source.format} if source.format else _meant({name: found for name, found in formats.items() if found})
+    known = {name: found for name, found in formats.items() if found}
+    given = source.format or (source.annotations and "coco")
+    wanted = {given} if given else meant(known, _head(filesystem, root))
     among = {"images", *wanted} if wanted <= {"voc", "coco"} else wanted
     names = sorted(name for name, found in formats.items() if found in among)
+    names = sorted(yolo_files(formats)) if wanted == {"yolo"} else names
     if not names:
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
         raise SourceError(
@@ -184,7 +253,39 @@ def _folder(source: Source, filesystem: fs.FileSystem, root: str) -> Files:
         )
     found = next(iter(wanted))
     _refuse_undecodable(place, names)
-    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names))
+    declared = declared_in(sorted(sizes), found, _head(filesystem, root, LIST))
+    lists = Counter[str]()
+    if found == "voc" and source.split is None:  # its lists are of parts of a folder that is often used whole
+        lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
+        declared = {}
+    names = _of_split(source, found, place, names, declared)
+    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names), dict(sorted(lists.items())))
+
+
+def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
+    """Return the sizes of the files below `root` that are not hidden, and of annotations that the spec names."""
+    if isinstance(filesystem, Archive):
+        sizes = {name: size for name, size in filesystem.sizes.items() if not _hidden(name)}
+    elif isinstance(filesystem, fs.LocalFileSystem):
+        sizes = _local_sizes(redacted(source.path), root)
+    else:
+        sizes = _sizes(filesystem, root)
+    for name in [source.annotations] if isinstance(source.annotations, str) else source.annotations or []:
+        if name not in sizes and ".." not in name.split("/"):
+            found = _size_of(filesystem, root, name)
+            sizes |= {} if found is None else {name: found}
+    return sizes
+
+
+def _size_of(filesystem: fs.FileSystem | Archive, root: str, name: str) -> int | None:
+    """Return the size of a file below `root`; None if there is none, or a link that leads out."""
+    if isinstance(filesystem, Archive):
+        return filesystem.sizes.get(name)
+    path = f"{root}/{name}"
+    if isinstance(filesystem, fs.LocalFileSystem) and not _within(path, os.path.realpath(root)):
+        return None
+    info = filesystem.get_file_info(path)
+    return int(info.size) if info.is_file else None
 
 
 def _refuse_undecodable(place: str, names: list[str]) -> None:
@@ -196,27 +297,34 @@ def _refuse_undecodable(place: str, names: list[str]) -> None:
             raise SourceError(f"{place}: the name {name!r} is not UTF-8; rename the file or its folder") from None
 
 
-def _meant(formats: dict[str, str]) -> set[str]:
-    """Return the formats among a folder's files that hold data; one that is left is the source's."""
-    wanted = set(formats.values())
-    if "images" in wanted:
-        # what lies beside images is about them: their annotations, or a note
-        marked = {found for name, found in formats.items() if found == "voc" or _is_coco(name)}
-        return marked or wanted - {"folders", "voc", "coco"}
-    if len(wanted) > 1 or not any("/" in name for name in formats):
-        wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
-    return wanted - {"voc", "coco"}
+def _head(filesystem: fs.FileSystem | Archive, root: str, most: int = HEAD) -> Callable[[str], bytes]:
+    """Return what reads the first bytes of a file; of one that cannot be read, none."""
+
+    def head(name: str) -> bytes:
+        try:
+            with filesystem.open_input_stream(f"{root}/{name}", compression=None) as stream:
+                return bytes(stream.read(most))
+        except (pa.ArrowException, OSError):
+            return b""
+
+    return head
 
 
-def _is_coco(name: str) -> bool:
-    """Whether a name is one that COCO's annotations usually have."""
-    folder, file = os.path.split(name.lower())
-    named = file.startswith("instances") or "coco" in file or "annotations" in file
-    return file.endswith(".json") and (named or os.path.basename(folder) == "annotations")
+def _of_split(source: Source, found: str, place: str, names: list[str], declared: Mapping[str, str]) -> list[str]:
+    """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
+    if source.annotations and source.split is None:
+        return names
+    about = {"coco": is_coco, "yolo": is_class_list}
+    beside = about.get(found, lambda _: False)
+    titled = beside if found == "coco" else lambda _: found not in ("folders", *PICTURES)
+    notes = found == "folders"
+    return choose(names, source.split, place, titled=titled, beside=beside, declared=declared, notes=notes)
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith(("_", ".")) for part in name.split("/"))
+    """Whether a name begins with `_` or `.`, or a folder's above it; Roboflow's `_annotations.coco.json` is seen."""
+    *folders, file = name.split("/")
+    return any(part.startswith(("_", ".")) for part in (*folders, "" if is_annotations(file) else file))
 
 
 def _sizes(filesystem: fs.FileSystem, root: str) -> dict[str, int]:
@@ -259,7 +367,7 @@ def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
 
     It does not depend on where the files lie nor on their names.
     """
-    options = source.model_dump(mode="json", include=set(READING))
+    options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
     text = json.dumps({"files": contents, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -267,7 +375,7 @@ def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
 def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:
     """Return the SHA-256 of a file's bytes, and of its first `begins` bytes (rising numbers)."""
     content, found, position = hashlib.sha256(), [], 0
-    with readable(files.shown(name)), Files.open(files, name, compression=None) as stream:
+    with readable(files.shown(name)), Files.stream(files, name) as stream:
         for size in [*begins, None]:
             while chunk := stream.read(CHUNK if size is None else min(CHUNK, size - position)):
                 content.update(chunk)

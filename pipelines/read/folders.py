@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.read.delimited import not_utf8
 from pipelines.read.files import Files, readable
+from pipelines.read.splits import ClassFolders
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -15,7 +16,8 @@ _BOM = b"\xef\xbb\xbf"
 
 def refuse_loose(files: Files, kind: str) -> None:
     """Raise SourceError for a file, a text or an image as `kind` says, that lies in no class folder."""
-    loose = next((name for name in files.names if "/" not in name), None)
+    classes = ClassFolders(files.names)
+    loose = next((name for name in files.names if classes.find(name) is None), None)
     if loose:
         raise SourceError(
             f"{files.shown(loose)}: lies in no class folder; put each {kind} into a folder that is named as its class"
@@ -30,12 +32,13 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the texts of all files together, in order, many at a time."""
+    classes = ClassFolders(files.names)
     words: list[str] = []
     labels: list[str] = []
     size = 0
     for name in files.names:
-        words.append(_read(files, name))
-        labels.append(name.split("/")[0])
+        words.append(_read(files, name, source))
+        labels.append(str(classes.find(name)))
         size += len(words[-1])
         if len(words) == BLOCK_ROWS or size >= BLOCK_BYTES:
             yield _cells(words, labels, source, wanted)
@@ -50,13 +53,13 @@ def _cells(words: list[str], labels: list[str], source: Source, wanted: list[str
     return Cells(chosen, dict.fromkeys(chosen, "string"), len(words))
 
 
-def _read(files: Files, name: str) -> str:
+def _read(files: Files, name: str, source: Source) -> str:
     file = files.shown(name)
     with readable(file), files.open(name, compression=None) as stream:
         data = bytes(stream.read(MAX_TEXT_BYTES + 1)).removeprefix(_BOM)
     if len(data) > MAX_TEXT_BYTES:
         raise SourceError(f"{file}: is longer than {MAX_TEXT_BYTES >> 20} MB; a file holds one text, split it")
     try:
-        return data.decode()
+        return data.decode(source.encoding or "utf-8")
     except UnicodeDecodeError as error:
         raise not_utf8(file, error.start, data[error.start]) from error

@@ -7,8 +7,8 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.read import coco, delimited, folders, images, jsonl, parquet, voc
-from pipelines.read.cells import NO_TEXT, Block, Cells, numbered, texts
+from pipelines.read import coco, delimited, folders, images, jsonl, parquet, voc, yolo
+from pipelines.read.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
 from pipelines.read.files import Files
 from pipelines.read.infer import NULL
 from schemas.errors import Fault, SourceError, SpecError
@@ -36,6 +36,7 @@ FORMATS = {
     "images": Format(images.columns, images.batches, together=True),
     "voc": Format(voc.columns, voc.batches, together=True),
     "coco": Format(coco.columns, coco.batches, together=True),
+    "yolo": Format(yolo.columns, yolo.batches, together=True),
 }
 
 
@@ -79,7 +80,7 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
 
     In the column `text` a text of blanks alone is null, whatever the format.
 
-    In delimited files blanks around a cell are trimmed and the texts of `source.nulls` are null. In the other formats
+    In delimited files blanks around a cell were trimmed, and the texts of `source.nulls` are null. In the other formats
     a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
     """
     delimited_text = files.format in ("csv", "tsv")
@@ -91,19 +92,28 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
         for cells in FORMATS[files.format].batches(files, name, source, wanted):
             rows = numbered(position, cells.rows)
             position += cells.rows
-            clean = _clean(cells, nulls, trim=delimited_text)
+            clean = _clean(cells, nulls)
             yield Block(_without_blanks(clean, text), rows, files.shown(name), first)
 
 
-def _clean(cells: Cells, nulls: pa.Array, *, trim: bool) -> Cells:
-    columns = {name: _clean_texts(array, nulls, trim=trim) for name, array in cells.columns.items()}
-    return Cells(columns, cells.types, cells.rows, cells.columns if trim else cells.raw)
+def _clean(cells: Cells, nulls: pa.Array) -> Cells:
+    columns, worded = {}, {}
+    for name, array in cells.columns.items():
+        columns[name] = _clean_texts(array, nulls)
+        if columns[name].null_count > array.null_count and (words := _words(array, columns[name])):
+            worded[name] = words
+    return replace(cells, columns=columns, worded=worded)
 
 
-def _clean_texts(array: pa.Array, nulls: pa.Array, *, trim: bool) -> pa.Array:
+def _words(before: pa.Array, after: pa.Array) -> tuple[int, str] | None:
+    """Return how many cells are null now and were no empty text, and one of them."""
+    found = before.filter(pc.and_(after.is_null(), pc.not_equal(before, EMPTY)))
+    return (len(found), str(found[0].as_py())) if len(found) else None
+
+
+def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:
     if not pa.types.is_string(array.type):
         return array
-    array = pc.ascii_trim_whitespace(array) if trim else array
     missing = pc.is_in(array, value_set=nulls)
     return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
 
@@ -132,4 +142,5 @@ def complete(block: Block, by: list[str]) -> Block:
     if keep.true_count == cells.rows:
         return block
     columns, raw = ({n: array.filter(keep) for n, array in some.items()} for some in (cells.columns, cells.raw))
-    return Block(Cells(columns, cells.types, keep.true_count, raw), block.rows.filter(keep), block.file, block.first)
+    kept = replace(cells, columns=columns, raw=raw, rows=keep.true_count)
+    return Block(kept, block.rows.filter(keep), block.file, block.first)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pipelines.read import marks
 from pipelines.read.cells import Block
 from pipelines.read.marks import BOXES, OBJECTS
-from pipelines.read.pictures import Look, Mode, bring, examine
+from pipelines.read.pictures import DEEP, Look, Mode, bring, examine, levels_of
 from schemas.arrow import IMAGE
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import ImageProfile
@@ -24,6 +24,8 @@ from schemas.spec import Images, Source
 EXAMPLES, LISTED_SIZES = 20, 10
 LARGE = 128 * 128
 """Pixels from which an image is large."""
+DARK = 63
+"""Of 255: where no pixel is brighter than this, cameras of 12 or 14 bits are at work."""
 _SIZES_CAP = 10_000
 _NAMED = 3
 R = TypeVar("R")
@@ -43,6 +45,10 @@ class Gallery:
     turned: list[str] = field(default_factory=list)
     animated: list[str] = field(default_factory=list)
     deep: list[str] = field(default_factory=list)
+    levels: list[float] = field(default_factory=list)
+    fractions: bool = False
+    wide: list[str] = field(default_factory=list)
+    upper: int = 0
     unreadable: dict[str, str] = field(default_factory=dict)
     numbers: Counter[str] = field(default_factory=Counter)
     faulty: dict[str, str] = field(default_factory=dict)
@@ -65,12 +71,23 @@ class Gallery:
             if getattr(look, name):
                 self.numbers[name] += 1
                 getattr(self, name).extend([path] * (len(getattr(self, name)) < EXAMPLES))
+        self._measure(path, look)
         self.looks[look.format, look.mode] += 1
         self.pixels += look.size[0] * look.size[1]
         if look.size in self.sizes or len(self.sizes) < _SIZES_CAP:
             self.sizes[look.size] += 1
         low, high = (self.extremes[:2], self.extremes[2:]) if self.extremes else (look.size, look.size)
         self.extremes = [*map(min, low, look.size), *map(max, high, look.size)]
+
+    def _measure(self, path: str, look: Look) -> None:
+        """Take in which values an image of more than 8 bits holds."""
+        if look.levels:
+            self.levels = [min([*self.levels[:1], look.levels[0]]), max([*self.levels[1:], look.levels[1]])]
+            self.fractions |= look.mode == "F"
+        if look.upper is not None:
+            self.numbers["wide"] += 1
+            self.wide.extend([path] * (len(self.wide) < EXAMPLES))
+            self.upper = max(self.upper, look.upper)
 
     def _note(self, where: dict[str, str], name: str, path: str, reason: str) -> None:
         self.numbers[name] += 1
@@ -111,6 +128,7 @@ class Gallery:
             changed=self._changed(mode),
             format=self.source.images.format or self._format(),
             pixels=self.pixels // self.looks.total(),
+            levels=levels_of(*self.levels, whole=not self.fractions) if self.levels else None,
         )
 
     def _format(self) -> Literal["png", "jpeg"]:
@@ -138,8 +156,16 @@ class Gallery:
         if not self.looks:
             raise SourceError(f"none of {self.total:,} images can be read; check source.path")
         if self.deep and rules.mode is None:
-            advice = "mode: L (or RGB) brings them to 8 bits"
+            grey = {mode for _, mode in self.looks} <= {"L", "1", *DEEP}
+            advice = f"mode: {'L (or RGB)' if grey else 'RGB (or L)'} brings them to 8 bits"
             self._refuse_some("deep", dict.fromkeys(self.deep, "16 bits or more"), "are deeper than 8 bits", advice)
+        if self.wide and self.upper <= DARK:
+            raise SourceError(
+                f"{self.numbers['wide']:,} of {self.total:,} images have 16 bits a channel, and use the lower"
+                f" {8 + self.upper.bit_length()} alone, so that they would be nearly black in 8 bits:"
+                f" {', '.join(self.wide[:_NAMED])}{' …' * (len(self.wide) > _NAMED)}; write them in 8 bits, or so that"
+                " white is 65,535"
+            )
         if self.faulty and self.source.faulty_boxes == "refuse":
             raise SourceError(
                 f"{self.numbers['faulty']:,} boxes do not lie in their images: {_listed(self.faulty)}; mend the"
@@ -176,7 +202,8 @@ def brought(block: Block, source: Source, column: str, profile: ImageProfile) ->
     def one(data: bytes | None) -> tuple[Look | None, bytes | None]:
         look = examine(data, rules)
         usable = _usable(look, rules)
-        return usable, bring(cast(bytes, data), usable, profile.mode, rules) if usable else None
+        levels = (profile.levels,) if profile.levels else ()
+        return usable, bring(cast(bytes, data), usable, profile.mode, rules, *levels) if usable else None
 
     data, _ = _cells(block, column)
     made = _in_threads(one, data)

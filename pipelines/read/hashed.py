@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import xxhash
 
-from pipelines.read.files import CHUNK, COMPRESSIONS, Files, file_hash, readable
+from pipelines.read.files import CHUNK, Files, file_hash, readable
 from schemas.errors import SourceError
 
 BLOCK = 1 << 20
@@ -35,13 +35,10 @@ class HashedFiles(Files):
     prefixes: dict[str, list[Prefix]] = field(default_factory=dict)
     blocks: dict[str, list[bytes]] = field(default_factory=dict)
 
-    def open(self, name: str, compression: str | None = "detect") -> pa.NativeFile:
+    def stream(self, name: str) -> pa.NativeFile:
         """Open the file as a stream; raises SourceError at its end if it is another than it was before."""
-        if compression == "detect":
-            compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
-        raw = super().open(name, compression=None)
-        stream = pa.PythonFile(_Hashing(raw, lambda size, sha256, end: self._note(name, size, sha256, end)), mode="r")
-        return pa.CompressedInputStream(stream, compression) if compression else stream
+        noted = _Hashing(super().stream(name), lambda size, sha256, end: self._note(name, size, sha256, end))
+        return pa.PythonFile(noted, mode="r")
 
     def _note(self, name: str, size: int, sha256: str, end: bool) -> None:
         if not end:
@@ -52,7 +49,7 @@ class HashedFiles(Files):
     def open_random(self, name: str) -> pa.NativeFile:
         """Open the file for reading at any place; raises SourceError for a block that is another than it was."""
         if name not in self.blocks:
-            with readable(self.shown(name)), super().open(name, compression=None) as stream:
+            with readable(self.shown(name)), super().stream(name) as stream:
                 whole, self.blocks[name] = hashlib.sha256(), []
                 while block := stream.read(BLOCK):
                     whole.update(block)

@@ -8,6 +8,7 @@ from pipelines.read.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.read.files import CHUNK, Files, readable
 from pipelines.read.folders import refuse_loose
 from pipelines.read.pictures import MAX_FILE_BYTES
+from pipelines.read.splits import ClassFolders
 from schemas.arrow import IMAGE
 from schemas.spec import Source
 
@@ -23,8 +24,9 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the images of all files together, in order, many at a time."""
+    classes = ClassFolders(files.names)
     for names, images in read_images(files, files.names):
-        labels = texts([str(name).split("/")[0] for name in names])
+        labels = texts([str(classes.find(str(name))) for name in names])
         found = {NAME: images, source.label: labels}
         chosen = {name: array for name, array in found.items() if wanted is None or name in wanted}
         types = {NAME: "image", source.label: "string"}

@@ -40,6 +40,8 @@ DECLARED = {
 """The Arrow types that a type of `source.types` stands for; `id` says nothing of the type."""
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
+_CODE = r"^[+-]?0[0-9xX]|^\+[0-9]{8,}$"
+"""What is written like a number and is none: zeros in front, and an international telephone number."""
 _HEAD = 64
 """Texts that are tried first: a cast that fails is slow, since it words an error for every cell."""
 _DAY = 86_400_000_000
@@ -58,8 +60,9 @@ def join(one: str, other: str) -> str:
 def infer(texts: pa.Array, so_far: str = NULL) -> tuple[str, pa.Array]:
     """Return the type of a block of texts, joined with the type of those before it, and the texts as that type.
 
-    A cell is a number only if its text is how one writes a number: `00123` keeps its zeros and stays text, and so does
-    an integer that int64 cannot hold, which a double would round. Dates and times are those of ISO 8601.
+    A cell is a number only if its text is how one writes a number: `00123` keeps its zeros and stays text, and so do
+    `+4917012345`, a telephone number, and an integer that int64 cannot hold, which a double would round. Dates and
+    times are those of ISO 8601.
     """
     if texts.null_count == len(texts):
         return so_far, texts
@@ -86,6 +89,10 @@ def convert(cells: pa.Array, name: str) -> pa.Array | None:
             return _READERS.get(name, _cast)(cells, target)
         if target == pa.bool_():
             return _read_boolean(cells.cast(pa.string()), target)
+        if pa.types.is_timestamp(cells.type) and pa.types.is_timestamp(target):
+            return cells.cast(target, safe=False)
+        if cells.type == pa.uint64() and target == pa.float64():
+            return cells.cast(target, safe=False)
         return cells.cast(target)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
@@ -101,7 +108,7 @@ def misfits(cells: pa.Array, names: tuple[str, ...]) -> pa.Array:
 def _as_written(texts: pa.Array, name: str) -> pa.Array | None:
     if name == BOOLEAN and not pc.all(pc.is_in(pc.ascii_lower(texts.drop_null()), array_of(("true", "false")))).as_py():
         return None
-    read = _cast if name == INTEGER else _READERS[name]
+    read = _cast_signed if name == INTEGER else _READERS[name]
     try:
         values = read(texts, arrow_type(name))
     except pa.ArrowInvalid:
@@ -112,10 +119,10 @@ def _as_written(texts: pa.Array, name: str) -> pa.Array | None:
 
 
 def _is_code(texts: pa.Array, name: str) -> bool:
-    """Whether a text that can be read as a number is none: `007`, `0x1F`, or 20 digits in a row."""
+    """Whether a text that can be read as a number is none: `007`, `0x1F`, `+4917012345`, or 20 digits in a row."""
     zeros = pc.or_(pc.starts_with(texts, "0"), pc.starts_with(texts, "-0"))
     led = texts.filter(pc.or_(zeros, pc.starts_with(texts, "+")))
-    if len(led) and pc.any(pc.match_substring_regex(led, r"^[+-]?0[0-9xX]")).as_py():
+    if len(led) and pc.any(pc.match_substring_regex(led, _CODE)).as_py():
         return True
     if name == INTEGER or pc.max(pc.binary_length(texts)).as_py() < 19:
         return False
@@ -127,7 +134,20 @@ def _cast(texts: pa.Array, target: pa.DataType) -> pa.Array:
     return texts.cast(target)
 
 
+def _cast_signed(texts: pa.Array, target: pa.DataType) -> pa.Array:
+    """Read whole numbers, `+5` among them, which the kernel does not know."""
+    return without_plus(texts).cast(target)
+
+
+def without_plus(texts: pa.Array) -> pa.Array:
+    """Return the texts with `5` for `+5`."""
+    if not pc.any(pc.starts_with(texts, "+")).as_py():
+        return texts
+    return pc.replace_substring_regex(texts, r"^\+([0-9])", r"\1")
+
+
 def _read_integer(texts: pa.Array, target: pa.DataType) -> pa.Array:
+    texts = without_plus(texts)
     try:
         return texts.cast(target)
     except pa.ArrowInvalid:

@@ -5,16 +5,20 @@ The types are found here and nowhere else; memory is bounded by a block and a ca
 
 from collections.abc import Iterable
 
-from pipelines.read.cells import Block
+from pipelines.read.cells import Block, check_chosen
 from pipelines.read.classes import Classes
 from pipelines.read.column import ColumnState
+from pipelines.read.delimited import dialect_of, unnamed_index
+from pipelines.read.digits import exact_type
 from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
 from pipelines.read.gallery import Gallery
 from pipelines.read.hashed import content_hash, hashed
+from pipelines.read.infer import NUMBER
+from pipelines.read.parquet import class_names
 from pipelines.read.spellings import Spellings
 from schemas.errors import Fault, SourceError, SpecError, nearest
-from schemas.plan import SourceProfile
+from schemas.plan import Column, SourceProfile
 from schemas.spec import Source
 
 
@@ -28,7 +32,11 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     known = columns_of(files, source)
     if known is not None:
         _refuse_unknown(files, source, by, list(known), list(source.types))
-    states = {name: ColumnState(name, source.types.get(name)) for name in known or {}}
+    index = unnamed_index(files, source)
+    _refuse_carried(source, by)
+    states = {
+        name: ColumnState(name, source.types.get(name), name == index, name in source.carry) for name in known or {}
+    }
     classes, spellings = Classes(by), Spellings(by)
     gallery = Gallery(source, source.image) if source.image else None
     total = _observe(files, source, by, states, (classes, spellings), gallery)
@@ -36,10 +44,14 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     if not total:
         raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
     _refuse_unknown(files, source, by, list(states), list(source.types))
+    check_chosen([*states, *source.drop], source)
+    _keep_digits(files, source, states)
     images = gallery.finish() if gallery else None
     _refuse_nulls(files, states, by, total)
     _refuse_empty_texts(files, states, source, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
+    names = class_names(files, files.names[0]) if files.format == "parquet" else {}
+    columns = [_named(column, names[column.name]) if column.name in names else column for column in columns]
     types = {column.name: column.type for column in columns}
     contents = files.contents()
     return SourceProfile(
@@ -84,11 +96,26 @@ def _observe(
     return total
 
 
+def _keep_digits(files: Files, source: Source, states: dict[str, ColumnState]) -> None:
+    """Look again at columns whose numbers lose digits as doubles: they become decimals, or text."""
+    for state in states.values():
+        if state.lossy and state.type == NUMBER and not state.declared:
+            state.keep_digits(exact_type(files, source, state.name))
+
+
+def _named(column: Column, names: list[str]) -> Column:
+    """Return the column with the names of its classes, if each number in it has one; -1 stands for none."""
+    known = column.type == "int64" and isinstance(column.minimum, int) and isinstance(column.maximum, int)
+    fits = known and int(column.minimum or 0) >= -1 and int(column.maximum or 0) < len(names)
+    return column.model_copy(update={"names": names}) if fits else column
+
+
 def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows: int) -> None:
     """Begin the columns that this block is the first to have: they are null in all rows before it."""
     for name in block.cells.columns:
         if name not in states:
-            states[name] = ColumnState(name, source.types.get(name), rows=rows, nulls=rows)
+            carried = name in source.carry
+            states[name] = ColumnState(name, source.types.get(name), carried=carried, rows=rows, nulls=rows)
 
 
 def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str], typed: Iterable[str]) -> None:
@@ -98,8 +125,7 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     wanted += [(("source", "image"), source.image)] if source.image else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]
-    headless = files.format in ("csv", "tsv") and source.header is None
-    advice = " (a file without a header row needs source.header)" if headless else ""
+    advice = _header_advice(files, source)
     faults = [
         Fault(path, f"the source has no column {name!r}{nearest(name, known)}{advice}")
         for path, name in wanted
@@ -107,6 +133,24 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     ]
     if faults:
         raise SpecError(*faults)
+
+
+def _header_advice(files: Files, source: Source) -> str:
+    if files.format not in ("csv", "tsv") or source.header is not None:
+        return ""
+    found = dialect_of(files, files.names[0], source)
+    if not found.headless:
+        return " (a file without a header row needs source.header)"
+    first = ", ".join(found.first)[:80]
+    return f"; the first row ({first}) looks like data, so there is no header row: name the columns in source.header"
+
+
+def _refuse_carried(source: Source, by: list[str]) -> None:
+    """Refuse columns that made rows are to have and not to have."""
+    both = next((name for name in source.carry if name in by or name in source.types), None)
+    if both is not None:
+        problem = f"column {both!r} is also in balance.by or source.types, and what is carried has no part in anything"
+        raise SpecError(Fault(("source", "carry"), f"{problem}; take it out of one of them"))
 
 
 def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], total: int) -> None:

@@ -26,10 +26,10 @@ def columns(_files: Files, _name: str, source: Source) -> dict[str, str]:
     return marked.columns(source, KIND)
 
 
-def batches(files: Files, _name: str, _source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the annotated images in the order of their annotations."""
     names = [name for name in files.names if format_of(name) == "voc"]
-    yield from marked.batches(files, (_read(files, name) for name in names), KIND, wanted)
+    yield from marked.batches(files, (_read(files, name) for name in names), KIND, source, wanted)
 
 
 def _read(files: Files, name: str) -> Marked:
@@ -42,8 +42,19 @@ def _read(files: Files, name: str) -> Marked:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known
         raise SourceError(f"{place}: is not XML: {error}; mend the file or take it out of the folder") from error
-    image = root.findtext("filename", "").strip() or os.path.splitext(os.path.basename(name))[0]
-    return Marked(image, [_object(one, place) for one in root.iter("object")])
+    own = os.path.splitext(name)[0]
+    image = root.findtext("filename", "").strip() or os.path.basename(own)
+    return Marked(image, [_object(one, place, image) for one in root.iter("object")], _size(root), own=own)
+
+
+def _size(root: ElementTree.Element) -> tuple[int, int] | None:
+    """Return the width and height that the annotation gives; some tools write zeros where they do not know them."""
+    words = [(root.findtext(f"size/{side}") or "").strip() for side in ("width", "height")]
+    try:
+        width, height = (int(float(word)) for word in words)
+    except (ValueError, OverflowError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
 
 
 class _Plain(ElementTree.TreeBuilder):
@@ -53,7 +64,7 @@ class _Plain(ElementTree.TreeBuilder):
         raise ValueError("it has a document type (<!DOCTYPE), which annotations need not")
 
 
-def _object(element: ElementTree.Element, place: str) -> dict[str, Any]:
+def _object(element: ElementTree.Element, place: str, image: str) -> dict[str, Any]:
     category = (element.findtext("name") or "").strip()
     if not category:
         raise SourceError(f"{place}: an object has no name; give it its class")
@@ -63,4 +74,5 @@ def _object(element: ElementTree.Element, place: str) -> dict[str, Any]:
     except ValueError:
         got = ", ".join(f"{corner} {word!r}" for corner, word in zip(_CORNERS, words, strict=True))
         raise SourceError(f"{place}: the box of {category!r} has no four numbers as corners, got {got}") from None
-    return {"bbox": [left, top, right - left, bottom - top], "category": category}
+    box = [left, top, right - left, bottom - top]
+    return {"bbox": box, "category": category, "told": f"{place}: the objects of {image}"}

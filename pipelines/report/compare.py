@@ -89,8 +89,8 @@ def _normal(weights: Floats) -> Floats:
 
 
 def pairs(data: ReportData) -> tuple[list[Pair], list[str]]:
-    """Return the columns that can be compared, and the names of those that cannot (ids, images, nested values)."""
-    ids = {column.name for column in data.manifest.columns if column.role == "id"}
+    """Return the columns that can be compared, and the names of those that cannot: ids, carried ones, nested values."""
+    ids = {column.name for column in data.manifest.columns if column.role in ("id", "carried")}
     found, left_out = [], []
     for name in source_columns(data.real):
         known = name not in ids and name in data.synthetic.column_names

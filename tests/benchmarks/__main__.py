@@ -19,6 +19,7 @@ ALL = (
     "requests",
     "digits",
     "redaction",
+    "reading",
 )
 
 if __name__ == "__main__":

@@ -60,6 +60,22 @@ def test_init_asks_for_a_class_that_it_cannot_tell(here):
     assert (told["exit_code"], "income" in told["error"]) == (2, True)
 
 
+def test_init_takes_split_format_and_annotations(here):
+    for split, rows in (("train", 4), ("test", 2)):
+        (here / "halves" / split).mkdir(parents=True)
+        (here / "halves" / split / "data.txt").write_text("x,y\n" + "1,a\n2,b\n" * rows)
+        for name in "ab":
+            (here / "halves" / split / f"{name}.json").write_text("{}")
+    told = json.loads(run("init", "halves", "--format", "csv", "--out", "h.yaml", "--json").stdout)
+    assert "no data files" in told["error"]
+    for file in (here / "halves").rglob("data.txt"):
+        file.rename(file.with_suffix(".csv"))
+    told = json.loads(run("init", "halves", "--format", "csv", "--split", "test", "--out", "h.yaml", "--json").stdout)
+    assert (told["rows"], load_spec("h.yaml")[0].source.split, told["format"]) == (4, "test", "csv")
+    answer = run("init", "halves", "--format", "coco", "--annotations", "train/a.json", "--annotations", "c.json")
+    assert (answer.exit_code, "source.annotations: there is no 'c.json'" in answer.stderr) == (2, True)
+
+
 def test_init_says_what_it_found_and_what_is_next(here):
     answer = run("init", "people.csv", "--label", "income", "--out", "told.yaml")
     assert answer.exit_code == 0, answer.output

@@ -41,6 +41,9 @@ HARMLESS = {
     "Source.private", "Balance.target", "Balance.by", "GeneratorChoice.name", "GeneratorChoice.params",
     "ValidatorChoice.name", "ValidatorChoice.params", "Output.splits", "Privacy.quasi_identifiers",
     "Privacy.sensitive",
+    "Source.columns", "Source.drop", "Source.carry", "Source.delimiter", "Source.quote", "Source.thousands",
+    "Source.comment", "Source.split",
+    "Source.encoding",  # one of the text encodings that Python has
     "Source.annotations",  # one of the names that were found below source.path
     "AutoregressiveParams.given", "DPAutoregressiveParams.columns", "Declared.bounds", "Declared.categories",
     "Seq2SeqParams.prompt", "Seq2SeqParams.back_prompt", "Seq2SeqParams.languages",

@@ -37,7 +37,7 @@ def test_paths_are_relative_to_the_file(write, tmp_path):
     [
         (GOOD + "sed: 3\n", "spec.yaml:6: sed: unknown key 'sed'; did you mean 'seed'?"),
         (GOOD.replace("label: y", "lable: y"), "spec.yaml:4: source.lable: unknown key 'lable'; did you mean 'label'?"),
-        (GOOD.replace("label: y", "lable: y"), "spec.yaml:2: source: the key 'label' is missing"),
+        (GOOD.replace("  path: data.csv", "  pth: data.csv"), "spec.yaml:2: source: the key 'path' is missing"),
         (GOOD + "'[': 1\n", "spec.yaml:6: [: unknown key '['; known are balance"),
         (GOOD + "validate: [schema, {a: 1, b: 2}]\n", "spec.yaml:6: validate[1]"),
         ("", "is empty"),

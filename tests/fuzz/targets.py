@@ -53,6 +53,17 @@ def _voc(data: bytes) -> None:
         images.read_voc(Path(place) / "marked", data, "mend")
 
 
+def _yolo(data: bytes) -> None:
+    """Read labels, and after the first zero byte what names the classes."""
+    labels, _, names = data.partition(b"\0")
+    images.read_yolo(labels, names or images.YAML[0])
+
+
+def _archive(kind: str) -> Callable[[bytes], object]:
+    return lambda data: images.read_archive(kind, data)
+
+
+_TEXT = {"segmentation": {"size": [9, 7], "counts": "Z1510P1"}}
 TARGETS = {
     "spec": Target(_spec, [specs.TEXT]),
     "csv": Target(_table("d.csv"), tables.CSV),
@@ -63,5 +74,8 @@ TARGETS = {
     "texts": Target(_texts, ["\ufeffgood day".encode(), b"a\0b"]),
     "images": Target(_image, [seed for seeds in images.SEEDS.values() for seed in seeds]),
     "voc": Target(_voc, images.VOC),
-    "coco": Target(images.read_coco, [json.dumps(images.coco()).encode()]),
+    "coco": Target(images.read_coco, [json.dumps(images.coco()).encode(), json.dumps(images.coco(**_TEXT)).encode()]),
+    "yolo": Target(_yolo, [labels + b"\0" + names for labels in images.YOLO for names in images.YAML]),
+    "zip": Target(_archive("zip"), [images.ARCHIVES["zip"]]),
+    "tar": Target(_archive("tar"), [images.ARCHIVES["tar"]]),
 }

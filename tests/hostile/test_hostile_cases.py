@@ -22,6 +22,7 @@ from PIL import Image
 from flows.spec_file import load_spec
 from generators.image.codec import decode
 from pipelines.plan import make_plan
+from pipelines.read import read_source
 from schemas.errors import MakeweightError
 from tests.hostile.promise import kept, refused_plainly, spec_of
 from tests.hostile.test_hostile_images import SEEDS, box, coco, read_coco, voc, with_checksums, write_classes
@@ -280,7 +281,6 @@ FOREIGN = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><annotation><f
         (b'<?xml version="1.0" encoding="idna"?><a/>', "is not XML"),
         (b'<?xml version="1.0" encoding="none-such"?><a/>', "is not XML"),
         (b"<a>" * 200_000, "is not XML"),
-        (voc(image="../../etc/passwd.png"), "images cannot be read: ../../etc/passwd.png (missing)"),
         (voc(box("", 1, 2, 3, 4)), "an object has no name"),
     ],
 )
@@ -292,6 +292,21 @@ def test_annotations_that_are_bombs_or_look_elsewhere(tmp_path: Path, data: byte
     (folder / "0.xml").write_bytes(data)
     (folder / "1.xml").write_bytes(voc(box("cell", 1, 1, 3, 3), image="1.png"))
     assert message in refused(folder, "category")
+
+
+def test_an_annotation_that_looks_elsewhere_is_of_the_image_beside_it(tmp_path: Path) -> None:
+    folder = tmp_path / "in" / "marked"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret.png").write_bytes(SEEDS["png"][1])
+    for number in range(2):
+        (folder / f"{number}.png").write_bytes(SEEDS["png"][0])
+        image = "../../secret.png" if number else "0.png"
+        (folder / f"{number}.xml").write_bytes(voc(box("cell", 1, 1, 3, 3), image=image))
+    spec = spec_of(folder, "category")
+    rows = pa.concat_tables(read_source(spec.source, make_plan(spec).profile))
+    assert [image["bytes"] for image in rows["image"].to_pylist()] == [SEEDS["png"][0]] * 2
+    (folder / "1.png").unlink()
+    assert "images cannot be read: ../../secret.png (missing)" in refused(folder, "category")
 
 
 @pytest.mark.parametrize(

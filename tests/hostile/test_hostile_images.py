@@ -1,9 +1,11 @@
-"""Images of any bytes, and what is marked in them: Pascal VOC and COCO."""
+"""Images of any bytes, and what is marked in them: Pascal VOC, COCO and YOLO; archives of them."""
 
 import io
 import json
 import struct
+import tarfile
 import tempfile
+import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
@@ -160,3 +162,76 @@ def test_coco_shapes(segmentation: Any, box: list[Any], side: Any) -> None:
     data = coco(segmentation=segmentation, bbox=box)
     data["images"][0]["width"] = side
     read_coco(json.dumps(data).encode())
+
+
+@hostile
+@given(
+    text=st.text("0123456789-Zo`\x7fP", max_size=12) | st.text(max_size=6),
+    size=st.lists(_NUMBERS, max_size=3) | st.just([9, 7]),
+    declared=st.booleans(),
+)
+def test_coco_run_lengths_as_text(text: str, size: list[Any], declared: bool) -> None:
+    data = coco(segmentation={"size": size, "counts": text})
+    if not declared:
+        for image in data["images"]:
+            del image["width"], image["height"]
+    read_coco(json.dumps(data).encode())
+
+
+YOLO = [b"0 0.5 0.5 0.25 0.25\n1 0.2 0.2 0.1 0.3", b"0 0.1 0.1 0.9 0.1 0.5 0.9\n\n1 .5 .5 1e-1 1", b""]
+YAML = [b"names: [cell, other]\ntrain: images\nval: more\n", b"names:\n  0: cell\n  1: other\n"]
+
+
+def read_yolo(labels: bytes, names: bytes, faulty: str = "mend") -> None:
+    """Read three images of which one has these labels."""
+    with tempfile.TemporaryDirectory() as place:
+        for number in range(3):
+            for folder in ("images", "labels"):
+                (Path(place) / "marked" / folder).mkdir(parents=True, exist_ok=True)
+            (Path(place) / "marked" / "images" / f"{number}.png").write_bytes(SEEDS["png"][-1])
+            (Path(place) / "marked" / "labels" / f"{number}.txt").write_bytes(labels if number == 1 else YOLO[0])
+        (Path(place) / "marked" / "data.yaml").write_bytes(names)
+        kept(spec_of(Path(place) / "marked", "category", source={"faulty_boxes": faulty}))
+
+
+@hostile
+@given(
+    labels=mutated(YOLO) | st.binary(max_size=60),
+    names=mutated(YAML) | st.sampled_from(YAML),
+    faulty=st.sampled_from(["mend", "refuse"]),
+)
+def test_yolo(labels: bytes, names: bytes, faulty: str) -> None:
+    read_yolo(labels, names, faulty)
+
+
+def archived(kind: str) -> bytes:
+    sink = io.BytesIO()
+    files = {"s/a/0.png": SEEDS["png"][0], "s/b/1.png": SEEDS["png"][1], "s/note.md": b"hello"}
+    if kind == "zip":
+        with zipfile.ZipFile(sink, "w") as packed:
+            for name, data in files.items():
+                packed.writestr(name, data)
+    else:
+        with tarfile.open(fileobj=sink, mode="w:" + kind.removeprefix("tar").removeprefix(".")) as packed:
+            for name, data in files.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                packed.addfile(info, io.BytesIO(data))
+    return sink.getvalue()
+
+
+ARCHIVES = {kind: archived(kind) for kind in ("zip", "tar", "tar.gz", "tar.xz")}
+
+
+def read_archive(kind: str, data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / f"packed.{kind}"
+        path.write_bytes(data)
+        kept(spec_of(path, "label", source={"images": {"unreadable": "skip", "animated": "skip", "mode": "RGB"}}))
+
+
+@hostile
+@given(st.data())
+def test_archives(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(sorted(ARCHIVES)))
+    read_archive(kind, data.draw(mutated([ARCHIVES[kind]])))

@@ -1,11 +1,13 @@
 """Targets are plain arithmetic on class counts."""
 
 import pytest
+import yaml
 
 from pipelines.balance import compute_targets, stratum_name
 from pipelines.stream import chunk_request, chunk_rows
 from schemas.errors import SpecError
 from schemas.plan import Stratum
+from schemas.spec import Balance, parse
 
 COUNTS = {"common": 900, "rare": 7, "fraud": 90}
 
@@ -50,3 +52,20 @@ def test_requests_differ_by_run_seed_stratum_and_chunk():
     seeds = {chunk_request(seed, s, chunk).seed for seed in (0, 1) for s in strata for chunk in (0, 1, 11)}
     assert len(seeds) == 24
     assert chunk_request(5, strata[0], 3) == chunk_request(5, strata[0], 3)
+
+
+def test_a_class_with_a_plus_is_the_number_where_there_is_no_such_text() -> None:
+    assert compute_targets({"1": 3, "-1": 4, "0": 5}, {"+1": 50}) == {"1": 50, "-1": 4, "0": 5}
+    assert compute_targets({"+1": 3, "1": 4}, {"+1": 50}) == {"+1": 50, "1": 4}
+    with pytest.raises(SpecError, match=r"no class '\+2'"):
+        compute_targets({"1": 3, "-1": 4}, {"+2": 50})
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"), [("Yes No", "write 'Yes'"), ("on off", "write 'on'"), ("T F", "known are")]
+)
+def test_a_class_that_yaml_takes_for_a_boolean_is_to_be_quoted(classes: str, message: str) -> None:
+    counts = dict.fromkeys(classes.split(), 5)
+    target = yaml.safe_load("{yes: 10}")
+    with pytest.raises(SpecError, match=rf"no class 'true'; .*{message}"):
+        compute_targets(counts, parse(Balance, {"target": target}).target)

@@ -197,7 +197,7 @@ def test_what_is_read_of_a_file_here_and_there_is_what_is_in_it(tmp_path):
 
 @pytest.mark.parametrize("rows_", [60, 200_000])
 def test_a_header_that_is_not_of_the_file_whose_rows_are_read(tmp_path, monkeypatch, rows_):
-    path, header = tmp_path / "rows.csv", delimited._header
+    path, find_dialect = tmp_path / "rows.csv", delimited.find_dialect
     table = pa.table({"label": ["a", "b"] * (rows_ // 2), "other": ["b", "a", "a", "b"] * (rows_ // 4)})
     pa.csv.write_csv(table.append_column("x", pa.array(np.arange(rows_) / 7)), path)
     plan = make_plan(spec := spec_of(path))
@@ -205,13 +205,13 @@ def test_a_header_that_is_not_of_the_file_whose_rows_are_read(tmp_path, monkeypa
     swapped = data.replace(b'"label","other"', b'"other","label"', 1)
     assert swapped != data
 
-    def one_moment(files, name):
-        found = header(files, name)
+    def one_moment(files, name, source):
+        found = find_dialect(files, name, source)
         path.write_bytes(data)  # it was another file for as long as its header was read
         return found
 
     path.write_bytes(swapped)
-    monkeypatch.setattr(delimited, "_header", one_moment)
+    monkeypatch.setattr(delimited, "find_dialect", one_moment)
     with pytest.raises(SourceError, match=REFUSED):
         list(read_source(spec.source, plan.profile))
 

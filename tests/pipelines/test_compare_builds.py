@@ -1,5 +1,7 @@
 """What differs between two datasets: by manifest, and by rows where the content differs."""
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,7 +32,8 @@ def dataset(folder, rows, content="a", columns=COLUMNS, shards=1, **changes):
         path = f"data/train-{number}.parquet"
         pq.write_table(table.take(pa.array(part)), folder / path)
         shard = make_manifest().shards[0]
-        found.append(shard.model_copy(update={"path": path, "rows": len(part), "split": "train"}))
+        own = {"sha256": hashlib.sha256((folder / path).read_bytes()).hexdigest()}
+        found.append(shard.model_copy(update={"path": path, "rows": len(part), "split": "train", **own}))
     manifest = make_manifest(content_hash=content * 64, shards=found, columns=columns, **changes)
     (folder / MANIFEST).write_text(manifest.model_dump_json())
     return str(folder)

@@ -12,7 +12,8 @@ from PIL import Image
 from flows.spec_file import load_spec
 from pipelines.plan import make_plan
 from pipelines.propose import propose, write_proposal
-from schemas.errors import OutputError, SpecError
+from schemas.errors import OutputError, SourceError, SpecError
+from tests.hostile.promise import spec_of
 
 
 def png(seed):
@@ -163,3 +164,36 @@ def test_paths_start_at_the_spec_and_no_file_is_overwritten(tmp_path, monkeypatc
         write_proposal(proposal)
     with pytest.raises(SpecError, match=r"s3://\*\*\*@bucket/a.csv holds credentials"):
         propose("s3://key:secret@bucket/a.csv")
+
+
+def test_a_table_without_a_header_is_named_though_its_first_row_repeats_itself(tmp_path) -> None:
+    rows = [f"{30 + row},{row * 7 % 5};{row % 4},5;{row % 2}" for row in range(40)]
+    (tmp_path / "h.csv").write_text("".join(row.replace(",", "").replace(";", ",") + "\n" for row in rows))
+    proposal = propose(str(tmp_path / "h.csv"), out=str(tmp_path / "spec.yaml"))
+    assert proposal.plan.profile.rows == 40
+    assert proposal.plan.profile.columns[0].name == "column_1"
+    (tmp_path / "s.csv").write_text("a;x;y\n" + "\n".join(rows).replace("3", "4", 1) + "\n")
+    notes = propose(str(tmp_path / "s.csv"), out=str(tmp_path / "spec.yaml")).notes
+    assert notes == ["the file is written with semicolons between cells, decimal commas in 'a', 'x'"]
+
+
+def test_the_format_can_be_said_where_names_do_not_tell_it(tmp_path):
+    (tmp_path / "table.dat").write_text("x,y\n" + "".join(f"{row % 7},{'ab'[row % 3 % 2]}\n" for row in range(60)))
+    with pytest.raises(SourceError, match="the format cannot be told from the name"):
+        propose(str(tmp_path / "table.dat"), out=str(tmp_path / "spec.yaml"))
+    proposal = propose(str(tmp_path / "table.dat"), out=str(tmp_path / "spec.yaml"), given={"format": "csv"})
+    write_proposal(proposal)
+    spec, _ = load_spec(str(tmp_path / "spec.yaml"))
+    assert (spec.source.format, make_plan(spec).profile.rows) == ("csv", 60)
+    with pytest.raises(SpecError, match="got 'cvs'"):
+        propose(str(tmp_path / "table.dat"), given={"format": "cvs"})
+
+
+@pytest.mark.parametrize("rows", [40, 1_500])
+def test_texts_are_no_rows_of_a_table(tmp_path, rows):
+    lines = [f"this is message number {row} of many,{'ab'[row % 2]}" for row in range(rows)]
+    (tmp_path / "d.csv").write_text("\n".join(["text,y", *lines, lines[0]]))
+    with pytest.raises(SpecError, match=r"'smote' makes rows of tables, and 'text'.* set source.modality: text"):
+        make_plan(spec_of(tmp_path / "d.csv", generator={"name": "smote"}, balance={"target": rows}))
+    with pytest.raises(SpecError, match=r"'smote' makes tabular rows, not text.* set source.modality: tabular"):
+        make_plan(spec_of(tmp_path / "d.csv", source={"modality": "text"}, generator={"name": "smote"}))

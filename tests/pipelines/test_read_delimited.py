@@ -280,3 +280,68 @@ def test_reading_a_csv_file_does_not_import_pandas(tmp_path: Path) -> None:
         "assert not {'pandas', 'torch', 'ray'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "expected"),
+    [
+        (["+4917112345", "+13302657532"], "string", ["+4917112345", "+13302657532"]),
+        (["+4917112345", "0", "-1"], "string", ["+4917112345", "0", "-1"]),
+        (["+49", "+1", "+44"], "string", ["+49", "+1", "+44"]),
+        (["+49", "44", "+1"], "string", ["+49", "44", "+1"]),
+        (["+1", "-1", "0"], "int64", [1, -1, 0]),
+        (["+1", "0"], "int64", [1, 0]),
+        (["+36.1432", "+2.5"], "double", [36.1432, 2.5]),
+        (["+5", "-2.5"], "double", [5.0, -2.5]),
+        (["218E102", "786E136", "123"], "string", ["218E102", "786E136", "123"]),
+        (["218E1020", "7E3"], "string", ["218E1020", "7E3"]),
+        (["1e3", "2.5"], "double", [1000.0, 2.5]),
+        (["1e+16", "2"], "double", [1e16, 2.0]),
+    ],
+)
+def test_what_looks_like_a_number_may_be_a_code(
+    tmp_path: Path, texts: list[str], kind: str, expected: list[Any]
+) -> None:
+    column, values = cells(tmp_path, *texts)
+    assert (column.type, values) == (kind, expected)
+    assert cells(tmp_path, "+7", "+9007199254740993", types={"x": "integer"})[1] == [7, 2**53 + 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "role"),
+    [
+        ("x", [f"{1007 + 7 * row:05d}" for row in range(40)], "feature"),  # zip codes of New England
+        ("x", [f"+4917{row * 7919 + 1_000_000}" for row in range(40)], "feature"),
+        ("x", [f"{row:06d}" for row in range(40)], "id"),
+        ("zip", [str(10_000 + 7 * row) for row in range(200)], "feature"),
+        ("x", [str(10_000 + 7 * row) for row in range(200)], "id"),
+        ("phone_number", [f"0{171_000_000 + 31 * row}" for row in range(40)], "feature"),
+        ("customer_id", [f"{1007 + 7 * row:05d}" for row in range(40)], "id"),
+        ("", [str(row * 37 % 101) for row in range(100)], "id"),  # as pandas writes a shuffled index
+        ("Unnamed: 0", [str(row * 37 % 101) for row in range(100)], "id"),
+        ("x", [str(row * 37 % 101) for row in range(100)], "feature"),
+        ("", [f"{row * 37 % 101}.5" for row in range(100)], "feature"),
+        ("", [str(row % 50) for row in range(100)], "feature"),
+    ],
+)
+def test_codes_of_digits_stay_and_indices_are_ids(tmp_path: Path, name: str, values: list[str], role: str) -> None:
+    text = f"{name},y\n" + "".join(f"{value},{'ab'[row % 2]}\n" for row, value in enumerate(values))
+    source, profile = profiled(tmp_path, text)
+    assert profile.columns[0].role == role
+    assert [str(cell) for cell in table(source, profile)[0].to_pylist()] == values
+
+
+def test_only_the_first_column_without_a_name_is_an_index(tmp_path: Path) -> None:
+    text = "x,,y\n" + "".join(f"{row % 3},{row * 37 % 101},{'ab'[row % 2]}\n" for row in range(100))
+    assert profiled(tmp_path, text)[1].column("column_2").role == "feature"
+    headless, named = text.split("\n", 1)[1], ["column_1", "z", "y"]
+    swapped = "".join(f"{b},{a},{c}\n" for a, b, c in (line.split(",") for line in headless.splitlines()))
+    assert profiled(tmp_path, swapped, header=named)[1].column("column_1").role == "feature"
+
+
+def test_words_that_are_taken_for_missing_are_told_of_texts(tmp_path: Path) -> None:
+    column, values = cells(tmp_path, "DE", "NA", "", "FR", "NA")
+    assert (values, column.nulls) == (["DE", None, None, "FR", None], 3)
+    assert column.changed == "2 cells that read 'NA' or the like are missing here (source.nulls)"
+    assert cells(tmp_path, "DE", "NA", "", "FR", nulls=[""])[0].changed is None
+    assert cells(tmp_path, "1", "NA", "", "3")[0].changed is None

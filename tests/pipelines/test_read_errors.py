@@ -38,7 +38,6 @@ def refused(path: Path | str, data: str | bytes | None = None, *, by: list[str] 
         ("d.csv", "1,a\n2,b\n", {"header": ["x", "y", "z"]}, "has 2 cells, expected 3"),
         ("d.csv", b"x,y\n1,a\n2,\xe9b\n", {}, "is not UTF-8: byte 0xe9 at offset 10; save the file as UTF-8"),
         ("d.csv", b"x,\xe9y\n1,a\n", {}, "is not UTF-8: byte 0xe9 at offset 2"),
-        ("d.csv", "x,y\n1,a\n".encode("utf-16"), {}, "is not UTF-8: byte 0xff at offset 0"),
         ("d.csv", "x,y\n1,a\n".encode("utf-16-le"), {}, "holds NUL bytes"),
         ("d.csv", b"x,y\n1,a\0\n", {}, "holds NUL bytes, the first at byte 7"),
         ("d.csv", 'x,y\n1,"a\n2,b\n3,c\n', {}, "opens a cell that is never closed"),
@@ -176,9 +175,7 @@ def test_files_of_a_folder_that_differ(tmp_path: Path) -> None:
     ("column", "message"),
     [
         (pa.array([[1], [2]]), "column 'x' is of type list<"),
-        (pa.array([b"1", b"2"]), "column 'x' is of type binary, which cannot be read"),
-        (pa.array([1, 2], pa.time64("us")), "column 'x' is of type time64[us]"),
-        (pa.array([1, 2**64 - 1], pa.uint64()), "column 'x' of type uint64 does not fit int64"),
+        (pa.array([b"1", b"2"]), "column 'x' is of type binary, which is no feature: name it in source.carry"),
         (pa.array([1, 2**62], pa.timestamp("us")), "column 'x' holds times outside the years 1 to 9999"),
         (pa.array([1, 2**62], pa.timestamp("ms")), "column 'x'"),
         (pa.array([1.0, float("inf")]), "column 'x': 1 of 2 values are infinite"),

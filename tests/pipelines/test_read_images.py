@@ -72,6 +72,23 @@ def test_class_folders_give_images_as_they_are_with_the_folder_as_class(folder):
     assert table["image"][0].as_py() == {"bytes": (folder / "blue" / "0.png").read_bytes(), "path": "blue/0.png"}
 
 
+def test_sources_whose_class_has_a_name_need_no_label(folder, cells):
+    for source, strata in ((folder, {"blue": 3, "red": 8}), (cells, {"cell=2": 4, "cell=1, spot=1": 1, "none": 1})):
+        data = {"name": "i", "source": {"path": str(source)}, "output": {"path": f"{source}-out"}}
+        plan = make_plan(parse(Spec, data))
+        assert {one.name: one.real for one in plan.strata} == strata
+    texts = folder.parent / "texts"
+    for label in "ab":
+        (texts / label).mkdir(parents=True)
+        (texts / label / "0.txt").write_text(f"good day, {label}")
+    data["source"]["path"] = str(texts)
+    assert make_plan(parse(Spec, data)).label == "label"
+    (folder.parent / "t.csv").write_text("x,y\n1,a\n2,b\n")
+    data["source"]["path"] = str(folder.parent / "t.csv")
+    with pytest.raises(MakeweightError, match="source.label: the source has no column 'label'; known are x, y"):
+        make_plan(parse(Spec, data))
+
+
 def test_parquet_with_an_image_column_is_taken_for_images(tmp_path):
     rows = [{"bytes": encoded(picture(label, n)), "path": None} for label in COLOURS for n in range(4)]
     table = pa.table({"picture": pa.array(rows, IMAGE), "label": [label for label in COLOURS for _ in range(4)]})
@@ -138,7 +155,7 @@ def test_grey_images_stay_grey(tmp_path):
 def test_sixteen_bits_need_a_word_of_the_spec(folder):
     deep = np.linspace(0, 65_535, 96).astype(np.uint16).reshape(8, 12)
     Image.fromarray(deep).save(folder / "red" / "deep.png")
-    with pytest.raises(MakeweightError, match=r"1 of 12 images are deeper than 8 bits: red/deep.png .*mode: L"):
+    with pytest.raises(MakeweightError, match=r"1 of 12 images are deeper than 8 bits: red/deep.png .*mode: RGB"):
         plan_of(folder)
     made = pixels(rows_of(folder, {"mode": "L"}))[-1]
     np.testing.assert_allclose(made[..., 0], deep / 257, atol=0.51)
@@ -286,8 +303,8 @@ def test_faults_in_annotations_are_told(cells):
     with pytest.raises(MakeweightError, match="'0.png' is annotated twice"):
         plan_of(cells, label="category")
     (cells / "Annotations" / "9.xml").unlink()
-    with pytest.raises(MakeweightError, match="a box carries its class as 'category', got 'label'; set it to category"):
-        plan_of(cells)
+    with pytest.raises(MakeweightError, match="a box carries its class as 'category', got 'kind'; set it to category"):
+        plan_of(cells, label="kind")
     with pytest.raises(MakeweightError, match="the source has no class 'cel'; did you mean 'cell'"):
         make_plan(spec_for(cells, label="category", target={"cel": 3}))
 
@@ -351,3 +368,14 @@ def test_an_image_name_that_two_files_have(coco_cells):
     picture().save(coco_cells / "other" / "0.png")
     with pytest.raises(MakeweightError, match="names '0.png', which may be JPEGImages/0.png, other/0.png; give it"):
         plan_of(coco_cells, label="category")
+
+
+def test_voc_whose_files_were_renamed_goes_by_their_own_names(cells):
+    renamed = [cells / "JPEGImages" / "0.png", cells / "Annotations" / "0.xml"]
+    for file in renamed:
+        file.rename(file.with_stem("new"))
+    voc(cells, "1", [("spot", 1, 1, 5, 5)], "2.png")  # a copy of the second: its name is that of another image
+    table = rows_of(cells, label="category")
+    held = {row["image"]["path"]: row["boxes"] for row in table.to_pylist()}
+    assert held["new.png"] == "cell=2"
+    assert (held["1.png"], held["2.png"], len(held)) == ("spot=1", "cell=2", 6)

@@ -2,6 +2,7 @@
 
 import datetime
 import decimal
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,14 @@ from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from pyarrow import parquet as pq
 
+from pipelines.column_notes import column_lines
+from pipelines.plan import make_plan
 from pipelines.read import profile_source, read_source
+from schemas.arrow import dataset_schema
 from schemas.errors import SourceError
 from schemas.plan import SourceProfile
 from schemas.spec import Source
+from tests.hostile.promise import spec_of
 
 
 def read(path: Path | str, **options: Any) -> tuple[SourceProfile, pa.Table]:
@@ -57,7 +62,7 @@ def test_json_lines_in_several_blocks(tmp_path: Path) -> None:
     assert profile.counts == [(["a"], rows // 2 + 1), (["b"], rows // 2)]
 
 
-def test_parquet_types_are_brought_to_the_supported_ones(tmp_path: Path) -> None:
+def test_parquet_types_are_brought_to_those_that_are_computed_with(tmp_path: Path) -> None:
     moment = datetime.datetime(2020, 1, 2, 3, 4, 5, 6)
     columns = {
         "y": pa.array(["a", "b", "a"]).dictionary_encode(),
@@ -143,3 +148,27 @@ def test_s3_errors_keep_the_credentials(bucket: str) -> None:
     with pytest.raises(SourceError, match=r"no such file or folder.*did you mean 'one\.csv'") as caught:
         read(f"s3://AKIAKEY:hunter2@bucket/onee.csv?{bucket}")
     assert "hunter2" not in str(caught.value)
+
+
+def test_the_index_that_pandas_keeps_in_parquet_is_an_id(tmp_path: Path) -> None:
+    table = pa.table(
+        {"x": [0.5] * 50, "y": ["a", "b"] * 25, "__index_level_0__": [row * 37 % 101 for row in range(50)]}
+    )
+    pq.write_table(table, tmp_path / "d.parquet")
+    assert read(tmp_path / "d.parquet")[0].column("__index_level_0__").role == "id"
+
+
+def test_class_names_of_hugging_face_are_read_and_kept(tmp_path: Path) -> None:
+    features = {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}, "x": {"dtype": "float32", "_type": "Value"}}
+    told = {"huggingface": json.dumps({"info": {"features": features}})}
+    cells = {"x": pa.array([0.5, 1.5, 2.5, 1.0], pa.float32()), "label": [0, 1, 1, 1]}
+    pq.write_table(pa.table(cells).replace_schema_metadata(told), tmp_path / "d.parquet")
+    plan = make_plan(spec_of(tmp_path / "d.parquet", "label", balance={"target": {"neg": 3}}))
+    assert {stratum.name: stratum.target for stratum in plan.strata} == {"0": 3, "1": 3}
+    assert "0 = neg, 1 = pos" in column_lines(plan)[1]
+    schema = dataset_schema(plan.profile.columns)
+    kept = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert kept["label"] == features["label"]
+    assert kept["x"] == features["x"]
+    pq.write_table(pa.table({"x": [0.5, 1.5], "label": [0, 7]}).replace_schema_metadata(told), tmp_path / "e.parquet")
+    assert read(tmp_path / "e.parquet", label="label")[0].column("label").names is None

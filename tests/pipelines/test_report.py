@@ -254,7 +254,7 @@ def hostile_data() -> ReportData:
         generator=HOSTILE[1],
         rejections={name: dict.fromkeys(HOSTILE, 1) for name in HOSTILE},
         versions={bad: bad for bad in HOSTILE},
-        shards=[Shard(path=HOSTILE[1], split="train", rows=208, bytes=1, sha256=HOSTILE[0])],
+        shards=[Shard(path=f"data/{HOSTILE[1]}.parquet", split="train", rows=208, bytes=1, sha256=HOSTILE[0])],
     )
     rejected = with_reason(table(2).slice(0, 9), HOSTILE[0])
     return ReportData(manifest, real, table(1), rejected, dict.fromkeys(HOSTILE, 1.0), HOSTILE)

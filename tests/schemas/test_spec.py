@@ -25,7 +25,7 @@ def test_the_least_spec_has_sound_defaults():
         ({"generatr": {}}, "generatr: unknown key 'generatr'; did you mean 'generator'?"),
         ({"generator": {"nmae": "x"}}, "generator.nmae: unknown key 'nmae'; did you mean 'name'?"),
         ({"generator": {"zzz": 1}}, "known are actors, chunk_rows, cpus, deadline_seconds, fit_rows"),
-        ({"source": {"path": "a"}}, "source: the key 'label' is missing"),
+        ({"source": {"label": "a"}}, "source: the key 'path' is missing"),
         ({"balance": {"target": 5, "at_least": 3}}, "balance: at_least stands in target's place; give one of them"),
         ({"balance": {"target": -1}}, "must be largest, smallest, a whole number of rows or {class: number}; got -1"),
         ({"balance": {"target": {"a": -2}}}, "each class must have a whole number of rows, 0 or more; got {'a': -2}"),

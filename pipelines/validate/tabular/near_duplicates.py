@@ -56,7 +56,7 @@ class NearDuplicates:
 
     def __init__(self, params: NearDuplicatesParams, plan: Plan) -> None:
         self._params = params
-        compared = [column for column in plan.profile.columns if column.role != "id"]
+        compared = [column for column in plan.profile.columns if column.role not in ("id", "carried")]
         alike = {plan.label, *plan.by, *(column.name for column in compared if column.type in ("string", "bool"))}
         self._alike = [column.name for column in compared if column.name in alike]
         self._numbers = [column.name for column in compared if column.name not in alike]

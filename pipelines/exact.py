@@ -1,0 +1,123 @@
+"""Between the types that a source has and the few that makeweight computes with. Knows arrays and columns, no files.
+
+A column's `type` is the one that is computed with; its `stored` type, where it has one, is the source's, which the
+published rows have too. Whatever the first cannot hold to the last digit goes beside it through the build.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.arrow import arrow_type
+from schemas.plan import Column
+from schemas.stored import type_named
+
+BESIDE = "_stored:"
+"""What the name of a column begins with that holds the source's own cells of the column whose place follows."""
+_EDGES = (-(2**63), 2**63 - 1)
+
+
+def beside(columns: Sequence[Column]) -> dict[str, Column]:
+    """Return the columns whose own cells have to be kept beside those that are computed with, by their name there."""
+    return {f"{BESIDE}{place}": column for place, column in enumerate(columns) if _loses(column)}
+
+
+def _loses(column: Column) -> bool:
+    kind = published_type(column)
+    if kind == arrow_type(column.type) or column.type in ("image", "objects", "masked objects"):
+        return False
+    if column.role == "carried":
+        return True
+    if pa.types.is_decimal(kind) or kind == pa.uint64():
+        return column.type == "double"
+    return bool(pa.types.is_timestamp(kind) and kind.unit == "ns")
+
+
+def published_type(column: Column) -> pa.DataType:
+    """Return the type that the column has in the dataset."""
+    return type_named(column.stored) if column.stored else arrow_type(column.type)
+
+
+def without_own(table: pa.Table) -> pa.Table:
+    """Return the table without the source's own cells."""
+    own = [name for name in table.column_names if name.startswith(BESIDE)]
+    return table.drop_columns(own) if own else table
+
+
+def simple_rows(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
+    """Return published rows with the types that are computed with, in the columns that the table has."""
+    for column in columns:
+        place = table.schema.get_field_index(column.name)
+        if column.stored and place >= 0:
+            kind = arrow_type(column.type)
+            chunks = [simple_cells(chunk, column) for chunk in table[column.name].chunks]
+            table = table.set_column(place, pa.field(column.name, kind), pa.chunked_array(chunks, kind))
+    return table
+
+
+def simple_cells(values: pa.Array, column: Column) -> pa.Array:
+    """Return a column's cells as they are computed with; of one that is carried along, nothing is."""
+    kind = arrow_type(column.type)
+    return pa.nulls(len(values), kind) if column.role == "carried" and column.stored else to_simple(values, kind)
+
+
+def to_simple(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return the values as the type that is computed with, however many digits that loses."""
+    found = values.type
+    if found == kind:
+        return values
+    if pa.types.is_dictionary(found):
+        return to_simple(values.dictionary_decode(), kind)
+    if pa.types.is_null(found):
+        return pa.nulls(len(values), kind)
+    if pa.types.is_time32(found):
+        values = values.cast(pa.int32())
+    return values.cast(kind, safe=False)
+
+
+def to_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return values that were computed as the source's type: rounded to what it holds, and within its bounds."""
+    if values.type == kind:
+        return values
+    if pa.types.is_null(kind) or values.null_count == len(values):
+        return pa.nulls(len(values), kind)
+    if pa.types.is_decimal(kind):
+        return _to_decimal(values, kind)
+    if pa.types.is_integer(kind):
+        return _to_integer(values, kind)
+    if pa.types.is_time(kind):
+        ticks = _clipped(values, 0, 86_400 * {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[kind.unit] - 1)
+        return ticks.cast(pa.int32()).cast(kind) if pa.types.is_time32(kind) else ticks.cast(kind)
+    return values.cast(kind, safe=False)
+
+
+def settled(values: pa.Array, column: Column) -> pa.Array:
+    """Return made values as they will be read from the dataset: `to_stored` changes them no more."""
+    return to_simple(to_stored(values, published_type(column)), values.type) if column.stored else values
+
+
+def _to_decimal(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    if pa.types.is_integer(values.type):
+        wide = pa.decimal128(38, 0) if kind.scale <= 0 else pa.decimal256(76, 0)
+        return values.cast(wide).cast(kind)
+    top = float(10 ** (kind.precision - kind.scale)) * (1 - 2.0**-52) - 10.0**-kind.scale
+    return pc.round(_clipped(values, -top, top), kind.scale).cast(kind, safe=False)
+
+
+def _to_integer(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    unsigned = pa.types.is_unsigned_integer(kind)
+    low, high = (
+        (0, 2**kind.bit_width - 1) if unsigned else (-(2 ** (kind.bit_width - 1)), 2 ** (kind.bit_width - 1) - 1)
+    )
+    if pa.types.is_floating(values.type):
+        known = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
+        whole = np.clip(np.nan_to_num(np.round(known)), float(low), np.nextafter(float(high), 0))
+        return pc.if_else(values.is_valid(), pa.array(whole.astype(kind.to_pandas_dtype())), pa.scalar(None, kind))
+    return _clipped(values, max(low, _EDGES[0]), min(high, _EDGES[1])).cast(kind)
+
+
+def _clipped(values: pa.Array, low: float, high: float) -> pa.Array:
+    bounds = [pa.scalar(bound, values.type) for bound in (low, high)]
+    return pc.min_element_wise(pc.max_element_wise(values, bounds[0], skip_nulls=False), bounds[1], skip_nulls=False)

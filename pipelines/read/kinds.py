@@ -1,0 +1,93 @@
+"""Tells from the names in a folder what its files are: data, what is written about the data, or notes beside them."""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+
+LABELS, IMAGES = "labels", "images"
+"""Folders of YOLO: labels are where `images` is replaced by `labels` in an image's path."""
+_CLASSES = ("classes.txt", "predefined_classes.txt")
+_LOOKED_INTO = 20
+"""JSON files beside images that are looked into, at most, where their names say nothing."""
+_COCO_BEGINS = re.compile(rb'\s*(\xef\xbb\xbf)?\s*\{\s*"(images|annotations|categories|licenses|info|type)"\s*:')
+HEAD = 65_536
+"""Bytes of a JSON file that are looked into."""
+
+
+def meant(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
+    """Return the formats among a folder's files that hold data; one that is left is the source's.
+
+    `formats` are those that the names tell; `head` returns the first bytes of a file.
+    """
+    wanted = set(formats.values())
+    if "images" in wanted:
+        if is_yolo(formats):
+            return {"yolo"}
+        # what lies beside images is about them: their annotations, or a note
+        marked = {found for name, found in formats.items() if found == "voc" or is_coco(name)}
+        return marked or _looked_into(formats, head) or wanted - {"folders", "voc", "coco", "yolo"}
+    wanted -= {"yolo"}
+    if len(wanted) > 1 or not any("/" in name for name in formats):
+        wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
+    return wanted - {"voc", "coco"}
+
+
+def is_coco(name: str) -> bool:
+    """Whether a name is one that COCO's annotations usually have."""
+    folder, file = os.path.split(name.lower())
+    named = file.startswith("instances") or "coco" in file or "annotations" in file or file == "result.json"
+    return file.endswith(".json") and (named or os.path.basename(folder) == "annotations")
+
+
+def is_annotations(file: str) -> bool:
+    """Whether a file bears the hidden name of COCO's annotations, as Roboflow writes it."""
+    return file.lower().startswith("_annotations") and file.lower().endswith(".json")
+
+
+def _looked_into(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
+    """Return COCO's format if a JSON file beside the images begins as its annotations do."""
+    files = [name for name, found in formats.items() if found == "coco" and name.lower().endswith(".json")]
+    return {"coco"} if any(begins_as_coco(head(name)) for name in files[:_LOOKED_INTO]) else set()
+
+
+def begins_as_coco(head: bytes) -> bool:
+    """Whether a JSON file with these first bytes is one of COCO's annotations."""
+    found = _COCO_BEGINS.match(head)
+    return bool(found) and (found[2] not in (b"info", b"type") or b'"images"' in head)  # type: ignore[index]
+
+
+def is_yolo(formats: Mapping[str, str]) -> bool:
+    """Whether images have label files of YOLO: in folders named so, or beside them with a list of the classes."""
+    listed = any(is_class_list(name) for name in formats)
+    for name, found in formats.items():
+        label = label_of(name) if found == "images" else ""
+        if label in formats and (listed or LABELS in label.split("/")):
+            return True
+    return False
+
+
+def yolo_files(formats: Mapping[str, str | None]) -> set[str]:
+    """Return the files that a source of YOLO is read from: images, their labels, and what names the classes.
+
+    Where there are folders `images`, other images are plots and the like.
+    """
+    images = {name for name, found in formats.items() if found == "images"}
+    images = {name for name in images if IMAGES in name.split("/")[:-1]} or images
+    beside = {label_of(name) for name in images} & set(formats)
+    labels = {n for n, found in formats.items() if found == "folders" and LABELS in n.split("/")[:-1]}
+    return images | beside | labels | {name for name in formats if is_class_list(name)}
+
+
+def is_class_list(name: str) -> bool:
+    """Whether a file may name the classes of YOLO: a YAML file, or `classes.txt`."""
+    file = os.path.basename(name).lower()
+    return file in _CLASSES or file.endswith((".yaml", ".yml", ".names"))
+
+
+def label_of(name: str) -> str:
+    """Return where YOLO has the labels of an image: in `labels` in the place of the last `images`, else beside it."""
+    folders, file = name.split("/")[:-1], os.path.splitext(os.path.basename(name))[0] + ".txt"
+    if IMAGES in folders:
+        last = len(folders) - 1 - folders[::-1].index(IMAGES)
+        folders[last] = LABELS
+    return "/".join([*folders, file])
