@@ -60,7 +60,7 @@ def _told(column: Category | Number) -> dict[str, Any]:
     if isinstance(column, Category):
         return told
     bounds = {"low": _plain(column.low), "high": _plain(column.high), "spike": _plain(column.spike)}
-    return {**told, **bounds, "decimals": column.decimals}
+    return {**told, **bounds, "decimals": column.decimals, "step": int(column.step), "calendar": bool(column.calendar)}
 
 
 def _column(told: dict[str, Any], schema: pa.Schema, values: pa.Table) -> Category | Number:
@@ -72,7 +72,7 @@ def _column(told: dict[str, Any], schema: pa.Schema, values: pa.Table) -> Catego
         return Category(field, frequent.values, own, code, kinds)
     kind = np.float64 if pa.types.is_floating(field.type) else np.int64
     low, high, spike = (None if told[name] is None else kind(told[name]) for name in ("low", "high", "spike"))
-    return Number(field, low, high, told["decimals"], spike, code, kinds)
+    return Number(field, low, high, told["decimals"], spike, code, kinds, told["step"], told["calendar"])
 
 
 def _plain(value: Any) -> Any:

@@ -97,7 +97,7 @@ def test_the_server_refuses_what_is_no_spec_before_it_is_queued(server, make_spe
     told = make_spec().model_dump(mode="json", by_alias=True)
     with get_client(sync_client=True) as client:
         deployment = client.read_deployment_by_name(REQUESTS)
-        for wrong in ({"seed": -1}, {"modality": "x"}, {"source": {"path": "/data/a.csv"}}):
+        for wrong in ({"seed": -1}, {"modality": "x"}, {"source": {"label": "y"}}):
             with pytest.raises(PrefectHTTPStatusError, match="409"):
                 client.create_flow_run_from_deployment(deployment.id, parameters={"spec": told | wrong})
         assert deployment.concurrency_options.collision_strategy == "ENQUEUE"
