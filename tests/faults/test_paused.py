@@ -121,7 +121,7 @@ def test_a_build_that_was_only_halted_goes_on(make_bench, calm, prefect_api):
     bench = make_bench()
     first = paused(bench, "first", prefect_api, "chunk staged")
     first.wake()
-    wait_until(lambda: first.process.poll() is not None, 600)
+    wait_until(lambda: first.process.poll() is not None)
     code, told = first.end()
     assert code == 0, told
     assert bench.check() == calm("tables")
