@@ -224,7 +224,6 @@ def fit_task(plan: Plan, place: Workspace, real: RealRows, choice: GeneratorChoi
     if not plan.makes_rows:
         return
     gpus = actors.gpu_share(plan, choice)
-    actors.pool_size(plan, choice, gpus)  # what cannot be had is told before the work, not after it
     where = at_home(plan, choice)
     calls = [(plan, number, real, place) for number in range(len(plan.validators))]
     with actors.Fitting(plan, place, gpus, where) as fitting:

@@ -14,7 +14,7 @@ from pipelines.ledger import COMPANIONS, enlisted, is_open, shards_of, strangers
 from pipelines.publish import difference, is_build_of, read_manifest
 from pipelines.storage import Folder, is_uri
 from pipelines.versions import newest_version
-from pipelines.workspace import HIDDEN, VERSION, Workspace
+from pipelines.workspace import HIDDEN, VERSION, Workspace, version_workspace
 from schemas.errors import Fault, OutputError, SpecError
 from schemas.manifest import CARD, DATA, Manifest
 from schemas.plan import Plan
@@ -117,7 +117,7 @@ def _refuse_foreign(place: Workspace, manifest: Manifest | None) -> None:
     if place.series:
         beside = {HIDDEN, LATEST, SITE, *([CARD] if place.series.exists(LATEST) else [])}
         _refuse_others(place.series, lambda name: name in beside or bool(VERSION.fullmatch(name)))
-        _refuse_other_versions(place, place.series)
+        _refuse_other_versions(place.series)
 
 
 def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:
@@ -127,19 +127,19 @@ def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:
         raise OutputError(f"{held}; move that elsewhere, or give an empty or new output.path")
 
 
-def _refuse_other_versions(place: Workspace, series: Folder) -> None:
+def _refuse_other_versions(series: Folder) -> None:
     """Raise OutputError for a folder that is named like a version and is none."""
     for info in series.entries():
-        if VERSION.fullmatch(info.base_name) and not _is_version(place, series, info):
+        if VERSION.fullmatch(info.base_name) and not _is_version(series, info):
             raise OutputError(
                 f"{series.shown} holds {info.base_name!r}, which is named like a version and was not published by"
                 " makeweight; move it elsewhere, or give another output.path"
             )
 
 
-def _is_version(place: Workspace, series: Folder, info: fs.FileInfo) -> bool:
+def _is_version(series: Folder, info: fs.FileInfo) -> bool:
     name = info.base_name
-    one = Workspace(series.at(name), place.key, series, name)
+    one = version_workspace(series, name)
     if is_open(one):
         return True
     manifest = read_manifest(one.output)

@@ -106,11 +106,10 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True)
-class Disk:
-    """A local disk, or one that is mounted as such."""
+class _Looked:
+    """What is looked up alike on every filesystem."""
 
     filesystem: fs.FileSystem
-    renames: bool = True
 
     def info(self, path: str) -> fs.FileInfo:
         """See Files."""
@@ -119,6 +118,13 @@ class Disk:
     def entries(self, path: str, recursive: bool) -> list[fs.FileInfo]:
         """See Files."""
         return list(self.filesystem.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True)))
+
+
+@dataclass(frozen=True)
+class Disk(_Looked):
+    """A local disk, or one that is mounted as such."""
+
+    renames: bool = True
 
     def read(self, path: str) -> bytes:
         """See Files."""
@@ -171,19 +177,10 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Store:
+class Store(_Looked):
     """An object store, where a folder is no more than the beginning of names."""
 
-    filesystem: fs.FileSystem
     renames: bool = False
-
-    def info(self, path: str) -> fs.FileInfo:
-        """See Files."""
-        return self.filesystem.get_file_info(path)
-
-    def entries(self, path: str, recursive: bool) -> list[fs.FileInfo]:
-        """See Files."""
-        return list(self.filesystem.get_file_info(fs.FileSelector(path, recursive=recursive, allow_not_found=True)))
 
     def read(self, path: str) -> bytes:
         """See Files."""

@@ -12,7 +12,7 @@ from pipelines.ledger import WHOLE, is_open, remove_dataset, shards_of
 from pipelines.publish import read_manifest
 from pipelines.storage import Folder
 from pipelines.versions import read_record, records, version_folders
-from pipelines.workspace import WORK, Workspace, workspace
+from pipelines.workspace import WORK, Workspace, version_workspace, workspace
 from schemas.errors import DamageError, OutputError
 from schemas.manifest import MANIFEST
 from schemas.output import Versions
@@ -23,7 +23,7 @@ DAY = 86_400.0
 
 def prune(place: Workspace, plan: Plan, rule: Versions | None) -> list[str]:
     """Remove what no build of this output needs now that this one is published; return what was left, in words."""
-    notes = _prune_versions(place, place.series, rule) if place.series and rule else []
+    notes = _prune_versions(place.series, rule) if place.series and rule else []
     for name in _works(place):
         place.hidden.at(name).remove()
     _prune_models(place, plan)
@@ -58,11 +58,9 @@ def _may_go_on(place: Workspace, name: str, plan: Plan) -> bool:
     return workspace((place.series or place.output).path, begun).key == other.key
 
 
-def _prune_versions(place: Workspace, series: Folder, rule: Versions) -> list[str]:
+def _prune_versions(series: Folder, rule: Versions) -> list[str]:
     """Remove the versions that the rule does not keep, and what is left of those that were being removed."""
-    folders = {
-        number: Workspace(series.at(name), place.key, series, name) for number, name in version_folders(series).items()
-    }
+    folders = {number: version_workspace(series, name) for number, name in version_folders(series).items()}
     complete = [number for number, one in folders.items() if one.output.exists(MANIFEST)]
     stay = set(complete[-rule.keep :])
     stay |= {number for number in complete if _age(folders[number].output) < rule.keep_days}

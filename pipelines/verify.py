@@ -19,7 +19,7 @@ from pipelines.publish import is_sealed, read_manifest
 from pipelines.storage import Folder
 from pipelines.validate.memory import FingerprintSet
 from pipelines.versions import latest
-from pipelines.workspace import Workspace
+from pipelines.workspace import Workspace, version_workspace
 from pipelines.write import content_hash, row_digests
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
@@ -76,7 +76,7 @@ def _place(path: str, folder: Folder) -> Workspace:
     """Return the folders of the build that published here; nothing of them but their names is known."""
     if folder.path == path:
         return Workspace(folder, "")
-    return Workspace(folder, "", Folder(path), os.path.basename(folder.inner()))
+    return version_workspace(Folder(path), os.path.basename(folder.inner()))
 
 
 def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:

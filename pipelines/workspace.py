@@ -121,8 +121,12 @@ def workspace(output: str, plan: Plan) -> Workspace:
     folder = Folder(output)
     if plan.version is None:
         return Workspace(folder, key)
-    name = version_name(plan.version)
-    return Workspace(folder.at(name), key, folder, name)
+    return version_workspace(folder, version_name(plan.version), key)
+
+
+def version_workspace(series: Folder, name: str, key: str = "") -> Workspace:
+    """Return the folders of the version of that name; without a key none of its work."""
+    return Workspace(series.at(name), key, series, name)
 
 
 def version_name(number: int) -> str:
