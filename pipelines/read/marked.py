@@ -13,7 +13,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from pipelines.read.cells import Cells
-from pipelines.read.files import Files, format_of
+from pipelines.read.files import Files, format_of, readable
 from pipelines.read.images import NAME, read_images
 from pipelines.read.marks import BOXES, LABEL, OBJECTS, contents
 from pipelines.read.pictures import frame
@@ -23,6 +23,18 @@ from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _AT_ONCE = 256
+MAX_BYTES = 16 << 20
+"""Bytes that the annotation of one image may have."""
+
+
+def annotation(files: Files, name: str, otherwise: str) -> bytes:
+    """Return a file of annotations; raises SourceError, which ends with what it is `otherwise`, if it is too long."""
+    place = files.shown(name)
+    with readable(place), files.open(name, compression=None) as stream:
+        data = bytes(stream.read(MAX_BYTES + 1))
+    if len(data) > MAX_BYTES:
+        raise SourceError(f"{place}: is longer than {MAX_BYTES >> 20} MB; {otherwise}")
+    return data
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,11 @@ from typing import Any
 
 from pipelines.read import marked
 from pipelines.read.cells import Cells
-from pipelines.read.files import Files, format_of, readable
+from pipelines.read.files import Files, format_of
 from pipelines.read.marked import Marked
 from schemas.errors import SourceError
 from schemas.spec import Source
 
-MAX_BYTES = 16 << 20
 KIND = "objects"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
@@ -34,10 +33,7 @@ def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) 
 
 def _read(files: Files, name: str) -> Marked:
     place = files.shown(name)
-    with readable(place), files.open(name, compression=None) as stream:
-        data = bytes(stream.read(MAX_BYTES + 1))
-    if len(data) > MAX_BYTES:
-        raise SourceError(f"{place}: is longer than {MAX_BYTES >> 20} MB; that is no annotation of one image")
+    data = marked.annotation(files, name, "that is no annotation of one image")
     try:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known

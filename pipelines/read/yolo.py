@@ -11,13 +11,12 @@ from typing import Any
 from pipelines.read import marked
 from pipelines.read.cells import Cells
 from pipelines.read.declared import settings
-from pipelines.read.files import Files, format_of, readable
+from pipelines.read.files import Files, format_of
 from pipelines.read.kinds import is_class_list, label_of
 from pipelines.read.marked import Marked
 from schemas.errors import SourceError
 from schemas.spec import Source
 
-MAX_BYTES = 16 << 20
 BOXES, MASKED = "objects", "masked objects"
 _BOX = 4  # numbers of a box; an outline has 6 or more
 
@@ -75,15 +74,13 @@ def _lines(files: Files, label: str) -> Iterator[tuple[int, list[float]]]:
 
 
 def _text(files: Files, name: str) -> str:
-    place = files.shown(name)
-    with readable(place), files.open(name, compression=None) as stream:
-        data = bytes(stream.read(MAX_BYTES + 1))
-    if len(data) > MAX_BYTES:
-        raise SourceError(f"{place}: is longer than {MAX_BYTES >> 20} MB; that is no list of labels")
+    data = marked.annotation(files, name, "that is no list of labels")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceError(f"{place}: is not UTF-8 text; mend the file or take it out of the folder") from error
+        raise SourceError(
+            f"{files.shown(name)}: is not UTF-8 text; mend the file or take it out of the folder"
+        ) from error
 
 
 def _objects(
