@@ -214,12 +214,22 @@ def one_writer(place: Workspace) -> Iterator[Hold]:
 
 
 def _take(folder: Folder, output: str) -> Hold:
+    mine = _myself()
+    try:
+        _enter(folder, output, mine)
+        return Hold(folder, output, mine)
+    except BaseException:
+        _released.add(mine.token)  # its record may be there all the same
+        raise
+
+
+def _enter(folder: Folder, output: str, mine: Writer) -> None:
+    """Write this build's record once nobody holds the output."""
     silent: Writer | None = None
     while True:
         with _guarded(folder, output) as guarded:
             holder = read_writer(folder)
             if holder is None or holder == silent or _ended(holder):
-                mine = _myself()
                 _write(folder, mine)
                 break
         silent = _watched(holder, folder, output)  # without the guard: its signs of life need that
@@ -228,7 +238,6 @@ def _take(folder: Folder, output: str) -> Hold:
         holder = read_writer(folder)
         if holder and holder.token != mine.token:
             raise holder.refusal(output)
-    return Hold(folder, output, mine)
 
 
 @contextmanager

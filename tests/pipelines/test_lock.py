@@ -96,6 +96,22 @@ def test_the_lock_ends_with_an_exception_and_with_ctrl_c(place):
         assert not place.hidden.exists(RECORD)
 
 
+def test_a_record_whose_write_failed_after_it_took_effect_is_not_in_the_next_builds_way(place, monkeypatch):
+    write = Folder.write
+
+    def fail(folder, *args):
+        write(folder, *args)
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "write", fail)
+        with pytest.raises(OSError, match="Input/output error"), one_writer(place):
+            pytest.fail("it builds")
+    assert read_writer(place.hidden).pid == os.getpid(), "it lies there all the same"
+    with one_writer(place):
+        pass
+
+
 def test_a_process_with_a_dead_ones_number_does_not_keep_its_lock(place, quick):
     left_behind(place, started=1.0)
     with one_writer(place):
