@@ -311,6 +311,7 @@ def finish_task(plan: Plan, place: Workspace, manifest: Manifest, rule: Versions
         try:
             settle(place, manifest)
             notes = prune(place, plan, rule)
+            place.sweep()
             place.work.remove()
         except (OSError, OutputError) as error:
             left = "published; what is no longer needed could not all be removed, the next build tries again"
