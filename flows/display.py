@@ -37,6 +37,7 @@ RAY = "ray      {}"
 def plan_notes(plan: Plan) -> list[str]:
     """Return what else there is to say of a plan, in sentences."""
     notes = [*planned_succession(plan), *_one_class(plan)]
+    notes += [f"The source is written with {plan.profile.written}."] if plan.profile.written else []
     notes += image_notes(plan.profile.images) if plan.profile.images else []
     if plan.boxes:
         made = max((stratum.make / max(1, stratum.real) for stratum in plan.strata), default=0)

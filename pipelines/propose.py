@@ -14,7 +14,7 @@ import yaml
 
 from pipelines.candidates import Seen, choose, guessed_header, listed, look, text_column, told
 from pipelines.plan import make_plan
-from pipelines.read.delimited import dialect_of
+from pipelines.read.delimited import dialect_of, written
 from pipelines.read.files import Files, find_files
 from pipelines.read.splits import TRAIN, SeveralSplitsError, kind_of
 from pipelines.registry import generator_class, generators_for, makes_objects
@@ -139,8 +139,7 @@ def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, 
         return {"label": label or FIXED[files.format]}, [], []
     looked = look(files, source, label)
     delimited = files.format in ("csv", "tsv")
-    written = dialect_of(files, files.names[0], source) if delimited else None
-    headless = written is not None and written.headless
+    headless = delimited and dialect_of(files, files.names[0], source).headless
     header = guessed_header(looked, headless) if delimited and label not in looked.names else None
     if header:
         looked = look(files, source.model_copy(update={"header": header}), label)
@@ -154,7 +153,7 @@ def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, 
     text = text_column(looked, chosen.name)
     keys |= {"text": text} if text else {}
     notes = ["the first row looks like data, so the names in source.header are made up"] if header else []
-    notes += [f"the file is written with {how}" for how in [written and written.told()] if how]
+    notes += [f"the file is written with {how}" for how in [written(files, source)] if how]
     notes += [f"other columns were counted in the first {looked.rows:,} rows only"] if looked.more else []
     return keys, [one for one in looked.candidates if one != chosen], notes
 

@@ -111,6 +111,7 @@ class SourceProfile(Noun):
     `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
     sight; rows whose `by` values hold a null are counted in `dropped` alone. `merged` lists classes that are written in
     several ways. `content` is a hash of the files' bytes alone, by which it is seen whether they are still the same.
+    `written` says in words how delimited files are written, where that was not what their name says.
     """
 
     path: str
@@ -126,6 +127,7 @@ class SourceProfile(Noun):
     images: ImageProfile | None = None
     merged: list[Merged] = Field([])
     content: str = ""
+    written: str = ""
 
     @property
     def row_bytes(self) -> int:

@@ -128,6 +128,11 @@ def dialect_of(files: Files, name: str, source: Source) -> Dialect:
     return found
 
 
+def written(files: Files, source: Source) -> str:
+    """Return in words how the first file is written, where that is not what its format says."""
+    return dialect_of(files, files.names[0], source).told(files.format) if files.format in ("csv", "tsv") else ""
+
+
 def unnamed_index(files: Files, source: Source) -> str | None:
     """Return what the first column is called if the header has no name for it, as pandas and R write an index."""
     if files.format not in ("csv", "tsv") or source.header is not None:

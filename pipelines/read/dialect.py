@@ -60,10 +60,11 @@ class Dialect:
     unnamed: bool = False
     first: tuple[str, ...] = ()
 
-    def told(self) -> str:
-        """Return in words what is not as in a plain file."""
+    def told(self, format_: str) -> str:
+        """Return in words what is not as in a plain file of this format."""
         names = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
-        told = [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"] if self.delimiter != "," else []
+        plain = self.delimiter == _OWN[format_]
+        told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
         told += [f"the encoding {self.encoding}"] if not self.encoding.startswith("utf-8") else []
         comma = [repr(name) for name, style in self.styles.items() if style.decimal == ","]
         groups = [repr(name) for name, style in self.styles.items() if style.thousands]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pipelines.read.cells import Block, check_chosen
 from pipelines.read.classes import Classes
 from pipelines.read.column import ColumnState
-from pipelines.read.delimited import dialect_of, unnamed_index
+from pipelines.read.delimited import dialect_of, unnamed_index, written
 from pipelines.read.digits import exact_type
 from pipelines.read.files import Files, find_files, fingerprint
 from pipelines.read.formats import blocks, columns_of, complete, droppable
@@ -68,6 +68,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         fingerprint=fingerprint(files, source, contents),
         content=content_hash(contents),
         images=images,
+        written=written(files, source),
     )
 
 

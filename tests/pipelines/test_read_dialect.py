@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flows.display import plan_notes
 from pipelines.plan import make_plan
 from pipelines.read import profile_source, read_source
 from pipelines.read.cleaner import MARK, Cleaner
@@ -50,6 +51,23 @@ def test_delimiters_and_decimal_marks_are_found_out(
 ) -> None:
     found = written(tmp_path, _text(delimiter, mark, group), name)
     assert [tuple(row.values()) for row in found.to_pylist()] == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "delimiter", "mark", "told"),
+    [
+        ("d.csv", ",", ".", []),
+        ("d.tsv", "\t", ".", []),
+        ("d.csv", ";", ",", ["The source is written with semicolons between cells, decimal commas in 'amount'."]),
+        ("d.tsv", ",", ".", ["The source is written with commas between cells."]),
+    ],
+)
+def test_the_plan_says_how_a_file_is_written_that_is_not_as_its_name_says(
+    tmp_path: Path, name: str, delimiter: str, mark: str, told: list[str]
+) -> None:
+    (tmp_path / name).write_text(_text(delimiter, mark))
+    notes = plan_notes(make_plan(spec_of(str(tmp_path / name), "y")))
+    assert [note for note in notes if "written" in note] == told
 
 
 def test_a_table_says_its_delimiter_and_begins_with_comments(tmp_path: Path) -> None:
