@@ -32,33 +32,33 @@ from flows.utility import (
     measure_task,
 )
 from flows.watching.watch import watch
-from pipelines import actors
-from pipelines.carry import carry_over, keep_record
-from pipelines.claim import Replace, check_output, claim
-from pipelines.encryption import read_key
-from pipelines.fill import FillResult, StratumProgress, fill
-from pipelines.filled import filled_before, refuse_shortfall, save_filled
-from pipelines.fit import fit_validator
-from pipelines.ingest import RealRows, ingest, ingested
-from pipelines.kinds import at_home, choose_kind
-from pipelines.layout import make_layout
-from pipelines.ledger import is_open, settle
-from pipelines.lock import Hold, one_writer
-from pipelines.plan import make_plan
-from pipelines.pool import open_pool, refuse_own_disk
-from pipelines.privacy.differential import privacy_spent
-from pipelines.prune import prune, prune_stale
-from pipelines.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
-from pipelines.ready import refuse_unwritable_output
-from pipelines.registry import make_validators
+from pipelines.dataset.carry import carry_over, keep_record
+from pipelines.dataset.claim import Replace, check_output, claim
+from pipelines.dataset.layout import make_layout
+from pipelines.dataset.ledger import is_open, settle
+from pipelines.dataset.prune import prune, prune_stale
+from pipelines.dataset.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
+from pipelines.dataset.versions import name_newest
+from pipelines.dataset.write import content_hash, write_group
+from pipelines.engine import actors
+from pipelines.engine.kinds import at_home, choose_kind
+from pipelines.engine.pool import open_pool, refuse_own_disk
+from pipelines.fill.filled import filled_before, refuse_shortfall, save_filled
+from pipelines.fill.loop import FillResult, StratumProgress, fill
+from pipelines.fit.fitting import fit_validator
+from pipelines.judge.privacy.differential import privacy_spent
+from pipelines.plan.planning import make_plan
+from pipelines.plan.registry import make_validators
+from pipelines.plan.stream import stream_seed
 from pipelines.report import render_card
-from pipelines.storage import Folder, is_uri
-from pipelines.stream import stream_seed
-from pipelines.summary import summarise
+from pipelines.report.summary import summarise
+from pipelines.source.ingest import RealRows, ingest, ingested
+from pipelines.storage.encryption import read_key
+from pipelines.storage.folder import Folder, is_uri
+from pipelines.storage.lock import Hold, one_writer
+from pipelines.storage.ready import refuse_unwritable_output
+from pipelines.storage.workspace import Workspace, workspace
 from pipelines.validate.base import Novelty, Sketching
-from pipelines.versions import name_newest
-from pipelines.workspace import Workspace, workspace
-from pipelines.write import content_hash, write_group
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
 from schemas.evaluation import Evaluation

@@ -11,13 +11,13 @@ from rich.text import Text
 from flows.estimate import likely, likely_headings
 from flows.progress import Listener
 from generators.base import TrainingProgress
-from pipelines.evaluate.wording import TITLES, WORDS
-from pipelines.fidelity.wording import MEANING, told
-from pipelines.fill import StratumProgress
-from pipelines.image_notes import image_notes
-from pipelines.privacy.held_out import expected, holds_out
-from pipelines.privacy.wording import summary
-from pipelines.succession import planned_succession, succession
+from pipelines.fill.loop import StratumProgress
+from pipelines.judge.evaluate.wording import TITLES, WORDS
+from pipelines.judge.fidelity.wording import MEANING, told
+from pipelines.judge.privacy.held_out import expected, holds_out
+from pipelines.judge.privacy.wording import summary
+from pipelines.plan.image_notes import image_notes
+from pipelines.plan.succession import planned_succession, succession
 from schemas.evaluation import BUILD, Interval, Utility
 from schemas.fidelity import Fidelity
 from schemas.manifest import Manifest

@@ -4,14 +4,14 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pipelines.estimate import Setting, estimate
-from pipelines.fit import RECORD, model_fingerprint
-from pipelines.publish import read_manifest
-from pipelines.rates import rates_file, recall
+from pipelines.dataset.publish import read_manifest
+from pipelines.dataset.versions import latest
+from pipelines.fit.fitting import RECORD, model_fingerprint
+from pipelines.plan.estimate import Setting, estimate
+from pipelines.plan.rates import rates_file, recall
 from pipelines.report.wording import seconds
-from pipelines.storage import is_uri
-from pipelines.versions import latest
-from pipelines.workspace import workspace
+from pipelines.storage.folder import is_uri
+from pipelines.storage.workspace import workspace
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest
 from schemas.plan import Plan

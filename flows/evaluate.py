@@ -3,9 +3,9 @@
 from flows.build import build, plan_at_hand, planned
 from flows.server import served_flow
 from flows.utility import asked, read_evaluation
-from pipelines.claim import Replace
-from pipelines.plan import make_plan
-from pipelines.workspace import workspace
+from pipelines.dataset.claim import Replace
+from pipelines.plan.planning import make_plan
+from pipelines.storage.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.evaluation import Evaluation
 from schemas.spec import Spec

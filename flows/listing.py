@@ -6,13 +6,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.builds import Build
-from pipelines.candidates import listed, told
-from pipelines.column_notes import column_lines
-from pipelines.compare_builds import ClassChange, Comparison
-from pipelines.propose import Proposal
+from pipelines.dataset.builds import Build
+from pipelines.dataset.compare import ClassChange, Comparison
+from pipelines.plan.candidates import listed, told
+from pipelines.plan.column_notes import column_lines
+from pipelines.plan.propose import Proposal
+from pipelines.report.site import Site
 from pipelines.report.wording import printable, size
-from pipelines.site import Site
 from schemas.manifest import Manifest
 from schemas.secrets import all_redacted
 

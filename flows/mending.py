@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flows.progress import listener
-from pipelines.mend import clear_damage
-from pipelines.workspace import Workspace
+from pipelines.storage.mend import clear_damage
+from pipelines.storage.workspace import Workspace
 from schemas.errors import DamageError
 
 R = TypeVar("R")

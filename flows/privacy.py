@@ -1,13 +1,13 @@
 """The privacy gate as a step of a build: measures what made rows give away, and stops what gives too much away."""
 
 from flows.step import step
-from pipelines import actors
-from pipelines.ingest import RealRows
-from pipelines.privacy.anonymity import measure_groups
-from pipelines.privacy.gate import load_findings, put_together, refuse_breach, save_findings
-from pipelines.privacy.measure import measure_class
-from pipelines.privacy.sides import draw_sides
-from pipelines.workspace import Workspace
+from pipelines.engine import actors
+from pipelines.judge.privacy.anonymity import measure_groups
+from pipelines.judge.privacy.gate import load_findings, put_together, refuse_breach, save_findings
+from pipelines.judge.privacy.measure import measure_class
+from pipelines.judge.privacy.sides import draw_sides
+from pipelines.source.ingest import RealRows
+from pipelines.storage.workspace import Workspace
 from schemas.plan import Plan
 from schemas.privacy import PrivacyFindings
 

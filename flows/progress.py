@@ -11,9 +11,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from generators.base import TrainingProgress
-from pipelines.fill import StratumProgress
-from pipelines.storage import Folder
-from pipelines.workspace import Workspace
+from pipelines.fill.loop import StratumProgress
+from pipelines.storage.folder import Folder
+from pipelines.storage.workspace import Workspace
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 

@@ -4,12 +4,12 @@ import os
 import tempfile
 import warnings
 
-from pipelines.claim import Replace, check_output
-from pipelines.publish import read_manifest
-from pipelines.reach import cluster_address, ray_folder, socket_path
-from pipelines.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, unwritable
-from pipelines.storage import Folder
-from pipelines.workspace import workspace
+from pipelines.dataset.claim import Replace, check_output
+from pipelines.dataset.publish import read_manifest
+from pipelines.engine.reach import cluster_address, ray_folder, socket_path
+from pipelines.storage.folder import Folder
+from pipelines.storage.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, unwritable
+from pipelines.storage.workspace import workspace
 from schemas.errors import MakeweightError, OutputError
 from schemas.plan import Plan
 from schemas.spec import Spec

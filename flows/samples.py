@@ -17,7 +17,7 @@ from generators.image.codec import Encoding, Pixels, decode, encode
 from pipelines.report.data import image_column
 from pipelines.report.thumbnails import resize
 from pipelines.report.wording import cell
-from pipelines.storage import Folder
+from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.storage import is_uri
+from pipelines.storage.folder import is_uri
 from schemas.errors import Fault, Lines, SpecError
 from schemas.spec import Spec, parse
 

@@ -7,8 +7,8 @@ from prefect import task
 
 from flows.interrupt import heard
 from flows.server import SILENT
-from pipelines.actors import lost
-from pipelines.again import may_pass
+from pipelines.engine.actors import lost
+from pipelines.storage.again import may_pass
 from schemas.errors import MakeweightError
 
 P = ParamSpec("P")

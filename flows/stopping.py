@@ -3,8 +3,8 @@
 from flows.interrupt import stop_if_heard
 from flows.progress import Listener
 from generators.base import TrainingProgress
-from pipelines.fill import StratumProgress
-from pipelines.lock import Hold
+from pipelines.fill.loop import StratumProgress
+from pipelines.storage.lock import Hold
 
 
 class Stopping(Listener):

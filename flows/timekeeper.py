@@ -12,10 +12,10 @@ from contextvars import ContextVar
 import psutil
 
 from flows.progress import Listener, Run
-from pipelines.actors import device_name, gpu_share
-from pipelines.fill import StratumProgress
-from pipelines.fit import RECORD, model_fingerprint
-from pipelines.rates import first_classes, params_key, rates_file, remember, row_width
+from pipelines.engine.actors import device_name, gpu_share
+from pipelines.fill.loop import StratumProgress
+from pipelines.fit.fitting import RECORD, model_fingerprint
+from pipelines.plan.rates import first_classes, params_key, rates_file, remember, row_width
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest
 from schemas.plan import Plan

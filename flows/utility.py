@@ -12,22 +12,22 @@ from dataclasses import dataclass
 
 from flows.progress import listener
 from flows.step import step
-from pipelines import actors
-from pipelines.encryption import read_key
-from pipelines.evaluate.classifiers import CLASSIFIERS
-from pipelines.evaluate.held_out import find_held_out, test_source
-from pipelines.evaluate.measures import score
-from pipelines.evaluate.rows import RealRecord, gather_built, gather_real
-from pipelines.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
-from pipelines.evaluate.verdict import judge
-from pipelines.fidelity.published import measure_published
-from pipelines.lock import Hold
-from pipelines.publish import put
-from pipelines.read.files import fingerprint
-from pipelines.read.hashed import hashed
+from pipelines.dataset.publish import put
+from pipelines.engine import actors
+from pipelines.judge.evaluate.classifiers import CLASSIFIERS
+from pipelines.judge.evaluate.held_out import find_held_out, test_source
+from pipelines.judge.evaluate.measures import score
+from pipelines.judge.evaluate.rows import RealRecord, gather_built, gather_real
+from pipelines.judge.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
+from pipelines.judge.evaluate.verdict import judge
+from pipelines.judge.fidelity.published import measure_published
 from pipelines.report.page import render_evaluation
-from pipelines.storage import Folder
-from pipelines.workspace import Workspace
+from pipelines.source.files import fingerprint
+from pipelines.source.hashed import hashed
+from pipelines.storage.encryption import read_key
+from pipelines.storage.folder import Folder
+from pipelines.storage.lock import Hold
+from pipelines.storage.workspace import Workspace
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE, Evaluate, Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Plan

@@ -36,7 +36,7 @@ def engine():
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
     from prefect.testing.utilities import prefect_test_harness
 
-    from pipelines.actors import LOCAL
+    from pipelines.engine.actors import LOCAL
 
     ray.init(num_cpus=4, log_to_driver=False, logging_level="ERROR", **LOCAL)
     calm = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})  # its thread ends a second late, each time

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 ORDER = ["flows", "pipelines", "generators", "schemas"]
 ENGINES = {
     "prefect": ["flows"],
-    "ray": ["pipelines/actors.py", "pipelines/kinds.py", "pipelines/pool.py"],
+    "ray": ["pipelines/engine/actors.py", "pipelines/engine/kinds.py", "pipelines/engine/pool.py"],
     "torch": ["generators"],
     "sdv": ["generators"],
     "albumentations": ["generators"],

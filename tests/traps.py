@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.fit import readable
-from pipelines.storage import Folder
+from pipelines.fit.fitting import readable
+from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError
 
 

@@ -71,7 +71,7 @@ def build(
         refuse_taken(asked, made, replace_other or replace)
         refuse_unready(asked, made)
         from flows.build import build as build_flow
-        from pipelines.workspace import workspace
+        from pipelines.storage.workspace import workspace
         from schemas.manifest import REPORT
 
         with running(out, asked, made):
@@ -112,7 +112,7 @@ def evaluate(
         refuse_unready(asked, made)
         from flows.display import fidelity_table, utility_table
         from flows.evaluate import evaluate as evaluate_flow
-        from pipelines.workspace import workspace
+        from pipelines.storage.workspace import workspace
         from schemas.evaluation import EVALUATION_PAGE
 
         with running(out, asked, made):
@@ -133,7 +133,7 @@ def _test_override(test: str | None) -> list[str]:
     """Return `--test` as an override of the spec; unlike paths in the spec it starts where the command runs."""
     if test is None:
         return []
-    from pipelines.storage import is_uri
+    from pipelines.storage.folder import is_uri
 
     path = test if is_uri(test) else os.path.abspath(os.path.expanduser(test))
     return [f"evaluate.test={json.dumps(path)}"]

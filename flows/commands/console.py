@@ -59,7 +59,7 @@ def be_quiet() -> None:
 def planned_spec(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
     """Read the spec, and make its plan; a fault comes with the line of the file."""
     from flows.spec_file import load_spec, located
-    from pipelines.plan import make_plan
+    from pipelines.plan.planning import make_plan
 
     spec, lines = load_spec(path, overrides)
     with located(path, lines):
@@ -80,7 +80,7 @@ def show_plan(
     """
     from flows.display import plan_notes, plan_table
     from flows.estimate import estimate_lines, estimated
-    from pipelines.column_notes import changes, column_lines
+    from pipelines.plan.column_notes import changes, column_lines
 
     likely = estimated(to_run_here, made, gpu_price) if to_run_here else None
     console.print(plan_table(made, likely))

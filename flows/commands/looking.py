@@ -22,7 +22,7 @@ def init(
     """Look at a source and write a spec for it to start from."""
     with explained(json_):
         from flows.listing import proposal_json, proposal_lines
-        from pipelines.propose import propose, taken, write_proposal
+        from pipelines.plan.propose import propose, taken, write_proposal
 
         if os.path.lexists(out):
             raise taken(out)
@@ -39,7 +39,7 @@ def verify(
 ) -> None:
     """Count and hash a published dataset again; say which shard is wrong."""
     with explained(json_):
-        from pipelines.verify import verify as verify_dataset
+        from pipelines.dataset.verify import verify as verify_dataset
 
         found = verify_dataset(path)
         if json_:
@@ -61,7 +61,7 @@ def ls(
     """List the builds below folders: complete, damaged, under way, unfinished, or of another version."""
     with explained(json_):
         from flows.listing import build_lines, builds_json
-        from pipelines.builds import find_builds
+        from pipelines.dataset.builds import find_builds
 
         builds = [build for folder in folders for build in find_builds(folder)]
         show(json_, builds_json(builds), build_lines(builds) or ["no builds here"])
@@ -76,7 +76,7 @@ def site(
     """Write a web page over all builds below folders: index.html, which needs no server and no network."""
     with explained(json_):
         from flows.listing import site_json, site_lines
-        from pipelines.site import write_site
+        from pipelines.report.site import write_site
 
         written = write_site(folders, out)
         show(json_, site_json(written), site_lines(written))
@@ -88,7 +88,7 @@ def latest_version(
 ) -> None:
     """Print the folder of a dataset's newest version; it does not change any more, so read from it."""
     with explained(json_):
-        from pipelines.versions import newest_folder
+        from pipelines.dataset.versions import newest_folder
 
         folder = newest_folder(path)
         if json_:
@@ -106,7 +106,7 @@ def diff(
     """Say what differs between two published datasets; the exit code is 0 whether anything does or not."""
     with explained(json_):
         from flows.listing import comparison_json, comparison_lines
-        from pipelines.compare_builds import compare_builds
+        from pipelines.dataset.compare import compare_builds
 
         found = compare_builds(old, new)
         show(json_, comparison_json(found), comparison_lines(found))

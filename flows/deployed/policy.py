@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 
 from flows.spec_file import located, read_mapping
-from pipelines.guard import SETTING, Guard
+from pipelines.plan.guard import SETTING, Guard
 from schemas.errors import Fault, SpecError
 from schemas.policy import Policy
 from schemas.spec import parse

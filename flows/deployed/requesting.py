@@ -7,8 +7,8 @@ from rich.console import Console
 
 from flows.deployed.deployments import Request, Scheduled, cron_schedule, schedule, submit, wait
 from flows.deployed.scheduled import read_spec
-from pipelines.plan import make_plan
-from pipelines.storage import is_uri
+from pipelines.plan.planning import make_plan
+from pipelines.storage.folder import is_uri
 from schemas.errors import MakeweightError
 from schemas.spec import Spec
 

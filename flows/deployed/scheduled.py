@@ -12,7 +12,7 @@ from pydantic import Field
 from flows.deployed.request import RETRIES, RETRY_SECONDS
 from flows.deployed.worker import built_on_worker
 from flows.spec_file import load_spec
-from pipelines.storage import Folder, is_uri
+from pipelines.storage.folder import Folder, is_uri
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec
 

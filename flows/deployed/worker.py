@@ -22,11 +22,11 @@ from flows.progress import Listener, Run, listening
 from flows.ready import refuse_unready
 from flows.server import SILENT
 from flows.step import step, worth_retrying
-from pipelines.guard import Guard
-from pipelines.plan import make_plan
-from pipelines.registry import generator_class
-from pipelines.storage import Folder, is_uri
-from pipelines.workspace import workspace
+from pipelines.plan.guard import Guard
+from pipelines.plan.planning import make_plan
+from pipelines.plan.registry import generator_class
+from pipelines.storage.folder import Folder, is_uri
+from pipelines.storage.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 from schemas.plan import Plan

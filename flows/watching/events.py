@@ -31,8 +31,8 @@ from openlineage.client.facet_v2 import (
 from prefect.runtime import deployment, flow_run
 
 from flows.progress import Run
-from pipelines.croissant import MEANING
-from pipelines.storage import is_uri
+from pipelines.dataset.croissant import MEANING
+from pipelines.storage.folder import is_uri
 from schemas.arrow import dataset_schema
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest

@@ -14,7 +14,7 @@ from flows.progress import Run
 from flows.watching.pace import Filling, Pace, Steps
 from flows.watching.watch import Watcher
 from generators.base import TrainingProgress
-from pipelines.fill import StratumProgress
+from pipelines.fill.loop import StratumProgress
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest
 from schemas.plan import Plan

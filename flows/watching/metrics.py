@@ -17,8 +17,8 @@ from flows.progress import Listener, Run
 from flows.watching.gpus import gpus
 from flows.watching.pace import Filling, Steps
 from generators.base import TrainingProgress
-from pipelines.fill import StratumProgress
-from pipelines.libraries import library_versions
+from pipelines.fill.loop import StratumProgress
+from pipelines.plan.libraries import library_versions
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
-from pipelines.fill import StratumProgress
+from pipelines.fill.loop import StratumProgress
 
 WINDOW = 30.0
 """Seconds that rows per second are counted over."""

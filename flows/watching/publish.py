@@ -23,7 +23,7 @@ from flows.watching.pace import Pace
 from flows.watching.settings import Settings
 from flows.watching.watch import Watcher
 from generators.base import TrainingProgress
-from pipelines.fill import StratumProgress
+from pipelines.fill.loop import StratumProgress
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest
 from schemas.plan import Plan

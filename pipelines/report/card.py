@@ -8,12 +8,12 @@ from typing import Any
 
 import yaml
 
+from pipelines.plan.succession import succession
 from pipelines.report.box_counts import box_rows
 from pipelines.report.data import ends, objects_column
 from pipelines.report.engine import environment
 from pipelines.report.overview import LISTED_CLASSES, class_rows, headline
 from pipelines.report.wording import printable
-from pipelines.succession import succession
 from schemas.manifest import Manifest
 
 LISTED_COLUMNS = 200

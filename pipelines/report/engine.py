@@ -13,7 +13,7 @@ from pipelines.report.wording import NOTHING, Cell, cell, count, percent, printa
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).parent.parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 @lru_cache(maxsize=1)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from pipelines.fidelity.wording import MEANING, is_share, told
+from pipelines.judge.fidelity.wording import MEANING, is_share, told
 from pipelines.report.data import ReportData, Section
 from pipelines.report.detector import section_of
 from pipelines.report.plots import LINE, REAL, SYNTHETIC, Frame, draw, margin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from pipelines.privacy.wording import CHANCE, MEANING, TITLES, interval, limit, told
+from pipelines.judge.privacy.wording import CHANCE, MEANING, TITLES, interval, limit, told
 from pipelines.report.data import ReportData, Section, ends, unit
 from pipelines.report.plots import INK, REAL, SYNTHETIC, Frame, draw, margin
 from schemas.privacy import ClassPrivacy, Closeness, Figure, PrivacyFindings

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from pipelines.evaluate.wording import TITLES, WORDS
+from pipelines.judge.evaluate.wording import TITLES, WORDS
 from pipelines.report.data import ReportData, Section
 from pipelines.report.plots import INK, LINE, MUTED, SYNTHETIC, Frame, draw, margin
 from schemas.evaluation import BUILD, MADE_ALONE, Evaluation, Figures, Interval, Utility

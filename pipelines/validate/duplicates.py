@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.arrays import mapped
+from pipelines.storage.arrays import mapped
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.memory import FingerprintSet
 from schemas.plan import Plan

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.fingerprint import mix
+from pipelines.source.fingerprint import mix
 
 
 def stratified_sample(parts: Iterable[tuple[pa.Table, NDArray[np.uint64], NDArray[np.int64]]], rows: int) -> pa.Table:

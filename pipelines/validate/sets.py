@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.fingerprint import mix
+from pipelines.source.fingerprint import mix
 from pipelines.validate.duplicates import contains
 
 Words = NDArray[np.uint64]

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 from generators import GENERATORS
-from pipelines.registry import generator_class
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
+from pipelines.plan.registry import generator_class
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import machine, timed_build
 from tests.conftest import ROOT

@@ -12,7 +12,7 @@ from pathlib import Path
 from generators.image.codec import Encoding, decode, encode
 from generators.image.default_transforms import default_transforms, kind_of
 from generators.image.transforms import library
-from pipelines.plan import make_plan
+from pipelines.plan.planning import make_plan
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import machine, timed_build
 from tests.conftest import ROOT

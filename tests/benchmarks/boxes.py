@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import machine, timed_build
 from tests.conftest import ROOT

@@ -11,7 +11,7 @@ import pyarrow.csv
 
 from flows.commands.console import QUIET
 from flows.progress import Listener, listening
-from pipelines.fill import StratumProgress
+from pipelines.fill.loop import StratumProgress
 from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
 

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from pipelines.fill import ChunkResult, fill
+from pipelines.fill.loop import ChunkResult, fill
 from pipelines.validate.memory import FingerprintSet
 from schemas.plan import Stratum
 from tests.benchmarks.common import machine

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv
 
-from pipelines.read import profile_source, read_source
+from pipelines.source import profile_source, read_source
 from schemas.plan import SourceProfile
 from schemas.spec import Source
 from tests.benchmarks.common import machine, write_source

@@ -21,7 +21,7 @@ from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.deployed.deployments import submit, wait
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from tests.benchmarks.common import machine, make_spec, write_source
 from tests.prefect_server import deploy, environment, free_port, policy, prefect_server, running, worker
 

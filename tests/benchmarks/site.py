@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.site import write_site
+from pipelines.report.site import write_site
 from schemas.evaluation import Evaluation, Interval, Utility, Verdict
 from schemas.manifest import MANIFEST, ClassCounts, Manifest, Shard
 from schemas.privacy import Figure, Privacy, PrivacyFindings

@@ -12,10 +12,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.features import to_model
-from pipelines.plan import make_plan
-from pipelines.read import read_source
-from pipelines.stream import chunk_request
+from pipelines.plan.features import to_model
+from pipelines.plan.planning import make_plan
+from pipelines.plan.stream import chunk_request
+from pipelines.source import read_source
 from schemas.arrow import STRATUM
 from tests.benchmarks.cheap import Cheap, CheapParams
 from tests.benchmarks.common import CHEAP, machine, make_spec, timed_build, write_source
@@ -42,7 +42,7 @@ def bare_loop(spec, rows, path):
 
 def main(rows: int = 1_000_000, rounds: int = 3) -> None:
     """Measure both in turn, and print the ratio."""
-    from pipelines import actors
+    from pipelines.engine import actors
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

@@ -4,7 +4,7 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import Stopwatch, machine, timed_build

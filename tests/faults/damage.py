@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from flows.progress import Listener, listening
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.errors import MakeweightError
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from generators.tabular.params import SMOTEParams
 from generators.tabular.smote import SMOTE
-from pipelines.machine import this_machine
+from pipelines.plan.machine import this_machine
 
 
 class FaultyParams(SMOTEParams):

@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
-from pipelines.claim import OWNER
-from pipelines.lock import GUARD, RECORD
-from pipelines.publish import read_manifest
-from pipelines.storage import Folder
-from pipelines.verify import verify
+from pipelines.dataset.claim import OWNER
+from pipelines.dataset.publish import read_manifest
+from pipelines.dataset.verify import verify
+from pipelines.storage.folder import Folder
+from pipelines.storage.lock import GUARD, RECORD
 from tests.conftest import ROOT
 from tests.terminal import Terminal
 from tests.waiting import LIMIT, wait_until

@@ -14,9 +14,9 @@ import flows.privacy
 import flows.utility
 from flows.progress import Listener
 from flows.step import worth_retrying
-from pipelines import actors
-from pipelines.pool import GeneratorActor
-from pipelines.workspace import plan_hash
+from pipelines.engine import actors
+from pipelines.engine.pool import GeneratorActor
+from pipelines.storage.workspace import plan_hash
 
 ATTEMPTS = 3
 """How often Prefect tries a step; see flows/step.py."""
@@ -95,7 +95,7 @@ def go_in_process(monkeypatch):
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
     monkeypatch.setattr(flows.build, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
-    monkeypatch.setattr("pipelines.summary.render_report", answering("<p>a report</p>"))
+    monkeypatch.setattr("pipelines.report.summary.render_report", answering("<p>a report</p>"))
     monkeypatch.setattr(flows.build, "watch", Listener)
     monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
     monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)

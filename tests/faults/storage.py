@@ -2,8 +2,8 @@
 
 from contextlib import contextmanager
 
-import pipelines.storage
-from pipelines.filesystem import files_of
+import pipelines.storage.folder
+from pipelines.storage.filesystem import files_of
 
 CHANGES = {"create", "rename", "remove_file", "remove_folder", "prune_folder", "upload"}
 """Operations that change something: they may fail before they did it, or after."""
@@ -46,7 +46,7 @@ class Faults:
 
 
 class FaultyFiles:
-    """Operations of a filesystem, each of which goes by `faults`; see pipelines/filesystem.py."""
+    """Operations of a filesystem, each of which goes by `faults`; see pipelines/storage/filesystem.py."""
 
     def __init__(self, files, faults):
         self._files, self._faults = files, faults
@@ -71,5 +71,7 @@ class FaultyFiles:
 def inject(monkeypatch):
     """Let all storage of this test go by the faults that are returned, which are none at first."""
     faults = Faults()
-    monkeypatch.setattr(pipelines.storage, "files_of", lambda filesystem: FaultyFiles(files_of(filesystem), faults))
+    monkeypatch.setattr(
+        pipelines.storage.folder, "files_of", lambda filesystem: FaultyFiles(files_of(filesystem), faults)
+    )
     return faults

@@ -8,7 +8,7 @@ import pytest
 
 from flows.build import build
 from flows.progress import Listener, listening
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.errors import GeneratorError
 from schemas.spec import Spec, parse
 from tests.faults.conftest import tables

@@ -16,9 +16,9 @@ from flows.display import LiveDisplay, PlainDisplay
 from flows.mending import MOST, mending
 from flows.progress import listener, listening
 from flows.watching.log import JsonLog
-from pipelines.mend import clear_damage
-from pipelines.storage import Folder
-from pipelines.workspace import Workspace
+from pipelines.storage.folder import Folder
+from pipelines.storage.mend import clear_damage
+from pipelines.storage.workspace import Workspace
 from schemas.errors import DamageError
 from tests.benchmarks.common import CHEAP
 from tests.faults.conftest import SOURCES, tables

@@ -8,7 +8,7 @@ from threading import Thread, current_thread
 
 import pytest
 
-from pipelines import lock
+from pipelines.storage import lock
 from schemas.errors import MakeweightError
 from tests.faults.in_process import go_in_process
 from tests.faults.storage import inject

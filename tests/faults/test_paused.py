@@ -8,7 +8,7 @@ from tests.faults.harness import wait_until
 
 PROGRAM = """
 import sys
-from pipelines import lock
+from pipelines.storage import lock
 here = lock._here()
 lock._here = lambda: ("{host}", *here[1:])
 lock.BEAT, lock.SILENT = 0.2, 3.0

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from pyarrow import fs
 
-from pipelines.storage import Folder
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
+from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError
 from schemas.manifest import MANIFEST, Manifest
 from schemas.spec import Spec, parse

@@ -73,7 +73,7 @@ class FitsAlone(Marking):
 
 def refuse_once(_plan, _number, _real, place):
     """A validator's fit that fails while the generator's hangs: the first time by what may pass, then it goes well."""
-    from pipelines.fit import fit_validator
+    from pipelines.fit.fitting import fit_validator
 
     marks = Path(place.plan().generator.params["marks"])
     while not list(marks.glob("fit-*")):

@@ -12,7 +12,7 @@ import pytest
 
 from flows.build import build
 from flows.progress import Listener, listening
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError, ShortfallError
 from tests.machine import s3_bucket, small_disk

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.build import build
-from pipelines.encryption import read_key
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
+from pipelines.storage.encryption import read_key
 from schemas.errors import SpecError
 
 KEY, NAME = bytes(range(32)), "MAKEWEIGHT_TEST_KEY"

@@ -9,9 +9,9 @@ import sys
 
 import pytest
 
-from pipelines.publish import read_manifest
-from pipelines.storage import Folder
-from pipelines.verify import verify
+from pipelines.dataset.publish import read_manifest
+from pipelines.dataset.verify import verify
+from pipelines.storage.folder import Folder
 from tests.chat_server import ChatServer, Reply
 from tests.conftest import ROOT
 from tests.waiting import LIMIT, wait_until

@@ -10,8 +10,8 @@ from flows.build import build
 from flows.cli import app
 from flows.estimate import estimate_lines, estimated, money
 from flows.progress import Listener, listening
-from pipelines.plan import make_plan
-from pipelines.rates import recall
+from pipelines.plan.planning import make_plan
+from pipelines.plan.rates import recall
 from schemas.rates import Estimate
 
 SMOTE = {"name": "smote", "actors": 2, "chunk_rows": 40}

@@ -14,10 +14,10 @@ from flows.build import build
 from flows.cli import app
 from flows.evaluate import evaluate
 from flows.utility import asked
-from pipelines.evaluate.held_out import evaluation_schema
-from pipelines.evaluate.rows import CLASS, RAW, REAL_RECORD, gather_real
-from pipelines.plan import make_plan
-from pipelines.storage import Folder
+from pipelines.judge.evaluate.held_out import evaluation_schema
+from pipelines.judge.evaluate.rows import CLASS, RAW, REAL_RECORD, gather_real
+from pipelines.plan.planning import make_plan
+from pipelines.storage.folder import Folder
 from schemas.errors import SourceError, SpecError
 from schemas.evaluation import Evaluation
 from schemas.spec import Spec, parse

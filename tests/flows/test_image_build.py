@@ -12,7 +12,7 @@ from PIL import Image
 
 from flows.build import build
 from flows.progress import Listener, listening
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.errors import MakeweightError, SpecError
 from schemas.spec import Spec, parse
 
@@ -192,7 +192,7 @@ def test_a_network_needs_images_of_one_size(digits, tmp_path, name):
         (tmp_path / "mixed" / label).mkdir(parents=True)
         for side in (8, 9, 10):
             Image.new("L", (side, side), side * 10).save(tmp_path / "mixed" / label / f"{side}.png")
-    from pipelines.plan import make_plan
+    from pipelines.plan.planning import make_plan
 
     balance = {"target": 9}
     with pytest.raises(SpecError, match=f"source.images.size: '{name}' learns from images of one size, and these have"):
@@ -201,7 +201,7 @@ def test_a_network_needs_images_of_one_size(digits, tmp_path, name):
 
 
 def test_marked_images_need_a_generator_that_makes_boxes(tmp_path):
-    from pipelines.plan import make_plan
+    from pipelines.plan.planning import make_plan
 
     source = squares(tmp_path / "squares")
     with pytest.raises(MakeweightError, match="'gan' makes no boxes; for marked images: augment, resample"):

@@ -15,7 +15,7 @@ from flows.commands.console import STOPPED, explained
 from flows.interrupt import hearing, stop_if_heard
 from flows.progress import Listener, listener, listening
 from flows.stopping import Stopping
-from pipelines.actors import _sigterm_kept
+from pipelines.engine.actors import _sigterm_kept
 from schemas.errors import SourceError
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from flows.build import build
 from flows.progress import Listener, listening
-from pipelines.lock import one_writer
-from pipelines.plan import make_plan
-from pipelines.workspace import workspace
+from pipelines.plan.planning import make_plan
+from pipelines.storage.lock import one_writer
+from pipelines.storage.workspace import workspace
 from schemas.errors import ShortfallError, SpecError
 from tests.conftest import ROOT
 

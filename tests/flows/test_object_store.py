@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from flows.build import build
-from pipelines.filesystem import resolve_uri
-from pipelines.plan import make_plan
-from pipelines.publish import read_manifest
-from pipelines.storage import Folder
-from pipelines.verify import verify
+from pipelines.dataset.publish import read_manifest
+from pipelines.dataset.verify import verify
+from pipelines.plan.planning import make_plan
+from pipelines.storage.filesystem import resolve_uri
+from pipelines.storage.folder import Folder
 from schemas.errors import OutputError, SourceError
 from tests.s3_server import Store
 

@@ -21,13 +21,13 @@ from flows.deployed.scheduled import scheduled_build
 from flows.deployed.worker import check_task
 from generators import GENERATORS
 from generators.image.transforms import FILES, known_transforms
-from pipelines.guard import SETTING, Guard
-from pipelines.plan import make_plan
-from pipelines.read.files import find_files
-from pipelines.registry import generator_class, validator_class
-from pipelines.storage import resolve
+from pipelines.plan.guard import SETTING, Guard
+from pipelines.plan.planning import make_plan
+from pipelines.plan.registry import generator_class, validator_class
+from pipelines.source.files import find_files
+from pipelines.storage.folder import resolve
+from pipelines.storage.workspace import plan_hash, workspace
 from pipelines.validate import VALIDATORS
-from pipelines.workspace import plan_hash, workspace
 from schemas.errors import GeneratorError, MakeweightError, SourceError, SpecError
 from schemas.plan import SampleRequest
 from schemas.policy import Policy, read_origin, read_store

@@ -13,9 +13,9 @@ from PIL import Image
 
 from flows.build import build
 from flows.display import result_notes
-from pipelines.plan import make_plan
-from pipelines.privacy.gate import put_together
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
+from pipelines.judge.privacy.gate import put_together
+from pipelines.plan.planning import make_plan
 from schemas.errors import OutputError, PrivacyError
 from schemas.spec import Balance, Spec, parse
 

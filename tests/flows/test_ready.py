@@ -11,9 +11,9 @@ import pytest
 
 from flows import ready
 from flows.ready import refuse_unready
-from pipelines.plan import make_plan
-from pipelines.reach import ray_folder
-from pipelines.ready import unwritable
+from pipelines.engine.reach import ray_folder
+from pipelines.plan.planning import make_plan
+from pipelines.storage.ready import unwritable
 from schemas.errors import MakeweightError, OutputError, SpecError
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import CHEAP

@@ -15,7 +15,7 @@ import flows.deployed.deployments
 from flows.cli import app
 from flows.deployed.deployments import REQUESTS, request_of, submit, wait
 from flows.deployed.request import requested
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.errors import SpecError
 from tests.hostile.ground import EVIL
 from tests.prefect_server import deploy, pointed_at, policy, prefect_server, worker

@@ -15,7 +15,7 @@ from flows.build import build
 from flows.deployed.request import request_balanced_dataset
 from flows.interrupt import hearing
 from flows.step import worth_retrying
-from pipelines.guard import SETTING
+from pipelines.plan.guard import SETTING
 from schemas.errors import GeneratorError, SourceError
 from tests.flows.mistakes import FitRaises, FitsAlone, LoadRaises, SampleRaises, refuse_for_good, refuse_once
 from tests.prefect_server import policy

@@ -20,8 +20,8 @@ from flows.cli import app
 from flows.deployed.alert import NAME
 from flows.deployed.scheduled import read_spec, scheduled_build
 from flows.deployed.worker import GPU_LIMIT, one_gpu_build
-from pipelines.guard import SETTING
-from pipelines.plan import make_plan
+from pipelines.plan.guard import SETTING
+from pipelines.plan.planning import make_plan
 from schemas.errors import GeneratorError, SpecError
 from tests.benchmarks.requests import most_at_once
 from tests.prefect_server import deploy, free_port, pointed_at, policy, prefect_server

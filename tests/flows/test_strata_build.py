@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.build import build
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import CHEAP

@@ -7,9 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.build import build
-from pipelines.modality import find_modality
-from pipelines.plan import make_plan
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
+from pipelines.plan.modality import find_modality
+from pipelines.plan.planning import make_plan
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
 

@@ -16,10 +16,10 @@ from flows.build import build, plan_at_hand, planned
 from flows.commands.console import running
 from flows.progress import Listener, Run, listener, listening
 from generators.random import seeded
-from pipelines import actors
-from pipelines.plan import make_plan
-from pipelines.storage import Folder
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
+from pipelines.engine import actors
+from pipelines.plan.planning import make_plan
+from pipelines.storage.folder import Folder
 from schemas.spec import GeneratorChoice, Spec, parse
 from tests.conftest import ROOT
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.build import build
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
 
 pytestmark = pytest.mark.usefixtures("engine")
 

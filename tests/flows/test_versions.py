@@ -13,10 +13,10 @@ from PIL import Image
 
 from flows.build import build
 from flows.progress import Listener, listening
-from pipelines.plan import make_plan
-from pipelines.succession import planned_succession
-from pipelines.verify import verify
-from pipelines.versions import latest
+from pipelines.dataset.verify import verify
+from pipelines.dataset.versions import latest
+from pipelines.plan.planning import make_plan
+from pipelines.plan.succession import planned_succession
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
 

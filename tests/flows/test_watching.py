@@ -21,10 +21,10 @@ from flows.progress import Listener, Run, listening
 from flows.watching.gpus import gpus
 from flows.watching.metrics import NAMED, Metrics
 from flows.watching.settings import read_settings
-from pipelines.fill import StratumProgress
-from pipelines.lock import one_writer
-from pipelines.plan import make_plan
-from pipelines.workspace import workspace
+from pipelines.fill.loop import StratumProgress
+from pipelines.plan.planning import make_plan
+from pipelines.storage.lock import one_writer
+from pipelines.storage.workspace import workspace
 from schemas.errors import ShortfallError, SpecError
 from tests.conftest import ROOT
 from tests.machine import small_disk

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from generators.image.codec import decode
-from pipelines.plan import make_plan
-from pipelines.read import read_source
+from pipelines.plan.planning import make_plan
+from pipelines.source import read_source
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
 from schemas.spec import Spec, parse

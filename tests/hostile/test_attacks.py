@@ -16,10 +16,10 @@ from pyarrow import parquet as pq
 from flows.deployed.request import request_balanced_dataset, requested
 from flows.deployed.worker import check_task
 from generators.image.codec import Encoding, encode
-from pipelines.guard import SETTING
+from pipelines.dataset.verify import verify
+from pipelines.plan.guard import SETTING
 from pipelines.validate.text.quality import TextParams, _patterns
 from pipelines.validate.text.wordlist import WordList
-from pipelines.verify import verify
 from schemas.errors import MakeweightError
 from tests.hostile.ground import EVIL, HUSH, LONG_AGO, ROWS, Ground, Listener
 

@@ -21,8 +21,8 @@ from PIL import Image
 
 from flows.spec_file import load_spec
 from generators.image.codec import decode
-from pipelines.plan import make_plan
-from pipelines.read import read_source
+from pipelines.plan.planning import make_plan
+from pipelines.source import read_source
 from schemas.errors import MakeweightError
 from tests.hostile.promise import kept, refused_plainly, spec_of
 from tests.hostile.test_hostile_images import SEEDS, box, coco, read_coco, voc, with_checksums, write_classes
@@ -120,8 +120,8 @@ def peak_of(path: Path) -> int:
     """Return the most memory (bytes) that a process of its own takes to plan the source or to refuse it."""
     code = (
         "import sys\n"
-        "from pipelines.plan import make_plan\n"
-        "from pipelines.read import read_source\n"
+        "from pipelines.plan.planning import make_plan\n"
+        "from pipelines.source import read_source\n"
         "from schemas.errors import SourceError\n"
         "from tests.hostile.promise import spec_of\n"
         "spec = spec_of(sys.argv[1])\n"

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from flows.deployed.policy import read_policy
-from pipelines.guard import SETTING, Guard
-from pipelines.reach import NODES
+from pipelines.engine.reach import NODES
+from pipelines.plan.guard import SETTING, Guard
 from schemas.spec import Spec, parse
 from tests.conftest import ROOT
 

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from pipelines.balance import compute_targets, stratum_name
-from pipelines.stream import chunk_request, chunk_rows
+from pipelines.plan.balance import compute_targets, stratum_name
+from pipelines.plan.stream import chunk_request, chunk_rows
 from schemas.errors import SpecError
 from schemas.plan import Stratum
 from schemas.spec import Balance, parse

@@ -9,10 +9,10 @@ from dataclasses import asdict
 
 import pytest
 
-from pipelines.builds import find_builds
-from pipelines.lock import RECORD, one_writer, read_writer
-from pipelines.plan import make_plan
-from pipelines.workspace import HIDDEN, workspace
+from pipelines.dataset.builds import find_builds
+from pipelines.plan.planning import make_plan
+from pipelines.storage.lock import RECORD, one_writer, read_writer
+from pipelines.storage.workspace import HIDDEN, workspace
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST
 from tests.pipelines.test_card import make_manifest
@@ -125,7 +125,7 @@ def test_work_of_other_versions_is_not_gone_on_with(tmp_path, plan, monkeypatch)
     place = workspace(str(tmp_path / "out"), plan)
     place.keep_plan(plan)
     assert "goes on" in find_builds(str(tmp_path))[0].detail
-    monkeypatch.setattr("pipelines.workspace.library_versions", lambda: {"python": "2.7"})
+    monkeypatch.setattr("pipelines.storage.workspace.library_versions", lambda: {"python": "2.7"})
     [build] = find_builds(str(tmp_path))
     assert (build.state, build.detail) == ("other version", "begun with other versions; the same build starts anew")
     monkeypatch.undo()

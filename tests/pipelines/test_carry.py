@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.carry import match_rows
+from pipelines.dataset.carry import match_rows
 
 VALUES = st.lists(st.integers(0, 5), max_size=30)
 

@@ -12,14 +12,15 @@ import pytest
 from PIL import Image
 
 from flows.utility import asked
-from pipelines.evaluate.rows import REAL_RECORD, gather_real
-from pipelines.ingest import FILES, ingest
-from pipelines.plan import make_plan
-from pipelines.read import delimited, read_source
-from pipelines.read import parquet as parquet_files
-from pipelines.read.files import Files
-from pipelines.read.hashed import BLOCK, hashed
-from pipelines.storage import Folder
+from pipelines.judge.evaluate.rows import REAL_RECORD, gather_real
+from pipelines.plan.planning import make_plan
+from pipelines.source import read_source
+from pipelines.source.files import Files
+from pipelines.source.hashed import BLOCK, hashed
+from pipelines.source.ingest import FILES, ingest
+from pipelines.source.tabular import delimited
+from pipelines.source.tabular import parquet as parquet_files
+from pipelines.storage.folder import Folder
 from schemas.errors import SourceError
 from schemas.spec import Spec, parse
 from tests.machine import s3_bucket

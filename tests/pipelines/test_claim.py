@@ -7,9 +7,9 @@ import pytest
 
 import flows.build as flow
 from flows.progress import Listener, listening
-from pipelines.plan import make_plan
-from pipelines.storage import Folder
-from pipelines.verify import verify
+from pipelines.dataset.verify import verify
+from pipelines.plan.planning import make_plan
+from pipelines.storage.folder import Folder
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
 from tests.faults.in_process import go_in_process

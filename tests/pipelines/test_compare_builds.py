@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.compare_builds import ClassChange, RowChange, compare_builds
+from pipelines.dataset.compare import ClassChange, RowChange, compare_builds
 from schemas.arrow import PROVENANCE
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST, ClassCounts

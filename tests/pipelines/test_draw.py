@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from pipelines.draw import draw_evenly
+from pipelines.fit.draw import draw_evenly
 from schemas.arrow import STRATUM
 
 

@@ -9,13 +9,13 @@ import pytest
 from sklearn import metrics
 from threadpoolctl import threadpool_limits
 
-from pipelines.evaluate.classifiers import CLASSIFIERS, Lesson, fit
-from pipelines.evaluate.measures import MEASURES, Scorer, Scores, drawn_weights
-from pipelines.evaluate.remedies import KNOWN, REMEDIES, Bench, Prediction, Trial, _best_threshold, _standardised
-from pipelines.evaluate.rows import CLASS, MADE, BuiltRecord, RealRecord
-from pipelines.evaluate.trial import minority_of
-from pipelines.evaluate.verdict import give_verdict, judge
-from pipelines.evaluate.views import View
+from pipelines.judge.evaluate.classifiers import CLASSIFIERS, Lesson, fit
+from pipelines.judge.evaluate.measures import MEASURES, Scorer, Scores, drawn_weights
+from pipelines.judge.evaluate.remedies import KNOWN, REMEDIES, Bench, Prediction, Trial, _best_threshold, _standardised
+from pipelines.judge.evaluate.rows import CLASS, MADE, BuiltRecord, RealRecord
+from pipelines.judge.evaluate.trial import minority_of
+from pipelines.judge.evaluate.verdict import give_verdict, judge
+from pipelines.judge.evaluate.views import View
 from schemas.evaluation import Difference, Evaluate, Interval
 
 

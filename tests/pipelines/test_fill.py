@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pipelines.fill import ChunkResult, fill
+from pipelines.fill.loop import ChunkResult, fill
 from pipelines.validate.memory import FingerprintSet
 from schemas.plan import SampleRequest, Stratum
 
@@ -86,7 +86,7 @@ def test_accepted_rows_are_distinct_and_repeats_are_counted():
 
 
 def request_of(chunk):
-    from pipelines.stream import chunk_request
+    from pipelines.plan.stream import chunk_request
 
     return chunk_request(3, stratum("a", 1500), chunk)
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.fingerprint import row_hashes
+from pipelines.source.fingerprint import row_hashes
 
 TEXTS = st.text(max_size=12) | st.text(min_size=60, max_size=70) | st.sampled_from(["", "\0", "a", "a\0"])
 ROWS = st.lists(
@@ -130,7 +130,7 @@ def test_bits_are_well_spread() -> None:
 def test_every_process_and_version_agrees() -> None:
     """The numbers stand in published manifests: a change of them needs a new manifest format."""
     code = (
-        "import pyarrow as pa; from pipelines.fingerprint import row_hashes;"
+        "import pyarrow as pa; from pipelines.source.fingerprint import row_hashes;"
         "t = pa.table({'a': [1, None], 'b': [0.5, -0.0], 'c': ['x' * 100, 'é'], 'd': [True, None]});"
         "print(row_hashes(t, lanes=2).tolist())"
     )

@@ -9,8 +9,8 @@ import pytest
 
 from generators import checkpoint
 from generators.base import TrainingProgress
-from pipelines.carry import carry_over
-from pipelines.fit import (
+from pipelines.dataset.carry import carry_over
+from pipelines.fit.fitting import (
     PARENTS,
     RECORD,
     STATE,
@@ -23,10 +23,10 @@ from pipelines.fit import (
     load_validators,
     model_fingerprint,
 )
-from pipelines.ingest import ingest, ingested
-from pipelines.plan import make_plan
-from pipelines.storage import Folder
-from pipelines.workspace import plan_hash, workspace
+from pipelines.plan.planning import make_plan
+from pipelines.source.ingest import ingest, ingested
+from pipelines.storage.folder import Folder
+from pipelines.storage.workspace import plan_hash, workspace
 from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
 from schemas.spec import Spec, parse
@@ -183,8 +183,8 @@ def test_a_plan_that_another_wrote_imports_nothing(built, tmp_path, monkeypatch)
         MakeweightError, match=r"plan\.json is not the plan that this build wrote down; .* run the same"
     ):
         built.place.plan(plan_hash(built.plan))
-    from pipelines.actors import FittingActor
-    from pipelines.pool import GeneratorActor
+    from pipelines.engine.actors import FittingActor
+    from pipelines.engine.pool import GeneratorActor
     from schemas.plan import SampleRequest
 
     with pytest.raises(MakeweightError, match="is not the plan"):

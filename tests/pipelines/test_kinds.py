@@ -3,12 +3,12 @@
 import pytest
 import ray
 
-from pipelines.kinds import RECORD, at_home, choose_kind, machines
-from pipelines.machine import OtherMachineError, this_machine
-from pipelines.plan import make_plan
-from pipelines.pool import GeneratorActor, open_pool
-from pipelines.stream import chunk_request
-from pipelines.workspace import plan_hash, workspace
+from pipelines.engine.kinds import RECORD, at_home, choose_kind, machines
+from pipelines.engine.pool import GeneratorActor, open_pool
+from pipelines.plan.machine import OtherMachineError, this_machine
+from pipelines.plan.planning import make_plan
+from pipelines.plan.stream import chunk_request
+from pipelines.storage.workspace import plan_hash, workspace
 from schemas.errors import GeneratorError
 from schemas.machine import Machine
 from schemas.spec import Spec, parse
@@ -75,7 +75,7 @@ def test_a_task_is_told_its_place_only_where_kinds_are_mixed(spec, monkeypatch):
     assert at_home(plan, spec.generator) == {}
     other = of_another_kind(plan).machine
     node = ray.nodes()[0]["NodeID"]
-    monkeypatch.setattr("pipelines.kinds.machines", lambda *_: {"other": other, node: plan.machine})
+    monkeypatch.setattr("pipelines.engine.kinds.machines", lambda *_: {"other": other, node: plan.machine})
     assert at_home(plan, spec.generator)["scheduling_strategy"].node_id == node
-    monkeypatch.setattr("pipelines.kinds.machines", lambda *_: {"one": other, "other": other})
+    monkeypatch.setattr("pipelines.engine.kinds.machines", lambda *_: {"one": other, "other": other})
     assert at_home(plan, spec.generator) == {}, "there is none: whoever works refuses"

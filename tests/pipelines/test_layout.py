@@ -4,10 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.fill import AcceptedChunk
-from pipelines.ingest import RealRows
-from pipelines.layout import lay_out
-from pipelines.storage import Folder
+from pipelines.dataset.layout import lay_out
+from pipelines.fill.loop import AcceptedChunk
+from pipelines.source.ingest import RealRows
+from pipelines.storage.folder import Folder
 from schemas.plan import Plan, SourceProfile, Step, Stratum
 
 REAL = {"a": 900, "b": 60}

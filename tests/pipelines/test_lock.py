@@ -16,21 +16,21 @@ import pyarrow as pa
 import pytest
 from filelock import FileLock, Timeout
 
-from pipelines import lock
-from pipelines.layout import ShardPlace
-from pipelines.lock import GUARD, RECORD, one_writer, read_writer
-from pipelines.storage import Folder
-from pipelines.workspace import Workspace
-from pipelines.write import _write_shard
+from pipelines.dataset.layout import ShardPlace
+from pipelines.dataset.write import _write_shard
+from pipelines.storage import lock
+from pipelines.storage.folder import Folder
+from pipelines.storage.lock import GUARD, RECORD, one_writer, read_writer
+from pipelines.storage.workspace import Workspace
 from schemas.errors import OutputError
 from tests.conftest import ROOT
 from tests.machine import s3_bucket
 
 HOLD = """
 import sys, time
-from pipelines.lock import one_writer
-from pipelines.storage import Folder
-from pipelines.workspace import Workspace
+from pipelines.storage.lock import one_writer
+from pipelines.storage.folder import Folder
+from pipelines.storage.workspace import Workspace
 with one_writer(Workspace(Folder(sys.argv[1]), "key")):
     print("held", flush=True)
     time.sleep(600)

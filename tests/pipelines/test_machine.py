@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from pipelines.fit import fit_validator, model_fingerprint
-from pipelines.machine import SETTINGS, OtherMachineError, refuse_other_machine, this_machine
-from pipelines.plan import make_plan
-from pipelines.workspace import workspace
+from pipelines.fit.fitting import fit_validator, model_fingerprint
+from pipelines.plan.machine import SETTINGS, OtherMachineError, refuse_other_machine, this_machine
+from pipelines.plan.planning import make_plan
+from pipelines.storage.workspace import workspace
 from schemas.machine import Machine
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import Spec, parse
 
-ASK = "from pipelines.machine import this_machine; import sys; print(this_machine().model_dump_json());"
+ASK = "from pipelines.plan.machine import this_machine; import sys; print(this_machine().model_dump_json());"
 
 
 def asked(code="print('torch' in sys.modules)", **env):

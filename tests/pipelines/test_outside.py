@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
-from pipelines import contents
-from pipelines.contents import content_of
-from pipelines.fit import model_fingerprint
-from pipelines.outside import refuse_other_code
-from pipelines.plan import make_plan
-from pipelines.publish import is_build_of, make_manifest
-from pipelines.workspace import workspace
+from pipelines.dataset.publish import is_build_of, make_manifest
+from pipelines.fit.fitting import model_fingerprint
+from pipelines.plan.outside import refuse_other_code
+from pipelines.plan.planning import make_plan
+from pipelines.storage import contents
+from pipelines.storage.contents import content_of
+from pipelines.storage.workspace import workspace
 from schemas.errors import GeneratorError, SpecError
 from schemas.spec import Spec, parse
 

@@ -7,18 +7,18 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from pipelines.chunk import fingerprint
-from pipelines.ingest import FINGERPRINT
-from pipelines.plan import make_plan
-from pipelines.privacy import measure
-from pipelines.privacy.anonymity import group
-from pipelines.privacy.attack import scores, true_positives
-from pipelines.privacy.distances import Closest, distances, to_each_other
-from pipelines.privacy.gate import put_together
-from pipelines.privacy.intervals import auc, excess, proportion, ratio_excess, share
-from pipelines.privacy.rare import Rare, _values, _words
-from pipelines.privacy.sides import LEARNT, PAIRED
-from pipelines.privacy.vectors import MOST, _table_points, _text_points
+from pipelines.fill.chunk import fingerprint
+from pipelines.judge.privacy import measure
+from pipelines.judge.privacy.anonymity import group
+from pipelines.judge.privacy.attack import scores, true_positives
+from pipelines.judge.privacy.distances import Closest, distances, to_each_other
+from pipelines.judge.privacy.gate import put_together
+from pipelines.judge.privacy.intervals import auc, excess, proportion, ratio_excess, share
+from pipelines.judge.privacy.rare import Rare, _values, _words
+from pipelines.judge.privacy.sides import LEARNT, PAIRED
+from pipelines.judge.privacy.vectors import MOST, _table_points, _text_points
+from pipelines.plan.planning import make_plan
+from pipelines.source.ingest import FINGERPRINT
 from schemas.privacy import Figure
 from schemas.spec import Spec, parse
 

@@ -6,11 +6,11 @@ import pyarrow.csv
 import pytest
 
 from flows.display import plan_notes
-from pipelines.features import stratum_column, to_model
-from pipelines.fit import model_fingerprint
-from pipelines.plan import make_plan
-from pipelines.privacy.gate import refuse_breach
-from pipelines.privacy.held_out import expected, held_out, learnt
+from pipelines.fit.fitting import model_fingerprint
+from pipelines.judge.privacy.gate import refuse_breach
+from pipelines.judge.privacy.held_out import expected, held_out, learnt
+from pipelines.plan.features import stratum_column, to_model
+from pipelines.plan.planning import make_plan
 from schemas.errors import PrivacyError, SpecError
 from schemas.privacy import Figure, PrivacyFindings
 from schemas.spec import Spec, parse

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from flows.spec_file import load_spec
-from pipelines.plan import make_plan
-from pipelines.propose import propose, write_proposal
+from pipelines.plan.planning import make_plan
+from pipelines.plan.propose import propose, write_proposal
 from schemas.errors import OutputError, SourceError, SpecError
 from tests.hostile.promise import spec_of
 

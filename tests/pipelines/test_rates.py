@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from pipelines.estimate import Setting, estimate
-from pipelines.plan import make_plan
-from pipelines.rates import MOST, params_key, rates_file, recall, remember, row_width
+from pipelines.plan.estimate import Setting, estimate
+from pipelines.plan.planning import make_plan
+from pipelines.plan.rates import MOST, params_key, rates_file, recall, remember, row_width
 from schemas.plan import Step
 from schemas.rates import Rates
 from schemas.spec import Spec, parse
@@ -83,7 +83,7 @@ def test_a_line_that_is_cut_short_or_of_another_version_costs_no_other(plan, fil
 
 def test_builds_that_end_at_once_all_keep_their_rates(plan, file):
     code = (
-        "import sys\nfrom pipelines.rates import remember\nfrom schemas.rates import Rates\n"
+        "import sys\nfrom pipelines.plan.rates import remember\nfrom schemas.rates import Rates\n"
         "rates = Rates.model_validate_json(sys.argv[1])\n"
         "for n in range(40): remember(rates.model_copy(update={'at': float(sys.argv[2]) + n}))"
     )

@@ -14,9 +14,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 from PIL import Image
 
-from pipelines.plan import make_plan
-from pipelines.propose import propose
-from pipelines.read import archive, read_source
+from pipelines.plan.planning import make_plan
+from pipelines.plan.propose import propose
+from pipelines.source import archive, read_source
 from schemas.errors import MakeweightError, SourceError
 from schemas.spec import Spec, parse
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from pipelines.plan import make_plan
-from pipelines.read.masks import runs_of
+from pipelines.plan.planning import make_plan
+from pipelines.source.image.masks import runs_of
 from schemas.errors import MakeweightError
 from tests.pipelines.test_read_marks import BOX, coco, first, polygon, save, spec_for, stored
 

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from generators.image.codec import decode
-from pipelines.image_notes import image_notes
-from pipelines.plan import make_plan
-from pipelines.propose import propose
-from pipelines.read import read_source
+from pipelines.plan.image_notes import image_notes
+from pipelines.plan.planning import make_plan
+from pipelines.plan.propose import propose
+from pipelines.source import read_source
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
 

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from pipelines.read import profile_source, read_source
+from pipelines.source import profile_source, read_source
 from schemas.arrow import source_schema
 from schemas.plan import Column, SourceProfile
 from schemas.spec import Source
@@ -274,7 +274,7 @@ def test_adult_is_profiled_exactly() -> None:
 def test_reading_a_csv_file_does_not_import_pandas(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("i,x,y,z\n1,?,a,t\n2,1.5,b,u\n3,2.5,b,u\n")
     code = (
-        "import sys; from pipelines.read import profile_source, read_source; from schemas.spec import Source\n"
+        "import sys; from pipelines.source import profile_source, read_source; from schemas.spec import Source\n"
         f"s = Source(path={str(tmp_path / 'd.csv')!r}, label='y'); p = profile_source(s, ['y', 'z'])\n"
         "assert sum(t.num_rows for t in read_source(s, p)) == 3\n"
         "assert not {'pandas', 'torch', 'ray'} & set(sys.modules)"

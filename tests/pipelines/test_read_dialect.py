@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.display import plan_notes
-from pipelines.plan import make_plan
-from pipelines.read import profile_source, read_source
-from pipelines.read.cleaner import MARK, Cleaner
-from pipelines.read.dialect import Dialect
+from pipelines.plan.planning import make_plan
+from pipelines.source import profile_source, read_source
+from pipelines.source.tabular.cleaner import MARK, Cleaner
+from pipelines.source.tabular.dialect import Dialect
 from schemas.errors import SourceError, SpecError
 from schemas.spec import Source
 from tests.hostile.promise import spec_of

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from pipelines.read import profile_source, read_source
+from pipelines.source import profile_source, read_source
 from schemas.errors import MakeweightError, SourceError, SpecError
 from schemas.secrets import redacted
 from schemas.spec import Source

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from generators.image.codec import decode
-from pipelines.modality import find_modality
-from pipelines.plan import make_plan
-from pipelines.read import read_source
+from pipelines.plan.modality import find_modality
+from pipelines.plan.planning import make_plan
+from pipelines.source import read_source
 from schemas.arrow import IMAGE, OBJECTS
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from generators.image.codec import decode
-from pipelines.plan import fingerprint_spec, make_plan
-from pipelines.read import read_source
+from pipelines.plan.planning import fingerprint_spec, make_plan
+from pipelines.source import read_source
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
 
@@ -220,6 +220,6 @@ def test_a_setting_that_is_left_out_is_in_no_fingerprint(tmp_path):
 
 
 def _fingerprinted(spec):
-    from pipelines.plan import _deciding
+    from pipelines.plan.planning import _deciding
 
     return _deciding(spec)["source"]

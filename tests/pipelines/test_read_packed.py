@@ -15,8 +15,8 @@ from fsspec.implementations.dirfs import DirFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from pyarrow import parquet as pq
 
-from pipelines.filesystem import resolve_uri
-from pipelines.read import profile_source, read_source
+from pipelines.source import profile_source, read_source
+from pipelines.storage.filesystem import resolve_uri
 from schemas.errors import SourceError
 from schemas.spec import Source
 

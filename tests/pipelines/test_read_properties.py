@@ -13,7 +13,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.read import delimited, profile_source, read_source
+from pipelines.source import profile_source, read_source
+from pipelines.source.tabular import delimited
 from schemas.errors import MakeweightError
 from schemas.spec import NULL_TOKENS, Source
 

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from flows.spec_file import load_spec
-from pipelines.evaluate.held_out import find_held_out
-from pipelines.plan import fingerprint_spec, make_plan
-from pipelines.propose import propose, write_proposal
-from pipelines.read import read_source
-from pipelines.read.splits import SeveralSplitsError, kind_of
+from pipelines.judge.evaluate.held_out import find_held_out
+from pipelines.plan.planning import fingerprint_spec, make_plan
+from pipelines.plan.propose import propose, write_proposal
+from pipelines.source import read_source
+from pipelines.source.splits import SeveralSplitsError, kind_of
 from schemas.errors import MakeweightError, SpecError
 from schemas.spec import Source, Spec, parse
 

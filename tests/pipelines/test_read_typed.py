@@ -13,9 +13,9 @@ from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from pyarrow import parquet as pq
 
-from pipelines.column_notes import column_lines
-from pipelines.plan import make_plan
-from pipelines.read import profile_source, read_source
+from pipelines.plan.column_notes import column_lines
+from pipelines.plan.planning import make_plan
+from pipelines.source import profile_source, read_source
 from schemas.arrow import dataset_schema
 from schemas.errors import SourceError
 from schemas.plan import SourceProfile

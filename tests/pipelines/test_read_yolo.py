@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from pipelines.image_notes import image_notes
-from pipelines.modality import find_modality
-from pipelines.plan import make_plan
-from pipelines.propose import propose
-from pipelines.read import read_source
-from pipelines.read.splits import SeveralSplitsError
+from pipelines.plan.image_notes import image_notes
+from pipelines.plan.modality import find_modality
+from pipelines.plan.planning import make_plan
+from pipelines.plan.propose import propose
+from pipelines.source import read_source
+from pipelines.source.splits import SeveralSplitsError
 from schemas.errors import MakeweightError, SpecError
 from schemas.spec import Spec, parse
 from tests.pipelines.test_read_marks import masked

@@ -16,19 +16,19 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
-from pipelines.column_notes import changes, column_lines
-from pipelines.evaluate.held_out import find_held_out, read_held_out
-from pipelines.evaluate.held_out import test_source as held_out_source
-from pipelines.exact import settled, to_stored
-from pipelines.features import from_model
-from pipelines.ingest import ingest
-from pipelines.layout import Part
-from pipelines.plan import make_plan
-from pipelines.read.files import fingerprint
-from pipelines.read.hashed import hashed
-from pipelines.registry import make_validators
-from pipelines.storage import Folder
-from pipelines.write import _open, _published
+from pipelines.dataset.layout import Part
+from pipelines.dataset.write import _open, _published
+from pipelines.judge.evaluate.held_out import find_held_out, read_held_out
+from pipelines.judge.evaluate.held_out import test_source as held_out_source
+from pipelines.plan.column_notes import changes, column_lines
+from pipelines.plan.features import from_model
+from pipelines.plan.planning import make_plan
+from pipelines.plan.registry import make_validators
+from pipelines.source.exact import settled, to_stored
+from pipelines.source.files import fingerprint
+from pipelines.source.hashed import hashed
+from pipelines.source.ingest import ingest
+from pipelines.storage.folder import Folder
 from schemas.arrow import arrow_type, published_schema
 from schemas.errors import SourceError, SpecError
 from schemas.evaluation import Evaluate

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.builds import find_builds
-from pipelines.site import write_site
-from pipelines.site.links import link
-from pipelines.site.page import picture, render_site
-from pipelines.site.rows import Counts, make_groups
-from pipelines.workspace import HIDDEN
+from pipelines.dataset.builds import find_builds
+from pipelines.report.site import write_site
+from pipelines.report.site.links import link
+from pipelines.report.site.page import picture, render_site
+from pipelines.report.site.rows import Counts, make_groups
+from pipelines.storage.workspace import HIDDEN
 from schemas.errors import OutputError
 from schemas.evaluation import Evaluation, Utility, Verdict
 from schemas.manifest import ClassCounts

@@ -6,8 +6,8 @@ import pickle
 import pyarrow as pa
 import pytest
 
-from pipelines import sealed
-from pipelines.storage import Folder
+from pipelines.storage import sealed
+from pipelines.storage.folder import Folder
 from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
 

@@ -1,6 +1,6 @@
 """Whether the objects of an image are sound: each box lies in the image, and all that its stratum promises are there.
 
-Where strata are made by what images hold (the column `boxes`, as `pipelines.boxes.contents` writes it), a made image
+Where strata are made by what images hold (the column `boxes`, as `pipelines.plan.boxes.contents` writes it), a made image
 must hold exactly that: one whose box was cropped away, or doubled, would spoil the counts.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.boxes import NOTHING, contents, read_contents
+from pipelines.plan.boxes import NOTHING, contents, read_contents
 from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.image.pixels import sound_pixels
 from schemas.errors import Fault, SpecError

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.arrays import mapped, read
+from pipelines.storage.arrays import mapped, read
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.image.learning import LearningParams, View, fair_sample
 from schemas.arrow import arrow_type

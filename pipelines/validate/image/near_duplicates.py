@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from generators import base
-from pipelines.arrays import mapped
+from pipelines.storage.arrays import mapped
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
 from pipelines.validate.image.hamming import NearCodes, Part, near_codes, parts_for, post

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.fingerprint import mix
+from pipelines.source.fingerprint import mix
 
 Words = NDArray[np.uint64]
 Places = NDArray[np.int64]

@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 from pydantic import Field
 
 from generators import base
-from pipelines.arrays import mapped
-from pipelines.fingerprint import mix, row_hashes
+from pipelines.source.fingerprint import mix, row_hashes
+from pipelines.storage.arrays import mapped
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
 from pipelines.validate.tabular.grid import Cells, Points, Words, own_cells, sort_cells

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.arrays import mapped, read
+from pipelines.storage.arrays import mapped, read
 from pipelines.validate.text.words import words_of
 
 Floats = NDArray[np.float64]

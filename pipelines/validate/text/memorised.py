@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from generators import base
-from pipelines.arrays import mapped
+from pipelines.storage.arrays import mapped
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.duplicates import contains
 from pipelines.validate.sets import Sets, Words

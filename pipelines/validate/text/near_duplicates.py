@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.arrays import mapped
-from pipelines.fingerprint import mix
+from pipelines.source.fingerprint import mix
+from pipelines.storage.arrays import mapped
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
 from pipelines.validate.sets import Places, Postings, Sets, Words, buckets, distinct, near_pairs, prefixes

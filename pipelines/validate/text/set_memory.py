@@ -5,7 +5,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.fingerprint import mix
+from pipelines.source.fingerprint import mix
 from pipelines.validate.sets import Places, Postings, Sets, Words, distinct, near_pairs, prefixes
 
 _BLOCK = 256  # rows taken at once: bounds the pairs among them

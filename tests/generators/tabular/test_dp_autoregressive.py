@@ -18,7 +18,7 @@ import torch
 from flows.build import build
 from generators.tabular.dp_autoregressive import DPAutoregressive
 from generators.tabular.dp_training import Schedule, noise_for, spent
-from pipelines.plan import make_plan
+from pipelines.plan.planning import make_plan
 from schemas.errors import GeneratorError, SpecError
 from schemas.plan import SampleRequest
 from schemas.spec import Spec, parse

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pipelines.fidelity.detector import FEWEST, auc_of, folds
-from pipelines.fidelity.measure import measure_fidelity
+from pipelines.judge.fidelity.detector import FEWEST, auc_of, folds
+from pipelines.judge.fidelity.measure import measure_fidelity
 from tests.pipelines.fidelity.rows import manifest_of, people, shards, source
 
 REAL = people(600)

@@ -3,7 +3,7 @@
 import pytest
 
 from flows.display import fidelity_table
-from pipelines.fidelity.wording import MEANING, told
+from pipelines.judge.fidelity.wording import MEANING, told
 from pipelines.report.detector import section_of
 from pipelines.report.engine import environment
 from pipelines.report.fidelity_figures import fidelity_sections, figures_section

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from generators.text.perplexity import LanguageModel
-from pipelines.fidelity.measure import measure_fidelity
-from pipelines.fidelity.paired import likeness
+from pipelines.judge.fidelity.measure import measure_fidelity
+from pipelines.judge.fidelity.paired import likeness
 from schemas.errors import GeneratorError
 from schemas.fidelity import FidelityChoice
 from tests.pipelines.fidelity.rows import manifest_of, shards, source

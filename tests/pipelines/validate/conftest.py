@@ -11,8 +11,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from generators.image.codec import Encoding, Pixels, decode, encode
-from pipelines.boxes import contents
-from pipelines.fingerprint import row_hashes
+from pipelines.plan.boxes import contents
+from pipelines.source.fingerprint import row_hashes
 from pipelines.validate.base import Batch
 from schemas.arrow import IMAGE, NESTED, OBJECTS
 from schemas.plan import Column, ImageProfile, Plan, Role, SourceProfile, Step, Stratum

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.registry import make_validators
+from pipelines.plan.registry import make_validators
 from pipelines.validate import DEFAULTS, VALIDATORS
 from pipelines.validate.base import Batch, Sketching, Validator
 from schemas.errors import SpecError

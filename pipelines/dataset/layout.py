@@ -1,0 +1,182 @@
+"""Decides the place of every row in the dataset: which real rows stay, which split a row is in, and the shuffled order.
+
+Works on row numbers alone, never on rows: some 40 bytes a row for as long as it runs.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.fill.chunk import staged_name
+from pipelines.fill.filled import load_filled
+from pipelines.fill.loop import AcceptedChunk
+from pipelines.plan.seeds import derive_seed, keyed_order
+from pipelines.source.ingest import RealRows
+from pipelines.storage.folder import Folder
+from pipelines.storage.workspace import Workspace
+from schemas.arrow import ROW, STRATUM
+from schemas.manifest import DATA
+from schemas.plan import Plan
+
+CHUNK_BITS = 24
+"""A synthetic row's number is its chunk, shifted by so many bits, plus its row: no chunk may be larger than 2^24."""
+
+GROUP_ROWS, GROUP_BYTES = 250_000, 512 << 20
+"""Rows that one task gathers at most, and roughly their bytes, unless a single shard is larger."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file with rows: real ones (`stratum` is None) or a staged chunk. `numbers` are unique within a stratum."""
+
+    stratum: str | None
+    chunk: int
+    file: str
+
+
+@dataclass(frozen=True)
+class ShardPlace:
+    """One shard: its name, and the ranks of its rows, from `start` up to but without `stop`."""
+
+    path: str
+    split: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class ShardGroup:
+    """Shards that are written by one task, which opens each part once.
+
+    `file` holds one row per dataset row in its order: `part` (int32, index into `parts`), `position` (int32, in the
+    part's file).
+    """
+
+    file: str
+    shards: Sequence[ShardPlace]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All parts, and the groups of shards, in order."""
+
+    parts: Sequence[Part]
+    groups: Sequence[ShardGroup]
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The used rows of one part: positions in the file, their stratum's code, and their key in the shuffled order."""
+
+    positions: NDArray[np.int64]
+    strata: NDArray[np.int32]
+    keys: NDArray[np.uint64]
+
+
+def make_layout(plan: Plan, real: RealRows, place: Workspace, tag: str) -> Layout:
+    """Place every row of the filled build, and keep the places. Each split takes its share of every stratum."""
+    return lay_out(plan, real, load_filled(place.filled).accepted, place.filled, tag)
+
+
+def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folder: Folder, tag: str) -> Layout:
+    """Place every row, and keep the places in `folder`. The names of the shards end with the `tag`."""
+    parts = [Part(None, 0, file) for file in real.files]
+    rows = list(_real_rows(plan, real))
+    codes = {stratum.name: code for code, stratum in enumerate(plan.strata)}
+    for chunk in accepted:
+        parts.append(Part(chunk.stratum, chunk.chunk, staged_name(chunk.stratum, chunk.chunk)))
+        rows.append(_synthetic_rows(plan.seed, chunk, codes[chunk.stratum]))
+    keys = np.concatenate([part.keys for part in rows])
+    split = _splits(np.concatenate([part.strata for part in rows]), keys, list(plan.splits.values()))
+    order = np.lexsort((keys, split))  # stable, so that equal keys stay in the order of the parts
+    sizes = np.bincount(split, minlength=len(plan.splits)).tolist()
+    part = np.repeat(np.arange(len(rows), dtype=np.int32), [len(r.positions) for r in rows])[order]
+    position = np.concatenate([r.positions for r in rows]).astype(np.int32)[order]
+    places = pa.table({"part": part, "position": position})
+    groups = _groups(_shards(dict(zip(plan.splits, sizes, strict=True)), plan.shard_rows, tag), _group_rows(plan))
+    for group in groups:
+        start, stop = group.shards[0].start, group.shards[-1].stop
+        folder.write_arrow(group.file, places.slice(start, stop - start))
+    return Layout(parts, groups)
+
+
+def _real_rows(plan: Plan, real: RealRows) -> Iterable[_Rows]:
+    """Yield the real rows that stay: of a class with too many, those with the smallest keys."""
+    tables = [table.select([ROW, STRATUM]) for table in real.tables()]
+    numbers = [np.asarray(table[ROW]).astype(np.uint64) for table in tables]
+    strata = [_codes(table, plan) for table in tables]
+    kept = np.split(_kept(plan, np.concatenate(numbers), np.concatenate(strata)), np.cumsum([len(n) for n in numbers]))
+    seed = derive_seed(plan.seed, "order", "real")
+    for number, codes, keep in zip(numbers, strata, kept, strict=False):
+        positions = np.flatnonzero(keep)
+        yield _Rows(positions, codes[positions], keyed_order(number[positions], seed))
+
+
+def _codes(table: pa.Table, plan: Plan) -> NDArray[np.int32]:
+    """Return each row's stratum as its number in the plan."""
+    column = table[STRATUM].combine_chunks()
+    codes = {stratum.name: code for code, stratum in enumerate(plan.strata)}
+    mapping = np.array([codes[name] for name in column.dictionary.to_pylist()], np.int32)
+    return np.asarray(mapping[np.asarray(column.indices)], np.int32)
+
+
+def _kept(plan: Plan, numbers: NDArray[np.uint64], strata: NDArray[np.int32]) -> NDArray[np.bool_]:
+    keys = keyed_order(numbers, derive_seed(plan.seed, "keep"))
+    keep = np.ones(len(numbers), bool)
+    for code, stratum in enumerate(plan.strata):
+        if stratum.keep < stratum.real:
+            rows = np.flatnonzero(strata == code)
+            keep[rows] = False
+            keep[rows[np.argsort(keys[rows])[: stratum.keep]]] = True
+    return keep
+
+
+def _synthetic_rows(seed: int, chunk: AcceptedChunk, code: int) -> _Rows:
+    positions = chunk.rows.astype(np.int64)
+    numbers = (np.uint64(chunk.chunk) << np.uint64(CHUNK_BITS)) | positions.astype(np.uint64)
+    keys = keyed_order(numbers, derive_seed(seed, "order", chunk.stratum))
+    return _Rows(positions, np.full(len(positions), code, np.int32), keys)
+
+
+def _splits(strata: NDArray[np.int32], keys: NDArray[np.uint64], shares: Sequence[float]) -> NDArray[np.int8]:
+    """Return each row's split: of every stratum, the rows in key order, cut at the shares."""
+    split = np.zeros(len(keys), np.int8)
+    if len(shares) == 1:
+        return split
+    cuts = list(accumulate(shares))[:-1]
+    order = np.lexsort((keys, strata))
+    starts = np.flatnonzero(np.r_[True, np.diff(strata[order]) != 0])
+    for rows in np.split(order, starts[1:]):
+        ends = [round(len(rows) * cut) for cut in cuts]
+        for number, part in enumerate(np.split(rows, ends)):
+            split[part] = number
+    return split
+
+
+def _shards(sizes: dict[str, int], shard_rows: int, tag: str) -> list[ShardPlace]:
+    """Cut each split into as few shards as `shard_rows` allows, as even as can be, named as `datasets` expects."""
+    shards, start = [], 0
+    for split, rows in sizes.items():
+        count = -(-rows // shard_rows)
+        for number in range(count):
+            stop = start + rows // count + (number < rows % count)
+            shards.append(ShardPlace(f"{DATA}/{split}-{number:05d}-of-{count:05d}-{tag}.parquet", split, start, stop))
+            start = stop
+    return shards
+
+
+def _group_rows(plan: Plan) -> int:
+    return min(GROUP_ROWS, GROUP_BYTES // plan.profile.row_bytes)
+
+
+def _groups(shards: Sequence[ShardPlace], rows: int) -> list[ShardGroup]:
+    groups: list[list[ShardPlace]] = []
+    for shard in shards:
+        if not groups or shard.stop - groups[-1][0].start > rows:
+            groups.append([])
+        groups[-1].append(shard)
+    return [ShardGroup(f"layout-{number:05d}.arrow", group) for number, group in enumerate(groups)]

@@ -1,0 +1,147 @@
+"""Versions of one dataset, each in a folder of its own below a series: the newest, the next, and what names them.
+
+A version's folder does not change once it is complete. `latest.json` beside the versions names the newest, and the card
+beside them, by which `datasets` finds its files, is that one's: who reads either never sees a mix. Knows no rows: what
+a version keeps of another is in `carry.py`, which versions go in `prune.py`.
+"""
+
+import json
+from contextlib import suppress
+
+from pipelines.dataset.publish import is_build_of, put, read_manifest
+from pipelines.judge.privacy.differential import is_private
+from pipelines.storage.folder import Folder
+from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, version_name
+from schemas.errors import DamageError, Fault, OutputError, SpecError
+from schemas.manifest import CARD, Manifest
+from schemas.plan import Plan
+from schemas.spec import Spec
+from schemas.versions import LATEST, Base, Record
+
+RECORD, ROWS = "record.json", "rows.arrow"
+
+
+def latest(path: str) -> Folder:
+    """Return the folder of the newest version below `path`, or `path` itself if it is no series.
+
+    Raises OutputError if `latest.json` names no version.
+    """
+    folder = Folder(path)
+    if not folder.exists(LATEST):
+        return folder
+    try:
+        name = json.loads(folder.read(LATEST))["version"]
+    except (ValueError, KeyError, TypeError):
+        name = ""
+    if not isinstance(name, str) or not VERSION.fullmatch(name):
+        raise OutputError(f"{folder.shown}/{LATEST} names no version; build the dataset again, and it is written anew")
+    return folder.at(name)
+
+
+def newest_folder(path: str) -> Folder:
+    """Return the folder of the newest version below `path`; raises OutputError where there are no versions."""
+    folder = Folder(path)
+    if not folder.exists(LATEST):
+        raise OutputError(f"{folder.shown} holds no versions: there is no {LATEST}; set output.versions in its spec")
+    return latest(path)
+
+
+def version_folders(series: Folder) -> dict[int, str]:
+    """Return the folders of all versions, complete or not, by their number, the oldest first."""
+    names = (info.base_name for info in series.entries() if VERSION.fullmatch(info.base_name))
+    return dict(sorted((int(name[1:]), name) for name in names))
+
+
+def newest_version(series: Folder) -> tuple[int, Manifest] | None:
+    """Return the number and the manifest of the newest complete version, or nothing if there is none."""
+    for number, name in reversed(version_folders(series).items()):
+        manifest = read_manifest(series.at(name))
+        if manifest:
+            return number, manifest
+    return None
+
+
+def succeed(spec: Spec, plan: Plan) -> Plan:
+    """Return the plan as that of the next version, and of what it may keep; of the newest if that is this very build.
+
+    Raises SpecError where versions cannot keep what they promise.
+    """
+    rule = spec.output.versions
+    if rule is None:
+        return plan
+    if rule.top_up:
+        _refuse_top_up(plan)
+    series = Folder(spec.output.path)
+    found = newest_version(series)
+    if found is None:
+        return plan.model_copy(update={"version": 1})
+    number, manifest = found
+    if is_build_of(manifest, plan):
+        return plan.model_copy(update={"version": number, "complete": True, "base": manifest.base})
+    base = _base(series, number, manifest, plan) if rule.top_up else None
+    return plan.model_copy(update={"version": number + 1, "base": base})
+
+
+def _refuse_top_up(plan: Plan) -> None:
+    if plan.key_env:
+        problem = "a top-up keeps fitted models and hashes of rows, and nothing may lie beside an encrypted dataset"
+        raise SpecError(Fault(("output", "versions", "top_up"), f"{problem}; set it to false"))
+    if is_private(plan):
+        problem = "each fit of a private model spends budget again, and nothing adds up what versions spend together"
+        raise SpecError(Fault(("output", "versions", "top_up"), f"{problem}; set it to false"))
+
+
+def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
+    """Return the version before as a base, with the reason where nothing of it can be kept, as far as is known yet."""
+    record, anew = sound_record(series, version_name(number)), None
+    before, now = (
+        [(column.name, column.type, column.stored) for column in one.columns] for one in (manifest, plan.profile)
+    )
+    if record is None:
+        anew = "what it kept for its successors is gone"
+    elif record.recipe != plan.recipe:
+        anew = "the spec makes rows in another way now"
+    elif before != now:
+        anew = "the source has other columns now"
+    return Base(version=version_name(number), content_hash=manifest.content_hash, anew=anew)
+
+
+def records(series: Folder) -> Folder:
+    """Return where versions keep what their successors need."""
+    return series.at(HIDDEN).at("versions")
+
+
+def read_record(series: Folder, version: str) -> Record | None:
+    """Return what is kept of a version, or nothing if it is gone, or of another version of makeweight."""
+    with suppress(DamageError, ValueError):
+        return Record.model_validate_json(records(series).at(version).read_sealed(RECORD))
+    return None
+
+
+def sound_record(series: Folder, version: str) -> Record | None:
+    """Return what is kept of a version, as `read_record` does; raises OutputError where that is damaged."""
+    folder = records(series).at(version)
+    if folder.exists(RECORD) and not folder.is_whole(RECORD):
+        raise damaged_record(series, version)
+    return read_record(series, version)
+
+
+def damaged_record(series: Folder, version: str) -> OutputError:
+    """Return the error for what was kept of a version, and is damaged: it cannot be made again."""
+    folder = records(series).at(version)
+    advice = "put it back from a copy, or remove it, and the next version starts anew"
+    return OutputError(f"{folder.shown}: what {version} kept for its successors is damaged; {advice}")
+
+
+def name_newest(place: Workspace) -> None:
+    """Tell readers which version is the newest; may be done again."""
+    from pipelines.report import render_card  # the templates' engine, which `plan` does without
+
+    series = place.series
+    newest = newest_version(series) if series else None
+    if series is None or newest is None:
+        return
+    number, manifest = newest
+    name = version_name(number)
+    put(place, LATEST, json.dumps({"version": name}).encode() + b"\n", series)
+    put(place, CARD, render_card(manifest, f"{name}/").encode(), series)

@@ -1,0 +1,222 @@
+"""Writes the dataset: gathers each shard's rows, adds provenance, writes Parquet, and hashes what was written.
+
+Knows neither Ray nor which rows were accepted why; a shard depends on the layout and on the parts alone.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipelines.dataset.layout import Layout, Part, ShardGroup, ShardPlace
+from pipelines.plan.registry import generator_class
+from pipelines.plan.stream import chunk_request, stream_seed
+from pipelines.source.exact import beside, published_type, to_stored
+from pipelines.source.fingerprint import row_hashes
+from pipelines.storage.encryption import Key
+from pipelines.storage.folder import Folder
+from pipelines.storage.lock import Lease
+from pipelines.storage.workspace import Workspace, version_name
+from schemas.arrow import CARRIED, IMAGE, PARENT_ROW, PROVENANCE, ROW, dataset_schema
+from schemas.manifest import Shard
+from schemas.plan import Column, Plan
+
+_IDS = ("_id", "_parent")
+PARTS_AT_ONCE = 256
+"""Parts that a task opens at a time; on a local disk they are mapped, elsewhere they are read."""
+
+
+@dataclass(frozen=True)
+class WrittenShard:
+    """A shard as it was written, and the digests of its rows (8 bytes a row)."""
+
+    shard: Shard
+    digests: bytes
+
+
+def write_group(
+    plan: Plan,
+    layout: Layout,
+    group: ShardGroup,
+    place: Workspace,
+    target: Folder,
+    key: Key | None = None,
+    lease: Lease | None = None,
+) -> list[WrittenShard]:
+    """Write the shards of one group into `target`, encrypted if there is a key; none once the output was lost."""
+    places = place.filled.read_arrow(group.file)
+    rows = _gather(plan, layout.parts, np.asarray(places["part"]), np.asarray(places["position"]), place)
+    first = group.shards[0].start
+    return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start), key, lease) for s in group.shards]
+
+
+def _gather(
+    plan: Plan, parts: Sequence[Part], part: NDArray[np.int32], position: NDArray[np.int32], place: Workspace
+) -> pa.Table:
+    """Return the rows at these places, in their order; opens a bounded number of parts at a time."""
+    used = np.unique(part)
+    tables, order = [], []
+    for start in range(0, len(used), PARTS_AT_ONCE):
+        batch = used[start : start + PARTS_AT_ONCE]
+        here = np.flatnonzero((part >= batch[0]) & (part <= batch[-1]))
+        local = np.searchsorted(batch, part[here])
+        tables.append(_pick(plan, [parts[number] for number in batch], local, position[here], place))
+        order.append(here)
+    if len(tables) == 1:
+        return tables[0]
+    return pa.concat_tables(tables).take(pa.array(np.argsort(np.concatenate(order)))).combine_chunks()
+
+
+def _pick(
+    plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], position: NDArray[np.int32], place: Workspace
+) -> pa.Table:
+    """Return the rows at these places of these parts, with their provenance."""
+    tables = [_open(plan, one, place) for one in parts]
+    starts = np.cumsum([0, *(table.num_rows for table in tables)])
+    rows = pa.concat_tables(tables).take(pa.array(starts[part] + position)).combine_chunks()
+    columns = [_published(rows[column.name], column) for column in plan.profile.columns]
+    schema = dataset_schema(plan.profile.columns, _says(plan))
+    return pa.table([*columns, *_provenance(plan, parts, part, rows)], schema=schema)
+
+
+def _published(values: pa.ChunkedArray, column: Column) -> pa.Array:
+    kind = published_type(column)
+    return values if values.type == kind else to_stored(values.combine_chunks(), kind)
+
+
+def _says(plan: Plan) -> dict[str, str | bool]:
+    """Return what each shard says of its dataset, so that a file that is handed on alone still tells what it holds."""
+    return {
+        "name": plan.name,
+        "contains_synthetic": plan.makes_rows,
+        "origin": generator_class(plan.generator.name).origin if plan.makes_rows else "real",
+        "generator": plan.generator.name if plan.makes_rows else "",
+    }
+
+
+def _open(plan: Plan, part: Part, place: Workspace) -> pa.Table:
+    """Return the part's rows: the source's columns, `_row` and `_parent_row`, both int64."""
+    table = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
+    columns = list(_gathered(table, plan))
+    told = [table[n] if n in table.column_names else pa.nulls(table.num_rows, f.type) for n, f in _kept(plan).items()]
+    parents = table[PARENT_ROW] if PARENT_ROW in table.column_names else pa.nulls(table.num_rows, pa.int64())
+    numbers = [table[ROW].cast(pa.int64()), parents]
+    fields = [pa.field(ROW, pa.int64()), pa.field(PARENT_ROW, pa.int64())]
+    own = [pa.field(column.name, array.type) for column, array in zip(plan.profile.columns, columns, strict=True)]
+    schema = pa.schema([*own, *fields, *_kept(plan).values()])
+    return pa.table([*columns, *numbers, *told], schema=schema)
+
+
+def _gathered(table: pa.Table, plan: Plan) -> Iterator[pa.ChunkedArray]:
+    """Yield the columns as rows of all parts have them: the source's own cells where those are kept."""
+    names = {column.name: name for name, column in beside(plan.profile.columns).items()}
+    for column in plan.profile.columns:
+        if column.name not in names:
+            yield table[column.name]
+        elif names[column.name] in table.column_names:
+            yield table[names[column.name]]
+        else:
+            made = to_stored(table[column.name].combine_chunks(), published_type(column))
+            yield pa.chunked_array([made])
+
+
+def _kept(plan: Plan) -> dict[str, pa.Field]:
+    """Return the provenance that rows of an earlier version bring along, by name."""
+    return {name: PROVENANCE.field(name).with_nullable(True) for name in CARRIED} if plan.continues else {}
+
+
+def _provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> list[pa.Array]:
+    """Return the provenance columns of rows that come from these parts."""
+    codes = pa.array(part)
+
+    def of_part(values: list[str | int | None], kind: pa.DataType) -> pa.Array:
+        return pa.array(values, kind).take(codes)
+
+    origin = generator_class(plan.generator.name).origin
+    made = [one.stratum is not None for one in parts]
+    prefixes = of_part([_id_prefix(plan, one) for one in parts], pa.string())
+    columns = {
+        "_id": pc.binary_join_element_wise(prefixes, rows[ROW].cast(pa.string()), "-"),
+        "_origin": of_part([origin if flag else "real" for flag in made], pa.string()),
+        "_generator": of_part([plan.generator.name if flag else None for flag in made], pa.string()),
+        "_seed": of_part([_request_seed(plan, one) for one in parts], pa.int64()),
+        "_parent": pc.binary_join_element_wise("real", rows[PARENT_ROW].cast(pa.string()), "-"),
+    }
+    return [pc.coalesce(rows[name], own) if name in _kept(plan) else own for name, own in columns.items()]
+
+
+def _id_prefix(plan: Plan, part: Part) -> str:
+    if part.stratum is None:
+        return "real"
+    made = f"made-{version_name(plan.version)}" if plan.continues and plan.version else "made"
+    return f"{made}-{plan.strata.index(plan.stratum(part.stratum))}-{part.chunk}"
+
+
+def _request_seed(plan: Plan, part: Part) -> int | None:
+    if part.stratum is None:
+        return None
+    return chunk_request(stream_seed(plan), plan.stratum(part.stratum), part.chunk).seed
+
+
+def _write_shard(
+    target: Folder, place: ShardPlace, rows: pa.Table, key: Key | None, lease: Lease | None
+) -> WrittenShard:
+    sink = io.BytesIO()
+    pq.write_table(
+        rows,
+        sink,
+        compression=_compression(rows.schema),
+        use_dictionary=[field.name for field in rows.schema if field.name == "_seed" or _repeats(field)],
+        column_encoding=dict.fromkeys(_IDS, "DELTA_BYTE_ARRAY"),
+        encryption_properties=key.encryption() if key else None,
+    )
+    data = sink.getvalue()
+    if lease:
+        lease.check()
+    target.write(place.path, data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    shard = Shard(path=place.path, split=place.split, rows=rows.num_rows, bytes=len(data), sha256=sha256)
+    return WrittenShard(shard, row_digests(rows))
+
+
+def _compression(schema: pa.Schema) -> str | dict[str, str]:
+    """Return zstd (its level is 1 when nothing is said) for all but images, which are packed already."""
+    images = [field.name for field in schema if field.type == IMAGE]
+    if not images:
+        return "zstd"
+    paths = [path for field in schema for path in _leaves(field.name, field.type)]
+    return {path: "NONE" if path in {f"{name}.bytes" for name in images} else "zstd" for path in paths}
+
+
+def _leaves(path: str, kind: pa.DataType) -> list[str]:
+    """Return the paths of a column's leaves, as Parquet names them."""
+    if pa.types.is_struct(kind):
+        return [leaf for field in kind for leaf in _leaves(f"{path}.{field.name}", field.type)]
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return _leaves(f"{path}.list.element", kind.value_type)
+    return [path]
+
+
+def _repeats(field: pa.Field) -> bool:
+    """Whether a Parquet dictionary pays: for texts but ids. For numbers it costs more time than it saves room."""
+    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    return field.name not in _IDS and bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def row_digests(rows: pa.Table) -> bytes:
+    """Return 8 bytes for each row, over all its columns, in order."""
+    return row_hashes(rows).astype("<u8").tobytes()
+
+
+def content_hash(schema: pa.Schema, digests: Iterable[bytes]) -> str:
+    """Return the SHA-256 over the columns' names and types and the digests of all rows in order."""
+    total = hashlib.sha256("\\n".join(f"{field.name}:{field.type}" for field in schema).encode())
+    for part in digests:
+        total.update(part)
+    return total.hexdigest()

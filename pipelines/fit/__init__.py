@@ -1,0 +1,1 @@
+"""Fits the generator and the validators on the real rows, and keeps what they learned."""

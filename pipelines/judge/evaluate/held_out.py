@@ -1,0 +1,158 @@
+"""Reads the held-out rows, typed as the source's plan says, and tells what is wrong with them.
+
+Knows the source's columns, no classifier.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.source.cells import Block
+from pipelines.source.files import Files, find_files, fingerprint
+from pipelines.source.formats import blocks, columns_of, complete
+from pipelines.source.hashed import HashedFiles, changed, hashed
+from pipelines.source.image.gallery import brought
+from pipelines.source.splits import SeveralSplitsError
+from pipelines.source.tabular.infer import convert, misfits
+from pipelines.storage.folder import is_uri
+from schemas.arrow import ROW, arrow_type
+from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.evaluation import Evaluate
+from schemas.plan import Column, Plan
+from schemas.spec import Source
+
+_NAMED = 5
+_NUMBERS = {"int64": "double"}
+"""Whole numbers are read as numbers: held-out rows may have fractions where the source has none."""
+
+
+def refuse_unfit(plan: Plan, source: Source, settings: Evaluate) -> None:
+    """Raise SpecError for what cannot be evaluated, whatever is in the held-out rows."""
+    if plan.profile.objects:
+        problem = "is for classes, one a row: images with boxes are no classification task; leave it out"
+        raise SpecError(Fault(("evaluate",), problem))
+    if not is_uri(source.path) and os.path.realpath(settings.test) == os.path.realpath(source.path):
+        problem = f"these are the rows that the dataset is built from: {settings.test}; give rows that it never sees"
+        raise SpecError(Fault(("evaluate", "test"), problem))
+
+
+def feature_columns(plan: Plan) -> list[Column]:
+    """Return the columns that classifiers may look at: no ids, no constants, not the label."""
+    profile = plan.profile
+    role = "image" if profile.image else "text" if profile.text else "feature"
+    return [column for column in profile.columns if column.role == role and column.name != plan.label]
+
+
+def evaluation_schema(plan: Plan) -> pa.Schema:
+    """Return the types of the rows that are compared: the features, then the label."""
+    fields = [pa.field(c.name, arrow_type(_NUMBERS.get(c.type, c.type))) for c in feature_columns(plan)]
+    return pa.schema([*fields, pa.field(plan.label, arrow_type(plan.profile.column(plan.label).type))])
+
+
+def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
+    """Return the held-out rows as a source that is read the same way."""
+    same: dict[str, Any] = {"path": settings.test, "split": None}
+    same |= {"text": plan.profile.text, "image": plan.profile.image}
+    if source.columns or source.drop or source.carry:  # of held-out rows nothing else is looked at
+        same |= {"columns": evaluation_schema(plan).names, "drop": [], "carry": []}
+    return source.model_copy(update=same)
+
+
+def read_held_out(source: Source, plan: Plan, settings: Evaluate, notes: list[str], mark: str) -> Iterator[pa.Table]:
+    """Yield the held-out rows with the columns of `evaluation_schema` and `_row`; appends to `notes` what was noticed.
+
+    Raises SourceError where they lack a column, where a cell does not fit the source's type, for rows without a class
+    (unless the spec drops them), and, at the end, if they are not those of the fingerprint `mark`.
+    """
+    source = test_source(source, plan, settings)
+    files = hashed(find_held_out(source))
+    try:
+        yield from _tables(files, source, plan, notes)
+    except SourceError:
+        _refuse_changed(files, source, mark)
+        raise
+    _refuse_changed(files, source, mark)
+
+
+def _refuse_changed(files: HashedFiles, source: Source, mark: str) -> None:
+    names = find_held_out(source).names
+    if names != files.names or fingerprint(files, source, files.contents()) != mark:
+        raise changed(files, "the held-out rows are others now")
+
+
+def _tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) -> Iterator[pa.Table]:
+    schema = evaluation_schema(plan)
+    known = columns_of(files, source)
+    if known is not None:
+        _compare_columns(files, list(known), plan, notes)
+    rows = 0
+    for found in blocks(files, source, schema.names, plan.profile.text):
+        if known is None and not rows:
+            _compare_columns(files, list(found.cells.columns), plan, notes)
+        image, images = plan.profile.image, plan.profile.images
+        block = brought(found, source, image, images) if image and images else found
+        block = _with_class(block, source, plan, files)
+        rows += block.cells.rows
+        yield _typed(block, schema, files)
+    if not rows:
+        raise SourceError(f"{files.path}: there are no held-out rows; check evaluate.test")
+
+
+def find_held_out(source: Source) -> Files:
+    """Return the files of the held-out rows; raises SourceError where there are none, or where they have splits."""
+    try:
+        return find_files(source)
+    except SeveralSplitsError as error:
+        names = list(error.splits.files)
+        if len(names) == 1 and not error.others:
+            return find_files(source.model_copy(update={"split": names[0]}))
+        problem = f"{source.path} has the splits {', '.join(names)}: give the folder of the one that is held out"
+        raise SpecError(Fault(("evaluate", "test"), problem)) from error
+    except SourceError as error:
+        raise SourceError(str(error).replace("source.path", "evaluate.test")) from error
+
+
+def _compare_columns(files: Files, names: list[str], plan: Plan, notes: list[str]) -> None:
+    """Refuse held-out rows that lack a column; note the columns that the source lacks."""
+    needed = evaluation_schema(plan).names
+    others = [name for name in names if name not in {column.name for column in plan.profile.columns}]
+    missing = [name for name in needed if name not in names]
+    if missing:
+        listed = ", ".join(f"{name!r}{nearest(name, others or names[:50])}" for name in missing[:_NAMED])
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        raise SourceError(
+            f"{files.path}: the held-out rows lack {len(missing)} of the source's columns: {listed}{more}"
+        )
+    if others:
+        listed = ", ".join(map(repr, others[:_NAMED])) + (" …" if len(others) > _NAMED else "")
+        notes.append(f"Columns of the held-out rows that the source lacks are not looked at: {listed}.")
+
+
+def _with_class(block: Block, source: Source, plan: Plan, files: Files) -> Block:
+    """Return the rows that have a class, a text, an image; raises SourceError where the spec refuses those without."""
+    kept = complete(block, [name for name in (plan.profile.text, plan.profile.image) if name])
+    labelled = complete(kept, [plan.label])
+    without = kept.cells.rows - labelled.cells.rows
+    if without and source.missing_label == "refuse":
+        problem = f"{without:,} held-out rows lack a class (column {plan.label!r})"
+        raise SourceError(f"{files.path}: {problem}; fill it in, or leave them out with source.missing_label: drop")
+    return labelled
+
+
+def _typed(block: Block, schema: pa.Schema, files: Files) -> pa.Table:
+    columns = [_as(block.cells.columns.get(field.name), field, block.cells.rows, files) for field in schema]
+    return pa.table([*columns, block.rows], schema=schema.append(pa.field(ROW, pa.int64())))
+
+
+def _as(cells: pa.Array | None, field: pa.Field, rows: int, files: Files) -> pa.Array:
+    if cells is None:
+        return pa.nulls(rows, field.type)
+    values = cells if cells.type == field.type else convert(cells, str(field.type))
+    if values is None:
+        wrong = misfits(cells, (str(field.type),))
+        such = f", such as {str(wrong[0].as_py())[:80]!r}" if len(wrong) else ""
+        problem = f"column {field.name!r}: held-out cells are not of the source's type, {field.type}{such}"
+        raise SourceError(f"{files.path}: {problem}; mend them, or set source.types.{field.name} to what both are")
+    return values

@@ -1,0 +1,60 @@
+"""Checks what a spec asks of privacy against the source's columns. Knows no rows."""
+
+from generators import GENERATORS
+from pipelines.plan.features import modelled
+from pipelines.plan.registry import generator_class, smooths_private
+from schemas.errors import Fault, SpecError, nearest
+from schemas.plan import SourceProfile
+from schemas.privacy import Privacy
+
+
+def check_privacy(asked: Privacy | None, profile: SourceProfile) -> None:
+    """Raise SpecError, with every fault, where a declared column is none of the source's, or is not made from it."""
+    if asked is None:
+        return
+    named = [("quasi_identifiers", asked.quasi_identifiers), ("sensitive", asked.sensitive)]
+    faults = [fault for key, columns in named for fault in _column_faults(("privacy", key), columns, profile)]
+    limits = asked.limits
+    if limits.k_anonymity and not asked.quasi_identifiers:
+        faults.append(Fault(("privacy", "limits", "k_anonymity"), "needs privacy.quasi_identifiers; name the columns"))
+    if limits.l_diversity and not (asked.quasi_identifiers and asked.sensitive):
+        problem = "needs privacy.quasi_identifiers and privacy.sensitive; name the columns"
+        faults.append(Fault(("privacy", "limits", "l_diversity"), problem))
+    if faults:
+        raise SpecError(*faults)
+
+
+def mark_private(profile: SourceProfile, names: list[str], generator: str) -> SourceProfile:
+    """Return the profile with these columns marked as private; raises SpecError where one is not made from real values.
+
+    That is so, too, with a generator that shows real values as they are.
+    """
+    if not names:
+        return profile
+    faults = _column_faults(("source", "private"), names, profile)
+    faults += [
+        Fault(("source", "private", number), f"{name!r} is what classes are made by; every made row shows it")
+        for number, name in enumerate(names)
+        if name in profile.by
+    ]
+    if not smooths_private(generator_class(generator)):
+        able = ", ".join(name for name in sorted(GENERATORS) if smooths_private(generator_class(name)))
+        faults.append(Fault(("source", "private"), f"{generator!r} shows real values as they are; take {able}"))
+    if faults:
+        raise SpecError(*faults)
+    columns = [c.model_copy(update={"private": True}) if c.name in names else c for c in profile.columns]
+    return profile.model_copy(update={"columns": columns})
+
+
+def _column_faults(section: tuple[str, str], columns: list[str], profile: SourceProfile) -> list[Fault]:
+    known = [column.name for column in profile.columns]
+    made = {*(column.name for column in modelled(profile)), *profile.by} - {profile.image, profile.objects}
+    faults = []
+    for number, name in enumerate(columns):
+        path = (*section, number)
+        if name not in known:
+            faults.append(Fault(path, f"the source has no column {name!r}{nearest(name, known)}"))
+        elif name not in made:
+            role = profile.column(name).role
+            faults.append(Fault(path, f"made rows do not have the {name!r} of real ones (role {role}); leave it out"))
+    return faults

@@ -1,0 +1,208 @@
+"""Looks through a table and says which of its columns may be the class, and which one probably is.
+
+It reads like a profile, but before a class column is known. Knows neither specs nor plans.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.source.cells import Block
+from pipelines.source.classes import Classes
+from pipelines.source.column import ColumnState
+from pipelines.source.files import Files
+from pipelines.source.formats import blocks, columns_of
+from schemas.arrow import NESTED
+from schemas.plan import Role
+from schemas.spec import Source, value_name
+
+FEW, VERY_FEW = 50, 10
+"""Distinct values that a class column has at most; that a whole number in the last column has, to be taken for one."""
+EACH = 2
+"""Rows that a class has on average, at least."""
+LOOKED = 1_000_000
+"""Rows that are looked at, at most."""
+WORDS = 3
+"""Words that a text has on average, at least."""
+NAMES = ("label", "labels", "class", "target", "y", "category")
+"""Names that a class column goes by, the surest first."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was seen of a column: its rows by value where these are few, else nothing; `words` is the mean of texts."""
+
+    name: str
+    type: str
+    role: Role
+    missing: int
+    words: float = 0
+    counts: dict[str, int] | None = None
+
+    @property
+    def candidate(self) -> bool:
+        """Whether the column may be the class."""
+        return self.counts is not None
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the column holds running text."""
+        return self.type == "string" and self.words >= WORDS and not self.candidate
+
+
+@dataclass
+class _Column:
+    """A column while it is looked at; values are counted until there are too many."""
+
+    state: ColumnState
+    classes: Classes | None
+    words: int = 0
+    texts: int = 0
+
+    def observe(self, block: Block, wanted: bool) -> None:
+        self.state.observe(block)
+        if self.classes:
+            self.classes.observe(block)
+            if len(self.classes.counts) > FEW and not wanted:
+                self.classes = None
+        cells = block.cells.columns.get(self.state.name)
+        if cells is not None and pa.types.is_string(cells.type):
+            self.words += pc.sum(pc.count_substring(cells, " ")).as_py() or 0
+            self.texts += len(cells) - cells.null_count
+
+    def finish(self, wanted: bool) -> Seen:
+        column = self.state.finish(is_key=wanted)
+        words = 1 + self.words / self.texts if self.texts else 0
+        counts = self._counts(column.type)
+        if counts is not None and not wanted and not _balanceable(counts, column.type):
+            counts = None
+        return Seen(column.name, column.type, column.role, column.nulls, words, counts)
+
+    def _counts(self, kind: str) -> dict[str, int] | None:
+        if not self.classes or not self.classes.counts:
+            return None
+        found = self.classes.finish({self.state.name: kind})
+        return {value_name(value): rows for (value,), rows in sorted(found, key=lambda one: -one[1])}
+
+
+def _balanceable(counts: Mapping[str, int], kind: str) -> bool:
+    whole = kind in ("string", "bool", "int64") or (kind == "double" and all(name.endswith(".0") for name in counts))
+    return whole and 2 <= len(counts) <= FEW and sum(counts.values()) >= EACH * len(counts)
+
+
+@dataclass
+class Looked:
+    """What was seen of a source: its columns but images, in order, in `rows` rows; `more` were not looked at."""
+
+    columns: list[Seen] = field(default_factory=list)
+    images: bool = False
+    rows: int = 0
+    more: bool = False
+
+    @property
+    def names(self) -> list[str]:
+        """All columns."""
+        return [column.name for column in self.columns]
+
+    @property
+    def candidates(self) -> list[Seen]:
+        """The columns that may be the class, the likeliest first."""
+        last = self.columns[-1:]
+        found = [column for column in self.columns if column.candidate]
+        return sorted(found, key=lambda one: (_named(one), one not in last, len(one.counts or {})))
+
+    def column(self, name: str) -> Seen:
+        """Return the column of that name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def look(files: Files, source: Source, label: str | None = None) -> Looked:
+    """Return what the first `LOOKED` rows tell of each column; of `label` all values are counted, however many."""
+    known = columns_of(files, source)
+    plain = None if known is None else [name for name, kind in known.items() if kind not in NESTED]
+    columns = {name: _begin(name) for name in plain or []}
+    found = Looked(images=any(kind in NESTED for kind in (known or {}).values()))
+    for block in _until(blocks(files, source, plain), found):
+        for name in block.cells.columns:
+            if name not in columns:
+                columns[name] = _begin(name, found.rows)
+        for name, column in columns.items():
+            column.observe(block, name == label)
+        found.rows += block.cells.rows
+    found.columns = [column.finish(name == label) for name, column in columns.items()]
+    return found
+
+
+def _begin(name: str, rows: int = 0) -> _Column:
+    return _Column(ColumnState(name, rows=rows, nulls=rows), Classes([name]))
+
+
+def _until(found: Iterator[Block], looked: Looked) -> Iterator[Block]:
+    """Yield blocks until enough rows were looked at."""
+    for block in found:
+        if looked.rows >= LOOKED:
+            looked.more = True
+            return
+        yield block
+
+
+def choose(looked: Looked) -> Seen | None:
+    """Return the column that is the class, as far as can be told.
+
+    It is one with a usual name, or the only candidate, or the last column: a text or boolean, or a few whole numbers.
+    """
+    candidates = looked.candidates
+    if not candidates:
+        return None
+    first = candidates[0]
+    if _named(first) < len(NAMES) or len(candidates) == 1:
+        return first
+    last = looked.columns[-1]
+    sure = last.type in ("string", "bool") or len(last.counts or {}) <= VERY_FEW
+    return last if last.candidate and sure else None
+
+
+def _named(column: Seen) -> int:
+    """Return how usual the column's name is for a class, 0 for the surest."""
+    name = column.name.strip().lower()
+    return NAMES.index(name) if name in NAMES else len(NAMES)
+
+
+def text_column(looked: Looked, label: str | None) -> str | None:
+    """Return the column of running text, if there is nothing else beside the class."""
+    others = [one for one in looked.columns if one.name != label and one.role == "feature"]
+    return others[0].name if len(others) == 1 and others[0].is_text and not looked.images else None
+
+
+def guessed_header(looked: Looked, headless: bool = False) -> list[str] | None:
+    """Return names for the columns if the first row, read as a header, is a row of data; else nothing.
+
+    It is one if the name of a column is one of that column's own few values, or if it was seen to be `headless`.
+    """
+    candidates = [one for one in looked.columns if one.candidate]
+    if not headless and not any(one.name in (one.counts or {}) for one in candidates):
+        return None
+    label = candidates[0].name if len(candidates) == 1 else None
+    text = text_column(looked, label)
+    given = {label: "label", text: "text"}
+    return [given.get(name, f"column_{number}") for number, name in enumerate(looked.names, 1)]
+
+
+def told(counts: Mapping[str, int], most: int = 6) -> str:
+    """Return counts in one line: `benign (357), malignant (212)`."""
+    named = [f"{_shown(name)} ({rows:,})" for name, rows in list(counts.items())[:most]]
+    return ", ".join(named + ([f"and {len(counts) - most:,} more"] if len(counts) > most else []))
+
+
+def _shown(name: str, most: int = 40) -> str:
+    cut = name if len(name) <= most else name[: most - 1] + "…"
+    return cut if cut.isprintable() and cut.strip() == cut and cut else repr(cut)
+
+
+def listed(candidates: Sequence[Seen]) -> list[str]:
+    """Return a line for each candidate: its name, how many classes it has, and their rows."""
+    width = max((len(_shown(one.name)) for one in candidates), default=0)
+    counted = [(_shown(one.name), one.counts or {}) for one in candidates]
+    return [f"{name:<{width}}  {len(counts):>2} classes: {told(counts, 4)}" for name, counts in counted]

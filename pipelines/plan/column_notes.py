@@ -1,0 +1,77 @@
+"""What there is to say of each column of a source: its type and role, why, and what of it changes. In sentences.
+
+`plan` and `init` show them, so that nobody has to guess what was taken for what. Knows no files.
+"""
+
+import re
+
+from pipelines.source.column import named_id
+from schemas.plan import Column, Plan, SourceProfile
+from schemas.stored import shown_type
+
+SHOWN = 40
+"""Columns that are listed one by one."""
+OVERRIDE = "Wrong? source.types.COLUMN: integer | number | boolean | date | timestamp | string | category | id"
+
+
+def column_lines(plan: Plan) -> list[str]:
+    """Return a line for each column, what changes in it first among the rest, and how to say otherwise."""
+    columns = plan.profile.columns
+    shown = columns[:SHOWN] + [column for column in columns[SHOWN:] if column.changed]
+    name_width = min(30, max(len(_name(column)) for column in shown))
+    kinds = [_kind(column) for column in shown]
+    kind_width = min(24, max(map(len, kinds)))
+    lines = [
+        f"{_name(column):<{name_width}}  {kind:<{kind_width}}  {_role(column, plan):<8}  {_evidence(column)}"
+        for column, kind in zip(shown, kinds, strict=True)
+    ]
+    more = len(columns) - len(shown)
+    return [line.rstrip() for line in lines] + ([f"… and {more:,} more columns"] if more > 0 else []) + [OVERRIDE]
+
+
+def changes(profile: SourceProfile) -> list[str]:
+    """Return a line for each column of whose cells the dataset does not hold exactly what the source does."""
+    return [f"{_name(column)}: {column.changed}" for column in profile.columns if column.changed]
+
+
+def _name(column: Column) -> str:
+    return column.name if column.name.isprintable() else repr(column.name)
+
+
+def _kind(column: Column) -> str:
+    kind = shown_type(column.stored) if column.stored else column.type
+    return re.sub("^dictionary<values=([a-z_]+).*", r"\1 (dictionary)", kind)
+
+
+def _role(column: Column, plan: Plan) -> str:
+    return "class" if column.name in plan.by else column.role
+
+
+def _evidence(column: Column) -> str:
+    """Say why the column has its role, in the words of what was seen."""
+    told = [_why(column), _range(column)]
+    told += [", ".join(f"{n} = {name}" for n, name in enumerate(column.names[:5]))] if column.names else []
+    told += [f"{column.nulls:,} missing"] if column.nulls and column.role not in ("carried", "constant") else []
+    told += [column.changed] if column.changed else []
+    return "; ".join(filter(None, told))
+
+
+def _why(column: Column) -> str:
+    if column.role == "id":
+        named = " and it is named like one" if named_id(column.name) else ""
+        return f"no two rows share a value{named}; made rows get new ones"
+    if column.role == "carried":
+        return "real rows keep it as it is, made rows have none"
+    if column.role == "constant":
+        return f"always {column.constant!r}" if column.constant is not None else "all cells are missing"
+    if column.distinct is None:
+        return "many values"
+    values = f"{column.distinct:,} {'value' if column.distinct == 1 else 'values'}"
+    codes = column.categories and all(re.fullmatch(r"\+?[0-9]+", text) for text in column.categories)
+    return f"{values}, codes of digits, which keep zeros and signs" if codes else values
+
+
+def _range(column: Column) -> str:
+    if column.role in ("constant", "carried") or column.minimum is None or column.type == "bool":
+        return ""
+    return f"{column.minimum} to {column.maximum}"

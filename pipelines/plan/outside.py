@@ -1,0 +1,126 @@
+"""What decides rows and is in neither spec nor source: a user's own code, and the models and lists that a spec names.
+
+Each is known by a hash of its files. Of a module that is the file itself and, as far as import statements tell, all
+that it imports from beside it; of a package that was installed, from within that package. Of a model named by a hub id
+nothing is known but the id.
+"""
+
+import ast
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipelines.storage.contents import content_of
+from schemas.errors import Fault, GeneratorError, SpecError
+from schemas.plan import Plan, Step
+
+FILES = ("model", "lora", "file", "examples")
+"""Parameters that may name a file or a folder; others do if they lead to one and look like a path."""
+_OURS = Path(__file__).parents[1]
+_ROOMS = {"flows", "pipelines", "generators", "schemas"}
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+def outside(generator: Step, validators: Sequence[Step]) -> dict[str, str]:
+    """Return the hash of each such thing by where the spec names it; raises SpecError for code that is in no file."""
+    code = {name: _hash_code(module, tuple(name.split("."))) for name, module in _own_code(generator, validators)}
+    return {**code, **_models(generator, validators)}
+
+
+def _own_code(generator: Step, validators: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    """Yield where the spec names code of the user's own, and its module; no registered name has a colon."""
+    for path, step in _steps(generator, validators):
+        if ":" in step.name:
+            yield ".".join(map(str, path)), step.name.partition(":")[0]
+
+
+def refuse_other_code(plan: Plan) -> None:
+    """Raise GeneratorError if this process has imported other code than the plan was made with."""
+    modules = {name: module for name, module in _own_code(plan.generator, plan.validators) if module in sys.modules}
+    other = sorted(name for name, module in modules.items() if plan.outside.get(name) != _hash_code(module, (name,)))
+    if other:
+        raise GeneratorError(
+            f"{', '.join(other)}: the code is another one here than where the build was started;"
+            " bring the same files to all machines, and run the same command again"
+        )
+
+
+def _steps(generator: Step, validators: Sequence[Step]) -> Iterator[tuple[tuple[str | int, ...], Step]]:
+    yield ("generator", "name"), generator
+    for number, step in enumerate(validators):
+        yield ("validate", number), step
+
+
+def _models(generator: Step, validators: Sequence[Step]) -> dict[str, str]:
+    found = {}
+    for path, step in _steps(generator, validators):
+        for name, value in _texts(step.params):
+            place = os.path.expanduser(value)
+            if (name.rpartition(".")[2] in FILES or os.sep in value) and os.path.exists(place):
+                found[f"{'.'.join(map(str, path[: 1 if path[0] == 'generator' else 2]))}.{name}"] = content_of(place)
+    return found
+
+
+def _texts(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in params.items():
+        if isinstance(value, str):
+            yield f"{above}{name}", value
+        elif isinstance(value, Mapping):
+            yield from _texts(value, f"{above}{name}.")
+
+
+def _hash_code(module: str, path: tuple[str | int, ...]) -> str:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None or not os.path.isfile(spec.origin):
+        problem = f"the code of {module!r} is in no file, so that a change of it could not be seen; give it as a file"
+        raise SpecError(Fault(path, problem))
+    above = module.count(".") + (spec.submodule_search_locations is not None)
+    root = Path(spec.origin).resolve().parents[above]
+    files = _reachable(module, root)
+    files[module] = Path(spec.origin)
+    hashes = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())}
+    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+
+
+def _reachable(module: str, root: Path) -> dict[str, Path]:
+    """Return the module and what it imports from below `root`, directly or not, by name."""
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = None if name in found else _file(name, root)
+        if file is None or (root.name in _INSTALLED and name.split(".")[0] != module.split(".")[0]):
+            continue
+        found[name] = file
+        waiting += name.rpartition(".")[:1]  # a package's own file is run before what is in it
+        waiting += _imported(file, name if file.name == "__init__.py" else name.rpartition(".")[0])
+    return found
+
+
+def _file(name: str, root: Path) -> Path | None:
+    """Return the file of a module below `root`; nothing for makeweight's own, whose version is known."""
+    if not name or (root == _OURS and name.split(".")[0] in _ROOMS):
+        return None
+    base = root.joinpath(*name.split("."))
+    return next((file for file in (base / "__init__.py", base.with_suffix(".py")) if file.is_file()), None)
+
+
+def _imported(file: Path, package: str) -> Iterator[str]:
+    """Yield the names of all modules that a file may import."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # it is not run, or importing it says so
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*filter(None, above), *filter(None, [node.module])])
+            yield base
+            yield from (f"{base}.{alias.name}".lstrip(".") for alias in node.names)

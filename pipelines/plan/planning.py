@@ -1,0 +1,296 @@
+"""Makes the plan: reads the source once, and fixes how many rows of each class are kept and made.
+
+Knows no model and starts nothing: it answers within a second or two.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from generators import DEFAULTS as DEFAULT_GENERATOR
+from generators.base import Generator
+from generators.image.codec import Encoding
+from pipelines.dataset.claim import refuse_nested
+from pipelines.dataset.versions import succeed
+from pipelines.engine.reach import cluster_address
+from pipelines.judge.privacy.asked import check_privacy, mark_private
+from pipelines.judge.privacy.differential import check_private
+from pipelines.plan.balance import Key, Target, compute_targets, stratum_name, stratum_names
+from pipelines.plan.boxes import box_counts, plan_images
+from pipelines.plan.features import modelled, with_room_for_ids
+from pipelines.plan.machine import this_machine
+from pipelines.plan.modality import find_modality, profile_images, profile_text
+from pipelines.plan.outside import outside
+from pipelines.plan.registry import (
+    generator_class,
+    generators_for,
+    make_generator,
+    make_validators,
+    makes_objects,
+    needs_one_size,
+)
+from pipelines.plan.stream import chunk_rows
+from pipelines.source import profile_source
+from pipelines.storage.encryption import read_key
+from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
+from schemas.errors import Fault, SourceError, SpecError
+from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
+from schemas.spec import Spec, as_before
+
+FIT_ROWS = {"image": 100_000}
+"""Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
+_FEW = 8  # candidates that are made at least, where strata are many
+_WORDS = 3  # that values have on average where they are texts
+ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
+
+
+def make_plan(spec: Spec) -> Plan:
+    """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built."""
+    read_key(spec.output.encryption_key_env)  # what cannot be written at the end is refused at once
+    refuse_nested(spec)
+    modality = find_modality(spec)
+    generator = _generator(spec, modality)
+    profile = _PROFILES[modality](spec.source, spec.by)
+    profile = mark_private(profile, spec.source.private, generator.name)
+    check_privacy(spec.privacy, profile)
+    strata = _strata(spec, profile, generator_class(generator.name))
+    validators = _validators(spec, profile, modality, generator_class(generator.name))
+    beside = outside(generator, validators)
+    plan = Plan(
+        name=spec.name,
+        seed=spec.seed,
+        modality=modality,
+        label=profile.by[0] if profile.objects else spec.source.label,
+        profile=profile,
+        strata=strata,
+        generator=generator,
+        validators=validators,
+        attempts_per_row=spec.budget.attempts_per_row,
+        fit_rows=spec.generator.fit_rows or FIT_ROWS.get(modality, ROWS),
+        shard_rows=spec.output.shard_rows or _shard_rows(profile),
+        splits=spec.output.splits,
+        spec_fingerprint=fingerprint_spec(spec),
+        boxes=_box_counts(spec, strata) if profile.objects else None,
+        encoding=_encoding(spec, profile),
+        key_env=spec.output.encryption_key_env,
+        privacy=spec.privacy,
+        recipe=fingerprint_recipe(spec, beside) if spec.output.versions else None,
+        outside=beside,
+        machine=None if cluster_address() else this_machine(),  # that of a cluster is asked for once it is joined
+    )
+    plan = with_room_for_ids(plan)
+    make_validators(plan)
+    _refuse_hopeless(plan)
+    check_private(plan)
+    return succeed(spec, plan)
+
+
+def _generator(spec: Spec, modality: str) -> Step:
+    """Return the generator; an unknown name or parameter is refused before the source is read."""
+    step = Step(name=spec.generator.name or DEFAULT_GENERATOR[modality], params=spec.generator.params)
+    cls = generator_class(step.name)
+    if modality not in cls.modalities:
+        known = ", ".join(generators_for(modality))
+        problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {modality}; for {modality}: {known}"
+        problem += _other_modality(cls.modalities, modality)
+        raise SpecError(Fault(("generator", "name"), problem))
+    make_generator(step)
+    return step
+
+
+def _other_modality(made: tuple[str, ...], modality: str) -> str:
+    if modality not in ("text", "tabular") or not {"text", "tabular"} & set(made):
+        return ""
+    other = next(one for one in made if one in ("text", "tabular"))
+    return f"; if the source holds {'texts' if other == 'text' else 'a table'}, set source.modality: {other}"
+
+
+_PROFILES = {"tabular": profile_source, "text": profile_text, "image": profile_images}
+
+
+def _shard_rows(profile: SourceProfile) -> int:
+    """Return how many rows a shard holds where the spec does not say: fewer where each is large."""
+    return max(1, min(SHARD_ROWS, SHARD_BYTES // profile.row_bytes))
+
+
+def _encoding(spec: Spec, profile: SourceProfile) -> dict[str, str] | None:
+    return Encoding(profile.images.format, spec.source.images.quality).metadata() if profile.images else None
+
+
+def _validators(spec: Spec, profile: SourceProfile, modality: str, generator: type[Generator]) -> list[Step]:
+    """Return the checks in order; the strata of marked images hold only if their objects are counted again."""
+    if spec.validators is None:
+        known = DEFAULT_VALIDATORS["marked image" if profile.objects else modality]
+        return [Step(name=name, params={}) for name in known if name not in generator.skips]
+    chosen = [Step(name=choice.name, params=choice.params) for choice in spec.validators]
+    if profile.objects and all(step.name != "boxes" for step in chosen):
+        chosen.append(Step(name="boxes", params={}))
+    return chosen
+
+
+def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
+    if profile.objects:
+        return _marked_strata(spec, profile, generator)
+    named = stratum_names(tuple(key) for key, _ in profile.counts)
+    keys = {named[tuple(key)]: (key, real) for key, real in profile.counts}
+    _refuse_unclear(spec.balance.target, named)
+    counts: Mapping[str, int] = {name: keys[name][1] for name in sorted(keys)}
+    if len(counts) < 2:
+        only = next(iter(counts), "none")
+        raise SourceError(
+            f"the source has one class only ({only!r} of {', '.join(spec.by)}): there is nothing to balance; "
+            "check source.label"
+        )
+    names = profile.column(spec.by[0]).names if len(spec.by) == 1 else None
+    targets = compute_targets(counts, _by_number(spec.balance.target, names or []), spec.balance.at_least)
+    return [
+        _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
+        for name, real in counts.items()
+    ]
+
+
+def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
+    """Refuse a joined name that several classes share: each of them has another one."""
+    for wanted in target if isinstance(target, Mapping) else ():
+        meant = [name for key, name in named.items() if stratum_name(key) == wanted != name]
+        if meant and wanted not in named.values():
+            problem = f"{wanted!r} may be either of two classes: write {' or '.join(map(repr, meant))}"
+            raise SpecError(Fault(("balance", "target", wanted), problem))
+
+
+def _by_number(target: Target, names: list[str]) -> Target:
+    """Return the target with classes by the numbers that the source gives them."""
+    if not isinstance(target, Mapping):
+        return target
+    return {str(names.index(name)) if name in names else name: rows for name, rows in target.items()}
+
+
+def _stratum(
+    spec: Spec, name: str, key: list[Value], real: int, target: int, generator: type[Generator], least: int
+) -> Stratum:
+    rows = spec.generator.chunk_rows or chunk_rows(max(0, target - real), least, generator.max_chunk_rows)
+    return Stratum(name=name, key=key, real=real, target=target, chunk_rows=rows)
+
+
+def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
+    """Return one stratum for all images of the same content; many are small, and so are their chunks."""
+    if spec.balance.by:
+        problem = "marked images are balanced by the classes of their boxes; leave this out"
+        raise SpecError(Fault(("balance", "by"), problem))
+    images = {str(key[0]): real for key, real in profile.counts}
+    images = {name: images[name] for name in sorted(images)}
+    counts = box_counts(images)
+    if not counts:
+        raise SourceError(f"{profile.path}: no image has a box; check the annotations")
+    targets = compute_targets(counts, spec.balance.target, spec.balance.at_least)
+    planned = plan_images(images, targets, spec.balance.max_copies)
+    return [
+        _stratum(spec, name, [name], real, planned[name], generator, min(generator.min_chunk_rows, _FEW))
+        for name, real in images.items()
+    ]
+
+
+def _box_counts(spec: Spec, strata: list[Stratum]) -> dict[str, BoxCounts]:
+    before, real, made = (box_counts({s.name: getattr(s, part) for s in strata}) for part in ("real", "keep", "make"))
+    targets = compute_targets(before, spec.balance.target, spec.balance.at_least)
+    return {
+        name: BoxCounts(
+            before=before[name],
+            real=real[name],
+            made=made[name],
+            target=targets[name],
+            reached=real[name] + made[name],
+        )
+        for name in before
+    }
+
+
+def _refuse_hopeless(plan: Plan) -> None:
+    """Refuse, before anything is trained, what the generator cannot do."""
+    if not any(stratum.target for stratum in plan.strata):
+        raise SpecError(Fault(("balance", "target"), "asks for no rows at all; give at least one class some"))
+    if not plan.makes_rows:
+        return
+    if not modelled(plan.profile):
+        raise SourceError(
+            f"there is no column to model beside {', '.join(plan.by)}: the others are constant or ids; "
+            "say otherwise in source.types if that is wrong"
+        )
+    _refuse_unfit_images(plan)
+    _refuse_texts_as_tables(plan)
+    least = generator_class(plan.generator.name).min_class_rows
+    small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
+    if small:
+        listed = ", ".join(f"{stratum.name!r} ({stratum.real})" for stratum in small[:5])
+        raise SourceError(
+            f"too few real rows for generator {plan.generator.name!r}, which needs {least} of a class: {listed}; "
+            f"choose another generator (resample takes any), or set balance.target for these classes to what they have"
+        )
+
+
+def _refuse_texts_as_tables(plan: Plan) -> None:
+    """Refuse a source of texts for a generator of tables, which could but copy them."""
+    columns, rows = modelled(plan.profile), plan.profile.rows
+    if generator_class(plan.generator.name).modalities != ("tabular",) or len(columns) != 1:
+        return
+    one = columns[0]
+    words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
+    different = one.distinct is None or one.distinct > rows / 2
+    if one.type == "string" and different and (one.categories is None or words >= _WORDS):
+        problem = (
+            f"{plan.generator.name!r} makes rows of tables, and {one.name!r}, the only column beside the class, holds "
+            f"texts: set source.modality: text, and a generator of texts ({', '.join(generators_for('text'))})"
+        )
+        raise SpecError(Fault(("generator", "name"), problem))
+
+
+def _refuse_unfit_images(plan: Plan) -> None:
+    images, generator = plan.profile.images, generator_class(plan.generator.name)
+    if images is None:
+        return
+    if plan.profile.objects and not makes_objects(generator):
+        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
+        raise SpecError(Fault(("generator", "name"), problem))
+    if needs_one_size(generator) and not images.uniform:
+        listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
+        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
+        raise SpecError(Fault(("source", "images", "size"), problem))
+
+
+def fingerprint_spec(spec: Spec) -> str:
+    """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
+    return _sha256(_deciding(spec))
+
+
+def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
+    """Return the SHA-256 of all that decides how rows are made: not how many, nor how they are written.
+
+    `beside` is what does so and is not in the spec.
+    """
+    data = _deciding(spec)
+    del data["name"], data["output"]
+    data["balance"] = spec.by
+    if beside:
+        data["outside"] = dict(beside)
+    return _sha256(data)
+
+
+def _deciding(spec: Spec) -> dict[str, Any]:
+    data = spec.model_dump(mode="json")
+    data["source"] = as_before(data["source"])
+    del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
+    data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
+    if data["output"].pop("encryption_key_env"):
+        data["output"]["encrypted"] = True
+    if versions := data["output"].pop("versions"):
+        data["output"]["versions"] = {key: versions[key] for key in ("top_up", "refit_after")}
+    if data["balance"]["at_least"] is None:
+        del data["balance"]["at_least"]
+    for key in ("actors", "cpus", "gpus", "deadline_seconds"):
+        del data["generator"][key]
+    return data
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

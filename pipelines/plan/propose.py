@@ -1,0 +1,278 @@
+"""Proposes a spec for a source: looks at it, finds its class column, and tries the plan. Knows no model.
+
+What the plan refuses and a key of the spec mends is mended and said; so what is proposed can be planned as it is.
+"""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from pipelines.plan.candidates import Seen, choose, guessed_header, listed, look, text_column, told
+from pipelines.plan.planning import make_plan
+from pipelines.plan.registry import generator_class, generators_for, makes_objects
+from pipelines.report.engine import environment
+from pipelines.source.files import Files, find_files
+from pipelines.source.splits import TRAIN, SeveralSplitsError, kind_of
+from pipelines.source.tabular.delimited import dialect_of, written
+from pipelines.storage.folder import is_uri
+from pipelines.validate import DEFAULTS as CHECKS
+from pipelines.validate import VALIDATORS
+from schemas.errors import Fault, OutputError, SourceError, SpecError, nearest
+from schemas.plan import Plan
+from schemas.secrets import redacted
+from schemas.spec import Source, Spec, parse
+
+FIXED = {"folders": "label", "images": "label", "voc": "category", "coco": "category", "yolo": "category"}
+"""The class column of formats in which the folders, or the annotations, tell the class."""
+REMEDIES: dict[str, tuple[str, str, Any]] = {
+    "source.missing_label: drop": ("source", "missing_label", "drop"),
+    "source.missing_text: drop": ("source", "missing_text", "drop"),
+    "source.faulty_boxes: mend": ("source", "faulty_boxes", "mend"),
+    "unreadable: skip": ("source", "images", {"unreadable": "skip"}),
+    "mode: L (or RGB)": ("source", "images", {"mode": "L"}),
+    "mode: RGB (or L)": ("source", "images", {"mode": "RGB"}),
+    "animated: first": ("source", "images", {"animated": "first"}),
+    "resample takes any": ("generator", "name", "resample"),
+}
+"""What a refusal advises, and the key and value that do so."""
+_USUAL_NAME = re.compile(r"(?i)train|training|data|dataset|all|full|images|annotations")
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A spec that can be planned: its text, the plan that it gives, and what there is to say about it.
+
+    `candidates` are the other columns that may be the class `label`.
+    """
+
+    text: str
+    file: str
+    label: str
+    plan: Plan
+    candidates: list[Seen]
+    notes: list[str]
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """Rows of each class in the source; of marked images, boxes."""
+        return class_counts(self.plan)
+
+
+def propose(
+    path: str, label: str | None = None, out: str = "spec.yaml", given: Mapping[str, Any] | None = None
+) -> Proposal:
+    """Return a proposed spec for the source at `path`, to be written to the file `out`.
+
+    `given` are other keys of the source (its format, its split) that are not to be found out. Of a source with splits
+    the training rows are proposed.
+
+    Raises SpecError, with the candidates, where no class column can be told and no `label` says which it is, and
+    SourceError for a source that cannot be read or balanced.
+    """
+    place = _absolute(path)
+    given, split = _with_split(place, dict(given or {}))
+    asked = parse(Source, {"path": place, "label": label or "label", **given}, ("source",))
+    files = find_files(asked)
+    source, candidates, notes = _source(files, asked, label)
+    name = f"{_stem(files)}-balanced"
+    draft = {"name": name, "source": {"path": place, **given, **source}, "output": {"path": f"out/{name}"}}
+    draft, plan, mended = _planned(draft)
+    listed = [f"the source lists the splits {', '.join(files.lists)}; source.split takes one, else all are taken"]
+    notes = [*split, *(listed if files.lists else []), *notes, *mended]
+    return Proposal(_render(draft, plan, path, out, notes), out, source["label"], plan, candidates, notes)
+
+
+def _with_split(place: str, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Return the keys with the split of the training rows, if the source has one and none is given, and say so."""
+    try:
+        find_files(parse(Source, {"path": place, "label": "label", **given}))
+    except SeveralSplitsError as error:
+        names = list(error.splits.files)
+        found = [name for name in names if kind_of(name) == TRAIN]
+        if len(found) != 1:
+            raise SpecError(Fault((), f"{error.faults[0].problem} (--split)")) from error
+        others = ", ".join(name for name in names if name != found[0])
+        note = f"the source has splits, and {found[0]} was chosen (source.split); {others or 'the rest'} stays out"
+        return {**given, "split": found[0]}, [note]
+    return given, []
+
+
+def write_proposal(proposal: Proposal) -> None:
+    """Write the proposed spec; raises OutputError if there is a file of that name already."""
+    try:
+        with open(proposal.file, "x", encoding="utf-8") as file:
+            file.write(proposal.text)
+    except FileExistsError:
+        raise taken(proposal.file) from None
+    except OSError as error:
+        raise OutputError(
+            f"{proposal.file}: may not be written ({error.strerror or error}); give another --out"
+        ) from error
+
+
+def taken(out: str) -> OutputError:
+    """Return the error for a file that is there already."""
+    return OutputError(f"{out} exists already and is not overwritten; give another --out, or remove it")
+
+
+def _absolute(path: str) -> str:
+    """Return the source's path, absolute unless it is a URI; a URI with credentials is refused."""
+    if not is_uri(path):
+        return os.path.abspath(os.path.expanduser(path))
+    if redacted(path) != path:
+        problem = (
+            f"{path} holds credentials, which would stand in the spec; take them out of the URI, and give them in the"
+            " environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        )
+        raise SpecError(Fault((), problem))
+    return path
+
+
+def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, Any], list[Seen], list[str]]:
+    """Return the keys of the source, the other candidates for its class, and what there is to say."""
+    if files.format in FIXED:
+        return {"label": label or FIXED[files.format]}, [], []
+    looked = look(files, source, label)
+    delimited = files.format in ("csv", "tsv")
+    headless = delimited and dialect_of(files, files.names[0], source).headless
+    header = guessed_header(looked, headless) if delimited and label not in looked.names else None
+    if header:
+        looked = look(files, source.model_copy(update={"header": header}), label)
+    if label is not None and label not in looked.names:
+        raise SpecError(Fault((), f"--label {label}: the source has no such column{nearest(label, looked.names)}"))
+    chosen = looked.column(label) if label is not None else choose(looked)
+    if chosen is None:
+        raise _undecided(files, looked.candidates, looked.names)
+    keys: dict[str, Any] = {"label": chosen.name}
+    keys |= {"header": header} if header else {}
+    text = text_column(looked, chosen.name)
+    keys |= {"text": text} if text else {}
+    notes = ["the first row looks like data, so the names in source.header are made up"] if header else []
+    notes += [f"the file is written with {how}" for how in [written(files, source)] if how]
+    notes += [f"other columns were counted in the first {looked.rows:,} rows only"] if looked.more else []
+    return keys, [one for one in looked.candidates if one != chosen], notes
+
+
+def _undecided(files: Files, candidates: list[Seen], names: list[str]) -> SpecError:
+    """Return the error that lists what may be the class, or all columns where nothing seems to be."""
+    if candidates:
+        lines = "\n".join(f"  {line}" for line in listed(candidates))
+        return SpecError(Fault((), f"{files.path}: which column is the class? name it with --label:\n{lines}"))
+    shown = ", ".join(repr(name) for name in names[:20])
+    problem = f"no column has a few values that repeat, as a class has; there are {shown}; name the class with --label"
+    return SpecError(Fault((), f"{files.path}: {problem}"))
+
+
+def _planned(draft: dict[str, Any]) -> tuple[dict[str, Any], Plan, list[str]]:
+    """Return the spec and its plan; does what a refusal advises, if it is a key that can be set, and says why."""
+    notes: list[str] = []
+    open_ = dict(REMEDIES)
+    while True:
+        try:
+            return draft, make_plan(parse(Spec, draft)), notes
+        except (SourceError, SpecError) as error:
+            advice = next((advice for advice in open_ if advice in str(error)), None)
+            if advice is None:
+                raise
+            section, key, value = open_.pop(advice)
+            draft = _with(draft, section, key, value)
+            notes.append(f"{section}.{key} was set, since {' '.join(str(error).split())}")
+
+
+def _with(draft: dict[str, Any], section: str, key: str, value: Any) -> dict[str, Any]:
+    part = draft.get(section, {})
+    value = {**part.get(key, {}), **value} if isinstance(value, dict) else value
+    return {**draft, section: {**part, key: value}}
+
+
+def class_counts(plan: Plan) -> dict[str, int]:
+    """Return the rows of each class, of marked images the boxes, the largest first."""
+    found = {one.name: one.real for one in plan.strata}
+    if plan.boxes:
+        found = {name: boxes.before for name, boxes in plan.boxes.items()}
+    return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+
+def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: list[str]) -> str:
+    kind = "marked image" if plan.profile.objects else plan.modality
+    return (
+        environment()
+        .get_template("spec.yaml")
+        .render(
+            yaml=_scalar,
+            file=_scalar(os.path.basename(out)),
+            notes=notes,
+            name=draft["name"],
+            path=_from_spec(path, out),
+            source=draft["source"],
+            modality=plan.modality,
+            classes=told(class_counts(plan)),
+            generator=plan.generator.name,
+            generators=[name for name in generators_for(plan.modality) if _serves(name, plan)],
+            checks=CHECKS[kind],
+            more_checks=[name for name in VALIDATORS[plan.modality] if name not in CHECKS[kind]],
+            test=_test_split(path, out, draft["source"]) or _held_out(path, out),
+            output=draft["output"]["path"],
+        )
+    )
+
+
+def _serves(name: str, plan: Plan) -> bool:
+    """Whether a generator is another choice for the plan."""
+    cls = generator_class(name)
+    return name != plan.generator.name and (not plan.profile.objects or makes_objects(cls))
+
+
+def _from_spec(path: str, out: str) -> str:
+    """Return the path as it is written in the spec: one that is relative here is made relative to the spec's folder."""
+    if is_uri(path) or os.path.isabs(os.path.expanduser(path)):
+        return path
+    return os.path.relpath(path, os.path.dirname(out) or ".")
+
+
+def _test_split(path: str, out: str, source: Mapping[str, Any]) -> str | None:
+    """Return the folder of the test split, where one of the others was taken from the source."""
+    place = os.path.expanduser(path)
+    if source.get("split") is None or is_uri(path) or not os.path.isdir(place):
+        return None
+    found = [name for name in sorted(os.listdir(place)) if kind_of(name) == "test"]
+    folders = [name for name in found if os.path.isdir(os.path.join(place, name)) and name != source["split"]]
+    return _from_spec(os.path.join(path, folders[0]), out) if folders else None
+
+
+def _held_out(path: str, out: str) -> str:
+    """Return the file or folder of held-out rows beside the source, or what it might be called."""
+    folder, name = os.path.split(path.rstrip("/"))
+    beside = os.path.join(folder, name.replace("train", "test"))
+    found = beside != path.rstrip("/") and not is_uri(path) and os.path.exists(os.path.expanduser(beside))
+    return _from_spec(beside, out) if found else "held-out" + os.path.splitext(name)[1]
+
+
+def _stem(files: Files) -> str:
+    """Return what the source is called: its file or folder, or one above where that says no more than `train`."""
+    single = len(files.names) == 1 and files.format not in FIXED
+    parts = re.split(r"[/\\]+", f"{files.root}/{files.names[0]}" if single else files.root)
+    for part in reversed(parts):
+        stem = re.sub(r"[^\w-]+", "-", part.split(".")[0]).strip("-_")
+        if stem and not _USUAL_NAME.fullmatch(stem):
+            return stem[:80]
+    return "data"
+
+
+def _scalar(value: Any) -> str:
+    """Return a value as one line of YAML, whatever characters it holds."""
+    plain = isinstance(value, str) and not value.isprintable()
+    text: str = yaml.safe_dump(
+        [value],
+        default_flow_style=True,
+        width=math.inf,
+        allow_unicode=not plain,
+        default_style='"' if plain else None,
+        sort_keys=False,
+    )
+    return text.strip()[1:-1]

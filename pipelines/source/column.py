@@ -1,0 +1,339 @@
+"""What one pass over a column's cells tells: type, nulls, extremes, distinct values, and whether it is an id.
+
+The memory of a column is bounded, by `DISTINCT_CAP` values or `DISTINCT_BYTES`, whatever the rows.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.source.cells import Block
+from pipelines.source.exact import to_simple
+from pipelines.source.tabular.digits import lose_digits
+from pipelines.source.tabular.infer import (
+    DATE,
+    DECLARED,
+    INTEGER,
+    NULL,
+    NUMBER,
+    STRING,
+    convert,
+    in_range,
+    infer,
+    join,
+    misfits,
+)
+from schemas.arrow import NESTED
+from schemas.errors import SourceError
+from schemas.plan import Column, Role, Value
+from schemas.stored import shown_type, type_name
+
+DISTINCT_CAP = 65_536
+DISTINCT_BYTES = 1 << 20
+MAX_CATEGORIES = 1_000
+_EXACT = 2**53
+"""Whole numbers up to which doubles hold all."""
+SORTED_ID_ROWS = 100
+"""Rows from which a column of rising integers is an id; in fewer it may be a measurement that happens to be sorted."""
+SHAPED_ID_ROWS = 20
+"""Rows from which all-distinct codes are an id."""
+
+_ID_NAME = re.compile(
+    r"(?i:(?:^|[\s_.-])(?:id|uuid|guid|key|index|idx|number)$|^id[\s_.-]|^unnamed: 0(?:\.\d+)?$|^__index_level_\d+__$)"
+    r"|[a-z]I[dD]$"
+)
+_PLACE_NAME = re.compile(
+    r"(?i)(?:^|[\s_.-])(?:(?:zip|postal|post)[\s_-]?(?:code)?|plz|fips"
+    r"|(?:tele)?(?:phone|fax|mobile|tel|house|street)[\s_-]?(?:number|no|nr)?)$"
+)
+"""Names of codes that say where, not which row: whatever they are, they are no ids."""
+_CODE = (
+    r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}"
+    r"|[A-Za-z]{0,12}[-_:/#.]?[0-9]+)$"
+)
+_DIGITS = r"^[0-9]{1,18}$"
+_DIGITS_OR_POWER = r"^[0-9]+(?:[eE][0-9]+)?$"
+
+
+@dataclass
+class ColumnState:
+    """What is known of a column after the blocks seen so far; an `index` stands first and has no name."""
+
+    name: str
+    declared: str | None = None
+    index: bool = False
+    carried: bool = False
+    rows: int = 0
+    nulls: int = 0
+    infinite: int = 0
+    type: str = NULL
+    minimum: Any = None
+    maximum: Any = None
+    seen: pa.Array | None = field(default_factory=lambda: pa.nulls(0, pa.string()))
+    unique: bool = True
+    codes: bool = True
+    digits: bool = True
+    plus: bool = False
+    coded: bool | None = None
+    steps: set[int] = field(default_factory=set)
+    last: int | None = None
+    stored: list[str] = field(default_factory=list)
+    missing: int = 0
+    words: int = 0
+    word: str = ""
+    lossy: bool = False
+    kept: str | None = None
+    empty: bool = False
+
+    def observe(self, block: Block) -> None:
+        """Take in a block; a column that it lacks is null in it."""
+        cells = block.cells.columns.get(self.name)
+        self.rows += block.cells.rows
+        if cells is None:
+            self.nulls += block.cells.rows
+            return
+        self.nulls += cells.null_count
+        kind = block.cells.types.get(self.name)
+        self._note(block)
+        if self.carried:
+            self.type = STRING
+        elif kind in NESTED:
+            self.type = kind
+        elif cells.null_count < len(cells):
+            values = self._typed(cells, block).drop_null()
+            self._measure(values, block.file)
+            self._tell_apart(cells.drop_null(), values)
+
+    def _note(self, block: Block) -> None:
+        """Remember what the file's own type is, and what is null here and not there."""
+        own = block.cells.stored.get(self.name)
+        self.empty = self.empty or own == NULL
+        if own is not None and own not in (*self.stored, NULL):
+            self.stored.append(own)
+        self.missing += block.cells.missing.get(self.name, 0)
+        count, self.word = block.cells.worded.get(self.name, (0, self.word))
+        self.words += count
+
+    def _typed(self, cells: pa.Array, block: Block) -> pa.Array:
+        """Widen the type by this block, and return its cells as their own type."""
+        names = DECLARED.get(self.declared or "")
+        if names is None:
+            return self._inferred(cells, block.cells.types.get(self.name))
+        for name in names:
+            values = convert(cells, name)
+            if values is not None and join(self.type, name) in names:
+                self._widen(name)
+                return values
+        raise self._misfit(cells, names, block)
+
+    def _inferred(self, cells: pa.Array, known: str | None) -> pa.Array:
+        if known is None:
+            found, values = infer(cells, self.type)
+            self._widen(found)
+            self._look_for_digits(cells, values)
+            self.coded = self.coded is not False and _all_match(cells, _DIGITS_OR_POWER)
+            self.plus = self.plus or (found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py()))
+            return values
+        self._widen(known)
+        values = convert(cells, known) if known != NULL else None
+        if values is not None:
+            self._look_for_digits(cells, values)
+        return cells if values is None else values
+
+    def _look_for_digits(self, cells: pa.Array, values: pa.Array) -> None:
+        if not self.lossy and self.type == NUMBER and pa.types.is_string(cells.type):
+            self.lossy = lose_digits(cells, values if pa.types.is_floating(values.type) else values.cast(pa.float64()))
+
+    def keep_digits(self, kind: pa.DataType | None) -> None:
+        """Take the numbers for decimals of that type, since doubles would lose digits, or for text if there is none."""
+        name = "string" if kind is None else type_name(kind)
+        self.kept = f"{name}, since a double would lose digits; set its source.types to number if that is well"
+        if kind is None:
+            self._widen(STRING)
+        else:
+            self.stored = [name]
+
+    def _widen(self, found: str) -> None:
+        wider = join(self.type, found)
+        if self.type == INTEGER and wider == NUMBER and self.minimum is not None:
+            self.lossy = self.lossy or max(-self.minimum, self.maximum) > _EXACT
+        if self.type == DATE and wider not in (DATE, STRING) and self.minimum is not None:
+            self.minimum, self.maximum = (datetime.combine(day, time()) for day in (self.minimum, self.maximum))
+        if wider == STRING:
+            self.minimum = self.maximum = None
+        self.type = wider
+
+    def _misfit(self, cells: pa.Array, names: tuple[str, ...], block: Block) -> SourceError:
+        wrong = misfits(cells, names)
+        if not len(wrong):
+            return SourceError(
+                f"{block.file}: column {self.name!r} mixes times with and without a zone, and source.types says "
+                f"{self.declared}; write them in one way, or set the type to string"
+            )
+        among = pc.is_in(cells, value_set=wrong)
+        first = pc.index(among, True).as_py()
+        return SourceError(
+            f"column {self.name!r}: source.types says {self.declared}, but {among.true_count:,} of {len(cells):,} "
+            f"cells are none, such as {str(cells[first].as_py())[:80]!r} ({block.place(first)}); mend them, list "
+            "the text in source.nulls if it means missing, or set the type to string"
+        )
+
+    def _measure(self, values: pa.Array, file: str) -> None:
+        if self.type == STRING or not len(values):
+            return
+        if pa.types.is_temporal(values.type) and not in_range(values):
+            raise SourceError(f"{file}: column {self.name!r} holds times outside the years 1 to 9999; mend them")
+        if pa.types.is_floating(values.type):
+            finite = pc.is_finite(values)
+            self.infinite += len(values) - finite.true_count
+        extremes = pc.min_max(values).as_py()
+        low, high = extremes["min"], extremes["max"]
+        if isinstance(low, date) and not isinstance(low, datetime) and self.type != DATE:
+            low, high = datetime.combine(low, time()), datetime.combine(high, time())
+        self.minimum = low if self.minimum is None else min(low, self.minimum)
+        self.maximum = high if self.maximum is None else max(high, self.maximum)
+
+    def _tell_apart(self, cells: pa.Array, values: pa.Array) -> None:
+        """Collect distinct cells up to the cap, and what speaks for or against an id."""
+        self._look_for_id(cells, values)
+        if self.seen is None and not self.unique:
+            return
+        distinct = cells.unique()
+        self.unique = self.unique and len(distinct) == len(cells)
+        if self.seen is not None:
+            before = len(self.seen)
+            if before and self.seen.type != distinct.type:
+                self.seen, distinct = (to_simple(one, pa.float64()) for one in (self.seen, distinct))
+            self.seen = pa.concat_arrays([self.seen, distinct]).unique() if before else distinct
+            self.unique = self.unique and len(self.seen) == before + len(distinct)
+            if len(self.seen) > DISTINCT_CAP or self.seen.nbytes > DISTINCT_BYTES:
+                self.seen = None
+
+    def _look_for_id(self, cells: pa.Array, values: pa.Array) -> None:
+        timed = any(own.startswith(("time", "duration")) for own in self.stored)
+        if self.declared or not self.unique or self.nulls or self.type not in (INTEGER, STRING) or timed:
+            self.unique = False
+        elif self.type == INTEGER:
+            self._look_for_steps(values)
+        elif pc.any(pc.match_substring_regex(cells, r"\s")).as_py():
+            self.unique = False
+        else:
+            self.codes = self.codes and pc.all(pc.match_substring_regex(cells, _CODE)).as_py()
+            self.digits = self.digits and self.codes and pc.all(pc.match_substring_regex(cells, _DIGITS)).as_py()
+            self.unique = self.codes or self._named_id()
+            if self.digits:
+                self._look_for_steps(convert(cells, INTEGER))
+
+    def _look_for_steps(self, values: pa.Array) -> None:
+        self.steps |= {values[0].as_py() - self.last} if self.last is not None else set()
+        self.steps |= set(pc.min_max(pc.pairwise_diff(values)).as_py().values()) - {None}
+        self.last = values[-1].as_py()
+
+    def _named_id(self) -> bool:
+        return (self.index and self.type == INTEGER) or named_id(self.name)
+
+    def finish(self, *, is_key: bool) -> Column:
+        """Return what was found; `is_key` says that the column is the label or one of `by`."""
+        if self.type in NESTED:
+            role: Role = "image" if self.type == "image" else "objects"
+            return Column(name=self.name, type=self.type, role=role, nulls=self.nulls)
+        if self.carried and len(self.stored) > 1:
+            kinds = " and ".join(map(shown_type, self.stored))
+            raise SourceError(f"column {self.name!r} is of types {kinds} in the source's files; bring them to one")
+        if self.carried:
+            return Column(name=self.name, type=STRING, role="carried", nulls=self.nulls, stored=self._stored(STRING))
+        if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
+            self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
+            self.unique = False
+        if self.type == NUMBER and self.coded and not self.declared and not self.stored:
+            self._widen(STRING)  # no program writes a number as `218E102`, without a point or a sign
+        self._refuse_infinite()
+        final = STRING if self.type == NULL else self.type
+        values = None if self.seen is None else convert(self.seen, final)
+        distinct = None if values is None else values.unique()
+        few = distinct is not None and final == STRING and len(distinct) <= MAX_CATEGORIES
+        return Column(
+            name=self.name,
+            type=final,
+            role="feature" if is_key else self._role(distinct),
+            nulls=self.nulls,
+            distinct=None if distinct is None else len(distinct),
+            minimum=_plain(self.minimum, final),
+            maximum=_plain(self.maximum, final),
+            categories=sorted(distinct.to_pylist()) if few and distinct is not None else None,
+            stored=self._stored(final),
+            changed=self._changed(),
+        )
+
+    def _stored(self, final: str) -> str | None:
+        """Return the source's own type, where the column has one that the dataset can have too."""
+        if self.empty and not self.stored and not self.declared:
+            return NULL
+        if self.declared not in (None, "id") or len(self.stored) != 1 or self.stored[0] == final:
+            return None
+        return self.stored[0]
+
+    def _changed(self) -> str | None:
+        told = [self.kept] if self.kept else []
+        if len(self.stored) > 1 and self.declared in (None, "id"):
+            told.append(f"its type is {' and '.join(map(shown_type, self.stored))} in the source's files")
+        if self.missing:
+            told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
+        if self.words and self.type == STRING:
+            told.append(f"{self.words:,} cells that read {self.word!r} or the like are missing here (source.nulls)")
+        return "; ".join(told) or None
+
+    def _refuse_infinite(self) -> None:
+        if self.infinite and self.type == NUMBER:
+            raise SourceError(
+                f"column {self.name!r}: {self.infinite:,} of {self.rows:,} values are infinite or too large for a "
+                "double; replace them, list their text in source.nulls, or set the column's source.types to string"
+            )
+
+    def _role(self, distinct: pa.Array | None) -> Role:
+        if self.declared == "id":
+            return "id"
+        if distinct is not None and len(distinct) + (self.nulls > 0) <= 1:
+            return "constant"
+        return "id" if self._is_id() else "feature"
+
+    def _is_id(self) -> bool:
+        """Whether the column names rows instead of describing them.
+
+        No two rows share a value and none lacks one (exact up to `DISTINCT_CAP` values, and within each block after
+        that), source.types says nothing of the column, and one of these holds: the name says so (`id`, `uuid`, `key`,
+        `index`, `number` as its last word); the integers, or texts of digits alone, are consecutive; integers rise or
+        fall all along, in at least `SORTED_ID_ROWS` rows; or the texts hold no blank and are codes (UUIDs, hexadecimal
+        digests, numbers with a prefix), in at least `SHAPED_ID_ROWS` rows. So a measurement, a free text or a zip code
+        is no id, however distinct.
+        """
+        if not self.unique or self.nulls or self.type not in (INTEGER, STRING) or _PLACE_NAME.search(self.name):
+            return False
+        if self._named_id():
+            return True
+        consecutive = self.rows > 2 and self.steps in ({1}, {-1})
+        if self.type == STRING:
+            return self.rows >= SHAPED_ID_ROWS and (consecutive if self.digits else self.codes)
+        one_way = min(self.steps) > 0 or max(self.steps) < 0
+        return consecutive or (one_way and self.rows >= SORTED_ID_ROWS)
+
+
+def _all_match(cells: pa.Array, pattern: str) -> bool:
+    """Whether all cells match; the first are tried alone."""
+    first = cells.slice(0, 64)
+    return all(bool(pc.all(pc.match_substring_regex(part, pattern)).as_py() is not False) for part in (first, cells))
+
+
+def named_id(name: str) -> bool:
+    """Whether a column of that name names rows, as far as a name tells."""
+    return bool(_ID_NAME.search(name))
+
+
+def _plain(value: Any, final: str) -> Value:
+    if isinstance(value, date):
+        return value.isoformat()
+    return float(value) if final == NUMBER and value is not None else value

@@ -1,0 +1,384 @@
+"""Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
+
+import codecs
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import pyarrow as pa
+from pyarrow import fs
+
+from pipelines.source.archive import Archive, is_archive, open_archive
+from pipelines.source.image.declared import declared_in
+from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
+from pipelines.source.packed import UNPACKING, from_xz, from_zip
+from pipelines.source.splits import ALL, choose
+from pipelines.storage.folder import away, resolve
+from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.plan import SourceProfile
+from schemas.secrets import redacted
+from schemas.spec import LATER, Source, as_before
+
+EXTENSIONS = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".txt": "folders",
+    ".xml": "voc",
+    ".json": "coco",
+    **dict.fromkeys((".yaml", ".yml", ".names"), "yolo"),
+    **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
+}
+TABLES = ("csv", "tsv", "jsonl", "parquet")
+PICTURES = ("images", "voc", "coco", "yolo")
+"""The formats of sources of images; in all but the first, files of the first hold the images."""
+COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
+READING = (
+    "header", "nulls", "types", "missing_label", "missing_text", "label", "text", "image", "images", "annotations",
+    "faulty_boxes",
+)  # fmt: skip
+"""What of the spec's source decides how its files are read."""
+LIST = 256 << 20
+"""Bytes that a list of a split's files has at most."""
+_PEEKED = 1 << 16
+CHUNK = 4 << 20
+"""Bytes that are read at a time where a file is only looked through."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a source: `names` are relative to `root`, a folder of `filesystem` (or an archive), and sorted.
+
+    `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
+    lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
+    is the source itself, not one of a folder.
+    """
+
+    path: str
+    format: str
+    filesystem: fs.FileSystem | Archive
+    root: str
+    names: list[str]
+    bytes: int = 0
+    lists: Mapping[str, int] = field(default_factory=dict)
+    alone: bool = False
+
+    def shown(self, name: str) -> str:
+        """Return how messages call the file: by the path of the spec where that is the file itself."""
+        single = self.path.split("?")[0].rstrip("/").endswith(name)
+        return self.path if single else f"{self.path.rstrip('/')}: {name}"
+
+    def open(self, name: str, compression: str | None = "detect") -> pa.NativeFile:
+        """Open the file as a stream, unpacked if its name says that it is compressed."""
+        if compression == "detect":
+            compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
+        if compression == "zip":
+            return pa.PythonFile(from_zip(self.open_random(name)), mode="r")
+        stream = self.stream(name)
+        if compression == "xz":
+            return pa.PythonFile(from_xz(stream), mode="r")
+        return pa.CompressedInputStream(stream, compression) if compression else stream
+
+    def stream(self, name: str) -> pa.NativeFile:
+        """Open the file as a stream of the bytes that it has."""
+        return self.filesystem.open_input_stream(self._inner(name), compression=None)
+
+    def open_random(self, name: str) -> pa.NativeFile:
+        """Open the file for reading at any place, as Parquet needs it."""
+        return self.filesystem.open_input_file(self._inner(name))
+
+    def _inner(self, name: str) -> str:
+        """Return the file's path; raises SourceError where it leads out of the folder, as a link may that is new."""
+        path = f"{self.root}/{name}"
+        if not self.alone and isinstance(self.filesystem, fs.LocalFileSystem) and not _within(path, self._real_root):
+            raise _leads_out(self.path, name)
+        return path
+
+    @cached_property
+    def _real_root(self) -> str:
+        return os.path.realpath(self.root)
+
+
+@contextmanager
+def readable(place: str) -> Iterator[None]:
+    """Turn what pyarrow and the filesystem raise about `place` into one plain message without credentials."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError, *UNPACKING) as error:
+        reason = redacted(str(error)).splitlines()[0] if str(error) else type(error).__name__
+        raise SourceError(f"{place}: cannot be read: {reason}; {_advice(reason)}") from error
+
+
+def _advice(reason: str) -> str:
+    if away(reason):
+        return "the store cannot be reached, or is busy: run the same command again"
+    if "password" in reason:
+        return "take the password off the archive"
+    if "runcated" in reason or "magic bytes" in reason or "footer" in reason or "inflate" in reason:
+        return "the file is cut short or is not what its name says: fetch it again, or set source.format"
+    if "ermission" in reason or "ACCESS_DENIED" in reason or "Forbidden" in reason:
+        return "give this user the right to read it"
+    return "check that the file is whole and that source.path and source.format are right"
+
+
+def find_files(source: Source) -> Files:
+    """Return the files of a source and their format.
+
+    A folder is searched at any depth; files and folders whose name begins with `_` or `.` are left out. Raises
+    SourceError where there is nothing to read, or something that must not be (a link out of the folder).
+    """
+    place = redacted(source.path)
+    with readable(place):
+        filesystem, inner = resolve(source.path)
+        info = filesystem.get_file_info(inner)
+    if info.type == fs.FileType.Directory:
+        return _folder(source, filesystem, inner)
+    if not info.is_file:
+        raise SourceError(_missing(place, filesystem, inner, info))
+    if is_archive(inner):
+        with readable(place):
+            archive = open_archive(source.path, place)
+        inside = Files(place, "", archive, archive.root, list(archive.sizes), info.size)
+        return _one_table(source, inside, inner) or _folder(source, archive, archive.root)
+    root, name = os.path.split(inner)
+    found = source.format or format_of(name)
+    alone = Files(place, found or "", filesystem, root, [name], info.size, alone=True)
+    if source.format is None and found == "coco" and _holds_records(alone):
+        found = "jsonl"
+    if found in ("folders", *PICTURES):
+        kind = "text" if found == "folders" else "file of images or annotations"
+        raise SourceError(f"{place}: one {kind} is no dataset; give the folder, or the archive, that holds all")
+    if found is None:
+        raise SourceError(
+            f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
+            f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
+        )
+    if source.split not in (None, ALL):
+        raise SpecError(Fault(("source", "split"), f"{place} is one file, got {source.split!r}; leave it out"))
+    return replace(alone, format=found)
+
+
+def reopen(source: Source, profile: SourceProfile) -> Files:
+    """Return the files that a profile was made of."""
+    place = redacted(source.path)
+    with readable(place):
+        filesystem, inner = resolve(source.path)
+        single = filesystem.get_file_info(inner).is_file
+        if single and is_archive(inner):
+            archive = open_archive(source.path, place)
+            return Files(place, profile.format, archive, archive.root, profile.files, profile.bytes)
+    root = os.path.dirname(inner) if single else inner
+    return Files(place, profile.format, filesystem, root, profile.files, profile.bytes, alone=single)
+
+
+def format_of(name: str) -> str | None:
+    """Return the format that a file's name tells, or None."""
+    stem, extension = os.path.splitext(name.lower())
+    if extension in COMPRESSIONS:
+        inner = EXTENSIONS.get(os.path.splitext(stem)[1])
+        return None if inner == "parquet" else inner
+    return EXTENSIONS.get(extension)
+
+
+def _holds_records(files: Files) -> bool:
+    """Whether a .json file is an array of records, or has one on each line; COCO's is one object."""
+    name = files.names[0]
+    with readable(files.shown(name)), files.open(name) as stream:
+        head = bytes(stream.read(_PEEKED)).removeprefix(codecs.BOM_UTF8).lstrip()
+    if head[:1] == b"[":
+        return True
+    with suppress(ValueError):
+        return b"\n" in head and isinstance(json.loads(head.partition(b"\n")[0]), dict)
+    return False
+
+
+def _one_table(source: Source, files: Files, packed: str) -> Files | None:
+    """Return the one file of an archive as a table, where the spec or the name `packed` of the archive has its format.
+
+    None if it is read like any folder: it holds several files, one that has its format's name, or no table.
+    """
+    names = [name for name in files.names if not _hidden(name)]
+    if len(names) != 1:
+        return None
+    one, told = replace(files, names=names), format_of(names[0])
+    if told in TABLES and source.format in (None, told):
+        return None
+    found = source.format or told or format_of(packed)
+    if source.format is None and found == "coco" and _holds_records(one):
+        found = "jsonl"
+    return replace(one, format=found) if found in TABLES and source.split in (None, ALL) else None
+
+
+def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo) -> str:
+    if info.type != fs.FileType.NotFound:
+        return f"{place}: is neither a file nor a folder; set source.path to one"
+    folder, name = os.path.split(inner)
+    with readable(place):
+        beside = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True)) if folder else []
+    hint = nearest(name, [info.base_name for info in beside])
+    hint = hint if "did you mean" in hint else ""
+    return f"{place}: no such file or folder; check source.path (relative paths start at the spec file){hint}"
+
+
+def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> Files:
+    place = redacted(source.path)
+    with readable(place):
+        sizes = _all_sizes(source, filesystem, root)
+    formats = {name: format_of(name) for name in sizes}
+    known = {name: found for name, found in formats.items() if found}
+    given = source.format or (source.annotations and "coco")
+    wanted = {given} if given else meant(known, _head(filesystem, root))
+    among = {"images", *wanted} if wanted <= {"voc", "coco"} else wanted
+    names = sorted(name for name, found in formats.items() if found in among)
+    names = sorted(yolo_files(formats)) if wanted == {"yolo"} else names
+    if not names:
+        looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
+        raise SourceError(
+            f"{place}: the folder holds no data files; looked for {', '.join(looked_for)} at any depth and found "
+            f"{len(sizes):,} other files; check source.path and source.format"
+        )
+    if len(wanted) > 1:
+        raise SourceError(
+            f"{place}: the folder holds files of several formats ({', '.join(sorted(map(str, wanted)))}); "
+            "set source.format to the one that is meant"
+        )
+    found = next(iter(wanted))
+    _refuse_undecodable(place, names)
+    declared = declared_in(sorted(sizes), found, _head(filesystem, root, LIST))
+    lists = Counter[str]()
+    if found == "voc" and source.split is None:  # its lists are of parts of a folder that is often used whole
+        lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
+        declared = {}
+    names = _of_split(source, found, place, names, declared)
+    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names), dict(sorted(lists.items())))
+
+
+def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
+    """Return the sizes of the files below `root` that are not hidden, and of annotations that the spec names."""
+    if isinstance(filesystem, Archive):
+        sizes = {name: size for name, size in filesystem.sizes.items() if not _hidden(name)}
+    elif isinstance(filesystem, fs.LocalFileSystem):
+        sizes = _local_sizes(redacted(source.path), root)
+    else:
+        sizes = _sizes(filesystem, root)
+    for name in [source.annotations] if isinstance(source.annotations, str) else source.annotations or []:
+        if name not in sizes and ".." not in name.split("/"):
+            found = _size_of(filesystem, root, name)
+            sizes |= {} if found is None else {name: found}
+    return sizes
+
+
+def _size_of(filesystem: fs.FileSystem | Archive, root: str, name: str) -> int | None:
+    """Return the size of a file below `root`; None if there is none, or a link that leads out."""
+    if isinstance(filesystem, Archive):
+        return filesystem.sizes.get(name)
+    path = f"{root}/{name}"
+    if isinstance(filesystem, fs.LocalFileSystem) and not _within(path, os.path.realpath(root)):
+        return None
+    info = filesystem.get_file_info(path)
+    return int(info.size) if info.is_file else None
+
+
+def _refuse_undecodable(place: str, names: list[str]) -> None:
+    """Refuse names that are no text: they are class names, and are written into the dataset."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise SourceError(f"{place}: the name {name!r} is not UTF-8; rename the file or its folder") from None
+
+
+def _head(filesystem: fs.FileSystem | Archive, root: str, most: int = HEAD) -> Callable[[str], bytes]:
+    """Return what reads the first bytes of a file; of one that cannot be read, none."""
+
+    def head(name: str) -> bytes:
+        try:
+            with filesystem.open_input_stream(f"{root}/{name}", compression=None) as stream:
+                return bytes(stream.read(most))
+        except (pa.ArrowException, OSError):
+            return b""
+
+    return head
+
+
+def _of_split(source: Source, found: str, place: str, names: list[str], declared: Mapping[str, str]) -> list[str]:
+    """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
+    if source.annotations and source.split is None:
+        return names
+    about = {"coco": is_coco, "yolo": is_class_list}
+    beside = about.get(found, lambda _: False)
+    titled = beside if found == "coco" else lambda _: found not in ("folders", *PICTURES)
+    notes = found == "folders"
+    return choose(names, source.split, place, titled=titled, beside=beside, declared=declared, notes=notes)
+
+
+def _hidden(name: str) -> bool:
+    """Whether a name begins with `_` or `.`, or a folder's above it; Roboflow's `_annotations.coco.json` is seen."""
+    *folders, file = name.split("/")
+    return any(part.startswith(("_", ".")) for part in (*folders, "" if is_annotations(file) else file))
+
+
+def _sizes(filesystem: fs.FileSystem, root: str) -> dict[str, int]:
+    infos = filesystem.get_file_info(fs.FileSelector(root, recursive=True))
+    sizes = {info.path[len(root) :].lstrip("/"): info.size for info in infos if info.is_file}
+    return {name: size for name, size in sizes.items() if not _hidden(name)}
+
+
+def _local_sizes(place: str, root: str) -> dict[str, int]:
+    """Return the sizes of the files below `root`; links are followed to files within it only."""
+    sizes = {}
+    real_root = os.path.realpath(root)
+    for folder, folders, files in os.walk(root):
+        folders[:] = [name for name in folders if not _hidden(name)]
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in [*links, *(name for name in files if not _hidden(name))]:
+            path = os.path.join(folder, name)
+            relative = os.path.relpath(path, root).replace(os.sep, "/")
+            if name in links or (os.path.islink(path) and not _within(path, real_root)):
+                raise _leads_out(place, relative, "to a folder" if name in links else "out of the folder")
+            if os.path.isfile(path):
+                sizes[relative] = os.path.getsize(path)
+    return sizes
+
+
+def _within(path: str, real_root: str) -> bool:
+    """Whether a file below the root lies there in truth, once all links are followed."""
+    return os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
+
+
+def _leads_out(place: str, name: str, where: str = "out of the folder") -> SourceError:
+    return SourceError(
+        f"{place}: {name} is a symbolic link {where}; makeweight reads only what lies in the folder: copy the data"
+        " there, or remove the link"
+    )
+
+
+def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
+    """Return the SHA-256 of the files' `contents`, in their order, and of the options that decide how they are read.
+
+    It does not depend on where the files lie nor on their names.
+    """
+    options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
+    text = json.dumps({"files": contents, "format": files.format, **options}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:
+    """Return the SHA-256 of a file's bytes, and of its first `begins` bytes (rising numbers)."""
+    content, found, position = hashlib.sha256(), [], 0
+    with readable(files.shown(name)), Files.stream(files, name) as stream:
+        for size in [*begins, None]:
+            while chunk := stream.read(CHUNK if size is None else min(CHUNK, size - position)):
+                content.update(chunk)
+                position += len(chunk)
+            found.append(content.hexdigest())
+    return found[-1], found[:-1]

@@ -1,0 +1,149 @@
+"""The formats by name, and the stream of clean blocks that a source is, whatever its format."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.source.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
+from pipelines.source.files import Files
+from pipelines.source.image import class_folders as images
+from pipelines.source.image import coco, voc, yolo
+from pipelines.source.tabular import delimited, jsonl, parquet
+from pipelines.source.tabular.infer import NULL
+from pipelines.source.text import folders
+from schemas.errors import Fault, SourceError, SpecError
+from schemas.spec import NULL_TOKENS, Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files of one format are read; `columns` returns None where only the rows tell.
+
+    Where the files are rows and not tables, both read them all `together`, and get no name.
+    """
+
+    columns: Callable[[Files, str, Source], dict[str, str] | None]
+    batches: Callable[[Files, str, Source, list[str] | None], Iterator[Cells]]
+    together: bool = False
+
+
+FORMATS = {
+    "csv": Format(delimited.columns, delimited.batches),
+    "tsv": Format(delimited.columns, delimited.batches),
+    "jsonl": Format(jsonl.columns, jsonl.batches),
+    "parquet": Format(parquet.columns, parquet.batches),
+    "folders": Format(folders.columns, folders.batches, together=True),
+    "images": Format(images.columns, images.batches, together=True),
+    "voc": Format(voc.columns, voc.batches, together=True),
+    "coco": Format(coco.columns, coco.batches, together=True),
+    "yolo": Format(yolo.columns, yolo.batches, together=True),
+}
+
+
+def _parts(files: Files) -> list[str]:
+    """Return the files that are read one by one; one empty name where all are read together."""
+    return [""] if FORMATS[files.format].together else files.names
+
+
+def columns_of(files: Files, source: Source) -> dict[str, str] | None:
+    """Return the columns that all files share, with their types where the files tell them.
+
+    None if the format has no columns but those of its rows. Raises SourceError where two files differ.
+    """
+    if files.format == "jsonl" and source.header is not None:
+        raise SpecError(Fault(("source", "header"), "JSON Lines name their own columns; leave this out"))
+    first: dict[str, str] | None = None
+    for name in _parts(files):
+        found = FORMATS[files.format].columns(files, name, source)
+        if found is None:
+            return None
+        if first is not None:
+            _refuse_difference(files, name, first, found)
+        known = {column: kind for column, kind in found.items() if kind != NULL}
+        first = {**found, **(first or {}), **known}
+    return first
+
+
+def _refuse_difference(files: Files, name: str, first: dict[str, str], found: dict[str, str]) -> None:
+    for column in [*first, *found]:
+        one, other = first.get(column, "missing"), found.get(column, "missing")
+        if one != other and NULL not in (one, other):
+            kinds = f"{one or 'there'} in {files.names[0]}, {other or 'there'} in {name}"
+            raise SourceError(
+                f"{files.path}: the files have different columns; the first difference is {column!r}: {kinds}; "
+                "bring the files to the same columns, or take one of them out of the folder"
+            )
+
+
+def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: str | None = None) -> Iterator[Block]:
+    """Yield the rows of all files in order, as clean cells with their positions; `wanted` restricts the columns.
+
+    In the column `text` a text of blanks alone is null, whatever the format.
+
+    In delimited files blanks around a cell were trimmed, and the texts of `source.nulls` are null. In the other formats
+    a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
+    """
+    delimited_text = files.format in ("csv", "tsv")
+    tokens = source.nulls if delimited_text or source.nulls != list(NULL_TOKENS) else []
+    nulls = texts(token.strip() if delimited_text else token for token in tokens)
+    position = 0
+    for name in _parts(files):
+        first = position
+        for cells in FORMATS[files.format].batches(files, name, source, wanted):
+            rows = numbered(position, cells.rows)
+            position += cells.rows
+            clean = _clean(cells, nulls)
+            yield Block(_without_blanks(clean, text), rows, files.shown(name), first)
+
+
+def _clean(cells: Cells, nulls: pa.Array) -> Cells:
+    columns, worded = {}, {}
+    for name, array in cells.columns.items():
+        columns[name] = _clean_texts(array, nulls)
+        if columns[name].null_count > array.null_count and (words := _words(array, columns[name])):
+            worded[name] = words
+    return replace(cells, columns=columns, worded=worded)
+
+
+def _words(before: pa.Array, after: pa.Array) -> tuple[int, str] | None:
+    """Return how many cells are null now and were no empty text, and one of them."""
+    found = before.filter(pc.and_(after.is_null(), pc.not_equal(before, EMPTY)))
+    return (len(found), str(found[0].as_py())) if len(found) else None
+
+
+def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:
+    if not pa.types.is_string(array.type):
+        return array
+    missing = pc.is_in(array, value_set=nulls)
+    return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
+
+
+def _without_blanks(cells: Cells, text: str | None) -> Cells:
+    if text not in cells.columns or not pa.types.is_string(cells.columns[text].type):
+        return cells
+    array = cells.columns[text]
+    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(array)), numbered(0, 1)[0])
+    return replace(cells, columns={**cells.columns, text: pc.if_else(blank, NO_TEXT, array)})
+
+
+def droppable(source: Source, by: list[str], text: str | None, image: str | None) -> list[str]:
+    """Return the columns in which a null drops the row; an image that is null may be left out, or was refused."""
+    drop = list(by) if source.missing_label == "drop" else []
+    drop += [text] if text and source.missing_text == "drop" else []
+    return [*drop, image] if image else drop
+
+
+def complete(block: Block, by: list[str]) -> Block:
+    """Return the block without the rows where one of the `by` columns is null."""
+    if not by:
+        return block
+    cells = block.cells
+    keep = reduce(pc.and_, [cells.columns.get(name, pa.nulls(cells.rows)).is_valid() for name in by])
+    if keep.true_count == cells.rows:
+        return block
+    columns, raw = ({n: array.filter(keep) for n, array in some.items()} for some in (cells.columns, cells.raw))
+    kept = replace(cells, columns=columns, raw=raw, rows=keep.true_count)
+    return Block(kept, block.rows.filter(keep), block.file, block.first)

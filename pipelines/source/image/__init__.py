@@ -1,0 +1,1 @@
+"""Reads images: class folders, and annotations of what is marked in them (COCO, Pascal VOC, YOLO)."""

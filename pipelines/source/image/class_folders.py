@@ -1,0 +1,65 @@
+"""Streams a folder of class folders of images: one file a row, the folder's name its class. Decodes nothing."""
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
+from pipelines.source.files import CHUNK, Files, readable
+from pipelines.source.image.pictures import MAX_FILE_BYTES
+from pipelines.source.splits import ClassFolders
+from pipelines.source.text.folders import refuse_loose
+from schemas.arrow import IMAGE
+from schemas.spec import Source
+
+NAME = "image"
+"""Name of the image column where the source gives none."""
+
+
+def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
+    """Return the two columns of every such folder: `image`, and the label under the name that the spec gives it."""
+    refuse_loose(files, "image")
+    return {NAME: "image", source.label: "string"}
+
+
+def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+    """Yield the images of all files together, in order, many at a time."""
+    classes = ClassFolders(files.names)
+    for names, images in read_images(files, files.names):
+        labels = texts([str(classes.find(str(name))) for name in names])
+        found = {NAME: images, source.label: labels}
+        chosen = {name: array for name, array in found.items() if wanted is None or name in wanted}
+        types = {NAME: "image", source.label: "string"}
+        yield Cells(chosen, {name: types[name] for name in chosen}, len(names))
+
+
+def read_images(files: Files, names: Iterable[str | None]) -> Iterator[tuple[list[str | None], pa.Array]]:
+    """Yield the files' names and what is in them as images, many at a time; of a None there is no file."""
+    some: list[str | None] = []
+    data: list[bytes | None] = []
+    size = 0
+    for name in names:
+        some.append(name)
+        data.append(None if name is None else _read(files, name))
+        size += len(data[-1] or b"")
+        if len(some) == BLOCK_ROWS or size >= BLOCK_BYTES:
+            yield some, image_array(data, some)
+            some, data, size = [], [], 0
+    if some:
+        yield some, image_array(data, some)
+
+
+def image_array(data: list[bytes | None], paths: list[str | None]) -> pa.Array:
+    """Return encoded images and their names as one array."""
+    return pa.StructArray.from_arrays([pa.array(data, pa.binary()), pa.array(paths, pa.string())], fields=list(IMAGE))
+
+
+def _read(files: Files, name: str) -> bytes:
+    """Return what is in the file; of one that is too large to be an image, a little more than is allowed."""
+    parts: list[bytes] = []
+    size = 0
+    with readable(files.shown(name)), files.open(name, compression=None) as stream:
+        while size <= MAX_FILE_BYTES and (part := bytes(stream.read(CHUNK))):
+            parts.append(part)
+            size += len(part)
+    return b"".join(parts)

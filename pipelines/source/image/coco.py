@@ -1,0 +1,154 @@
+"""Reads COCO annotations (https://cocodataset.org/#format-data): JSON files, each with images, boxes and masks.
+
+Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box of one object.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from pipelines.source.cells import Cells
+from pipelines.source.files import CHUNK, Files, format_of, readable
+from pipelines.source.image import marked
+from pipelines.source.image.marked import Marked
+from pipelines.source.image.masks import given
+from pipelines.source.kinds import HEAD, begins_as_coco, is_coco
+from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.spec import Source
+
+BOXES, MASKED = "objects", "masked objects"
+
+
+def _nothing(box: Any) -> Any:
+    """Read an empty list as no box."""
+    return None if box == [] else box
+
+
+def _zero(crowd: Any) -> Any:
+    return 0 if crowd is None else crowd
+
+
+def _named(value: Any) -> str:
+    """Read whole numbers and texts alike: some tools write `7`, some `"7"`, and pandas writes `7.0`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError("should be a whole number or a text")
+    return str(value)
+
+
+Name = Annotated[str, BeforeValidator(_named)]
+
+
+class _Image(BaseModel):
+    id: Name
+    file_name: str = Field(min_length=1)
+    width: int | None = Field(None, ge=0)
+    height: int | None = Field(None, ge=0)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Its width and height, if they are given; some tools write zeros where they do not know them."""
+        return (self.width, self.height) if self.width and self.height else None
+
+
+class _Category(BaseModel):
+    id: Name
+    name: Name = Field(min_length=1)
+
+
+class _Annotation(BaseModel):
+    image_id: Name
+    category_id: Name
+    bbox: Annotated[tuple[float, float, float, float] | None, BeforeValidator(_nothing)] = None
+    segmentation: Any = None
+    iscrowd: Annotated[int, BeforeValidator(_zero)] = 0
+
+
+class _Coco(BaseModel):
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: list[_Category]
+
+
+def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
+    """Return the columns: image, objects (with masks where there are any), boxes."""
+    return marked.columns(source, _kind(_read(files, name) for name in _annotations(files, source)))
+
+
+def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+    """Yield the images in the order of the annotations, those without objects too."""
+    names = _annotations(files, source)
+    kind = _kind(_read(files, name) for name in names)
+    found = (one for name in names for one in _marked(_read(files, name), files, name, several=len(names) > 1))
+    yield from marked.batches(files, found, kind, source, wanted)
+
+
+def _annotations(files: Files, source: Source) -> list[str]:
+    """Return the files that hold the annotations: those that the spec names, or one a folder."""
+    known = [name for name in files.names if format_of(name) == "coco"]
+    if source.annotations:
+        asked = [source.annotations] if isinstance(source.annotations, str) else source.annotations
+        for name in asked:
+            if name not in known:
+                problem = f"there is no {name!r} in {files.path}{nearest(name, known)}"
+                raise SpecError(Fault(("source", "annotations"), problem))
+        return asked
+    names = [name for name in known if is_coco(name)] or [name for name in known if _begins(files, name)] or known
+    instances = [name for name in names if os.path.basename(name).startswith("instances")]  # beside captions, keypoints
+    names = instances if len(instances) == 1 else names
+    if not names or len({os.path.dirname(name) for name in names}) < len(names):
+        found = f"there are {', '.join(names[:5])}" if names else f"there is no JSON file in {files.path}"
+        problem = f"which file holds the annotations? {found}; name it here, or a list of those that belong together"
+        raise SpecError(Fault(("source", "annotations"), problem))
+    return names
+
+
+def _begins(files: Files, name: str) -> bool:
+    with readable(files.shown(name)), files.open(name, compression=None) as stream:
+        return begins_as_coco(bytes(stream.read(HEAD)))
+
+
+def _read(files: Files, name: str) -> _Coco:
+    place = files.shown(name)
+    with readable(place), files.open(name, compression=None) as stream:
+        data = b"".join(iter(lambda: stream.read(CHUNK), b""))
+    try:
+        return _Coco.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"]))
+        needs = "it needs images, annotations and categories"
+        raise SourceError(f"{place}: is no COCO file: {at}: {first['msg']}; {needs}") from error
+
+
+def _kind(files: Iterable[_Coco]) -> str:
+    return MASKED if any(given(a.segmentation) and not a.iscrowd for one in files for a in one.annotations) else BOXES
+
+
+def _marked(coco: _Coco, files: Files, name: str, *, several: bool) -> Iterator[Marked]:
+    place, base = files.shown(name), os.path.dirname(name)
+    names = {category.id: category.name for category in coco.categories}
+    images = {image.id: image for image in coco.images}
+    if len(images) < len(coco.images):
+        raise SourceError(f"{place}: two images have the same id; give each image one of its own")
+    objects: dict[str, list[dict[str, Any]]] = {image.id: [] for image in coco.images}
+    for number, one in enumerate(coco.annotations):
+        if one.image_id not in images or one.category_id not in names:
+            kind, got = ("image", one.image_id) if one.image_id not in images else ("category", one.category_id)
+            raise SourceError(f"{place}: annotation {number} is of {kind} {got}, which is not listed; list it")
+        if not one.iscrowd:
+            told = f"{place}: annotation {number} of {images[one.image_id].file_name}"
+            objects[one.image_id].append(_object(one, names[one.category_id], told))
+    for image in coco.images:
+        path = f"{base}/{image.file_name}".lstrip("/") if several else image.file_name
+        yield Marked(image.file_name, objects[image.id], image.size, base, path)
+
+
+def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:
+    mask = given(one.segmentation)
+    if one.bbox is None and mask is None:
+        raise SourceError(f"{told}: it has neither a bbox nor a segmentation; give it one of them")
+    return {"bbox": one.bbox and list(one.bbox), "category": category, "segmentation": mask, "told": told}

@@ -1,0 +1,79 @@
+"""Splits that a file in the source declares: YOLO's `data.yaml`, and the lists of Pascal VOC's `ImageSets`.
+
+Knows names, and what is in files by a function that reads them.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+import yaml
+
+from pipelines.source.kinds import label_of
+
+Read = Callable[[str], bytes]
+SPLITS = ("train", "val", "test")
+_VOC_LIST = re.compile(r"(?:.*/)?ImageSets/(?:Main|Segmentation|Layout)/(train|val|test)\.txt")
+
+
+def declared_in(names: list[str], found: str, read: Read) -> Mapping[str, str]:
+    """Return the split of each file that one is declared for, in a source of that format."""
+    if found == "yolo":
+        return _yolo(names, read)
+    return _voc(names, read) if found == "voc" else {}
+
+
+def _yolo(names: list[str], read: Read) -> dict[str, str]:
+    """Return the splits of images and labels that a YAML file gives folders or lists for, as Ultralytics reads it."""
+    splits: dict[str, str] = {}
+    for name in names:
+        if name.lower().endswith((".yaml", ".yml")):
+            said = settings(read(name))
+            for split in SPLITS:
+                paths = said.get(split)
+                for path in paths if isinstance(paths, list) else [paths]:
+                    splits |= dict.fromkeys(_at(str(path or ""), names, read), split)
+    return {**splits, **{label_of(name): split for name, split in splits.items()}}
+
+
+def settings(data: bytes) -> Mapping[str, object]:
+    """Return what a YAML file says; nothing where it is none, or no mapping."""
+    try:
+        found = yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _at(path: str, names: list[str], read: Read) -> list[str]:
+    """Return the files in a folder, or in a list of files; the end of its path counts: the rest is elsewhere."""
+    parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    for start in range(len(parts)):
+        ending = "/".join(parts[start:])
+        if path.endswith(".txt"):
+            listed = next((name for name in names if f"/{name}".endswith(f"/{ending}")), None)
+            if listed:
+                return _listed(read(listed), names)
+        elif inside := [name for name in names if f"/{ending}/" in f"/{name}"]:
+            return inside
+    return []
+
+
+def _listed(data: bytes, names: Iterable[str]) -> list[str]:
+    lines = data.decode(errors="replace").splitlines()
+    files = {os.path.basename(line.strip()) for line in lines}
+    return [name for name in names if os.path.basename(name) in files]
+
+
+def _voc(names: list[str], read: Read) -> dict[str, str]:
+    """Return the splits of annotations and images whose name without ending stands in a list."""
+    splits: dict[str, str] = {}
+    stems: dict[str, str] = {}
+    for name in names:
+        if found := _VOC_LIST.fullmatch(name):
+            words = (line.split() for line in read(name).decode(errors="replace").splitlines())
+            stems |= {line[0]: found[1] for line in words if line}
+    for name in names:
+        if split := stems.get(os.path.splitext(os.path.basename(name))[0]):
+            splits[name] = split
+    return splits

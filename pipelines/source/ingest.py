@@ -1,0 +1,88 @@
+"""Copies the source, typed and hashed, into the build's own folder, block by block; the rest of a build reads that.
+
+Memory is bounded by a block: the source may be larger than any machine's.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.fill.chunk import fingerprint
+from pipelines.plan.features import stratum_column
+from pipelines.source import read_source
+from pipelines.source.exact import beside, without_own
+from pipelines.storage.folder import Folder
+from pipelines.validate.base import Batch
+from schemas.arrow import ROW, STRATUM
+from schemas.plan import Plan
+from schemas.spec import Source
+
+FINGERPRINT, FILES = "_fingerprint", "files.json"
+
+
+@dataclass(frozen=True)
+class RealRows:
+    """The typed copy of the source: Arrow files named `files`, in the source's order.
+
+    They hold the source's columns, what of them has to be kept as it is (see `exact.beside`), `_row` (int64, the
+    position in the source, or the number that an earlier version gave the row), `_stratum` (string dictionary) and
+    `_fingerprint` (uint64).
+    """
+
+    folder: Folder
+    files: Sequence[str]
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Yield the rows, a file at a time, in the types that are computed with."""
+        return (without_own(self.folder.read_arrow(name)) for name in self.files)
+
+    def own_cells(self, plan: Plan) -> Iterator[pa.Table]:
+        """Yield the source's columns with all their digits, a file at a time."""
+        names = {column.name: name for name, column in beside(plan.profile.columns).items()}
+        chosen = [names.get(column.name, column.name) for column in plan.profile.columns]
+        return (self.folder.read_arrow(name).select(chosen) for name in self.files)
+
+    def batches(self, plan: Plan) -> Iterator[Batch]:
+        """Yield the rows as validators are fitted on them."""
+        columns = [column.name for column in plan.profile.columns]
+        for table in self.tables():
+            yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "", np.asarray(table[ROW]))
+
+
+def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
+    """Copy the source into `folder`, unless that was done before; the list of files is written last."""
+    if folder.exists(FILES):
+        return ingested(folder)
+    folder.remove()
+    files = []
+    for number, table in enumerate(read_source(source, plan.profile, own=True)):
+        table = table.append_column(STRATUM, stratum_column(table, plan.by, plan.class_values))
+        table = table.append_column(FINGERPRINT, pa.array(fingerprint(table, plan)))
+        files.append(f"{number:06d}.arrow")
+        folder.write_arrow(files[-1], table)
+    folder.write_sealed(FILES, json.dumps(files).encode())
+    return RealRows(folder, files)
+
+
+def renumber(real: RealRows, numbers: NDArray[np.int64]) -> None:
+    """Give the rows of the copy these numbers, in its order, where they differ; the list of files is replaced last."""
+    files, start, changed = [], 0, False
+    for name in real.files:
+        table = real.folder.read_arrow(name)
+        own = numbers[start : start + table.num_rows]
+        start += table.num_rows
+        if not np.array_equal(own, np.asarray(table[ROW])):
+            changed, name = True, f"numbered-{name.removeprefix('numbered-')}"
+            real.folder.write_arrow(name, table.set_column(table.schema.get_field_index(ROW), ROW, pa.array(own)))
+        files.append(name)
+    if changed:
+        real.folder.write_sealed(FILES, json.dumps(files).encode())
+
+
+def ingested(folder: Folder) -> RealRows:
+    """Return the copy that `ingest` made."""
+    return RealRows(folder, json.loads(folder.read_sealed(FILES)))

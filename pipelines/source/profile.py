@@ -1,0 +1,179 @@
+"""Reads the source once and says what is in it: columns with their types, and the rows of each class.
+
+The types are found here and nowhere else; memory is bounded by a block and a cap for each column.
+"""
+
+from collections.abc import Iterable
+
+from pipelines.source.cells import Block, check_chosen
+from pipelines.source.classes import Classes
+from pipelines.source.column import ColumnState
+from pipelines.source.files import Files, find_files, fingerprint
+from pipelines.source.formats import blocks, columns_of, complete, droppable
+from pipelines.source.hashed import content_hash, hashed
+from pipelines.source.image.gallery import Gallery
+from pipelines.source.spellings import Spellings
+from pipelines.source.tabular.delimited import dialect_of, unnamed_index, written
+from pipelines.source.tabular.digits import exact_type
+from pipelines.source.tabular.infer import NUMBER
+from pipelines.source.tabular.parquet import class_names
+from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.plan import Column, SourceProfile
+from schemas.spec import Source
+
+
+def profile_source(source: Source, by: list[str]) -> SourceProfile:
+    """Return what one streaming read of the source finds, types included.
+
+    `by` are the columns whose combinations are counted. Raises SourceError for a source that cannot be read, and
+    SpecError where the spec names a column that the source lacks.
+    """
+    files = hashed(find_files(source))
+    known = columns_of(files, source)
+    if known is not None:
+        _refuse_unknown(files, source, by, list(known), list(source.types))
+    index = unnamed_index(files, source)
+    _refuse_carried(source, by)
+    states = {
+        name: ColumnState(name, source.types.get(name), name == index, name in source.carry) for name in known or {}
+    }
+    classes, spellings = Classes(by), Spellings(by)
+    gallery = Gallery(source, source.image) if source.image else None
+    total = _observe(files, source, by, states, (classes, spellings), gallery)
+    rows = next(iter(states.values())).rows if states else 0
+    if not total:
+        raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
+    _refuse_unknown(files, source, by, list(states), list(source.types))
+    check_chosen([*states, *source.drop], source)
+    _keep_digits(files, source, states)
+    images = gallery.finish() if gallery else None
+    _refuse_nulls(files, states, by, total)
+    _refuse_empty_texts(files, states, source, total)
+    columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
+    names = class_names(files, files.names[0]) if files.format == "parquet" else {}
+    columns = [_named(column, names[column.name]) if column.name in names else column for column in columns]
+    types = {column.name: column.type for column in columns}
+    contents = files.contents()
+    return SourceProfile(
+        path=files.path,
+        format=files.format,
+        files=files.names,
+        bytes=files.bytes,
+        rows=rows,
+        dropped=total - rows,
+        columns=columns,
+        by=by,
+        counts=classes.finish(types),
+        merged=spellings.finish(types),
+        fingerprint=fingerprint(files, source, contents),
+        content=content_hash(contents),
+        images=images,
+        written=written(files, source),
+    )
+
+
+def _observe(
+    files: Files,
+    source: Source,
+    by: list[str],
+    states: dict[str, ColumnState],
+    counting: tuple[Classes, Spellings],
+    gallery: Gallery | None,
+) -> int:
+    """Take in all blocks, and return the number of rows, dropped ones included."""
+    total = rows = 0
+    for found in blocks(files, source, text=source.text):
+        block = gallery.observe(found) if gallery else found
+        total += block.cells.rows
+        _add_new(states, block, source, rows)
+        if rows == 0:
+            _refuse_unknown(files, source, by, list(states), [])
+        kept = complete(block, droppable(source, by, source.text, source.image))
+        rows += kept.cells.rows
+        for state in states.values():
+            state.observe(kept)
+        for one in counting:
+            one.observe(kept)
+    return total
+
+
+def _keep_digits(files: Files, source: Source, states: dict[str, ColumnState]) -> None:
+    """Look again at columns whose numbers lose digits as doubles: they become decimals, or text."""
+    for state in states.values():
+        if state.lossy and state.type == NUMBER and not state.declared:
+            state.keep_digits(exact_type(files, source, state.name))
+
+
+def _named(column: Column, names: list[str]) -> Column:
+    """Return the column with the names of its classes, if each number in it has one; -1 stands for none."""
+    known = column.type == "int64" and isinstance(column.minimum, int) and isinstance(column.maximum, int)
+    fits = known and int(column.minimum or 0) >= -1 and int(column.maximum or 0) < len(names)
+    return column.model_copy(update={"names": names}) if fits else column
+
+
+def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows: int) -> None:
+    """Begin the columns that this block is the first to have: they are null in all rows before it."""
+    for name in block.cells.columns:
+        if name not in states:
+            carried = name in source.carry
+            states[name] = ColumnState(name, source.types.get(name), carried=carried, rows=rows, nulls=rows)
+
+
+def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str], typed: Iterable[str]) -> None:
+    known = [name[:80] if name.isprintable() else repr(name[:80]) for name in names[:50]]
+    wanted: list[tuple[tuple[str, ...], str]] = [(("source", "label"), source.label)]
+    wanted += [(("source", "text"), source.text)] if source.text else []
+    wanted += [(("source", "image"), source.image)] if source.image else []
+    wanted += [(("balance", "by"), name) for name in by if name != source.label]
+    wanted += [(("source", "types", name), name) for name in typed]
+    advice = _header_advice(files, source)
+    faults = [
+        Fault(path, f"the source has no column {name!r}{nearest(name, known)}{advice}")
+        for path, name in wanted
+        if name not in names
+    ]
+    if faults:
+        raise SpecError(*faults)
+
+
+def _header_advice(files: Files, source: Source) -> str:
+    if files.format not in ("csv", "tsv") or source.header is not None:
+        return ""
+    found = dialect_of(files, files.names[0], source)
+    if not found.headless:
+        return " (a file without a header row needs source.header)"
+    first = ", ".join(found.first)[:80]
+    return f"; the first row ({first}) looks like data, so there is no header row: name the columns in source.header"
+
+
+def _refuse_carried(source: Source, by: list[str]) -> None:
+    """Refuse columns that made rows are to have and not to have."""
+    both = next((name for name in source.carry if name in by or name in source.types), None)
+    if both is not None:
+        problem = f"column {both!r} is also in balance.by or source.types, and what is carried has no part in anything"
+        raise SpecError(Fault(("source", "carry"), f"{problem}; take it out of one of them"))
+
+
+def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], total: int) -> None:
+    """Refuse rows without a class; where the spec drops them, that none is left."""
+    if not states[by[0]].rows:
+        raise SourceError(f"{files.path}: all {total:,} rows lack a class ({', '.join(by)}); check source.label")
+    for name in by:
+        if nulls := states[name].nulls:
+            raise SourceError(
+                f"column {name!r}: {nulls:,} of {total:,} rows have no class; fill it in, or leave these rows out with "
+                "source.missing_label: drop"
+            )
+
+
+def _refuse_empty_texts(files: Files, states: dict[str, ColumnState], source: Source, total: int) -> None:
+    if source.text is None:
+        return
+    state = states[source.text]
+    if not state.rows:
+        raise SourceError(f"{files.path}: all {total:,} texts of column {source.text!r} are empty; check source.text")
+    if state.nulls:
+        raise SourceError(
+            f"column {source.text!r}: {state.nulls:,} of {total:,} texts are empty; fill them in, or leave these rows "
+            "out with source.missing_text: drop"
+        )

@@ -1,0 +1,88 @@
+"""The bytes of a delimited file on their way to pyarrow: lines that are no rows go, quoted blanks are marked."""
+
+import codecs
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.source.tabular.dialect import Dialect
+
+MARK = "\uffff"
+"""Stands between a quotation mark and a blank; no text holds it, since it is no character."""
+_MARK = MARK.encode()
+
+
+class Cleaner:
+    """Takes a file chunk by chunk; holds back what it cannot tell yet."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._lines = dialect.lines
+        self._comment = dialect.comment.encode() if dialect.comment else None
+        self._quote = dialect.quote.encode() if dialect.quote else None
+        self._delimiter = dialect.delimiter.encode()
+        self._pairs = {blank: _both(self._quote or b"", blank) for blank in (b" ", b"\t")}
+        self._held, self._began = b"", False
+        self._before = b"\n"
+        self.quotes = 0
+        self.marked = False
+
+    def __call__(self, chunk: bytes, *, last: bool) -> bytes:
+        """Return what of the file is known to be rows by now."""
+        chunk = chunk if self._began else chunk.removeprefix(codecs.BOM_UTF8)
+        data = self._held + chunk if self._held else chunk
+        self._began = True
+        self._held = b""
+        while self._lines and data:
+            _, end, data = data.partition(b"\n")
+            self._lines -= bool(end)
+            if not end:
+                return b""  # the line goes on
+        if self._comment:
+            data = self._without_comments(data, last=last)
+        elif not last and self._quote and data.endswith(self._quote):
+            data, self._held = data[:-1], data[-1:]  # what it is hangs on what follows
+        return self._with_marks(data, self._held if not self._comment else b"\n")
+
+    def _without_comments(self, data: bytes, *, last: bool) -> bytes:
+        """Return whole lines that are no comment; one within quotation marks is none."""
+        end = len(data) if last else data.rfind(b"\n") + 1
+        data, self._held = data[:end], data[end:]
+        comment, inside, kept = self._comment or b"", self.quotes % 2, []
+        for line in data.splitlines(keepends=True):
+            if inside or not line.startswith(comment):
+                kept.append(line)
+                inside = (inside + line.count(self._quote)) % 2 if self._quote else 0
+        return b"".join(kept)
+
+    def _with_marks(self, data: bytes, behind: bytes) -> bytes:
+        """Return the bytes with a mark between each quotation mark that opens or closes a cell and a blank in it."""
+        before, self._before = self._before, data[-1:] or self._before
+        if not self._quote or self._quote not in data:
+            return data
+        opened, self.quotes = self.quotes % 2, self.quotes + data.count(self._quote)
+        edges = (before + data[:1], data[-1:] + behind[:1])
+        pairs = [pair for blank, both in self._pairs.items() if blank in data or blank in before for pair in both]
+        if not any(pair in part for pair in pairs for part in (data, *edges)):
+            return data
+        places = _edges(before, data, behind, self._quote, self._delimiter, opened)
+        self.marked = self.marked or bool(len(places))
+        parts = np.split(np.frombuffer(data, np.uint8), places)
+        return _MARK.join(part.tobytes() for part in parts)
+
+
+def _both(quote: bytes, blank: bytes) -> tuple[bytes, bytes]:
+    return quote + blank, blank + quote
+
+
+def _edges(before: bytes, data: bytes, behind: bytes, quote: bytes, delimiter: bytes, opened: int) -> NDArray[np.int64]:
+    """Return the places where a mark belongs: `opened` says whether the data begins within quotation marks."""
+    one = np.frombuffer(data, np.uint8)
+    left = np.concatenate([np.frombuffer(before[-1:], np.uint8), one[:-1]])
+    right = np.concatenate([one[1:], np.frombuffer(behind[:1] or b"\n", np.uint8)])
+    quotes = np.flatnonzero(one == quote[0])
+    opening = (np.arange(len(quotes)) + opened) % 2 == 0
+    ends = np.frombuffer(b"\r\n" + delimiter, np.uint8)
+    blanks = np.frombuffer(b" \t", np.uint8)
+    begins = quotes[opening & np.isin(left[quotes], ends) & np.isin(right[quotes], blanks)]
+    closes = quotes[~opening & np.isin(right[quotes], ends) & np.isin(left[quotes], blanks)]
+    return np.sort(np.concatenate([begins + 1, closes]))

@@ -1,0 +1,292 @@
+"""Streams CSV and TSV files as text cells, through pyarrow's reader.
+
+CSV is RFC 4180 in UTF-8 (a byte order mark is skipped). TSV is IANA's text/tab-separated-values: a cell holds neither
+tab nor line end, and a quotation mark is a character like any other. What is written otherwise is found out, or said
+in the spec: see `dialect`.
+"""
+
+import codecs
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import csv as arrow_csv
+
+from pipelines.source.cells import BLOCK_BYTES, Cells, check_chosen, check_names, texts
+from pipelines.source.files import CHUNK, Files, readable
+from pipelines.source.tabular.cleaner import MARK, Cleaner
+from pipelines.source.tabular.dialect import Dialect, Style, find_dialect, guessed_encoding
+from schemas.errors import Fault, SourceError, SpecError
+from schemas.spec import Source
+
+_NO_WORD = r"^[-+0-9.,:/eETZ ]+$"
+"""Numbers, dates and times: blanks around them mean nothing, quoted or not."""
+_PLAIN_NUMBER = r"^[-+]?[0-9]+(?:\.[0-9]+)?$"
+_MOMENT, _PATIENCE = 0.02, 0.5
+"""Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
+
+
+class _Watched:
+    """A stream that notes, while it is read, what pyarrow lets pass: NUL bytes and quotes that never close.
+
+    It leaves out the lines before the table and comments, and marks blanks within quotation marks, since pyarrow does
+    not tell which cells had any.
+    """
+
+    closed = False
+
+    def __init__(self, stream: pa.NativeFile, dialect: Dialect) -> None:
+        self.stream = stream
+        self.position = 0
+        self.nul: int | None = None
+        self.reading = self.ended = self.told = self.whole = False
+        self._clean = Cleaner(dialect)
+
+    @property
+    def quotes(self) -> int:
+        return self._clean.quotes
+
+    @property
+    def marked(self) -> bool:
+        return self._clean.marked
+
+    def read(self, size: int = -1) -> bytes:
+        self.reading = True
+        try:
+            while not (self.ended or self.whole):
+                chunk = self._chunk(size)
+                if cleaned := self._clean(self._look(chunk), last=self.whole):
+                    return cleaned
+            self.told = True
+            return b""
+        finally:
+            self.reading = False
+
+    def _chunk(self, size: int) -> bytes:
+        """Return so many bytes, or all that there are left."""
+        parts: list[bytes] = []
+        while not self.whole and sum(map(len, parts)) < size:
+            parts.append(bytes(self.stream.read(size - sum(map(len, parts)))))
+            self.whole = not parts[-1]
+        return b"".join(parts)
+
+    def _look(self, chunk: bytes) -> bytes:
+        if self.nul is None and (at := chunk.find(b"\0")) >= 0:
+            self.nul = self.position + at
+        self.position += len(chunk)
+        return chunk
+
+    def end(self) -> None:
+        """Give no more, and wait for pyarrow's thread, which reads ahead: it must not while the process ends.
+
+        It stops once it was told that there is no more, or when it is so far ahead that it waits: then it asks no more.
+        """
+        self.ended, waited = True, 0.0
+        while self.reading or (not self.told and waited < _PATIENCE):
+            waited = 0.0 if self.reading else waited + _MOMENT
+            time.sleep(_MOMENT)
+        time.sleep(_MOMENT)  # until that thread has let go of what it was given
+
+    def readable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self.stream.close()
+
+
+@contextmanager
+def _watched(stream: pa.NativeFile, dialect: Dialect) -> Iterator[_Watched]:
+    if dialect.encoding not in ("utf-8", "utf-8-sig"):
+        stream = pa.transcoding_input_stream(stream, dialect.encoding, "utf-8")
+    watched = _Watched(stream, dialect)
+    try:
+        yield watched
+    except BaseException:  # also when the rows are not wanted any more
+        watched.end()
+        raise
+
+
+def columns(files: Files, name: str, source: Source) -> dict[str, str]:
+    """Return the columns of the file that are read, in order; none has a type of its own yet."""
+    names = dialect_of(files, name, source).names
+    check_chosen(names, source)
+    return dict.fromkeys(filter(source.reads, names), "")
+
+
+def dialect_of(files: Files, name: str, source: Source) -> Dialect:
+    """Return how the file is written; raises SourceError where that is not how tables are."""
+    if source.header is not None and (len(set(source.header)) < len(source.header) or not all(source.header)):
+        raise SpecError(Fault(("source", "header"), "each column needs a name of its own"))
+    with _explained(files, name, source):
+        found = find_dialect(files, name, source)
+    _refuse_nul(files.shown(name), 0 if "\0" in "".join(found.names) else None)
+    check_names(found.names, files.shown(name) if source.header is None else "source.header")
+    return found
+
+
+def written(files: Files, source: Source) -> str:
+    """Return in words how the first file is written, where that is not what its format says."""
+    return dialect_of(files, files.names[0], source).told(files.format) if files.format in ("csv", "tsv") else ""
+
+
+def unnamed_index(files: Files, source: Source) -> str | None:
+    """Return what the first column is called if the header has no name for it, as pandas and R write an index."""
+    if files.format not in ("csv", "tsv") or source.header is not None:
+        return None
+    found = dialect_of(files, files.names[0], source)
+    return found.names[0] if found.unnamed else None
+
+
+def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+    """Yield the file's rows as text, blocks of at most 8 MB of it; `wanted` restricts the columns."""
+    dialect = dialect_of(files, name, source)
+    keys = {column: str(position) for position, column in enumerate(dialect.names)}  # unique whatever the names hold
+    chosen = {column: key for column, key in keys.items() if source.reads(column) and (not wanted or column in wanted)}
+    last, rows = "", 0
+    with _explained(files, name, source), files.open(name) as stream, _watched(stream, dialect) as watched:
+        reader = arrow_csv.open_csv(
+            pa.PythonFile(watched, mode="r"),
+            # one thread: as fast for text cells, and only then do errors know their row
+            read_options=arrow_csv.ReadOptions(
+                use_threads=False,
+                block_size=BLOCK_BYTES,
+                column_names=list(keys.values()),
+                skip_rows_after_names=dialect.skip,
+            ),
+            parse_options=_parse_options(dialect),
+            convert_options=arrow_csv.ConvertOptions(
+                column_types=dict.fromkeys(keys.values(), pa.string()), null_values=[]
+            ),
+        )
+        for batch in reader:
+            _refuse_nul(files.shown(name), watched.nul)
+            if batch.num_rows:
+                last = batch.column(batch.num_columns - 1)[-1].as_py()
+                raw = {column: batch.column(key) for column, key in chosen.items()}
+                cells = {column: _trimmed(array, source, watched.marked) for column, array in raw.items()}
+                if watched.marked:
+                    raw = {column: pc.replace_substring(array, MARK, "") for column, array in raw.items()}
+                place = _Place(files.shown(name), rows)
+                for column in dialect.styles.keys() & cells.keys():
+                    cells[column] = _plain(cells[column], column, dialect.styles[column], source, place)
+                rows += batch.num_rows
+                yield Cells(cells, {}, batch.num_rows, raw)
+        _refuse_nul(files.shown(name), watched.nul)
+    if dialect.quote and watched.quotes % 2 and "\n" in last:
+        raise SourceError(
+            f"{files.shown(name)}: a quotation mark in the last column opens a cell that is never closed, and takes in "
+            f"all lines to the end of the file; the file is cut short, or that mark must be doubled (RFC 4180)"
+        )
+
+
+def _trimmed(cells: pa.Array, source: Source, marked: bool) -> pa.Array:
+    """Return the cells without blanks around them, but those that stood in quotation marks around words."""
+    trimmed = pc.ascii_trim_whitespace(cells)
+    if not marked:
+        return trimmed
+    words = pc.replace_substring(trimmed, MARK, "")
+    bare = pc.ascii_trim_whitespace(words)
+    plain = pc.or_(pc.match_substring_regex(bare, _NO_WORD), pc.is_in(bare, value_set=texts(source.nulls)))
+    return pc.if_else(plain, bare, words)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a block begins: the file as messages show it, and the rows before."""
+
+    file: str
+    rows: int
+
+
+def _plain(array: pa.Array, column: str, style: Style, source: Source, place: _Place) -> pa.Array:
+    """Return numbers that are written in another style as numbers with a decimal point."""
+    missing = pc.is_in(array, value_set=texts(source.nulls))
+    plain = pc.replace_substring(array, style.thousands, "") if style.thousands else array
+    plain = pc.replace_substring(plain, ",", ".") if style.decimal == "," else plain
+    known = pc.or_(pc.match_substring_regex(plain, _PLAIN_NUMBER), missing)
+    if not pc.all(known).as_py():
+        at = pc.index(known, False).as_py()
+        raise SourceError(
+            f"{place.file}, data row {place.rows + at + 1:,}: the numbers of column {column!r} have the decimal mark "
+            f"{style.decimal!r} in the first rows, but here is {array[at].as_py()[:80]!r}; mend it, list it in "
+            "source.nulls, or set the column's source.types to string"
+        )
+    return pc.if_else(missing, array, plain)
+
+
+def _parse_options(dialect: Dialect) -> arrow_csv.ParseOptions:
+    quote = dialect.quote or False
+    return arrow_csv.ParseOptions(delimiter=dialect.delimiter, quote_char=quote, newlines_in_values=bool(quote))
+
+
+@contextmanager
+def _explained(files: Files, name: str, source: Source) -> Iterator[None]:
+    """Turn pyarrow's complaints into messages that name the place in the file and what to do."""
+    file = files.shown(name)
+    try:
+        with readable(file):
+            yield
+    except UnicodeDecodeError as error:
+        raise _encoding(files, name, source) from error
+    except SourceError as error:
+        reason = str(error.__cause__)
+        if "UTF8" in reason:
+            raise _encoding(files, name, source) from error.__cause__
+        if ragged := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", reason):
+            raise _ragged(file, *ragged.groups()) from error.__cause__
+        if "straddl" in reason or "out of sync" in reason:
+            raise SourceError(
+                f"{file}: a row is longer than {BLOCK_BYTES >> 20} MB; most often a quotation mark opens a cell and is "
+                "never closed: double such marks (RFC 4180), or take the row out"
+            ) from error.__cause__
+        if "Empty CSV file" in reason:
+            raise SourceError(f"{file}: the file is empty; it needs data rows") from error.__cause__
+        raise
+
+
+def _ragged(file: str, row: str | None, expected: str, got: str) -> SourceError:
+    where = f"row {int(row):,} (the file's first row is 1)" if row else "a row"
+    return SourceError(
+        f"{file}: {where} has {got} cells, expected {expected}; the file is cut short, or a cell holds the delimiter "
+        "and is not quoted: mend that row, or check source.format and source.header"
+    )
+
+
+def _refuse_nul(file: str, at: int | None) -> None:
+    if at is not None:
+        raise SourceError(
+            f"{file}: holds NUL bytes, the first at byte {at:,}: it is UTF-16 or no text at all; save it as UTF-8, "
+            "or set source.encoding"
+        )
+
+
+def _encoding(files: Files, name: str, source: Source) -> SourceError:
+    """Look the file through for the first byte that is not UTF-8, and guess what it is."""
+    if source.encoding:
+        return SourceError(f"{files.shown(name)}: is not all {source.encoding}; check source.encoding")
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    position = 0
+    with readable(files.shown(name)), files.open(name) as stream:
+        while True:
+            chunk = bytes(stream.read(CHUNK))
+            pending = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                at = position - pending + error.start
+                return not_utf8(files.shown(name), at, error.object[error.start], guessed_encoding(error.object))
+            if not chunk:
+                return SourceError(f"{files.shown(name)}: the file changed while it was read; run the command again")
+            position += len(chunk)
+
+
+def not_utf8(file: str, at: int, byte: int, guess: str = "cp1252") -> SourceError:
+    """Return the refusal of a file whose byte at offset `at` (from zero) is no UTF-8."""
+    return SourceError(
+        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8, or set source.encoding"
+        f" (it may be {guess})"
+    )

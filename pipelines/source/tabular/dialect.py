@@ -1,0 +1,281 @@
+"""Finds out how a delimited file is written: delimiter, quotes, comments, decimal comma, and whether it has a header.
+
+What the spec says goes before what is found. A file that its name's own delimiter reads as a table is taken by it, so
+that only what could not be read otherwise is guessed. (`clevercsv` was looked at: it knows neither decimal commas nor
+comments, and would guess for every plain file too.)
+"""
+
+import codecs
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pipelines.source.files import Files, readable
+from schemas.errors import SourceError
+from schemas.spec import Source
+
+HEAD_BYTES = 1 << 20
+"""Bytes that are looked at, of the file's head."""
+NAMELESS = "column_{}"
+"""What a column is called that the header has no name for."""
+_ROWS = 1_000
+_OWN = {"csv": ",", "tsv": "\t"}
+_OTHERS = (",", ";", "\t", "|")
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_SEP = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_GROUPS = " \u00a0\u202f'\u2019"
+"""What may stand between thousands whatever the decimal mark is."""
+
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Style:
+    """How numbers of one column are written: their decimal mark, and what stands between thousands, if anything."""
+
+    decimal: str
+    thousands: str
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file is written: `lines` before the table are none of it, `skip` rows at its begin are no data.
+
+    `names` are those of the header, or made up where there is none (`headless`); `styles` tells of columns whose
+    numbers are not written with a decimal point alone. The first column may be `unnamed`; `first` is the first row.
+    """
+
+    encoding: str
+    delimiter: str
+    quote: str | None
+    comment: str | None
+    lines: int
+    skip: int
+    names: list[str]
+    headless: bool
+    styles: dict[str, Style]
+    unnamed: bool = False
+    first: tuple[str, ...] = ()
+
+    def told(self, format_: str) -> str:
+        """Return in words what is not as in a plain file of this format."""
+        names = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
+        plain = self.delimiter == _OWN[format_]
+        told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
+        told += [f"the encoding {self.encoding}"] if not self.encoding.startswith("utf-8") else []
+        comma = [repr(name) for name, style in self.styles.items() if style.decimal == ","]
+        groups = [repr(name) for name, style in self.styles.items() if style.thousands]
+        told += [f"decimal commas in {', '.join(comma[:5])}"] if comma else []
+        told += [f"marks between thousands in {', '.join(groups[:5])}"] if groups else []
+        return ", ".join(told)
+
+
+def find_dialect(files: Files, name: str, source: Source) -> Dialect:
+    """Return how the file is written; raises SourceError, and UnicodeDecodeError where it is not in its encoding."""
+    try:
+        return _found(files, name, source)
+    except csv.Error as error:
+        raise SourceError(f"{files.shown(name)}: the header row cannot be read: {error}") from error
+
+
+def _found(files: Files, name: str, source: Source) -> Dialect:
+    head, whole = _head(files, name)
+    encoding = source.encoding or next((name for bom, name in _BOMS.items() if head.startswith(bom)), "utf-8")
+    text = codecs.getincrementaldecoder(encoding)().decode(head, final=whole).removeprefix("\ufeff")
+    told = _SEP.match(text)
+    body = text[told.end() :] if told else text
+    comments = 0 if source.comment or source.header else _comments(body, files.format)
+    body = body.split("\n", comments)[-1]
+    if source.comment:
+        body = re.sub(rf"(?m)^{re.escape(source.comment)}.*\r?\n?", "", body)
+    delimiter, quote = _syntax(body, files.format, source, told[1] if told else None, whole)
+    rows, lines = _parsed(body, delimiter, quote, whole), (1 if told else 0) + comments
+    first = next((number for number, row in enumerate(rows) if row), None)
+    if first is None and source.header is None:
+        raise SourceError(f"{files.shown(name)}: the file is empty; it needs a header row and data rows")
+    names, headless, data = _named(rows, first or 0, source)
+    skip = 0 if headless else (first or 0) + 1
+    if not headless:
+        _refuse_same_but_blanks(rows[first or 0], files.shown(name))
+    unnamed = not headless and not rows[first or 0][0].strip()
+    styles = _styles(names, data, delimiter, source)
+    top = tuple(rows[first or 0]) if rows else ()
+    return Dialect(encoding, delimiter, quote, source.comment, lines, skip, names, headless, styles, unnamed, top)
+
+
+def _head(files: Files, name: str) -> tuple[bytes, bool]:
+    head = b""
+    with readable(files.shown(name)), files.open(name) as stream:
+        while len(head) < HEAD_BYTES and (part := bytes(stream.read(HEAD_BYTES - len(head)))):
+            head += part
+    return head, len(head) < HEAD_BYTES
+
+
+def _comments(body: str, format_: str) -> int:
+    """Return how many lines before the header are comments: they begin with `#` and are no row like the others."""
+    lines = body.split("\n", _ROWS)[:_ROWS]
+    count = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
+    if not count or count == len(lines):
+        return 0
+    own = max(_OTHERS, key=lambda one: (lines[count].count(one), one == _OWN[format_]))
+    header = lines[count].count(own) and lines[count - 1].count(own) == lines[count].count(own)
+    return count - 1 if header else count
+
+
+def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bool) -> tuple[str, str | None]:
+    """Return the delimiter and the quotation mark."""
+    given = source.delimiter or told
+    quote = '"' if source.quote is None else source.quote or None
+    if given is None:
+        given = _delimiter(body, _OWN[format_], quote or '"', whole)
+    if source.quote is None and given == "\t" and format_ == "tsv" and not _has_quotes(body, whole):
+        quote = None
+    return given, quote
+
+
+def _delimiter(body: str, own: str, quote: str, whole: bool) -> str:
+    """Return what all rows have in equal number, the own one of the format first; that one if there is none."""
+
+    def columns(delimiter: str) -> int:
+        counts = {len(row) for row in _parsed(body, delimiter, quote, whole) if row}
+        return counts.pop() if len(counts) == 1 else 0
+
+    if columns(own) > 1 or (own == "\t" and "\t" in body.partition("\n")[0]):
+        return own
+    found = {one: columns(one) for one in _OTHERS if one != own}
+    best = max(found, key=lambda one: found[one])
+    return best if found[best] > 1 else own
+
+
+def _has_quotes(body: str, whole: bool) -> bool:
+    """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
+
+    They are if a cell needs them (it holds a tab, a line end or a doubled mark) or the whole header has them, and no
+    cell that begins with one goes on behind the next.
+    """
+    if '"' not in body:
+        return False
+    body = body if whole else body[: body.rfind("\n") + 1]
+    quoted = re.findall(r'(?:^|(?<=[\t\n]))"((?:[^"]|"")*)"(?=[\t\r\n]|$)', body)
+    begun = len(re.findall(r'(?:^|[\t\n])"', re.sub(r'(?:^|(?<=[\t\n]))"(?:[^"]|"")*"(?=[\t\r\n]|$)', "", body)))
+    header = body.partition("\n")[0].rstrip("\r").split("\t")
+    needed = any('""' in cell or "\t" in cell or "\n" in cell for cell in quoted)
+    return not begun and bool(quoted) and (needed or all(re.fullmatch(r'"[^"]*"', cell) for cell in header))
+
+
+def _parsed(body: str, delimiter: str, quote: str | None, whole: bool) -> Rows:
+    """Return the first rows; of a file that goes on, the last may be cut, and is left out."""
+    lines = io.StringIO(body, newline="")
+    options = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE, "quotechar": None}
+    reader: Iterator[list[str]] = csv.reader(lines, delimiter=delimiter, **options)
+    rows: Rows = []
+    try:
+        for row in reader:
+            rows.append(row)
+            if len(rows) == _ROWS:
+                return rows
+    except csv.Error:
+        if not rows:
+            raise
+        return rows
+    return rows if whole or len(rows) < 2 else rows[:-1]
+
+
+def _named(rows: Rows, first: int, source: Source) -> tuple[list[str], bool, Rows]:
+    """Return the columns' names, whether these are made up or given, and the rows of data."""
+    if source.header is not None:
+        return source.header, True, rows
+    names = [cell.strip() or NAMELESS.format(number) for number, cell in enumerate(rows[first], 1)]
+    data = [row for row in rows[first:] if row]
+    if source.label not in names and looks_like_data(data):
+        return [NAMELESS.format(number) for number in range(1, len(names) + 1)], True, data
+    return names, False, data[1:]
+
+
+def _refuse_same_but_blanks(names: list[str], file: str) -> None:
+    """Raise SourceError for names of a header that differ in blanks alone."""
+    first: dict[str, str] = {}
+    for column in filter(str.strip, names):
+        other = first.setdefault(column.strip(), column)
+        if other != column:
+            raise SourceError(
+                f"{file}: the header names two columns {other!r} and {column!r}, which are both read as"
+                f" {column.strip()!r}: blanks around a name are left out; rename one of them, or name all columns in"
+                " source.header"
+            )
+
+
+def looks_like_data(rows: Rows) -> bool:
+    """Whether the first row is one of data: numbers stand above numbers, and words are words of their column.
+
+    Years and places counted from 0 or 1 are names that columns may have.
+    """
+    head, rest = rows[0], rows[1:]
+    if len(rest) < 2 or any(len(row) != len(head) for row in rest):
+        return False
+    numeric = words = 0
+    for place, cell in enumerate(head):
+        column = [row[place].strip() for row in rest if row[place].strip()]
+        numbers = bool(column) and all(_NUMBER.fullmatch(text) for text in column)
+        if numbers != bool(_NUMBER.fullmatch(cell.strip())) and numbers:
+            return False
+        numeric += numbers
+        few = not numbers and len(set(column)) <= len(column) / 2
+        if few and cell.strip() not in column:
+            return False
+        words += few
+    return bool(numeric) and not (_counted(head) and not words)
+
+
+def _counted(cells: Sequence[str]) -> bool:
+    """Whether the numbers among the cells are years, or count from 0 or 1."""
+    numbers = [int(cell) for cell in map(str.strip, cells) if cell.isdecimal()]
+    if len(numbers) < 2 or any(_NUMBER.fullmatch(cell.strip()) and not cell.strip().isdecimal() for cell in cells):
+        return False
+    rising = numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    return rising and (numbers[0] <= 1 or 1900 <= numbers[0] <= 2100)
+
+
+def _styles(names: list[str], rows: Rows, delimiter: str, source: Source) -> dict[str, Style]:
+    """Return how numbers are written in columns where that is not with a decimal point alone."""
+    columns = {
+        name: [row[place].strip() for row in rows if len(row) > place and row[place].strip() not in source.nulls]
+        for place, name in enumerate(names)
+        if source.types.get(name) not in ("string", "category", "id") and name not in source.carry
+    }
+    marks = [source.decimal] if source.decimal else [",", "."] if delimiter != "," else [".", ","]
+    found = {name: style for name, cells in columns.items() if (style := _style(cells, marks, source.thousands))}
+    if not source.decimal and any(style.decimal == "," for style in found.values()):
+        # where one column has a decimal comma, points in another stand between thousands
+        found |= {name: style for name, cells in columns.items() if (style := _style(cells, [","], source.thousands))}
+    return found
+
+
+def _style(cells: Sequence[str], marks: Sequence[str], thousands: str | None) -> Style | None:
+    joined = "\n".join(cells)
+    for mark in marks:
+        between = [thousands] if thousands else ["", "." if mark == "," else ",", *_GROUPS]
+        for group in between:
+            if group != mark and (group or mark) in joined and _is_written(cells, mark, group):
+                return Style(mark, group)
+    return None
+
+
+def _is_written(cells: Sequence[str], mark: str, group: str) -> bool:
+    """Whether all cells are numbers with that decimal mark and those groups of thousands."""
+    if not cells or (mark == "." and not group):
+        return False
+    whole = rf"(?:\d{{1,3}}(?:{re.escape(group)}\d{{3}})+|\d{{1,3}})" if group else r"\d+"
+    pattern = re.compile(rf"[+-]?{whole}(?:{re.escape(mark)}\d+)?")
+    return all(map(pattern.fullmatch, cells))
+
+
+def guessed_encoding(data: bytes) -> str:
+    """Return what a text that is no UTF-8 seems to be in."""
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data).best()
+    return best.encoding.replace("_", "-") if best else "cp1252"

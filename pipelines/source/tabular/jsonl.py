@@ -1,0 +1,216 @@
+"""Streams JSON Lines files: one object (RFC 8259) a line, in UTF-8; or one array of objects, whatever its lines.
+
+It parses with the standard library and not with `pyarrow.json`, which fails on a column of mixed types, turns text that
+looks like a time into times, and does not say in which line a fault lies.
+"""
+
+import codecs
+import io
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, MAX_COLUMNS, Cells, check_names
+from pipelines.source.files import Files, readable
+from pipelines.source.tabular.delimited import not_utf8
+from pipelines.source.tabular.infer import NULL, STRING, join
+from schemas.errors import SourceError
+from schemas.spec import Source
+
+_PEEKED = 1 << 12
+MAX_LINE_BYTES = 8 * BLOCK_BYTES
+_BOM = b"\xef\xbb\xbf"
+_CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class _Long(float):
+    """A number with more digits than its double may hold, and how it is written."""
+
+    text = ""
+
+
+def _number(text: str) -> float:
+    if len(text) <= _SHORT:
+        return float(text)
+    number = _Long(text)
+    number.text = text
+    return number
+
+
+_SHORT = 15
+_DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__, parse_float=_number)
+
+
+def columns(_files: Files, _name: str, _source: Source) -> None:
+    """Return nothing: which keys there are shows itself only in the lines."""
+
+
+def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+    """Yield the file's rows as text with the types that the values have; a missing key is null."""
+    file = files.shown(name)
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for number, line in _records(files, name, source) if _is_array(files, name) else _lines(files, name, source):
+        rows.append(_parse(line, file, number))
+        size += len(line)
+        if len(rows) == BLOCK_ROWS or size >= BLOCK_BYTES:
+            yield _cells(rows, file, number - len(rows) + 1, source, wanted)
+            rows, size = [], 0
+    if rows:
+        yield _cells(rows, file, number - len(rows) + 1, source, wanted)
+
+
+def _is_array(files: Files, name: str) -> bool:
+    """Whether a .json file holds an array of records; in JSON Lines each line must be one."""
+    if not name.lower().endswith(".json"):
+        return False
+    with readable(files.shown(name)), files.open(name) as stream:
+        return bytes(stream.read(_PEEKED)).removeprefix(_BOM).lstrip()[:1] == b"["
+
+
+def _records(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
+    """Yield the texts of the objects in an array, with their numbers from 1."""
+    file, held, number, begun = files.shown(name), "", 0, False
+    decoder = codecs.getincrementaldecoder(source.encoding or "utf-8-sig")()
+    with readable(file), files.open(name) as stream:
+        while True:
+            chunk = bytes(stream.read(1 << 20))
+            try:
+                held += decoder.decode(chunk, final=not chunk)
+            except UnicodeDecodeError as error:
+                raise SourceError(f"{file}: is not UTF-8; save it as UTF-8, or set source.encoding") from error
+            held = held if begun else held.lstrip().removeprefix("[")
+            begun, start = True, 0
+            while (start := _next(held, start)) < len(held) and held[start] != "]":
+                try:
+                    _, stop = _DECODER.raw_decode(held, start)
+                except (ValueError, RecursionError) as error:
+                    if chunk and len(held) - start < MAX_LINE_BYTES:
+                        break  # it goes on
+                    raise SourceError(
+                        f"{file}: record {number + 1:,} is not JSON ({error}); mend or remove it"
+                    ) from error
+                if stop == len(held) and chunk:
+                    break
+                number += 1
+                yield number, held[start:stop]
+                start = stop
+            held = held[start:]
+            if not chunk:
+                break
+    if held.strip() != "]":
+        raise SourceError(f"{file}: the array of records does not end with ']'; the file is cut short: fetch it again")
+
+
+def _next(text: str, start: int) -> int:
+    """Return where the next value begins."""
+    while start < len(text) and text[start] in " \t\r\n,":
+        start += 1
+    return start
+
+
+def _lines(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not blank, with their numbers from 1."""
+    file, position = files.shown(name), 0
+    with readable(file), files.open(name) as stream:
+        buffered = io.BufferedReader(stream, 1 << 20)
+        number = 0
+        while line := buffered.readline(MAX_LINE_BYTES):
+            number += 1
+            if len(line) == MAX_LINE_BYTES:
+                raise SourceError(f"{file}: line {number:,} is longer than {MAX_LINE_BYTES >> 20} MB; split the file")
+            text = _decode(line.removeprefix(_BOM) if number == 1 else line, file, position, source)
+            position += len(line)
+            if text.strip():
+                yield number, text
+
+
+def _decode(line: bytes, file: str, position: int, source: Source) -> str:
+    try:
+        return line.decode(source.encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        raise not_utf8(file, position + error.start, line[error.start]) from error
+
+
+def _parse(line: str, file: str, number: int) -> dict[str, Any]:
+    try:
+        row = _DECODER.decode(line)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise SourceError(
+            f"{file}: line {number:,} is not JSON ({reason}); each line must hold one whole object: mend or remove it"
+        ) from error
+    if not isinstance(row, dict):
+        raise SourceError(
+            f"{file}: line {number:,} holds {_kind(row)}, not an object; write one object a line, as in "
+            '{"text": "hello", "label": "a"}'
+        )
+    return row
+
+
+def _kind(value: Any) -> str:
+    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(type(value), "a number")
+
+
+def _cells(rows: list[dict[str, Any]], file: str, line: int, source: Source, wanted: list[str] | None) -> Cells:
+    names = dict.fromkeys(name for row in rows for name in row)
+    if len(names) > MAX_COLUMNS:
+        raise SourceError(f"{file}: more than {MAX_COLUMNS:,} different keys; are these values, not columns?")
+    check_names(list(names), file)
+    arrays, types, raw = {}, {}, {}
+    chosen = names if wanted is None else [name for name in wanted if name in names]
+    for name in filter(source.reads, chosen):
+        values = [row.get(name) for row in rows]
+        if name in source.carry:
+            arrays[name], types[name] = _carried(values)
+            continue
+        arrays[name], types[name] = _column(values, name, file, line)
+        if types[name] == STRING and not set(map(type, values)) <= {str, type(None)}:
+            raw[name] = pa.array([None if value is None else json.dumps(value) for value in values], pa.string())
+    return Cells(arrays, types, len(rows), raw)
+
+
+def _carried(values: list[Any]) -> tuple[pa.Array, str]:
+    """Return values of any kind as text; what is nested as JSON."""
+    texts = [json.dumps(one, ensure_ascii=False) if isinstance(one, dict | list) else _text(one) for one in values]
+    return pa.array(texts, pa.string()), "string"
+
+
+def _column(values: list[Any], name: str, file: str, line: int) -> tuple[pa.Array, str]:
+    """Return the values as text, and the type that holds them all."""
+    kinds = set(map(type, values)) - {type(None)}
+    nested = kinds & {list, dict}
+    if nested:
+        at = next(number for number, value in enumerate(values, line) if type(value) in nested)
+        raise SourceError(
+            f"{file}: column {name!r} holds {_kind(values[at - line])} near line {at:,}; nested values are no feature: "
+            "flatten the column, or name it in source.carry (real rows keep it) or source.drop"
+        )
+    found = NULL
+    for kind in kinds:
+        found = join(found, _type_of(kind, values))
+    texts = values if kinds <= {str} else [_text(value) for value in values]
+    try:
+        return pa.array(texts, pa.string()), found
+    except UnicodeEncodeError as error:
+        raise SourceError(
+            f"{file}: column {name!r} holds half a surrogate pair (\\ud800 to \\udfff), which is no character; mend it"
+        ) from error
+
+
+def _type_of(kind: type, values: list[Any]) -> str:
+    if kind is int:
+        fits = all(-(2**63) <= value < 2**63 for value in values if type(value) is int)
+        return "int64" if fits else "string"
+    return {bool: "bool", float: "double", _Long: "double", str: "string"}[kind]
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, _Long):
+        return value.text
+    return str(value).lower() if isinstance(value, bool) else repr(value)

@@ -1,0 +1,1 @@
+"""Reads folders of text files, a folder for each class."""

@@ -1,0 +1,65 @@
+"""Streams a folder of class folders: one text file a row, the folder's name its class."""
+
+from collections.abc import Iterator
+
+from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
+from pipelines.source.files import Files, readable
+from pipelines.source.splits import ClassFolders
+from pipelines.source.tabular.delimited import not_utf8
+from schemas.errors import SourceError
+from schemas.spec import Source
+
+TEXT = "text"
+MAX_TEXT_BYTES = 8 * BLOCK_BYTES
+_BOM = b"\xef\xbb\xbf"
+
+
+def refuse_loose(files: Files, kind: str) -> None:
+    """Raise SourceError for a file, a text or an image as `kind` says, that lies in no class folder."""
+    classes = ClassFolders(files.names)
+    loose = next((name for name in files.names if classes.find(name) is None), None)
+    if loose:
+        raise SourceError(
+            f"{files.shown(loose)}: lies in no class folder; put each {kind} into a folder that is named as its class"
+        )
+
+
+def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
+    """Return the two columns of every such folder: `text`, and the label under the name that the spec gives it."""
+    refuse_loose(files, "text")
+    return {TEXT: "string", source.label: "string"}
+
+
+def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
+    """Yield the texts of all files together, in order, many at a time."""
+    classes = ClassFolders(files.names)
+    words: list[str] = []
+    labels: list[str] = []
+    size = 0
+    for name in files.names:
+        words.append(_read(files, name, source))
+        labels.append(str(classes.find(name)))
+        size += len(words[-1])
+        if len(words) == BLOCK_ROWS or size >= BLOCK_BYTES:
+            yield _cells(words, labels, source, wanted)
+            words, labels, size = [], [], 0
+    if words:
+        yield _cells(words, labels, source, wanted)
+
+
+def _cells(words: list[str], labels: list[str], source: Source, wanted: list[str] | None) -> Cells:
+    found = {TEXT: texts(words), source.label: texts(labels)}
+    chosen = {name: array for name, array in found.items() if wanted is None or name in wanted}
+    return Cells(chosen, dict.fromkeys(chosen, "string"), len(words))
+
+
+def _read(files: Files, name: str, source: Source) -> str:
+    file = files.shown(name)
+    with readable(file), files.open(name, compression=None) as stream:
+        data = bytes(stream.read(MAX_TEXT_BYTES + 1)).removeprefix(_BOM)
+    if len(data) > MAX_TEXT_BYTES:
+        raise SourceError(f"{file}: is longer than {MAX_TEXT_BYTES >> 20} MB; a file holds one text, split it")
+    try:
+        return data.decode(source.encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        raise not_utf8(file, error.start, data[error.start]) from error

@@ -1,0 +1,84 @@
+"""Whether a folder that a build needs can be made and written, found out before work begins, told in one sentence.
+
+Knows neither what is written there nor who asks. Rights alone do not tell: /proc takes no folder, even of root.
+"""
+
+import errno
+import os
+import socket
+from contextlib import suppress
+from uuid import uuid4
+
+from pyarrow import fs
+
+from pipelines.storage.folder import TEMPORARY
+from pipelines.storage.workspace import Workspace
+from schemas.errors import MakeweightError, OutputError
+
+LOOPBACK = "127.0.0.1"
+ROOM = 1 << 20
+"""Bytes that must have room in a folder for scratch files."""
+ANSWER = 10.0
+"""Seconds that a connection within this machine may take."""
+
+
+def refuse_unwritable_output(place: Workspace) -> None:
+    """Raise OutputError unless the output's folder can be made and written; an object store is asked later."""
+    if not isinstance(place.hidden.filesystem, fs.LocalFileSystem):
+        return
+    if reason := unwritable(place.hidden.inner()):
+        shown = (place.series or place.output).shown
+        raise OutputError(f"{shown}: may not be written ({reason}); give the rights or choose another output.path")
+
+
+def unwritable(folder: str, size: int = 1) -> str | None:
+    """Return why no file of `size` bytes can be written in a folder, or nothing. All that was tried is removed."""
+    made: list[str] = []
+    probe = os.path.join(folder, f"{uuid4().hex[:8]}{TEMPORARY}")
+    try:
+        for path in _missing(folder):
+            os.mkdir(path)
+            made.append(path)
+        with open(probe, "xb") as file:
+            file.write(bytes(size))
+        os.remove(probe)
+    except (OSError, ValueError) as error:
+        with suppress(OSError, ValueError):
+            os.remove(probe)
+        return _reason(error)
+    finally:
+        for path in reversed(made):
+            with suppress(OSError):
+                os.rmdir(path)
+    return None
+
+
+def _missing(folder: str) -> list[str]:
+    """Return the folders that are missing on the way to this one, the uppermost first."""
+    missing: list[str] = []
+    while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
+        if os.path.lexists(folder):
+            raise NotADirectoryError(errno.ENOTDIR, f"Not a directory: {folder}")
+        missing.insert(0, folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "the disk is full"
+    if isinstance(error, FileNotFoundError):
+        return "no folder can be made there"
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def refuse_no_loopback() -> None:
+    """Raise MakeweightError unless processes of this machine reach one another by its loopback interface."""
+    try:
+        with socket.create_server((LOOPBACK, 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=ANSWER).close()
+    except OSError as error:
+        raise MakeweightError(
+            f"this machine has no loopback interface that answers ({LOOPBACK}: {error.strerror or error}), by which the"
+            " processes of a build talk; bring it up (`ip link set lo up`), or give the container or sandbox a network"
+        ) from None
