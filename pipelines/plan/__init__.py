@@ -2,5 +2,5 @@
 
 `planning` makes the plan; `balance` and `boxes` are its arithmetic, `features` says what a model sees, `registry` finds
 generators and validators, `libraries`, `outside` and `machine` are what else decides rows; `guard` holds a spec against
-a policy, `propose` writes one, `estimate` says how long it will take. Only `source`, `validate` and `storage` are below.
+a policy, `propose` writes one, `estimate` says how long it will take.
 """

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 
-import pipelines.storage.folder
+from pipelines.storage import folder
 from pipelines.storage.filesystem import files_of
 
 CHANGES = {"create", "rename", "remove_file", "remove_folder", "prune_folder", "upload"}
@@ -71,7 +71,5 @@ class FaultyFiles:
 def inject(monkeypatch):
     """Let all storage of this test go by the faults that are returned, which are none at first."""
     faults = Faults()
-    monkeypatch.setattr(
-        pipelines.storage.folder, "files_of", lambda filesystem: FaultyFiles(files_of(filesystem), faults)
-    )
+    monkeypatch.setattr(folder, "files_of", lambda filesystem: FaultyFiles(files_of(filesystem), faults))
     return faults

@@ -1,7 +1,7 @@
 """Whether the objects of an image are sound: each box lies in the image, and all that its stratum promises are there.
 
-Where strata are made by what images hold (the column `boxes`, as `pipelines.plan.boxes.contents` writes it), a made image
-must hold exactly that: one whose box was cropped away, or doubled, would spoil the counts.
+Where strata are made by what images hold (the column `boxes`, as `pipelines.plan.boxes.contents` writes it), a made
+image must hold exactly that: one whose box was cropped away, or doubled, would spoil the counts.
 """
 
 from collections import Counter
