@@ -15,7 +15,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from generators.image.codec import Encoding, Pixels, decode, encode
 from pipelines.report.data import image_column
-from pipelines.report.thumbnails import resize
+from pipelines.report.image.thumbnails import resize
 from pipelines.report.wording import cell
 from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError

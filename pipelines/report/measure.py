@@ -6,8 +6,8 @@ import numpy as np
 from markupsafe import Markup
 
 from pipelines.report.compare import Floats, gap, halves, moments, present
-from pipelines.report.fidelity import bins
 from pipelines.report.plots import histogram_plot
+from pipelines.report.tabular.distributions import bins
 from pipelines.report.wording import figure
 
 

@@ -6,10 +6,9 @@ from pipelines.report.box_counts import box_section
 from pipelines.report.data import ReportData, Section
 from pipelines.report.detector import detector_section
 from pipelines.report.engine import environment
-from pipelines.report.fidelity import association_section, distribution_section
 from pipelines.report.fidelity_figures import KIND_SECTIONS, fidelity_sections
-from pipelines.report.image_figures import image_figure_section
-from pipelines.report.images import image_section, rejected_image_section
+from pipelines.report.image.figures import image_figure_section
+from pipelines.report.image.section import image_section, rejected_image_section
 from pipelines.report.overview import (
     class_section,
     headline,
@@ -20,7 +19,8 @@ from pipelines.report.overview import (
 )
 from pipelines.report.privacy import privacy_section
 from pipelines.report.samples import rejected_section, sample_section
-from pipelines.report.text import text_sample_section, text_section
+from pipelines.report.tabular.distributions import association_section, distribution_section
+from pipelines.report.text.section import text_sample_section, text_section
 from pipelines.report.utility import utility_section, utility_sections
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest

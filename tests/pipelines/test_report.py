@@ -11,11 +11,11 @@ import pytest
 from scipy import stats
 
 from pipelines.report import ReportData, render_report
-from pipelines.report.association import correlation_ratio, cramers_v
 from pipelines.report.compare import gap, mix, pair, wasserstein
 from pipelines.report.data import ends
-from pipelines.report.fidelity import bins, distribution_section
 from pipelines.report.overview import class_section, rejection_section
+from pipelines.report.tabular.association import correlation_ratio, cramers_v
+from pipelines.report.tabular.distributions import bins, distribution_section
 from pipelines.report.wording import NOTHING, cell, compact, label, percent, printable, seconds, shorten
 from schemas.manifest import ClassCounts, Manifest, Shard
 from schemas.plan import Column

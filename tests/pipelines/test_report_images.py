@@ -12,8 +12,10 @@ from pycocotools import mask as coco
 from generators.image.codec import Encoding, Pixels, decode, encode
 from pipelines.report import ReportData, render_card, render_report
 from pipelines.report.box_counts import box_rows, box_section, box_summary
-from pipelines.report.image_figures import image_figure_section
-from pipelines.report.images import (
+from pipelines.report.image.figures import image_figure_section
+from pipelines.report.image.marks import COLOURS, DASHES, MOST_MARKS, look_of, marked
+from pipelines.report.image.pixels import apart, colourfulness, distances, measure
+from pipelines.report.image.section import (
     MARKED_IMAGES,
     MOST_BYTES,
     REJECTED_IMAGES,
@@ -23,10 +25,8 @@ from pipelines.report.images import (
     image_section,
     rejected_image_section,
 )
-from pipelines.report.marks import COLOURS, DASHES, MOST_MARKS, look_of, marked
+from pipelines.report.image.thumbnails import TINY, shrink, thumbnail
 from pipelines.report.overview import class_section
-from pipelines.report.pixels import apart, colourfulness, distances, measure
-from pipelines.report.thumbnails import TINY, shrink, thumbnail
 from pipelines.report.wording import NOTHING, signed
 from schemas.arrow import IMAGE, MASKED_OBJECTS, OBJECTS
 from schemas.manifest import ClassCounts, Manifest, Shard

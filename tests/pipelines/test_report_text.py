@@ -4,9 +4,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipelines.judge.text.language import bags, distinct_n, log_odds, self_bleu
 from pipelines.report import ReportData, render_card, render_report
-from pipelines.report.language import bags, distinct_n, log_odds, self_bleu
-from pipelines.report.text import text_sample_section, text_section
+from pipelines.report.text.section import text_sample_section, text_section
 from pipelines.report.wording import NOTHING
 from schemas.manifest import ClassCounts, Manifest, Shard
 from schemas.plan import Column

@@ -8,8 +8,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.judge.fidelity.detector import Evidence, Model, auc_of
-from pipelines.judge.fidelity.images import Eye
-from pipelines.report.language import MOST_CHARACTERS
+from pipelines.judge.image.fidelity import Eye
+from pipelines.judge.text.language import MOST_CHARACTERS
 from pipelines.validate.tabular.features import encode, learn_features
 from pipelines.validate.text.words import as_texts, words_of
 from schemas.manifest import Manifest

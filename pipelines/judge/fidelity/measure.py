@@ -6,9 +6,12 @@ from functools import partial
 
 import pyarrow as pa
 
-from pipelines.judge.fidelity import evidence, images, paired, tables, text
+from pipelines.judge.fidelity import evidence, paired
 from pipelines.judge.fidelity.detector import detect
 from pipelines.judge.fidelity.sides import Drawn, Sides, draw, even_sides
+from pipelines.judge.image import fidelity as images
+from pipelines.judge.tabular import fidelity as tables
+from pipelines.judge.text import fidelity as text
 from pipelines.plan.seeds import derive_seed
 from schemas.fidelity import Fidelity, FidelityChoice, FigureGroup
 from schemas.manifest import Manifest

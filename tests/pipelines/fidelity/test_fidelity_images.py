@@ -7,9 +7,9 @@ import pytest
 from generators.image.codec import Encoding, encode
 from generators.image.figures import frechet_distance, inception_score, kernel_distance, psnr, ssim
 from generators.image.vision import Vision
-from pipelines.judge.fidelity import images
-from pipelines.judge.fidelity.manifolds import manifold_figures
 from pipelines.judge.fidelity.measure import measure_fidelity
+from pipelines.judge.image import fidelity as images
+from pipelines.judge.image.manifolds import manifold_figures
 from schemas.arrow import IMAGE
 from schemas.errors import GeneratorError
 from schemas.fidelity import FidelityChoice

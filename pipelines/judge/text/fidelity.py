@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.judge.fidelity.sides import Sides, by_class
-from pipelines.report.language import MOST_CHARACTERS, distinct_n, self_bleu
+from pipelines.judge.text.language import MOST_CHARACTERS, distinct_n, self_bleu
 from pipelines.validate.text.words import as_texts, words_of
 from schemas.fidelity import Better, Figure, FigureGroup
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from generators.image.codec import Pixels, decode
 from pipelines.report.compare import Floats, gap, mix, strata_of
 from pipelines.report.data import ReportData, Section, image_column, objects_column, with_images
+from pipelines.report.image.pixels import MEASURED_SIDE, MEASURES, apart, measure, small
 from pipelines.report.measure import Measure, compare_numbers
-from pipelines.report.pixels import MEASURED_SIDE, MEASURES, apart, measure, small
 
 COMPARED_CLASSES, TOO_FEW, SPREAD_IMAGES = 12, 5, 60
 NARROW = 0.5

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from generators.classes import members_of
 from generators.image.codec import Pixels
-from pipelines.judge.fidelity.manifolds import NEAREST, manifold_figures
 from pipelines.judge.fidelity.sides import ID, Drawn, Sides
+from pipelines.judge.image.manifolds import NEAREST, manifold_figures
 from pipelines.validate.image.learning import View
 from pipelines.validate.image.pixels import scaled, sound_pixels
 from schemas.arrow import STRATUM

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from generators.image.codec import Pixels
-from pipelines.report.thumbnails import Thumbnail, thumbnail
+from pipelines.report.image.thumbnails import Thumbnail, thumbnail
 from pipelines.report.wording import label
 
 COLOURS, DASHES = 7, 3

@@ -6,7 +6,6 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from pipelines.report.association import MOST_COLUMNS, Associations, associations
 from pipelines.report.compare import (
     Floats,
     Mix,
@@ -25,6 +24,7 @@ from pipelines.report.compare import (
 )
 from pipelines.report.data import ReportData, Section
 from pipelines.report.plots import bars_plot, histogram_plot, matrix_plot
+from pipelines.report.tabular.association import MOST_COLUMNS, Associations, associations
 from pipelines.report.wording import NOTHING, figure, label
 
 PLOTTED_COLUMNS, COMPARED_CLASSES, TOP_LEVELS, BINS, CLOSEST_PAIRS = 36, 12, 7, 30, 8

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from generators.image.codec import decode
 from pipelines.report.compare import strata_of
 from pipelines.report.data import REASON, ReportData, Section, image_column, objects_column, with_images
-from pipelines.report.marks import Marked, look_of, marked
-from pipelines.report.thumbnails import Thumbnail, thumbnail
+from pipelines.report.image.marks import Marked, look_of, marked
+from pipelines.report.image.thumbnails import Thumbnail, thumbnail
 from schemas.arrow import STRATUM
 
 SHOWN_CLASSES, SHEET_IMAGES, MARKED_IMAGES = 12, 16, 6

@@ -8,9 +8,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from pipelines.judge.text.language import MOST_CHARACTERS, Bag, bags, distinct_n, log_odds, self_bleu
 from pipelines.report.compare import Floats, Mix, halves, mix, strata_of
 from pipelines.report.data import ReportData, Section, text_column
-from pipelines.report.language import MOST_CHARACTERS, Bag, bags, distinct_n, log_odds, self_bleu
 from pipelines.report.measure import Measure, compare_numbers
 from pipelines.report.plots import bars_plot
 from pipelines.report.samples import LONG_TEXT

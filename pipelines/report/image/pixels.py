@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from generators.image.codec import Pixels
 from pipelines.report.compare import Floats
-from pipelines.report.thumbnails import resize, shrink
+from pipelines.report.image.thumbnails import resize, shrink
 
 MEASURES = {
     "Brightness": "mean grey level, 0 to 255",

@@ -1,0 +1,1 @@
+"""What texts are measured by: what classifiers see of them, how alike they are, what is rare in one."""
