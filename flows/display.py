@@ -16,7 +16,7 @@ from pipelines.judge.evaluate.wording import TITLES, WORDS
 from pipelines.judge.fidelity.wording import MEANING, told
 from pipelines.judge.privacy.held_out import expected, holds_out
 from pipelines.judge.privacy.wording import summary
-from pipelines.plan.image_notes import image_notes
+from pipelines.modality import modality_notes
 from pipelines.plan.succession import planned_succession, succession
 from schemas.evaluation import BUILD, Interval, Utility
 from schemas.fidelity import Fidelity
@@ -38,7 +38,7 @@ def plan_notes(plan: Plan) -> list[str]:
     """Return what else there is to say of a plan, in sentences."""
     notes = [*planned_succession(plan), *_one_class(plan)]
     notes += [f"The source is written with {plan.profile.written}."] if plan.profile.written else []
-    notes += image_notes(plan.profile.images) if plan.profile.images else []
+    notes += modality_notes(plan)
     if plan.boxes:
         made = max((stratum.make / max(1, stratum.real) for stratum in plan.strata), default=0)
         notes.append(

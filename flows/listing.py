@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.dataset.builds import Build
 from pipelines.dataset.compare import ClassChange, Comparison
+from pipelines.modality import modality_of
 from pipelines.plan.candidates import listed, told
 from pipelines.plan.column_notes import column_lines
 from pipelines.plan.propose import Proposal
@@ -25,8 +26,7 @@ def proposal_lines(proposal: Proposal) -> list[str]:
     profile, plan = proposal.plan.profile, proposal.plan
     boxes = " boxes" if plan.boxes else ""
     lines = [
-        f"source   {profile.path}: {profile.rows:,} {'images' if profile.image else 'rows'}, {plan.modality},"
-        f" {profile.format}",
+        f"source   {profile.path}: {profile.rows:,} {modality_of(plan).unit}, {plan.modality}, {profile.format}",
         f"class    {proposal.label}: {told(proposal.classes)}{boxes}",
     ]
     if proposal.candidates:

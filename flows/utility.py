@@ -14,13 +14,13 @@ from flows.progress import listener
 from flows.step import step
 from pipelines.dataset.publish import put
 from pipelines.engine import actors
-from pipelines.judge.evaluate.classifiers import CLASSIFIERS
 from pipelines.judge.evaluate.held_out import find_held_out, test_source
 from pipelines.judge.evaluate.measures import score
 from pipelines.judge.evaluate.rows import RealRecord, gather_built, gather_real
 from pipelines.judge.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
 from pipelines.judge.evaluate.verdict import judge
 from pipelines.judge.fidelity.published import measure_published
+from pipelines.modality import modality_of
 from pipelines.report.page import render_evaluation
 from pipelines.source.files import fingerprint
 from pipelines.source.hashed import hashed
@@ -122,7 +122,7 @@ def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest
     scoring = [(scratch, some, minority, settings.seeds, plan.seed) for some in trials.values()]
     scores = dict(zip(trials, actors.run_all(score, scoring), strict=True))
     noted = real.model_copy(update={"notes": [*real.notes, *left_out(plan, settings)]})
-    utility = judge(noted, built, scores, list(CLASSIFIERS[plan.modality]), settings)
+    utility = judge(noted, built, scores, list(modality_of(plan).classifiers), settings)
     fidelity = actors.run(measure_published, wanted.source, plan, settings.fidelity, manifest, dataset, key)
     return Evaluation(key=wanted.key, content_hash=manifest.content_hash, utility=utility, fidelity=fidelity)
 

@@ -21,6 +21,3 @@ GENERATORS = {
     "pretrained": "generators.image.pretrained:Pretrained",
 }
 """Every generator by the name that a spec gives it."""
-
-DEFAULTS = {"tabular": "autoregressive", "text": "edit", "image": "augment"}
-"""The generator of each modality when the spec names none."""

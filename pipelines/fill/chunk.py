@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from generators.base import Generator
 from pipelines.fill.loop import ChunkResult
+from pipelines.modality import content_column, load_part, modality_of
 from pipelines.plan.features import fresh_ids, from_model
 from pipelines.report.data import REASON
-from pipelines.source.fingerprint import row_hashes
 from pipelines.storage.folder import Folder
 from pipelines.validate.base import Batch, Sketching, Validator
 from schemas.arrow import CARRIED, PARENT_ROW, ROW, STRATUM
@@ -108,16 +108,14 @@ class ChunkMaker:
 def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
     """Return a 64-bit hash of each row, shape (rows,).
 
-    It is over all columns but ids, over a text and its class, or over the pixels of an image.
+    It is over all columns but ids, over a text and its class, or over the pixels of an image: see `Modality.hashes`.
     """
-    if plan.profile.image:
-        from pipelines.validate.image.pixels import pixel_hashes
-
-        return pixel_hashes(table[plan.profile.image])
-    columns = [column.name for column in plan.profile.columns if column.role not in ("id", "carried")]
-    if plan.profile.text:
-        columns = [plan.profile.text, *plan.by]  # what else describes a real text is null in a made one
-    return row_hashes(table.select(columns))
+    if content := content_column(plan.profile.columns):
+        columns = [content, *plan.by]  # what else describes a real row is null in a made one
+    else:
+        columns = [column.name for column in plan.profile.columns if column.role not in ("id", "carried")]
+    hashes: NDArray[np.uint64] = load_part(modality_of(plan).hashes)(table.select(columns))
+    return hashes
 
 
 def _reasons(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:

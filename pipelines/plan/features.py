@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipelines.modality import modality_of_columns
 from pipelines.plan.balance import Key, quoted_name, stratum_name, value_of
 from pipelines.source.exact import settled
 from schemas.arrow import IMAGE, PRIVATE, STRATUM, arrow_type, source_schema
@@ -56,9 +57,9 @@ def _other_name(key: Key, keys: Mapping[str, Sequence[Value]]) -> str:
 def modelled(profile: SourceProfile) -> list[Column]:
     """Return the columns that the generator learns and makes, in the source's order.
 
-    Of texts that is the text alone, of images the image and what is marked in it.
+    Of texts that is the text alone, of images the image and what is marked in it: see `Modality.learnt`.
     """
-    roles = {"image", "objects"} if profile.image else {"text"} if profile.text else {"feature"}
+    roles = modality_of_columns(profile.columns).learnt
     return [column for column in profile.columns if column.role in roles and column.name not in profile.by]
 
 

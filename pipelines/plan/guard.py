@@ -16,12 +16,11 @@ import pyarrow as pa
 from pyarrow import fs
 from pydantic import BaseModel
 
-from generators import DEFAULTS
 from generators.hub import is_path
+from pipelines.modality import MODALITIES
 from pipelines.plan.registry import generator_class, validator_class
 from pipelines.storage.folder import is_uri
 from pipelines.storage.workspace import HIDDEN
-from pipelines.validate import VALIDATORS
 from schemas.errors import Fault, SpecError
 from schemas.plan import Plan
 from schemas.policy import Policy, read_origin, read_store
@@ -220,12 +219,12 @@ def _places(spec: Spec) -> Iterator[_Place]:
     for one in touched(spec):
         yield _Place(one, one.keys)
     generator = spec.generator
-    names = [generator.name] if generator.name else list(DEFAULTS.values())
+    names = [generator.name] if generator.name else [one.generator for one in MODALITIES.values()]
     for name in names:
         known = _parameters(generator_class(name), generator.params, ("generator", "params"), strict=len(names) == 1)
         yield from _inner(known, ("generator", "params"), ("generator", "params"), generator.params)
     for number, choice in enumerate(spec.validators or []):
-        for modality in [known for known in VALIDATORS if choice.name in VALIDATORS[known]]:
+        for modality in [one.name for one in MODALITIES.values() if choice.name in one.validators]:
             shown: Keys = ("validate", number, choice.name)
             known = _parameters(validator_class(choice.name, modality), choice.params, shown, strict=False)
             yield from _inner(known, shown, ("validators", number, "params"), choice.params)

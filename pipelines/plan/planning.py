@@ -8,41 +8,33 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from generators import DEFAULTS as DEFAULT_GENERATOR
 from generators.base import Generator
-from generators.image.codec import Encoding
 from pipelines.dataset.claim import refuse_nested
 from pipelines.dataset.versions import succeed
 from pipelines.engine.reach import cluster_address
 from pipelines.judge.privacy.asked import check_privacy, mark_private
 from pipelines.judge.privacy.differential import check_private
+from pipelines.modality import MODALITIES, Modality, load_part, modality_of
 from pipelines.plan.balance import Key, Target, compute_targets, stratum_name, stratum_names
 from pipelines.plan.boxes import box_counts, plan_images
 from pipelines.plan.features import modelled, with_room_for_ids
 from pipelines.plan.machine import this_machine
-from pipelines.plan.modality import find_modality, profile_images, profile_text
 from pipelines.plan.outside import outside
+from pipelines.plan.recognise import find_modality
 from pipelines.plan.registry import (
     generator_class,
     generators_for,
     make_generator,
     make_validators,
-    makes_objects,
-    needs_one_size,
 )
 from pipelines.plan.stream import chunk_rows
-from pipelines.source import profile_source
 from pipelines.storage.encryption import read_key
-from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec, as_before
 
-FIT_ROWS = {"image": 100_000}
-"""Real rows that a model is fitted on, at most, where the spec does not say; `ROWS` of other modalities."""
 _FEW = 8  # candidates that are made at least, where strata are many
-_WORDS = 3  # that values have on average where they are texts
-ROWS, SHARD_ROWS, SHARD_BYTES = 1_000_000, 50_000, 256 << 20
+SHARD_ROWS, SHARD_BYTES = 50_000, 256 << 20
 
 
 def make_plan(spec: Spec) -> Plan:
@@ -51,7 +43,7 @@ def make_plan(spec: Spec) -> Plan:
     refuse_nested(spec)
     modality = find_modality(spec)
     generator = _generator(spec, modality)
-    profile = _PROFILES[modality](spec.source, spec.by)
+    profile = load_part(modality.profile)(spec.source, spec.by)
     profile = mark_private(profile, spec.source.private, generator.name)
     check_privacy(spec.privacy, profile)
     strata = _strata(spec, profile, generator_class(generator.name))
@@ -60,19 +52,19 @@ def make_plan(spec: Spec) -> Plan:
     plan = Plan(
         name=spec.name,
         seed=spec.seed,
-        modality=modality,
+        modality=modality.name,
         label=profile.by[0] if profile.objects else spec.source.label,
         profile=profile,
         strata=strata,
         generator=generator,
         validators=validators,
         attempts_per_row=spec.budget.attempts_per_row,
-        fit_rows=spec.generator.fit_rows or FIT_ROWS.get(modality, ROWS),
+        fit_rows=spec.generator.fit_rows or modality.fit_rows,
         shard_rows=spec.output.shard_rows or _shard_rows(profile),
         splits=spec.output.splits,
         spec_fingerprint=fingerprint_spec(spec),
         boxes=_box_counts(spec, strata) if profile.objects else None,
-        encoding=_encoding(spec, profile),
+        encoding=load_part(modality.encoding)(spec, profile) if modality.encoding else None,
         key_env=spec.output.encryption_key_env,
         privacy=spec.privacy,
         recipe=fingerprint_recipe(spec, beside) if spec.output.versions else None,
@@ -86,27 +78,26 @@ def make_plan(spec: Spec) -> Plan:
     return succeed(spec, plan)
 
 
-def _generator(spec: Spec, modality: str) -> Step:
+def _generator(spec: Spec, modality: Modality) -> Step:
     """Return the generator; an unknown name or parameter is refused before the source is read."""
-    step = Step(name=spec.generator.name or DEFAULT_GENERATOR[modality], params=spec.generator.params)
+    step = Step(name=spec.generator.name or modality.generator, params=spec.generator.params)
     cls = generator_class(step.name)
-    if modality not in cls.modalities:
-        known = ", ".join(generators_for(modality))
-        problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {modality}; for {modality}: {known}"
+    if (name := modality.name) not in cls.modalities:
+        known = ", ".join(generators_for(name))
+        problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {name}; for {name}: {known}"
         problem += _other_modality(cls.modalities, modality)
         raise SpecError(Fault(("generator", "name"), problem))
     make_generator(step)
     return step
 
 
-def _other_modality(made: tuple[str, ...], modality: str) -> str:
-    if modality not in ("text", "tabular") or not {"text", "tabular"} & set(made):
+def _other_modality(made: tuple[str, ...], modality: Modality) -> str:
+    """Say how to take the source for what the generator makes, where its files do not tell what it is."""
+    known = (MODALITIES[name] for name in made if name in MODALITIES)
+    other = next((one for one in known if not one.recognise), None)
+    if modality.recognise or other is None:
         return ""
-    other = next(one for one in made if one in ("text", "tabular"))
-    return f"; if the source holds {'texts' if other == 'text' else 'a table'}, set source.modality: {other}"
-
-
-_PROFILES = {"tabular": profile_source, "text": profile_text, "image": profile_images}
+    return f"; if the source holds {other.called}, set source.modality: {other.name}"
 
 
 def _shard_rows(profile: SourceProfile) -> int:
@@ -114,14 +105,10 @@ def _shard_rows(profile: SourceProfile) -> int:
     return max(1, min(SHARD_ROWS, SHARD_BYTES // profile.row_bytes))
 
 
-def _encoding(spec: Spec, profile: SourceProfile) -> dict[str, str] | None:
-    return Encoding(profile.images.format, spec.source.images.quality).metadata() if profile.images else None
-
-
-def _validators(spec: Spec, profile: SourceProfile, modality: str, generator: type[Generator]) -> list[Step]:
+def _validators(spec: Spec, profile: SourceProfile, modality: Modality, generator: type[Generator]) -> list[Step]:
     """Return the checks in order; the strata of marked images hold only if their objects are counted again."""
     if spec.validators is None:
-        known = DEFAULT_VALIDATORS["marked image" if profile.objects else modality]
+        known = modality.marked_checks if profile.objects else modality.checks
         return [Step(name=name, params={}) for name in known if name not in generator.skips]
     chosen = [Step(name=choice.name, params=choice.params) for choice in spec.validators]
     if profile.objects and all(step.name != "boxes" for step in chosen):
@@ -217,8 +204,8 @@ def _refuse_hopeless(plan: Plan) -> None:
             f"there is no column to model beside {', '.join(plan.by)}: the others are constant or ids; "
             "say otherwise in source.types if that is wrong"
         )
-    _refuse_unfit_images(plan)
-    _refuse_texts_as_tables(plan)
+    if refuse := modality_of(plan).refuse:
+        load_part(refuse)(plan)
     least = generator_class(plan.generator.name).min_class_rows
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
@@ -227,35 +214,6 @@ def _refuse_hopeless(plan: Plan) -> None:
             f"too few real rows for generator {plan.generator.name!r}, which needs {least} of a class: {listed}; "
             f"choose another generator (resample takes any), or set balance.target for these classes to what they have"
         )
-
-
-def _refuse_texts_as_tables(plan: Plan) -> None:
-    """Refuse a source of texts for a generator of tables, which could but copy them."""
-    columns, rows = modelled(plan.profile), plan.profile.rows
-    if generator_class(plan.generator.name).modalities != ("tabular",) or len(columns) != 1:
-        return
-    one = columns[0]
-    words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
-    different = one.distinct is None or one.distinct > rows / 2
-    if one.type == "string" and different and (one.categories is None or words >= _WORDS):
-        problem = (
-            f"{plan.generator.name!r} makes rows of tables, and {one.name!r}, the only column beside the class, holds "
-            f"texts: set source.modality: text, and a generator of texts ({', '.join(generators_for('text'))})"
-        )
-        raise SpecError(Fault(("generator", "name"), problem))
-
-
-def _refuse_unfit_images(plan: Plan) -> None:
-    images, generator = plan.profile.images, generator_class(plan.generator.name)
-    if images is None:
-        return
-    if plan.profile.objects and not makes_objects(generator):
-        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
-        raise SpecError(Fault(("generator", "name"), problem))
-    if needs_one_size(generator) and not images.uniform:
-        listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
-        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
-        raise SpecError(Fault(("source", "images", "size"), problem))
 
 
 def fingerprint_spec(spec: Spec) -> str:

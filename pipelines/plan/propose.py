@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from pipelines.modality import modality_of
 from pipelines.plan.candidates import Seen, choose, guessed_header, listed, look, text_column, told
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class, generators_for, makes_objects
@@ -20,8 +21,6 @@ from pipelines.source.files import Files, find_files
 from pipelines.source.splits import TRAIN, SeveralSplitsError, kind_of
 from pipelines.source.tabular.delimited import dialect_of, written
 from pipelines.storage.folder import is_uri
-from pipelines.validate import DEFAULTS as CHECKS
-from pipelines.validate import VALIDATORS
 from schemas.errors import Fault, OutputError, SourceError, SpecError, nearest
 from schemas.plan import Plan
 from schemas.secrets import redacted
@@ -199,7 +198,8 @@ def class_counts(plan: Plan) -> dict[str, int]:
 
 
 def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: list[str]) -> str:
-    kind = "marked image" if plan.profile.objects else plan.modality
+    modality = modality_of(plan)
+    checks = modality.marked_checks if plan.profile.objects else modality.checks
     return (
         environment()
         .get_template("spec.yaml")
@@ -214,8 +214,8 @@ def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: li
             classes=told(class_counts(plan)),
             generator=plan.generator.name,
             generators=[name for name in generators_for(plan.modality) if _serves(name, plan)],
-            checks=CHECKS[kind],
-            more_checks=[name for name in VALIDATORS[plan.modality] if name not in CHECKS[kind]],
+            checks=checks,
+            more_checks=[name for name in modality.validators if name not in checks],
             test=_test_split(path, out, draft["source"]) or _held_out(path, out),
             output=draft["output"]["path"],
         )

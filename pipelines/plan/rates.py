@@ -13,7 +13,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
-from pipelines.plan.features import modelled
+from pipelines.modality import load_part, modality_of
 from schemas.plan import Plan, Step
 from schemas.rates import RATES_FORMAT, Rates
 
@@ -82,12 +82,9 @@ def params_key(generator: Step) -> str:
 
 
 def row_width(plan: Plan) -> int:
-    """Return how wide a row is: modelled columns, of texts bytes, of images pixels."""
-    profile = plan.profile
-    if profile.images:
-        size = profile.images.size
-        return max(1, size[0] * size[1] if size else profile.images.pixels)
-    return profile.row_bytes if plan.modality == "text" else max(1, len(modelled(profile)))
+    """Return how wide a row is, as its modality counts it."""
+    width: int = load_part(modality_of(plan).width)(plan.profile)
+    return width
 
 
 def first_classes(kept: dict[str, float]) -> dict[str, float]:

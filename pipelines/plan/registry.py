@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from generators import GENERATORS
 from generators.base import Generator
-from pipelines.validate import VALIDATORS
+from pipelines.modality import MODALITIES
 from pipelines.validate.base import Validator
 from schemas.errors import Fault, SpecError, nearest
 from schemas.plan import Plan, Step
@@ -45,7 +45,7 @@ def smooths_private(generator: type[Generator]) -> bool:
 
 def validator_class(name: str, modality: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:
     """Return the class of a modality's validator, as `generator_class` does; `path` is where the spec names it."""
-    return cast(type[Validator], _load(name, VALIDATORS[modality], path, f"{modality} validator"))
+    return cast(type[Validator], _load(name, MODALITIES[modality].validators, path, f"{modality} validator"))
 
 
 def make_generator(step: Step) -> Generator:

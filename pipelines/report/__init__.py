@@ -2,6 +2,6 @@
 
 from pipelines.report.card import render_card
 from pipelines.report.data import ReportData, Section
-from pipelines.report.page import SECTIONS, render_report
+from pipelines.report.page import render_report
 
-__all__ = ["SECTIONS", "ReportData", "Section", "render_card", "render_report"]
+__all__ = ["ReportData", "Section", "render_card", "render_report"]

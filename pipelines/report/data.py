@@ -4,12 +4,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from schemas.arrow import STRATUM
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
-from schemas.plan import Role
 
 Item = TypeVar("Item")
 
@@ -50,28 +48,9 @@ def source_columns(table: pa.Table) -> list[str]:
     return [name for name in table.column_names if name not in (STRATUM, REASON)]
 
 
-def text_column(manifest: Manifest) -> str | None:
-    """Return the name of the column that holds the text, of a dataset of texts."""
-    return _first(manifest, "text")
-
-
-def image_column(manifest: Manifest) -> str | None:
-    """Return the name of the column that holds the image, of a dataset of images."""
-    return _first(manifest, "image")
-
-
 def objects_column(manifest: Manifest) -> str | None:
-    """Return the name of the column that holds what is marked in the image, of a dataset of marked images."""
-    return _first(manifest, "objects")
-
-
-def _first(manifest: Manifest, role: Role) -> str | None:
-    return next((column.name for column in manifest.columns if column.role == role), None)
-
-
-def unit(manifest: Manifest) -> str:
-    """Return what the rows of the dataset are called."""
-    return "images" if manifest.modality == "image" else "rows"
+    """Return the name of the column that holds what is marked in rows, where anything is."""
+    return next((column.name for column in manifest.columns if column.role == "objects"), None)
 
 
 def by_size(manifest: Manifest) -> list[str]:
@@ -86,8 +65,3 @@ def ends(items: list[Item], most: int) -> tuple[list[Item], list[Item]]:
     head = most // 2
     tail = len(items) - (most - head)
     return items[:head] + items[tail:], items[head:tail]
-
-
-def with_images(table: pa.Table, column: str) -> pa.Table:
-    """Return the rows whose image is there."""
-    return table.filter(pc.is_valid(pc.struct_field(table[column], "bytes")))

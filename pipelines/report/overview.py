@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
+from pipelines.modality import MODALITIES
 from pipelines.report.box_counts import BoxSummary, box_rows, box_summary
-from pipelines.report.data import ReportData, Section, by_size, ends, unit
+from pipelines.report.data import ReportData, Section, by_size, ends
 from pipelines.report.plots import counts_plot, timings_plot
 from pipelines.report.wording import NOTHING, printable, seconds
 from schemas.manifest import Manifest, Shard
@@ -64,7 +65,7 @@ def headline(manifest: Manifest) -> Headline:
         short=sum(c.real + c.synthetic != c.target for c in counts),
         ratio_before=_ratio(before),
         ratio_after=_ratio(after),
-        unit=unit(manifest),
+        unit=MODALITIES[manifest.modality].unit,
         made=manifest.origin,
         boxes=box_summary(manifest),
     )

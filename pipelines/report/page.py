@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
+from pipelines.modality import MODALITIES, load_part
 from pipelines.report.box_counts import box_section
 from pipelines.report.data import ReportData, Section
 from pipelines.report.detector import detector_section
 from pipelines.report.engine import environment
 from pipelines.report.fidelity_figures import KIND_SECTIONS, fidelity_sections
-from pipelines.report.image.figures import image_figure_section
-from pipelines.report.image.section import image_section, rejected_image_section
 from pipelines.report.overview import (
     class_section,
     headline,
@@ -18,40 +17,31 @@ from pipelines.report.overview import (
     timing_section,
 )
 from pipelines.report.privacy import privacy_section
-from pipelines.report.samples import rejected_section, sample_section
-from pipelines.report.tabular.distributions import association_section, distribution_section
-from pipelines.report.text.section import text_sample_section, text_section
 from pipelines.report.utility import utility_section, utility_sections
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
 
-SECTIONS: tuple[Callable[[ReportData], Section | None], ...] = (
+ABOVE: tuple[Callable[[ReportData], Section | None], ...] = (
     class_section,
     box_section,
     utility_section,
     detector_section,
     *KIND_SECTIONS,
     rejection_section,
-    distribution_section,
-    association_section,
-    text_section,
-    sample_section,
-    text_sample_section,
-    image_section,
-    image_figure_section,
-    rejected_section,
-    rejected_image_section,
+)
+BELOW: tuple[Callable[[ReportData], Section | None], ...] = (
     privacy_section,
     timing_section,
     provenance_section,
     note_section,
 )
-"""The parts of the page, in order; each returns None where it has nothing to show."""
+"""The parts of every page, above and below those of its modality; each returns None where it has nothing to show."""
 
 
 def render_report(data: ReportData) -> str:
     """Return the whole page. Every value from the data is escaped; the same `data` gives the same text."""
-    sections = [section for make in SECTIONS if (section := make(data))]
+    own = [load_part(name) for name in MODALITIES[data.manifest.modality].sections]
+    sections = [section for make in (*ABOVE, *own, *BELOW) if (section := make(data))]
     page = environment().get_template("report.html")
     return page.render(headline=headline(data.manifest), sections=sections, kind="report")
 

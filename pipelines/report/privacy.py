@@ -8,7 +8,8 @@ import numpy as np
 from markupsafe import Markup
 
 from pipelines.judge.privacy.wording import CHANCE, MEANING, TITLES, interval, limit, told
-from pipelines.report.data import ReportData, Section, ends, unit
+from pipelines.modality import MODALITIES
+from pipelines.report.data import ReportData, Section, ends
 from pipelines.report.plots import INK, REAL, SYNTHETIC, Frame, draw, margin
 from schemas.privacy import ClassPrivacy, Closeness, Figure, PrivacyFindings
 
@@ -60,7 +61,7 @@ def privacy_section(data: ReportData) -> Section | None:
         rows=tuple(
             sum(getattr(one, part) for one in found.classes.values()) for part in ("learnt", "held_out", "made")
         ),
-        unit=unit(data.manifest),
+        unit=MODALITIES[data.manifest.modality].unit,
     )
     return Section("privacy", "Privacy", "report_privacy.html", view)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
 from pipelines.report.data import REASON, ReportData, Section, source_columns
 from pipelines.report.wording import Cell, cell
@@ -40,7 +41,7 @@ def sample_section(data: ReportData) -> Section | None:
     real, synthetic = strata_of(data.real), strata_of(data.synthetic)
     there = set(synthetic)
     names = sorted((name for name in counts if name in there), key=lambda name: (-counts[name].synthetic, name))
-    if not names or data.manifest.modality != "tabular":
+    if not names:
         return None
     columns = source_columns(data.real)
     shown = columns[:SAMPLED_COLUMNS]
@@ -84,14 +85,14 @@ class RejectedRows:
 
 
 def rejected_section(data: ReportData) -> Section | None:
-    """Return some rejected candidates with the reason for each; nothing for images, which are shown as such."""
+    """Return some rejected candidates with the reason for each."""
     table = data.rejected
-    if not table.num_rows or data.manifest.modality == "image":
+    if not table.num_rows:
         return None
     columns = source_columns(table)
     shown = columns[:SAMPLED_COLUMNS]
     head = table.slice(0, REJECTED_ROWS)
-    most = {column.name: LONG_TEXT for column in data.manifest.columns if column.role == "text"}
+    most = dict.fromkeys(filter(None, [content_column(data.manifest.columns)]), LONG_TEXT)
     values = [[cell(value, most.get(name, 28)) for value in head.column(name).to_pylist()] for name in shown]
     classes, reasons = (head.column(name).cast("string").to_pylist() for name in (STRATUM, REASON))
     rows = [

@@ -10,7 +10,7 @@ from pipelines.fill.chunk import REJECTED, staged_name
 from pipelines.fill.filled import load_filled
 from pipelines.fill.loop import FillResult
 from pipelines.fit.draw import draw_evenly
-from pipelines.plan.image_notes import image_notes
+from pipelines.modality import modality_notes, modality_of
 from pipelines.plan.seeds import derive_seed
 from pipelines.plan.succession import succession
 from pipelines.report.data import REASON, ReportData
@@ -22,8 +22,6 @@ from schemas.arrow import STRATUM, source_schema
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Plan
-
-SHOWN_ROWS, SHOWN_IMAGES = 20_000, 1_000
 
 
 def summarise(
@@ -40,7 +38,7 @@ def summarise(
     schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
     refused = schema.append(pa.field(REASON, pa.string()))
     real_rows: Iterator[pa.Table] = (_as(table, schema) for table in real.tables())
-    shown = SHOWN_IMAGES if plan.profile.image else SHOWN_ROWS
+    shown = modality_of(plan).shown_rows
     if plan.key_env:  # the page is not encrypted
         filled, real_rows = FillResult([], []), iter(())
     data = ReportData(
@@ -92,8 +90,8 @@ def _notes(plan: Plan) -> list[str]:
     notes = []
     if plan.key_env:
         notes.append("The dataset is encrypted: this page shows counts by class, and no values.")
-    if plan.profile.images:
-        notes.extend(image_notes(plan.profile.images))
+    if said := modality_notes(plan):
+        notes.extend(said)
     elif plan.profile.dropped:
         notes.append(f"{plan.profile.dropped:,} source rows without a class were left out, as the spec allows.")
     ids = [column.name for column in plan.profile.columns if column.role == "id"]

@@ -78,10 +78,8 @@ def _refuse_difference(files: Files, name: str, first: dict[str, str], found: di
             )
 
 
-def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: str | None = None) -> Iterator[Block]:
+def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Iterator[Block]:
     """Yield the rows of all files in order, as clean cells with their positions; `wanted` restricts the columns.
-
-    In the column `text` a text of blanks alone is null, whatever the format.
 
     In delimited files blanks around a cell were trimmed, and the texts of `source.nulls` are null. In the other formats
     a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
@@ -95,8 +93,7 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None, text: 
         for cells in FORMATS[files.format].batches(files, name, source, wanted):
             rows = numbered(position, cells.rows)
             position += cells.rows
-            clean = _clean(cells, nulls)
-            yield Block(_without_blanks(clean, text), rows, files.shown(name), first)
+            yield Block(_clean(cells, nulls), rows, files.shown(name), first)
 
 
 def _clean(cells: Cells, nulls: pa.Array) -> Cells:
@@ -121,19 +118,10 @@ def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:
     return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
 
 
-def _without_blanks(cells: Cells, text: str | None) -> Cells:
-    if text not in cells.columns or not pa.types.is_string(cells.columns[text].type):
-        return cells
-    array = cells.columns[text]
-    blank = pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(array)), numbered(0, 1)[0])
-    return replace(cells, columns={**cells.columns, text: pc.if_else(blank, NO_TEXT, array)})
-
-
-def droppable(source: Source, by: list[str], text: str | None, image: str | None) -> list[str]:
-    """Return the columns in which a null drops the row; an image that is null may be left out, or was refused."""
+def droppable(source: Source, by: list[str], content: str | None) -> list[str]:
+    """Return the columns in which a null drops the row; `content` is the one of whole rows, if that does."""
     drop = list(by) if source.missing_label == "drop" else []
-    drop += [text] if text and source.missing_text == "drop" else []
-    return [*drop, image] if image else drop
+    return [*drop, content] if content else drop
 
 
 def complete(block: Block, by: list[str]) -> Block:

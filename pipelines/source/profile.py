@@ -5,13 +5,14 @@ The types are found here and nowhere else; memory is bounded by a block and a ca
 
 from collections.abc import Iterable
 
+from pipelines.modality import named_content
 from pipelines.source.cells import Block, check_chosen
 from pipelines.source.classes import Classes
 from pipelines.source.column import ColumnState
+from pipelines.source.content import Reader, reader_of
 from pipelines.source.files import Files, find_files, fingerprint
 from pipelines.source.formats import blocks, columns_of, complete, droppable
 from pipelines.source.hashed import content_hash, hashed
-from pipelines.source.image.gallery import Gallery
 from pipelines.source.spellings import Spellings
 from pipelines.source.tabular.delimited import dialect_of, unnamed_index, written
 from pipelines.source.tabular.digits import exact_type
@@ -38,17 +39,18 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         name: ColumnState(name, source.types.get(name), name == index, name in source.carry) for name in known or {}
     }
     classes, spellings = Classes(by), Spellings(by)
-    gallery = Gallery(source, source.image) if source.image else None
-    total = _observe(files, source, by, states, (classes, spellings), gallery)
+    reader = reader_of(source)
+    total = _observe(files, source, by, states, (classes, spellings), reader)
     rows = next(iter(states.values())).rows if states else 0
     if not total:
         raise SourceError(f"{files.path}: there are no data rows, only a header or nothing; check source.path")
     _refuse_unknown(files, source, by, list(states), list(source.types))
     check_chosen([*states, *source.drop], source)
     _keep_digits(files, source, states)
-    images = gallery.finish() if gallery else None
+    images = reader.finish() if reader else None
     _refuse_nulls(files, states, by, total)
-    _refuse_empty_texts(files, states, source, total)
+    if reader:
+        reader.refuse(files.path, states, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
     names = class_names(files, files.names[0]) if files.format == "parquet" else {}
     columns = [_named(column, names[column.name]) if column.name in names else column for column in columns]
@@ -78,17 +80,18 @@ def _observe(
     by: list[str],
     states: dict[str, ColumnState],
     counting: tuple[Classes, Spellings],
-    gallery: Gallery | None,
+    reader: Reader | None,
 ) -> int:
     """Take in all blocks, and return the number of rows, dropped ones included."""
     total = rows = 0
-    for found in blocks(files, source, text=source.text):
-        block = gallery.observe(found) if gallery else found
+    drop = droppable(source, by, reader.column if reader and reader.drops else None)
+    for found in blocks(files, source):
+        block = reader.observe(found) if reader else found
         total += block.cells.rows
         _add_new(states, block, source, rows)
         if rows == 0:
             _refuse_unknown(files, source, by, list(states), [])
-        kept = complete(block, droppable(source, by, source.text, source.image))
+        kept = complete(block, drop)
         rows += kept.cells.rows
         for state in states.values():
             state.observe(kept)
@@ -122,8 +125,8 @@ def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows:
 def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str], typed: Iterable[str]) -> None:
     known = [name[:80] if name.isprintable() else repr(name[:80]) for name in names[:50]]
     wanted: list[tuple[tuple[str, ...], str]] = [(("source", "label"), source.label)]
-    wanted += [(("source", "text"), source.text)] if source.text else []
-    wanted += [(("source", "image"), source.image)] if source.image else []
+    content = named_content(source)
+    wanted += [(("source", str(content[0].key)), content[1])] if content else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]
     advice = _header_advice(files, source)
@@ -164,16 +167,3 @@ def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], t
                 f"column {name!r}: {nulls:,} of {total:,} rows have no class; fill it in, or leave these rows out with "
                 "source.missing_label: drop"
             )
-
-
-def _refuse_empty_texts(files: Files, states: dict[str, ColumnState], source: Source, total: int) -> None:
-    if source.text is None:
-        return
-    state = states[source.text]
-    if not state.rows:
-        raise SourceError(f"{files.path}: all {total:,} texts of column {source.text!r} are empty; check source.text")
-    if state.nulls:
-        raise SourceError(
-            f"column {source.text!r}: {state.nulls:,} of {total:,} texts are empty; fill them in, or leave these rows "
-            "out with source.missing_text: drop"
-        )

@@ -6,11 +6,11 @@ import pyarrow as pa
 from pyarrow.fs import FileType
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Block
+from pipelines.source.content import reader_of
 from pipelines.source.exact import beside, published_type, to_stored
 from pipelines.source.files import Files, find_files, readable, reopen
 from pipelines.source.formats import blocks, complete, droppable
 from pipelines.source.hashed import HashedFiles, changed, content_hash, hashed
-from pipelines.source.image.gallery import brought
 from pipelines.source.tabular.infer import convert
 from schemas.arrow import ROW, source_schema
 from schemas.errors import SourceError
@@ -69,11 +69,12 @@ def _tables(
     unused = {column.name for column in chosen if column.role == "carried" and column.stored}
     kept_as_is = [pa.field(name, published_type(column)) for name, column in exact.items()]
     schema = pa.schema([*source_schema(chosen), *kept_as_is, pa.field(ROW, pa.int64())])
-    drop = droppable(source, profile.by, profile.text, profile.image)
+    reader = reader_of(source, profile)
+    drop = droppable(source, profile.by, reader.column if reader and reader.drops else None)
     needed = [*dict.fromkeys([*(column.name for column in chosen), *drop])]
     rows = dropped = 0
-    for found in blocks(files, source, needed, profile.text):
-        block = brought(found, source, profile.image, profile.images) if profile.image and profile.images else found
+    for found in blocks(files, source, needed):
+        block = reader.bring(found) if reader else found
         kept = complete(block, drop)
         rows += kept.cells.rows
         dropped += block.cells.rows - kept.cells.rows

@@ -21,13 +21,13 @@ from flows.deployed.scheduled import scheduled_build
 from flows.deployed.worker import check_task
 from generators import GENERATORS
 from generators.image.transforms import FILES, known_transforms
+from pipelines.modality import MODALITIES
 from pipelines.plan.guard import SETTING, Guard
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class, validator_class
 from pipelines.source.files import find_files
 from pipelines.storage.folder import resolve
 from pipelines.storage.workspace import plan_hash, workspace
-from pipelines.validate import VALIDATORS
 from schemas.errors import GeneratorError, MakeweightError, SourceError, SpecError
 from schemas.plan import SampleRequest
 from schemas.policy import Policy, read_origin, read_store
@@ -89,7 +89,7 @@ def fields_of_text(model):
 def all_records():
     yield Spec
     yield from (generator_class(name).Params for name in GENERATORS)
-    yield from (validator_class(name, modality).Params for modality in VALIDATORS for name in VALIDATORS[modality])
+    yield from (validator_class(name, one.name).Params for one in MODALITIES.values() for name in one.validators)
 
 
 def test_every_field_of_text_is_marked_or_known_to_be_harmless():

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from flows.build import build
-from flows.samples import ACROSS, GAP, TILE, _line, artifact_key, contact_sheet
+from flows.samples import artifact_key
+from pipelines.report.image.sheet import ACROSS, GAP, TILE, contact_sheet
+from pipelines.report.pages import line
 
 
 def test_datasets_do_not_share_a_history():
@@ -16,7 +18,7 @@ def test_datasets_do_not_share_a_history():
 
 
 def test_a_cell_is_no_markup():
-    assert _line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | \<b\> | \[x\]\(javascript\:y\) |"
+    assert line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | \<b\> | \[x\]\(javascript\:y\) |"
 
 
 def test_a_contact_sheet_holds_each_group_in_rows_of_its_own():

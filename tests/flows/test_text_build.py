@@ -8,8 +8,8 @@ import pytest
 
 from flows.build import build
 from pipelines.dataset.verify import verify
-from pipelines.plan.modality import find_modality
 from pipelines.plan.planning import make_plan
+from pipelines.plan.recognise import find_modality
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
 

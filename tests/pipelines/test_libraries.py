@@ -6,10 +6,10 @@ import sys
 from importlib.metadata import packages_distributions
 
 from generators import GENERATORS
+from pipelines.modality import MODALITIES
 from pipelines.plan.libraries import BENEATH, DECIDING, OTHERS, library_versions
 from pipelines.plan.outside import FILES
 from pipelines.plan.registry import generator_class, validator_class
-from pipelines.validate import VALIDATORS
 from tests.conftest import ROOT
 
 ROOMS = ("generators", "pipelines", "schemas")
@@ -58,7 +58,7 @@ def test_the_versions_of_those_that_decide_are_told():
 def test_every_parameter_that_names_a_file_or_a_model_is_hashed():
     named = set()
     classes = [generator_class(name) for name in GENERATORS]
-    classes += [validator_class(name, modality) for modality, some in VALIDATORS.items() for name in some]
+    classes += [validator_class(name, one.name) for one in MODALITIES.values() for name in one.validators]
     for cls in classes:
         for name, field in cls.Params.model_fields.items():
             if re.search(r"\b(file|folder|hub id)\b", field.description or "", re.IGNORECASE):

@@ -14,9 +14,11 @@ from pipelines.judge.privacy.attack import scores, true_positives
 from pipelines.judge.privacy.distances import Closest, distances, to_each_other
 from pipelines.judge.privacy.gate import put_together
 from pipelines.judge.privacy.intervals import auc, excess, proportion, ratio_excess, share
-from pipelines.judge.privacy.rare import Rare, _values, _words
+from pipelines.judge.privacy.rare import Rare
 from pipelines.judge.privacy.sides import LEARNT, PAIRED
-from pipelines.judge.privacy.vectors import MOST, _table_points, _text_points
+from pipelines.judge.privacy.vectors import MOST
+from pipelines.judge.tabular.points import table_points, values
+from pipelines.judge.text.points import text_points, words
 from pipelines.plan.planning import make_plan
 from pipelines.source.ingest import FINGERPRINT
 from schemas.privacy import Figure
@@ -136,7 +138,7 @@ TABLE = pa.table(
 
 
 def test_points_of_tables_tell_values_apart_and_equal_rows_are_0_apart():
-    encode = _table_points(TABLE, TABLE.column_names, seed=0)
+    encode = table_points(TABLE, TABLE.column_names, seed=0)
     real = encode(TABLE)
     assert distances(real, encode(TABLE)).tolist() == [0] * 5
     made = pa.table(
@@ -153,7 +155,7 @@ def test_points_of_tables_tell_values_apart_and_equal_rows_are_0_apart():
 def test_points_of_wide_tables_are_projected_and_keep_distances():
     rng = np.random.default_rng(3)
     wide = pa.table({f"c{n}": [f"v{v}" for v in rng.integers(0, 40, 300)] for n in range(30)})
-    points = _table_points(wide, wide.column_names, seed=4)(wide)
+    points = table_points(wide, wide.column_names, seed=4)(wide)
     assert points.shape == (300, MOST)
     codes = np.array([wide[name].to_pylist() for name in wide.column_names]).T
     expected = np.sqrt((codes[:150] != codes[150:]).sum(axis=1))
@@ -163,7 +165,7 @@ def test_points_of_wide_tables_are_projected_and_keep_distances():
 
 def test_points_of_texts_are_close_where_the_wording_is():
     real = pa.table({"text": ["free prize, call now", "see you at home tonight", "the bus is late again", None]})
-    encode = _text_points(real, "text", seed=0)
+    encode = text_points(real, "text", seed=0)
     made = encode(pa.table({"text": ["free prize, call now", "see you at home tomorrow", "win cash"]}))
     near = np.linalg.norm(encode(real)[:, None] - made[None], axis=2)
     assert near[0, 0] == 0
@@ -172,28 +174,28 @@ def test_points_of_texts_are_close_where_the_wording_is():
 
 def test_what_one_row_alone_has_is_looked_for_among_made_rows():
     real = pa.table({"age": [1, 1, 2, 3], "town": ["a", "a", "a", "b"]})
-    rare = Rare.of(_values(real, real.column_names), 4)
+    rare = Rare.of(values(real, real.column_names), 4)
     assert rare.by_row[0].tolist() == [0, 0, 2, 3], "age 2 and its pair; age 3, town b and their pair"
-    rare.look(_values(pa.table({"age": [2, 7], "town": ["b", "c"]}), real.column_names)[1])
+    rare.look(values(pa.table({"age": [2, 7], "town": ["b", "c"]}), real.column_names)[1])
     assert rare.by_row[1].tolist() == [0, 0, 1, 1], "age 2 and town b, though in one row"
-    rare.look(_values(real, real.column_names)[1])
+    rare.look(values(real, real.column_names)[1])
     assert rare.by_row[1].tolist() == rare.by_row[0].tolist()
 
 
 def test_words_of_one_text_alone_are_looked_for():
     real = pa.table({"text": ["call Anna Mayer now", "call now now", None]})
-    rare = Rare.of(_words(real, "text"), 3)
+    rare = Rare.of(words(real, "text"), 3)
     assert rare.by_row[0].tolist()[:2] == [4, 1], "Anna, Mayer and two runs of three; one run"
-    rare.look(_words(pa.table({"text": ["tell Anna Mayer"]}), "text")[1])
+    rare.look(words(pa.table({"text": ["tell Anna Mayer"]}), "text")[1])
     assert rare.by_row[1].tolist()[:2] == [2, 0]
-    assert Rare.of(_words(pa.table({"text": pa.array([], pa.string())}), "text"), 0).by_row[0].tolist() == []
+    assert Rare.of(words(pa.table({"text": pa.array([], pa.string())}), "text"), 0).by_row[0].tolist() == []
 
 
 def hashes(values):
     return np.array(values, np.uint64)
 
 
-def test_k_and_l_are_those_of_the_smallest_group_and_of_the_fewest_values():
+def test_k_and_l_are_those_of_the_smallest_group_and_of_the_fewestvalues():
     quasi = hashes([1, 1, 1, 2, 2, 3, 3, 3, 3])
     illness = hashes([7, 8, 9, 7, 8, 5, 5, 5, 5])
     wage = hashes([1, 2, 3, 4, 4, 1, 2, 3, 4])

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from generators.image.codec import decode
-from pipelines.plan.image_notes import image_notes
+from pipelines.plan.image import image_notes
 from pipelines.plan.planning import make_plan
 from pipelines.plan.propose import propose
 from pipelines.source import read_source

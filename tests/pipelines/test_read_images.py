@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from generators.image.codec import decode
-from pipelines.plan.modality import find_modality
 from pipelines.plan.planning import make_plan
+from pipelines.plan.recognise import find_modality
 from pipelines.source import read_source
 from schemas.arrow import IMAGE, OBJECTS
 from schemas.errors import MakeweightError

@@ -5,10 +5,10 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from pipelines.plan.image_notes import image_notes
-from pipelines.plan.modality import find_modality
+from pipelines.plan.image import image_notes
 from pipelines.plan.planning import make_plan
 from pipelines.plan.propose import propose
+from pipelines.plan.recognise import find_modality
 from pipelines.source import read_source
 from pipelines.source.splits import SeveralSplitsError
 from schemas.errors import MakeweightError, SpecError

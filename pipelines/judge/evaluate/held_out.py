@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.modality import MODALITIES, content_column, modality_of
 from pipelines.source.cells import Block
+from pipelines.source.content import reader_of
 from pipelines.source.files import Files, find_files, fingerprint
 from pipelines.source.formats import blocks, columns_of, complete
 from pipelines.source.hashed import HashedFiles, changed, hashed
-from pipelines.source.image.gallery import brought
 from pipelines.source.splits import SeveralSplitsError
 from pipelines.source.tabular.infer import convert, misfits
 from pipelines.storage.folder import is_uri
@@ -40,9 +41,8 @@ def refuse_unfit(plan: Plan, source: Source, settings: Evaluate) -> None:
 
 def feature_columns(plan: Plan) -> list[Column]:
     """Return the columns that classifiers may look at: no ids, no constants, not the label."""
-    profile = plan.profile
-    role = "image" if profile.image else "text" if profile.text else "feature"
-    return [column for column in profile.columns if column.role == role and column.name != plan.label]
+    role = modality_of(plan).content or "feature"
+    return [column for column in plan.profile.columns if column.role == role and column.name != plan.label]
 
 
 def evaluation_schema(plan: Plan) -> pa.Schema:
@@ -54,7 +54,8 @@ def evaluation_schema(plan: Plan) -> pa.Schema:
 def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
     """Return the held-out rows as a source that is read the same way."""
     same: dict[str, Any] = {"path": settings.test, "split": None}
-    same |= {"text": plan.profile.text, "image": plan.profile.image}
+    content = content_column(plan.profile.columns)
+    same |= {one.key: content if one is modality_of(plan) else None for one in MODALITIES.values() if one.key}
     if source.columns or source.drop or source.carry:  # of held-out rows nothing else is looked at
         same |= {"columns": evaluation_schema(plan).names, "drop": [], "carry": []}
     return source.model_copy(update=same)
@@ -87,13 +88,11 @@ def _tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) ->
     known = columns_of(files, source)
     if known is not None:
         _compare_columns(files, list(known), plan, notes)
-    rows = 0
-    for found in blocks(files, source, schema.names, plan.profile.text):
+    rows, reader = 0, reader_of(source, plan.profile)
+    for found in blocks(files, source, schema.names):
         if known is None and not rows:
             _compare_columns(files, list(found.cells.columns), plan, notes)
-        image, images = plan.profile.image, plan.profile.images
-        block = brought(found, source, image, images) if image and images else found
-        block = _with_class(block, source, plan, files)
+        block = _with_class(reader.bring(found) if reader else found, source, plan, files)
         rows += block.cells.rows
         yield _typed(block, schema, files)
     if not rows:
@@ -132,7 +131,8 @@ def _compare_columns(files: Files, names: list[str], plan: Plan, notes: list[str
 
 def _with_class(block: Block, source: Source, plan: Plan, files: Files) -> Block:
     """Return the rows that have a class, a text, an image; raises SourceError where the spec refuses those without."""
-    kept = complete(block, [name for name in (plan.profile.text, plan.profile.image) if name])
+    content = content_column(plan.profile.columns)
+    kept = complete(block, [content] if content else [])
     labelled = complete(kept, [plan.label])
     without = kept.cells.rows - labelled.cells.rows
     if without and source.missing_label == "refuse":

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.judge.evaluate.classifiers import Floats, Lesson, Predict, fit
+from pipelines.judge.evaluate.classifiers import Floats, Lesson, Predict, View, fit
 from pipelines.judge.evaluate.rows import CLASS, MADE
-from pipelines.judge.evaluate.views import View
+from pipelines.modality import modality_of
 from pipelines.plan.features import modelled
 from pipelines.plan.registry import make_generator
 from pipelines.plan.seeds import derive_seed
@@ -55,7 +55,7 @@ class Trial:
         """Return what the classifier predicts by, once it learned from these rows."""
         bench = self.bench
         lesson = Lesson(bench.view, rows, target, bench.classes, weighted, self.seed)
-        return fit(self.classifier, bench.plan.modality, lesson)
+        return fit(self.classifier, modality_of(bench.plan), lesson)
 
     def raw(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """Return the raw rows and their classes."""
@@ -185,7 +185,7 @@ def _augmentation(trial: Trial) -> Prediction:
     columns = [column.name for column in modelled(bench.plan.profile)]
     stratum = pa.array(names).take(bench.raw[CLASS].combine_chunks())
     table = bench.raw.select(columns).append_column(STRATUM, stratum)
-    generator = make_generator(Step(name=CHANGING[bench.plan.modality], params={}))
+    generator = make_generator(Step(name=str(modality_of(bench.plan).augmentation), params={}))
     generator.fit(table, STRATUM, trial.seed)
     rows, target = trial.raw()
     parts, classes = [rows], [target]
@@ -226,18 +226,14 @@ REMEDIES: Mapping[str, Callable[[Trial], Prediction]] = {
 }
 """Every remedy by the name that a spec gives it, the cheapest first, and this build."""
 
-KNOWN = {
-    "tabular": ("raw", "class_weights", "threshold", "over_sampling", "smote"),
-    "text": ("raw", "class_weights", "threshold", "over_sampling", "augmentation"),
-    "image": ("raw", "class_weights", "threshold", "over_sampling", "augmentation"),
-}
-"""The remedies that each modality knows."""
+_SAME = {"smote": "smote", "resample": "over_sampling"}
 
-CHANGING = {"text": "edit", "image": "augment"}
-"""The generator that is the classic augmentation of a modality."""
 
-SAME = {"smote": "smote", "resample": "over_sampling", "edit": "augmentation", "augment": "augmentation"}
-"""Generators that are themselves a cheaper remedy."""
+def same_as(plan: Plan) -> str | None:
+    """Return the cheaper remedy that the plan's generator is itself, if it is one."""
+    name = plan.generator.name
+    return "augmentation" if name == modality_of(plan).augmentation else _SAME.get(name)
+
 
 SEEDLESS = frozenset({"raw", "class_weights", BUILD, MADE_ALONE})
 """Remedies without randomness of their own."""

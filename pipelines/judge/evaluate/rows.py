@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.dataset.shards import open_shard
 from pipelines.judge.evaluate.held_out import evaluation_schema, feature_columns, read_held_out, refuse_unfit
+from pipelines.modality import load_part, modality_of
 from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source import read_source
 from pipelines.source.exact import simple_rows
@@ -22,7 +23,6 @@ from pipelines.source.fingerprint import row_hashes
 from pipelines.storage.encryption import Key
 from pipelines.storage.folder import Folder
 from pipelines.validate.classes import Classes, class_codes
-from pipelines.validate.image.pixels import pixel_hashes
 from schemas.arrow import ROW
 from schemas.base import Noun
 from schemas.errors import SourceError, nearest
@@ -197,9 +197,10 @@ def _counts(table: pa.Table, classes: list[str]) -> list[int]:
 
 def _hashes(rows: pa.Table, plan: Plan) -> NDArray[np.uint64]:
     """Return what tells a copy of a row: all its features, of an image its pixels."""
-    if plan.profile.image:
-        return pixel_hashes(rows[plan.profile.image])
-    return row_hashes(rows.select([column.name for column in feature_columns(plan)]))
+    hashes: NDArray[np.uint64] = load_part(modality_of(plan).hashes)(
+        rows.select([column.name for column in feature_columns(plan)])
+    )
+    return hashes
 
 
 def _copies(test: pa.Table, seen: NDArray[np.uint64], plan: Plan) -> Iterable[str]:

@@ -8,11 +8,11 @@ import io
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from pipelines.judge.evaluate.classifiers import CLASSIFIERS, DETERMINISTIC
-from pipelines.judge.evaluate.remedies import KNOWN, REMEDIES, SAME, SEEDLESS, Bench, Prediction, Trial
+from pipelines.judge.evaluate.classifiers import DETERMINISTIC
+from pipelines.judge.evaluate.remedies import REMEDIES, SEEDLESS, Bench, Prediction, Trial, same_as
 from pipelines.judge.evaluate.rows import BUILT, RAW, TEST, BuiltRecord, RealRecord
-from pipelines.judge.evaluate.views import make_view
 from pipelines.judge.evaluate.wording import TITLES
+from pipelines.modality import load_part, modality_of
 from pipelines.plan.seeds import derive_seed
 from pipelines.storage.folder import Folder
 from schemas.base import Noun
@@ -39,9 +39,9 @@ def chosen_remedies(plan: Plan, settings: Evaluate) -> list[str]:
 
     Where the spec names none, a generator that is itself a remedy is not compared with itself.
     """
-    known = KNOWN[plan.modality]
+    known = modality_of(plan).remedies
     if settings.remedies is None:
-        return [name for name in known if name != SAME.get(plan.generator.name)]
+        return [name for name in known if name != same_as(plan)]
     for name in settings.remedies:
         if name not in known:
             problem = f"{name!r} is no remedy for {plan.modality}; known are {', '.join(known)}"
@@ -51,8 +51,8 @@ def chosen_remedies(plan: Plan, settings: Evaluate) -> list[str]:
 
 def left_out(plan: Plan, settings: Evaluate) -> list[str]:
     """Return a note on the remedy that this build is itself, where it is not compared with that."""
-    same = SAME.get(plan.generator.name)
-    if settings.remedies is not None or same not in KNOWN[plan.modality]:
+    same = same_as(plan)
+    if settings.remedies is not None or same is None or same not in modality_of(plan).remedies:
         return []
     told = f"{TITLES[same]} is not among the remedies, since this build is made by it ({plan.generator.name})"
     return [f"{told[0].upper()}{told[1:]}; evaluate.remedies asks for it all the same."]
@@ -67,7 +67,7 @@ def trials_of(plan: Plan, settings: Evaluate, remedy: str) -> list[TrialPlace]:
     """Return the trials of a remedy: one a classifier and seed, but only one where the seed changes nothing."""
     return [
         TrialPlace(remedy=remedy, classifier=classifier, number=number)
-        for classifier in CLASSIFIERS[plan.modality]
+        for classifier in modality_of(plan).classifiers
         for number in range(1 if classifier in DETERMINISTIC and remedy in SEEDLESS else settings.seeds)
     ]
 
@@ -91,7 +91,7 @@ def run_trial(
     raw = scratch.read_arrow(RAW)
     bench = Bench(
         plan=plan,
-        view=make_view(plan, raw),
+        view=load_part(modality_of(plan).view)(plan, raw),
         raw=raw,
         built=scratch.read_arrow(BUILT),
         test=scratch.read_arrow(TEST),

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from pipelines.dataset.shards import open_shard
 from pipelines.judge.fidelity.measure import measure_fidelity
+from pipelines.modality import modality_of
 from pipelines.source import read_source
 from pipelines.source.exact import simple_rows
 from pipelines.storage.encryption import Key
@@ -25,7 +26,7 @@ def measure_published(
     """
     real = read_source(source, plan.profile)
     found = measure_fidelity(manifest, real, _shards(manifest, dataset, key), choice)
-    if key is None or plan.profile.text is None:
+    if key is None or not modality_of(plan).secret_tells:
         return found
     silent = [detector.model_copy(update={"tells": {}}) for detector in found.detectors]
     return found.model_copy(update={"detectors": silent})

@@ -1,6 +1,7 @@
 """Checks what a spec asks of privacy against the source's columns. Knows no rows."""
 
 from generators import GENERATORS
+from pipelines.modality import content_column, modality_of_columns
 from pipelines.plan.features import modelled
 from pipelines.plan.registry import generator_class, smooths_private
 from schemas.errors import Fault, SpecError, nearest
@@ -48,7 +49,8 @@ def mark_private(profile: SourceProfile, names: list[str], generator: str) -> So
 
 def _column_faults(section: tuple[str, str], columns: list[str], profile: SourceProfile) -> list[Fault]:
     known = [column.name for column in profile.columns]
-    made = {*(column.name for column in modelled(profile)), *profile.by} - {profile.image, profile.objects}
+    whole = () if modality_of_columns(profile.columns).items else (content_column(profile.columns), profile.objects)
+    made = {*(column.name for column in modelled(profile)), *profile.by}.difference(whole)
     faults = []
     for number, name in enumerate(columns):
         path = (*section, number)

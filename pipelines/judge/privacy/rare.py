@@ -7,57 +7,22 @@ Synthetic Data" (PoPETs 2023, arXiv:2211.10459), does: against what also happens
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import combinations
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.plan.features import modelled
-from pipelines.source.fingerprint import mix, row_hashes
+from pipelines.modality import load_part, modality_of
 from schemas.plan import Plan
 
 Items = tuple[NDArray[np.int64], NDArray[np.uint64]]
 """The row of each item, and its hash."""
 
-COLUMNS = 12
-"""Columns that are looked at in pairs, at most: declared quasi-identifiers first."""
-_RUN = 3  # words of a text that are looked at together
-
 
 def items_of(plan: Plan) -> Callable[[pa.Table], Items] | None:
-    """Return what finds the items of rows; nothing for images."""
-    if plan.profile.image:
-        return None
-    if plan.profile.text:
-        name = plan.profile.text
-        return lambda table: _words(table, name)
-    names = _columns(plan)
-    return lambda table: _values(table, names)
-
-
-def _columns(plan: Plan) -> list[str]:
-    declared = plan.privacy.quasi_identifiers if plan.privacy else []
-    names = [column.name for column in modelled(plan.profile)]
-    return sorted(names, key=lambda name: (name not in declared, names.index(name)))[:COLUMNS]
-
-
-def _values(table: pa.Table, names: list[str]) -> Items:
-    """Return the values of each column, and of each two together."""
-    single = [row_hashes(table.select([name])) for name in names]
-    pairs = [mix(single[a] * np.uint64(3) ^ single[b]) for a, b in combinations(range(len(names)), 2)]
-    items = np.stack([mix(hashes ^ np.uint64(place)) for place, hashes in enumerate([*single, *pairs])], axis=1)
-    return np.repeat(np.arange(table.num_rows), items.shape[1]), items.ravel()
-
-
-def _words(table: pa.Table, name: str) -> Items:
-    """Return the words of each text, and each few that follow one another."""
-    from pipelines.validate.text.words import as_texts, hashed_words, shingles
-
-    words = hashed_words(as_texts(table[name]))
-    runs = shingles(words, _RUN, short=False)
-    rows = [np.repeat(np.arange(table.num_rows), sets.sizes) for sets in (words, runs)]
-    return np.concatenate(rows), np.concatenate([words.values, runs.values])
+    """Return what finds the items of rows; nothing for what has none, as images."""
+    items = modality_of(plan).items
+    return load_part(items)(plan) if items else None
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pipelines.fill.filled import load_filled
 from pipelines.fit.draw import draw_evenly
 from pipelines.fit.fitting import fitted_rows
 from pipelines.judge.privacy.held_out import held_out, holds_out
+from pipelines.modality import modality_of
 from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source.ingest import RealRows
 from pipelines.storage.folder import Folder
@@ -22,9 +23,7 @@ LEARNT = "_learnt"
 """Name of the column that tells learnt rows from held-out ones."""
 PAIRED = "_paired"
 """Name of the column that tells as many rows of either side, for what depends on their number."""
-ROWS = {"image": (2_000, 1_000)}
-"""Learnt rows and held-out ones, at most, of all classes together; of other modalities 10,000 and 5,000."""
-_ROWS, _BLOCK = (10_000, 5_000), 4_096
+_BLOCK = 4_096
 _FILE = "sides.arrow"
 
 
@@ -39,7 +38,7 @@ def draw_sides(plan: Plan, real: RealRows, place: Workspace) -> list[str]:
     if not names:
         return []
     fitted, seed = pa.array(fitted_rows(plan, place.models)), derive_seed(plan.seed, "privacy")
-    most, fewer = ROWS.get(plan.modality, _ROWS)
+    most, fewer = modality_of(plan).private_rows
     learnt = draw_evenly((_of(t.filter(pc.is_in(t[ROW], fitted)), names) for t in real.tables()), most, seed)
     unseen = (t.filter(pa.array(held_out(t, plan))) for t in real.tables())
     unseen = (t.filter(pc.invert(pc.is_in(t[ROW], fitted))) for t in unseen)  # an earlier version may have learnt them

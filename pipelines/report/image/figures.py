@@ -8,8 +8,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from generators.image.codec import Pixels, decode
+from pipelines.modality import content_column
 from pipelines.report.compare import Floats, gap, mix, strata_of
-from pipelines.report.data import ReportData, Section, image_column, objects_column, with_images
+from pipelines.report.data import ReportData, Section, objects_column
+from pipelines.report.image.marks import with_images
 from pipelines.report.image.pixels import MEASURED_SIDE, MEASURES, apart, measure, small
 from pipelines.report.measure import Measure, compare_numbers
 
@@ -70,7 +72,7 @@ class ImageFigures:
 
 def image_figure_section(data: ReportData) -> Section | None:
     """Return how real and made images compare; nothing for other datasets or without made images."""
-    column, objects = image_column(data.manifest), objects_column(data.manifest)
+    column, objects = content_column(data.manifest.columns), objects_column(data.manifest)
     if column is None or not data.synthetic.num_rows:
         return None
     data = replace(data, real=with_images(data.real, column), synthetic=with_images(data.synthetic, column))

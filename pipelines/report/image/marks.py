@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from generators.image.codec import Pixels
 from pipelines.report.image.thumbnails import Thumbnail, thumbnail
@@ -93,3 +95,8 @@ def _outline(mask: Mapping[str, Any], longest: int) -> str:
             break
         parts.append("M" + "L".join(f"{x} {y}" for x, y in edge.tolist()) + "Z")
     return "".join(parts)
+
+
+def with_images(table: pa.Table, column: str) -> pa.Table:
+    """Return the rows whose image is there."""
+    return table.filter(pc.is_valid(pc.struct_field(table[column], "bytes")))

@@ -9,9 +9,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from generators.image.codec import decode
+from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
-from pipelines.report.data import REASON, ReportData, Section, image_column, objects_column, with_images
-from pipelines.report.image.marks import Marked, look_of, marked
+from pipelines.report.data import REASON, ReportData, Section, objects_column
+from pipelines.report.image.marks import Marked, look_of, marked, with_images
 from pipelines.report.image.thumbnails import Thumbnail, thumbnail
 from schemas.arrow import STRATUM
 
@@ -51,7 +52,7 @@ class Gallery:
 
 def image_section(data: ReportData) -> Section | None:
     """Return images, real beside made ones, the same each time; nothing for other datasets or without made images."""
-    column, objects = image_column(data.manifest), objects_column(data.manifest)
+    column, objects = content_column(data.manifest.columns), objects_column(data.manifest)
     if column is None or not data.synthetic.num_rows:
         return None
     real, made = (with_images(table, column) for table in (data.real, data.synthetic))
@@ -147,7 +148,7 @@ class RefusedSheet:
 
 def rejected_image_section(data: ReportData) -> Section | None:
     """Return some rejected images under the reason for each; nothing for other datasets."""
-    column, objects = image_column(data.manifest), objects_column(data.manifest)
+    column, objects = content_column(data.manifest.columns), objects_column(data.manifest)
     if column is None:
         return None
     table = with_images(data.rejected, column)

@@ -90,7 +90,7 @@ class Distributions:
 def distribution_section(data: ReportData) -> Section | None:
     """Return each column's distribution in real and synthetic rows of the same class mix."""
     made = sum(counts.synthetic > 0 for counts in data.manifest.counts.values())
-    if not made or data.manifest.modality != "tabular":
+    if not made:
         return None
     weights = mix(data)
     columns, skipped = pairs(data) if weights.strata else ([], [])
@@ -244,7 +244,7 @@ class AssociationView:
 def association_section(data: ReportData) -> Section | None:
     """Return how columns go together in real and synthetic rows of the same class mix."""
     weights = mix(data)
-    if not weights.strata or data.manifest.modality != "tabular":
+    if not weights.strata:
         return None
     sides = strata_of(data.real), strata_of(data.synthetic)
     made = set(weights.strata)

@@ -9,8 +9,9 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from pipelines.judge.text.language import MOST_CHARACTERS, Bag, bags, distinct_n, log_odds, self_bleu
+from pipelines.modality import content_column
 from pipelines.report.compare import Floats, Mix, halves, mix, strata_of
-from pipelines.report.data import ReportData, Section, text_column
+from pipelines.report.data import ReportData, Section
 from pipelines.report.measure import Measure, compare_numbers
 from pipelines.report.plots import bars_plot
 from pipelines.report.samples import LONG_TEXT
@@ -65,7 +66,7 @@ class Texts:
 
 def text_section(data: ReportData) -> Section | None:
     """Return how the texts of real and synthetic rows compare; nothing for other datasets or without synthetic rows."""
-    name = text_column(data.manifest)
+    name = content_column(data.manifest.columns)
     if name is None or not data.synthetic.num_rows:
         return None
     weights = mix(data)
@@ -196,7 +197,7 @@ class TextSamples:
 
 def text_sample_section(data: ReportData) -> Section | None:
     """Return a few texts of each class, real beside synthetic, the same each time; nothing for other datasets."""
-    name = text_column(data.manifest)
+    name = content_column(data.manifest.columns)
     if name is None or not data.synthetic.num_rows:
         return None
     counts = data.manifest.counts

@@ -41,6 +41,11 @@ def pixel_hashes(column: pa.ChunkedArray) -> NDArray[np.uint64]:
     return np.array(hashes, np.uint64)
 
 
+def row_pixel_hashes(rows: pa.Table) -> NDArray[np.uint64]:
+    """Return `pixel_hashes` of the first column, which holds the image; see `Modality.hashes`."""
+    return pixel_hashes(rows.column(0))
+
+
 def scaled(images: Sequence[Pixels], side: int, *, grey: bool = False) -> NDArray[np.uint8]:
     """Return all images at `side` x `side` pixels, shape (images, side, side, 1 if grey else 3).
 

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.judge.fidelity.measure import measure_fidelity
 from pipelines.judge.fidelity.sides import draw, even_sides
-from pipelines.judge.tabular.fidelity import frame, measured_columns, reports, table_figures
+from pipelines.judge.tabular.figures import frame, measured_columns, reports, table_figures
 from schemas.fidelity import Fidelity, FidelityChoice
 from tests.pipelines.fidelity.rows import columns_of, manifest_of, people, shards, source
 
@@ -85,7 +85,7 @@ def test_every_type_is_measured_and_free_text_is_not():
     manifest = manifest_of(table, "level", roles={"number": "id"})
     columns = measured_columns(table, manifest)
     assert [column.name for column in columns] == ["whole", "flag", "day", "time", "level"]
-    from pipelines.judge.tabular.fidelity import metadata
+    from pipelines.judge.tabular.figures import metadata
 
     same = frame(table, columns)
     scores, shapes = reports(same, same.copy(), metadata(columns))

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipelines.modality import MODALITIES
 from pipelines.plan.registry import make_validators
-from pipelines.validate import DEFAULTS, VALIDATORS
 from pipelines.validate.base import Batch, Sketching, Validator
 from schemas.errors import SpecError
 from schemas.plan import Plan, Step
@@ -28,7 +28,7 @@ PARAMS: dict[tuple[str, str], dict[str, Any]] = {
 LABELS = {"tabular": "income", "text": "label", "image": "label"}
 
 
-@pytest.fixture(params=[(modality, name) for modality, names in VALIDATORS.items() for name in names], ids="-".join)
+@pytest.fixture(params=[(one.name, name) for one in MODALITIES.values() for name in one.validators], ids="-".join)
 def chosen(request: pytest.FixtureRequest) -> tuple[str, str]:
     chosen: tuple[str, str] = request.param
     return chosen
@@ -70,8 +70,8 @@ def _cut(table: pa.Table, rows: int, batch_of: BatchOf) -> list[Batch]:
 
 
 def test_defaults_are_known() -> None:
-    for kind, names in DEFAULTS.items():
-        assert set(names) <= set(VALIDATORS[kind.removeprefix("marked ")])
+    for one in MODALITIES.values():
+        assert {*one.checks, *one.marked_checks} <= set(one.validators)
 
 
 def test_verdict_has_the_batch_s_shape_and_details_that_add_up(plan, real, fresh, batch_of: BatchOf) -> None:

@@ -52,8 +52,8 @@ def test_scaled_brings_all_to_one_size_and_mode(noise) -> None:
 
 def test_making_validators_loads_no_heavy_library() -> None:
     code = (
-        "import sys, importlib\nfrom pipelines.validate import VALIDATORS\n"
-        "for name in VALIDATORS['image'].values(): importlib.import_module(name.partition(':')[0])\n"
+        "import sys, importlib\nfrom pipelines.modality import MODALITIES\n"
+        "for name in MODALITIES['image'].validators.values(): importlib.import_module(name.partition(':')[0])\n"
         "print([m for m in ('torch', 'cv2', 'scipy', 'sklearn', 'PIL') if m in sys.modules])"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -1,8 +1,44 @@
-"""Says in sentences what the images of a source are, and what becomes of them: for the plan and for the report."""
+"""What a plan must know of images: how made ones are written, what becomes of real ones, what cannot be built."""
 
-from schemas.plan import ImageProfile
+from generators.image.codec import Encoding
+from pipelines.plan.registry import generator_class, makes_objects, needs_one_size
+from schemas.errors import Fault, SpecError
+from schemas.plan import ImageProfile, Plan, SourceProfile
+from schemas.spec import Spec
 
 _MODES = {"RGB": "in colour", "L": "grey"}
+
+
+def notes(profile: SourceProfile) -> list[str]:
+    """Return plain sentences on the images of a source and what becomes of them, the first about all of them."""
+    return image_notes(profile.images) if profile.images else []
+
+
+def row_width(profile: SourceProfile) -> int:
+    """Return the pixels of an image."""
+    if profile.images is None:
+        return 1
+    size = profile.images.size
+    return max(1, size[0] * size[1] if size else profile.images.pixels)
+
+
+def encoding(spec: Spec, profile: SourceProfile) -> dict[str, str] | None:
+    """Return how made images are written (see `schemas.arrow.IMAGE`)."""
+    return Encoding(profile.images.format, spec.source.images.quality).metadata() if profile.images else None
+
+
+def refuse_unfit(plan: Plan) -> None:
+    """Raise SpecError where the generator makes no boxes and there are some, or learns from one size alone."""
+    images, generator = plan.profile.images, generator_class(plan.generator.name)
+    if images is None:
+        return
+    if plan.profile.objects and not makes_objects(generator):
+        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
+        raise SpecError(Fault(("generator", "name"), problem))
+    if needs_one_size(generator) and not images.uniform:
+        listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
+        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
+        raise SpecError(Fault(("source", "images", "size"), problem))
 
 
 def image_notes(images: ImageProfile) -> list[str]:

@@ -1,0 +1,256 @@
+"""The modalities: all that the steps of a build must know of tables, texts and images lies behind one record each.
+
+Read this first: the folders beside it are the route of a build, `source` to `report`, and what a step does for one
+modality alone lies in a folder of that name within the step. Shared code asks the record, and names no modality. A new
+one is an entry here, and a folder in each step that it has parts in; CONTRIBUTING.md says which.
+
+A part is written `module:name`, as generators are, and is imported when it is asked for: `plan` stays light.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from schemas.plan import Column, Plan, Role
+from schemas.spec import Source
+
+
+@dataclass(frozen=True)
+class Modality:
+    """One kind of data, and the parts that the steps of a build have for it."""
+
+    name: str
+    """How specs and manifests call it."""
+    called: str
+    """How a source of it is called in a sentence."""
+    unit: str = "rows"
+    """What its rows are called."""
+    content: Role | None = None
+    """The role of the column that holds a whole row (a text, an image); a table has none."""
+    key: str | None = None
+    """The key of `source` in a spec that names this column."""
+    learnt: frozenset[Role] = frozenset({"feature"})
+    """The roles of the columns that generators learn and make."""
+    formats: frozenset[str] = frozenset()
+    """Formats of sources that hold nothing else."""
+
+    generator: str = "resample"
+    """What makes rows where the spec does not say."""
+    validators: Mapping[str, str] = field(default_factory=dict)
+    """Every validator by the name that a spec gives it."""
+    checks: Sequence[str] = ()
+    """The validators where the spec does not say; `marked_checks` where objects are marked in the rows."""
+    marked_checks: Sequence[str] = ()
+    classifiers: Mapping[str, str] = field(default_factory=dict)
+    """What an evaluation trains, by name: `(lesson) -> Predict`."""
+    remedies: Sequence[str] = ()
+    """What a build is compared with, the cheapest first."""
+    augmentation: str | None = None
+    """The generator whose changes of real rows are one of the remedies."""
+
+    fit_rows: int = 1_000_000
+    """Real rows that a model is fitted on, at most, where the spec does not say."""
+    shown_rows: int = 20_000
+    """Rows of each side that the report looks at, at most."""
+    private_rows: tuple[int, int] = (10_000, 5_000)
+    """Learnt and held-out rows, of all classes together, that the privacy gate compares, at most."""
+    secret_tells: bool = False
+    """Whether what gives made rows away shows parts of real ones, which an encrypted dataset keeps to itself."""
+
+    recognise: str | None = None
+    """`(files, source) -> bool`: whether files of a format that others share hold it."""
+    profile: str = "pipelines.source:profile_source"
+    """`(source, by) -> SourceProfile`."""
+    reader: str | None = None
+    """`(source, column, profile) -> pipelines.source.content.Reader` of the column with the content."""
+    hashes: str = "pipelines.source.fingerprint:row_hashes"
+    """`(rows) -> uint64`: what tells equal rows; the first column is the content, where there is one."""
+
+    encoding: str | None = None
+    """`(spec, profile) -> dict`: how made rows are written."""
+    notes: str | None = None
+    """`(profile) -> list[str]`: what there is to say of the source's rows."""
+    refuse: str | None = None
+    """`(plan) -> None`: raises SpecError for what cannot be built."""
+    width: str = "pipelines.plan.tabular:row_width"
+    """`(profile) -> int`: how wide a row is, in what the time for a row goes by."""
+
+    view: str = "pipelines.judge.tabular.learning:view"
+    """`(plan, raw) -> View`: rows as the classifiers take them."""
+    fidelity: str = "pipelines.judge.tabular.fidelity:fidelity"
+    """`(manifest, drawn, sides, choice, seed) -> Fidelity`."""
+    fidelity_rows: str | None = None
+    """`(manifest, choice) -> int`: how many rows of a side the figures look at."""
+    fidelity_whole: bool = False
+    """Whether the figures look at real rows of classes without made rows, too."""
+    points: str = "pipelines.judge.tabular.points:points"
+    """`(real, plan, seed) -> Encode`: rows as points, which the privacy gate compares."""
+    items: str | None = None
+    """`(plan) -> (rows -> Items)`: what may be rare in a row."""
+
+    sections: Sequence[str] = ()
+    """The report's sections that show rows, in order: `(data) -> Section | None`."""
+    samples: str = "pipelines.report.pages:row_page"
+    """`(manifest, draw) -> Page`: some rows, on Prefect's page of a build."""
+
+
+MODALITIES: dict[str, Modality] = {
+    "tabular": Modality(
+        name="tabular",
+        called="a table",
+        generator="autoregressive",
+        validators={
+            "schema": "pipelines.validate.tabular.schema:SchemaValidator",
+            "duplicates": "pipelines.validate.duplicates:Duplicates",
+            "near_duplicates": "pipelines.validate.tabular.near_duplicates:NearDuplicates",
+            "label_agreement": "pipelines.validate.tabular.label_agreement:LabelAgreement",
+        },
+        checks=["schema", "duplicates", "label_agreement"],
+        classifiers={
+            "gradient boosting": "pipelines.judge.tabular.learning:fit_trees",
+            "logistic regression": "pipelines.judge.tabular.learning:fit_logistic",
+        },
+        remedies=["raw", "class_weights", "threshold", "over_sampling", "smote"],
+        profile="pipelines.source:profile_source",
+        width="pipelines.plan.tabular:row_width",
+        refuse="pipelines.plan.tabular:refuse_texts",
+        view="pipelines.judge.tabular.learning:view",
+        fidelity="pipelines.judge.tabular.fidelity:fidelity",
+        points="pipelines.judge.tabular.points:points",
+        items="pipelines.judge.tabular.points:items",
+        sections=[
+            "pipelines.report.tabular.distributions:distribution_section",
+            "pipelines.report.tabular.distributions:association_section",
+            "pipelines.report.samples:sample_section",
+            "pipelines.report.samples:rejected_section",
+        ],
+        samples="pipelines.report.pages:row_page",
+    ),
+    "text": Modality(
+        name="text",
+        called="texts",
+        content="text",
+        key="text",
+        learnt=frozenset({"text"}),
+        formats=frozenset({"folders"}),
+        generator="edit",
+        augmentation="edit",
+        validators={
+            "text": "pipelines.validate.text.quality:TextQuality",
+            "duplicates": "pipelines.validate.duplicates:Duplicates",
+            "near_duplicates": "pipelines.validate.text.near_duplicates:NearDuplicates",
+            "label_agreement": "pipelines.validate.text.label_agreement:LabelAgreement",
+            "memorised": "pipelines.validate.text.memorised:Memorised",
+            "pii": "pipelines.validate.text.pii:Pii",
+            "inappropriate": "pipelines.validate.text.inappropriate:Inappropriate",
+        },
+        checks=["text", "duplicates", "near_duplicates", "label_agreement"],
+        classifiers={"logistic regression": "pipelines.judge.text.learning:fit_terms"},
+        remedies=["raw", "class_weights", "threshold", "over_sampling", "augmentation"],
+        secret_tells=True,
+        profile="pipelines.source.text.reading:profile_texts",
+        reader="pipelines.source.text.reading:TextReader",
+        width="pipelines.plan.text:row_width",
+        view="pipelines.judge.text.learning:view",
+        fidelity="pipelines.judge.text.fidelity:fidelity",
+        points="pipelines.judge.text.points:points",
+        items="pipelines.judge.text.points:items",
+        sections=[
+            "pipelines.report.text.section:text_section",
+            "pipelines.report.text.section:text_sample_section",
+            "pipelines.report.samples:rejected_section",
+        ],
+        samples="pipelines.report.pages:row_page",
+    ),
+    "image": Modality(
+        name="image",
+        called="images",
+        unit="images",
+        content="image",
+        key="image",
+        learnt=frozenset({"image", "objects"}),
+        formats=frozenset({"images", "voc", "coco", "yolo"}),
+        generator="augment",
+        augmentation="augment",
+        validators={
+            "image": "pipelines.validate.image.quality:ImageQuality",
+            "duplicates": "pipelines.validate.duplicates:Duplicates",
+            "near_duplicates": "pipelines.validate.image.near_duplicates:NearDuplicates",
+            "label_agreement": "pipelines.validate.image.label_agreement:LabelAgreement",
+            "memorised": "pipelines.validate.image.memorised:Memorised",
+            "boxes": "pipelines.validate.image.boxes:Boxes",
+        },
+        checks=["image", "duplicates", "near_duplicates", "label_agreement"],
+        marked_checks=["image", "duplicates", "boxes"],
+        classifiers={"small ResNet": "pipelines.judge.image.learning:fit_network"},
+        remedies=["raw", "class_weights", "threshold", "over_sampling", "augmentation"],
+        fit_rows=100_000,
+        shown_rows=1_000,
+        private_rows=(2_000, 1_000),
+        recognise="pipelines.source.image.reading:holds_images",
+        profile="pipelines.source.image.reading:profile_images",
+        reader="pipelines.source.image.reading:ImageReader",
+        hashes="pipelines.validate.image.pixels:row_pixel_hashes",
+        encoding="pipelines.plan.image:encoding",
+        notes="pipelines.plan.image:notes",
+        refuse="pipelines.plan.image:refuse_unfit",
+        width="pipelines.plan.image:row_width",
+        view="pipelines.judge.image.learning:view",
+        fidelity="pipelines.judge.image.fidelity:fidelity",
+        fidelity_rows="pipelines.judge.image.fidelity:rows_looked_at",
+        fidelity_whole=True,
+        points="pipelines.judge.image.points:points",
+        sections=[
+            "pipelines.report.image.section:image_section",
+            "pipelines.report.image.figures:image_figure_section",
+            "pipelines.report.image.section:rejected_image_section",
+        ],
+        samples="pipelines.report.image.sheet:contact_page",
+    ),
+}
+"""Every modality by its name; a source that no other one recognises is of the first."""
+
+
+@cache
+def load_part(reference: str) -> Any:
+    """Return what a record names as `module:name`.
+
+    Example: `load_part(modality_of(plan).view)(plan, raw)`.
+    """
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def modality_of(plan: Plan) -> Modality:
+    """Return the modality of a plan."""
+    return MODALITIES[plan.modality]
+
+
+def modality_notes(plan: Plan) -> list[str]:
+    """Return what there is to say of the rows of a plan's source, in sentences."""
+    notes = modality_of(plan).notes
+    return load_part(notes)(plan.profile) if notes else []
+
+
+def modality_of_columns(columns: Iterable[Column]) -> Modality:
+    """Return the modality that a dataset's columns are of, by their roles."""
+    roles = {column.role for column in columns}
+    first, *others = MODALITIES.values()
+    return next((one for one in others if one.content in roles), first)
+
+
+def content_column(columns: Iterable[Column]) -> str | None:
+    """Return the name of the column that holds a whole row; None of tables."""
+    columns = list(columns)
+    role = modality_of_columns(columns).content
+    return next((column.name for column in columns if role and column.role == role), None)
+
+
+def named_content(source: Source) -> tuple[Modality, str] | None:
+    """Return the modality whose content a spec's source names, and the column; None if it names none."""
+    for one in reversed(MODALITIES.values()):
+        if one.key and (column := getattr(source, one.key)):
+            return one, column
+    return None

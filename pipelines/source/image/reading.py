@@ -1,0 +1,83 @@
+"""Images as the content of rows: which column holds them, and in what form they are read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pipelines.source.cells import Block
+from pipelines.source.column import ColumnState
+from pipelines.source.files import Files, find_files
+from pipelines.source.formats import columns_of
+from pipelines.source.image.gallery import Gallery, brought
+from pipelines.source.image.marks import BOXES, OBJECTS
+from pipelines.source.profile import profile_source
+from schemas.errors import Fault, SpecError
+from schemas.plan import ImageProfile, SourceProfile
+from schemas.spec import Source
+
+
+@dataclass
+class ImageReader:
+    """Reads a column of images, all in one form. See `pipelines.source.content.Reader`."""
+
+    source: Source
+    column: str
+    profile: SourceProfile | None = None
+
+    def __post_init__(self) -> None:
+        self._gallery = Gallery(self.source, self.column)
+
+    @property
+    def drops(self) -> bool:
+        """Rows without an image are left out: they were refused, or the spec skips them."""
+        return True
+
+    def observe(self, block: Block) -> Block:
+        """Take in a block; return it with nulls for images that cannot be read."""
+        return self._gallery.observe(block)
+
+    def finish(self) -> ImageProfile | None:
+        """Return what the images are, and what they become; raises SourceError where that cannot be."""
+        return self._gallery.finish()
+
+    def bring(self, block: Block) -> Block:
+        """Return the block with each image in the form that the profile says."""
+        images = self.profile.images if self.profile else None
+        return brought(block, self.source, self.column, images) if images else block
+
+    def refuse(self, path: str, states: Mapping[str, ColumnState], total: int) -> None:
+        """Refuse nothing: images that cannot be read were refused as they were seen."""
+
+
+def holds_images(files: Files, source: Source) -> bool:
+    """Whether a Parquet file has a column of images."""
+    return files.format == "parquet" and "image" in (columns_of(files, source) or {}).values()
+
+
+def profile_images(source: Source, by: list[str]) -> SourceProfile:
+    """Return the profile of a source of images; raises where the image column cannot be told.
+
+    Marked images are balanced by what they hold, which is the column `boxes`.
+    """
+    files = find_files(source)
+    known = columns_of(files, source) or {}
+    found = [name for name, kind in known.items() if kind == "image"]
+    if source.image is None and len(found) != 1:
+        told = f"there are {', '.join(map(repr, found))}" if found else f"{files.path} has none"
+        advice = "name it here" if found else "a column of images is a struct of bytes and path"
+        raise SpecError(Fault(("source", "image"), f"which column holds the images? {told}; {advice}"))
+    source = source.model_copy(update={"image": source.image or found[0]})
+    if OBJECTS in known:
+        _refuse_resizing(source, known[OBJECTS])
+        source, by = source.model_copy(update={"label": BOXES}), [BOXES]
+    profile = profile_source(source, by)
+    if files.lists and profile.images:
+        return profile.model_copy(update={"images": profile.images.model_copy(update={"lists": dict(files.lists)})})
+    return profile
+
+
+def _refuse_resizing(source: Source, kind: str) -> None:
+    """Refuse what would lose some of what is marked."""
+    if source.images.size and kind != "objects":
+        raise SpecError(Fault(("source", "images", "size"), "masks are not resized; leave it out"))
+    if source.images.size and source.images.fit == "crop":
+        raise SpecError(Fault(("source", "images", "fit"), "crop would cut boxes off; take pad or stretch"))
