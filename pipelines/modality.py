@@ -33,8 +33,8 @@ class Modality:
     """The key of `source` in a spec that names this column."""
     learnt: frozenset[Role] = frozenset({"feature"})
     """The roles of the columns that generators learn and make."""
-    formats: frozenset[str] = frozenset()
-    """Formats of sources that hold nothing else."""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    """Its formats by name, each a `pipelines.source.formats.Format`; those of the first hold others too."""
 
     generator: str = "resample"
     """What makes rows where the spec does not say."""
@@ -61,6 +61,8 @@ class Modality:
 
     recognise: str | None = None
     """`(files, source) -> bool`: whether files of a format that others share hold it."""
+    guess: str | None = None
+    """`(looked, label) -> column`: what `init` takes for the column with the content, or None."""
     profile: str = "pipelines.source:profile_source"
     """`(source, by) -> SourceProfile`."""
     reader: str | None = None
@@ -90,6 +92,8 @@ class Modality:
     items: str | None = None
     """`(plan) -> (rows -> Items)`: what may be rare in a row."""
 
+    croissant: str | None = None
+    """The type of the content in a dataset's Croissant file, where it lies in a struct's `bytes`."""
     sections: Sequence[str] = ()
     """The report's sections that show rows, in order: `(data) -> Section | None`."""
     samples: str = "pipelines.report.pages:row_page"
@@ -100,6 +104,12 @@ MODALITIES: dict[str, Modality] = {
     "tabular": Modality(
         name="tabular",
         called="a table",
+        formats={
+            "csv": "pipelines.source.tabular.delimited:FORMAT",
+            "tsv": "pipelines.source.tabular.delimited:FORMAT",
+            "jsonl": "pipelines.source.tabular.jsonl:FORMAT",
+            "parquet": "pipelines.source.tabular.parquet:FORMAT",
+        },
         generator="autoregressive",
         validators={
             "schema": "pipelines.validate.tabular.schema:SchemaValidator",
@@ -134,7 +144,7 @@ MODALITIES: dict[str, Modality] = {
         content="text",
         key="text",
         learnt=frozenset({"text"}),
-        formats=frozenset({"folders"}),
+        formats={"folders": "pipelines.source.text.folders:FORMAT"},
         generator="edit",
         augmentation="edit",
         validators={
@@ -151,6 +161,7 @@ MODALITIES: dict[str, Modality] = {
         remedies=["raw", "class_weights", "threshold", "over_sampling", "augmentation"],
         secret_tells=True,
         profile="pipelines.source.text.reading:profile_texts",
+        guess="pipelines.plan.text:guess",
         reader="pipelines.source.text.reading:TextReader",
         width="pipelines.plan.text:row_width",
         view="pipelines.judge.text.learning:view",
@@ -171,7 +182,12 @@ MODALITIES: dict[str, Modality] = {
         content="image",
         key="image",
         learnt=frozenset({"image", "objects"}),
-        formats=frozenset({"images", "voc", "coco", "yolo"}),
+        formats={
+            "images": "pipelines.source.image.class_folders:FORMAT",
+            "voc": "pipelines.source.image.voc:FORMAT",
+            "coco": "pipelines.source.image.coco:FORMAT",
+            "yolo": "pipelines.source.image.yolo:FORMAT",
+        },
         generator="augment",
         augmentation="augment",
         validators={
@@ -208,6 +224,7 @@ MODALITIES: dict[str, Modality] = {
             "pipelines.report.image.section:rejected_image_section",
         ],
         samples="pipelines.report.image.sheet:contact_page",
+        croissant="sc:ImageObject",
     ),
 }
 """Every modality by its name; a source that no other one recognises is of the first."""

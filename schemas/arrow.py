@@ -19,6 +19,9 @@ PARENT_ROW = "_parent_row"
 PRIVATE = {"private": "true"}
 """Metadata of a field, seen by generators alone, whose rare values no made row may show."""
 
+SHARED = 10
+"""Rows that must hold a value of a private column before a made row shows it."""
+
 PROVENANCE = pa.schema(
     [
         pa.field("_id", pa.string(), nullable=False),

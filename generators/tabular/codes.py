@@ -24,8 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-SHARED = 10
-"""Rows that must hold a value of a private column before it is shown."""
+from schemas.arrow import SHARED
 
 _ROWS_OF_A_BIN, _FEWEST_BINS = 20, 10  # with fewer rows in each there is little to learn of a bin
 

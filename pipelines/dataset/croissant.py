@@ -7,6 +7,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from pipelines.modality import MODALITIES
 from pipelines.report.card import card_header
 from pipelines.report.overview import headline
 from pipelines.report.wording import printable
@@ -22,8 +23,8 @@ _TYPES = {
     "date32[day]": "sc:Date",
     "timestamp[us]": "sc:DateTime",
     "timestamp[us, tz=UTC]": "sc:DateTime",
-    "image": "sc:ImageObject",
 }
+_CONTENTS = {one.content: one.croissant for one in MODALITIES.values() if one.croissant}
 """The Croissant type of a column's type; of any other, text."""
 _OBJECT = {"bbox": "sc:Float", "category": "sc:Text"}
 """The Croissant type of each part of an object. Masks are not described, since Croissant has no run lengths, and boxes
@@ -151,8 +152,8 @@ def _field(split: str, name: str, kind: str) -> dict[str, Any]:
     if kind in ("objects", "masked objects"):
         parts = [_part(split, name, part, type_) for part, type_ in _OBJECT.items()]
         return told | {"repeated": True, "subField": parts}
-    part = "bytes" if kind == "image" else None
-    return told | {"dataType": _TYPES.get(kind, "sc:Text"), "source": _from(split, name, part)}
+    part = "bytes" if kind in _CONTENTS else None
+    return told | {"dataType": (_TYPES | _CONTENTS).get(kind, "sc:Text"), "source": _from(split, name, part)}
 
 
 def _part(split: str, column: str, name: str, kind: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.modality import MODALITIES, load_part
 from pipelines.source.cells import Block
 from pipelines.source.classes import Classes
 from pipelines.source.column import ColumnState
@@ -97,7 +98,7 @@ class Looked:
     """What was seen of a source: its columns but images, in order, in `rows` rows; `more` were not looked at."""
 
     columns: list[Seen] = field(default_factory=list)
-    images: bool = False
+    nested: bool = False
     rows: int = 0
     more: bool = False
 
@@ -123,7 +124,7 @@ def look(files: Files, source: Source, label: str | None = None) -> Looked:
     known = columns_of(files, source)
     plain = None if known is None else [name for name, kind in known.items() if kind not in NESTED]
     columns = {name: _begin(name) for name in plain or []}
-    found = Looked(images=any(kind in NESTED for kind in (known or {}).values()))
+    found = Looked(nested=any(kind in NESTED for kind in (known or {}).values()))
     for block in _until(blocks(files, source, plain), found):
         for name in block.cells.columns:
             if name not in columns:
@@ -170,10 +171,12 @@ def _named(column: Seen) -> int:
     return NAMES.index(name) if name in NAMES else len(NAMES)
 
 
-def text_column(looked: Looked, label: str | None) -> str | None:
-    """Return the column of running text, if there is nothing else beside the class."""
-    others = [one for one in looked.columns if one.name != label and one.role == "feature"]
-    return others[0].name if len(others) == 1 and others[0].is_text and not looked.images else None
+def content_keys(looked: Looked, label: str | None) -> dict[str, str]:
+    """Return the key of the source for a column that seems to hold a whole row, and the column; nothing if none does."""
+    for one in MODALITIES.values():
+        if one.guess and one.key and (column := load_part(one.guess)(looked, label)):
+            return {one.key: column}
+    return {}
 
 
 def guessed_header(looked: Looked, headless: bool = False) -> list[str] | None:
@@ -185,8 +188,8 @@ def guessed_header(looked: Looked, headless: bool = False) -> list[str] | None:
     if not headless and not any(one.name in (one.counts or {}) for one in candidates):
         return None
     label = candidates[0].name if len(candidates) == 1 else None
-    text = text_column(looked, label)
-    given = {label: "label", text: "text"}
+    given: dict[str | None, str] = {label: "label"}
+    given |= {column: key for key, column in content_keys(looked, label).items()}
     return [given.get(name, f"column_{number}") for number, name in enumerate(looked.names, 1)]
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import yaml
 
 from pipelines.modality import modality_of
-from pipelines.plan.candidates import Seen, choose, guessed_header, listed, look, text_column, told
+from pipelines.plan.candidates import Seen, choose, content_keys, guessed_header, listed, look, told
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class, generators_for, makes_objects
 from pipelines.report.engine import environment
 from pipelines.source.files import Files, find_files
+from pipelines.source.formats import format_of
 from pipelines.source.splits import TRAIN, SeveralSplitsError, kind_of
-from pipelines.source.tabular.delimited import dialect_of, written
 from pipelines.storage.folder import is_uri
 from schemas.errors import Fault, OutputError, SourceError, SpecError, nearest
 from schemas.plan import Plan
@@ -138,7 +138,7 @@ def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, 
         return {"label": label or FIXED[files.format]}, [], []
     looked = look(files, source, label)
     delimited = files.format in ("csv", "tsv")
-    headless = delimited and dialect_of(files, files.names[0], source).headless
+    headless = format_of(files).headless(files, source)
     header = guessed_header(looked, headless) if delimited and label not in looked.names else None
     if header:
         looked = look(files, source.model_copy(update={"header": header}), label)
@@ -149,10 +149,9 @@ def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, 
         raise _undecided(files, looked.candidates, looked.names)
     keys: dict[str, Any] = {"label": chosen.name}
     keys |= {"header": header} if header else {}
-    text = text_column(looked, chosen.name)
-    keys |= {"text": text} if text else {}
+    keys |= content_keys(looked, chosen.name)
     notes = ["the first row looks like data, so the names in source.header are made up"] if header else []
-    notes += [f"the file is written with {how}" for how in [written(files, source)] if how]
+    notes += [f"the file is written with {how}" for how in [format_of(files).written(files, source)] if how]
     notes += [f"other columns were counted in the first {looked.rows:,} rows only"] if looked.more else []
     return keys, [one for one in looked.candidates if one != chosen], notes
 

@@ -1,8 +1,15 @@
 """What a plan must know of texts."""
 
+from pipelines.plan.candidates import Looked
 from schemas.plan import SourceProfile
 
 
 def row_width(profile: SourceProfile) -> int:
     """Return the bytes of a row."""
     return profile.row_bytes
+
+
+def guess(looked: Looked, label: str | None) -> str | None:
+    """Return the column of running text, if there is nothing else beside the class."""
+    others = [one for one in looked.columns if one.name != label and one.role == "feature"]
+    return others[0].name if len(others) == 1 and others[0].is_text and not looked.nested else None

@@ -17,7 +17,8 @@ from pipelines.report.data import ReportData, source_columns
 from schemas.arrow import STRATUM
 
 Floats = NDArray[np.float64]
-Kind = Literal["number", "time", "category", "text"]
+BINS = 30
+Kind = Literal["number", "time", "category", "length"]
 MICROSECONDS_A_DAY = 86_400e6
 CALENDAR = (-719_162.0, 2_932_896.0)
 """Days from 1970 to the first day of year 1 and the last of year 9999; plots know no others."""
@@ -138,7 +139,7 @@ def _levels(column: pa.ChunkedArray) -> tuple[Floats, str, list[str]]:
     encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     levels = encoded.dictionary.to_pylist()
     if len(levels) > max(FEW_LEVELS, 0.5 * (len(texts) - texts.null_count)):
-        return _numbers(pc.utf8_length(texts)), "text", []
+        return _numbers(pc.utf8_length(texts)), "length", []
     return _numbers(pa.chunked_array([encoded.indices])), "category", levels
 
 
@@ -211,3 +212,19 @@ def halves(weights: Floats, seed: int = 0) -> tuple[Floats, Floats]:
     """Split a sample at random into two halves, given as weights that are 0 for the other half's rows."""
     first = np.random.default_rng(seed).random(len(weights)) < 0.5
     return _normal(weights * first), _normal(weights * ~first)
+
+
+def bins(values: Floats, weights: Floats) -> tuple[Floats, str]:
+    """Return the edges of at most some 30 shared bins, that leave out far tails; whole numbers stay whole in them."""
+    low, high = float(values.min()), float(values.max())
+    order = np.argsort(values, kind="stable")
+    climb = np.cumsum(weights[order]) / weights.sum()
+    inner = [float(values[order][min(int(np.searchsorted(climb, q)), len(values) - 1)]) for q in (0.005, 0.995)]
+    far = inner[1] > inner[0] and high - low > 2 * (inner[1] - inner[0])
+    low, high = inner if far else (low, high)
+    remark = "outermost bars hold the far tails" if far else ""
+    if high - low < 1e9 and bool((values == np.round(values)).all()):
+        width = np.ceil((high - low + 1) / BINS)
+        return np.arange(low - 0.5, high + width, width), remark
+    wide = high - low > 1e-9 * max(abs(low), abs(high))  # closer than that, edges would not differ
+    return np.linspace(low, high, BINS + 1) if wide else low + np.array([-0.5, 0.5]) * max(1.0, abs(low)), remark

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from pipelines.report.compare import Floats, gap, halves, moments, present
+from pipelines.report.compare import Floats, bins, gap, halves, moments, present
 from pipelines.report.plots import histogram_plot
-from pipelines.report.tabular.distributions import bins
 from pipelines.report.wording import figure
 
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from generators.tabular.codes import SHARED
 from pipelines.fill.chunk import REJECTED, staged_name
 from pipelines.fill.filled import load_filled
 from pipelines.fill.loop import FillResult
@@ -18,7 +17,7 @@ from pipelines.report.page import render_report
 from pipelines.source.ingest import RealRows
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
-from schemas.arrow import STRATUM, source_schema
+from schemas.arrow import SHARED, STRATUM, source_schema
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Plan

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from pipelines.plan.balance import value_of
 from pipelines.source.cells import Block, numbered, texts
-from pipelines.source.tabular.infer import convert
+from pipelines.source.infer import convert
 from schemas.errors import SourceError
 from schemas.plan import Value
 

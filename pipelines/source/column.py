@@ -6,15 +6,15 @@ The memory of a column is bounded, by `DISTINCT_CAP` values or `DISTINCT_BYTES`,
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.source.cells import Block
+from pipelines.source.digits import lose_digits
 from pipelines.source.exact import to_simple
-from pipelines.source.tabular.digits import lose_digits
-from pipelines.source.tabular.infer import (
+from pipelines.source.infer import (
     DATE,
     DECLARED,
     INTEGER,
@@ -239,7 +239,7 @@ class ColumnState:
     def finish(self, *, is_key: bool) -> Column:
         """Return what was found; `is_key` says that the column is the label or one of `by`."""
         if self.type in NESTED:
-            role: Role = "image" if self.type == "image" else "objects"
+            role = cast(Role, self.type.removeprefix("masked "))
             return Column(name=self.name, type=self.type, role=role, nulls=self.nulls)
         if self.carried and len(self.stored) > 1:
             kinds = " and ".join(map(shown_type, self.stored))

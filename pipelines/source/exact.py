@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from schemas.arrow import arrow_type
+from schemas.arrow import NESTED, arrow_type
 from schemas.plan import Column
 from schemas.stored import type_named
 
@@ -26,7 +26,7 @@ def beside(columns: Sequence[Column]) -> dict[str, Column]:
 
 def _loses(column: Column) -> bool:
     kind = published_type(column)
-    if kind == arrow_type(column.type) or column.type in ("image", "objects", "masked objects"):
+    if kind == arrow_type(column.type) or column.type in NESTED:
         return False
     if column.role == "carried":
         return True

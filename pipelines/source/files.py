@@ -13,8 +13,9 @@ from functools import cached_property
 import pyarrow as pa
 from pyarrow import fs
 
+from pipelines.modality import MODALITIES
 from pipelines.source.archive import Archive, is_archive, open_archive
-from pipelines.source.image.declared import declared_in
+from pipelines.source.declared import declared_in
 from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
 from pipelines.source.splits import ALL, choose
@@ -39,12 +40,12 @@ EXTENSIONS = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
 }
 TABLES = ("csv", "tsv", "jsonl", "parquet")
-PICTURES = ("images", "voc", "coco", "yolo")
-"""The formats of sources of images; in all but the first, files of the first hold the images."""
+TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
+"""The formats whose files are rows and not tables, and what they hold."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 READING = (
-    "header", "nulls", "types", "missing_label", "missing_text", "label", "text", "image", "images", "annotations",
-    "faulty_boxes",
+    "header", "nulls", "types", "missing_label", "missing_text", "label",
+    *(one.key for one in MODALITIES.values() if one.key), "images", "annotations", "faulty_boxes",
 )  # fmt: skip
 """What of the spec's source decides how its files are read."""
 LIST = 256 << 20
@@ -154,9 +155,8 @@ def find_files(source: Source) -> Files:
     alone = Files(place, found or "", filesystem, root, [name], info.size, alone=True)
     if source.format is None and found == "coco" and _holds_records(alone):
         found = "jsonl"
-    if found in ("folders", *PICTURES):
-        kind = "text" if found == "folders" else "file of images or annotations"
-        raise SourceError(f"{place}: one {kind} is no dataset; give the folder, or the archive, that holds all")
+    if found in TOGETHER:
+        raise SourceError(f"{place}: one file of {TOGETHER[found]} is no dataset; give the folder, or archive, of all")
     if found is None:
         raise SourceError(
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
@@ -316,7 +316,7 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
         return names
     about = {"coco": is_coco, "yolo": is_class_list}
     beside = about.get(found, lambda _: False)
-    titled = beside if found == "coco" else lambda _: found not in ("folders", *PICTURES)
+    titled = beside if found == "coco" else lambda _: found not in TOGETHER
     notes = found == "folders"
     return choose(names, source.split, place, titled=titled, beside=beside, declared=declared, notes=notes)
 

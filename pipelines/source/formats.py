@@ -1,51 +1,31 @@
 """The formats by name, and the stream of clean blocks that a source is, whatever its format."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.modality import MODALITIES, load_part
 from pipelines.source.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
 from pipelines.source.files import Files
-from pipelines.source.image import class_folders as images
-from pipelines.source.image import coco, voc, yolo
-from pipelines.source.tabular import delimited, jsonl, parquet
-from pipelines.source.tabular.infer import NULL
-from pipelines.source.text import folders
+from pipelines.source.format import Format
+from pipelines.source.infer import NULL
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import NULL_TOKENS, Source
 
 
-@dataclass(frozen=True)
-class Format:
-    """How files of one format are read; `columns` returns None where only the rows tell.
-
-    Where the files are rows and not tables, both read them all `together`, and get no name.
-    """
-
-    columns: Callable[[Files, str, Source], dict[str, str] | None]
-    batches: Callable[[Files, str, Source, list[str] | None], Iterator[Cells]]
-    together: bool = False
-
-
-FORMATS = {
-    "csv": Format(delimited.columns, delimited.batches),
-    "tsv": Format(delimited.columns, delimited.batches),
-    "jsonl": Format(jsonl.columns, jsonl.batches),
-    "parquet": Format(parquet.columns, parquet.batches),
-    "folders": Format(folders.columns, folders.batches, together=True),
-    "images": Format(images.columns, images.batches, together=True),
-    "voc": Format(voc.columns, voc.batches, together=True),
-    "coco": Format(coco.columns, coco.batches, together=True),
-    "yolo": Format(yolo.columns, yolo.batches, together=True),
-}
+def format_of(files: Files) -> Format:
+    """Return how the files are read."""
+    reference = next(one.formats[files.format] for one in MODALITIES.values() if files.format in one.formats)
+    found: Format = load_part(reference)
+    return found
 
 
 def _parts(files: Files) -> list[str]:
     """Return the files that are read one by one; one empty name where all are read together."""
-    return [""] if FORMATS[files.format].together else files.names
+    return [""] if format_of(files).together else files.names
 
 
 def columns_of(files: Files, source: Source) -> dict[str, str] | None:
@@ -57,7 +37,7 @@ def columns_of(files: Files, source: Source) -> dict[str, str] | None:
         raise SpecError(Fault(("source", "header"), "JSON Lines name their own columns; leave this out"))
     first: dict[str, str] | None = None
     for name in _parts(files):
-        found = FORMATS[files.format].columns(files, name, source)
+        found = format_of(files).columns(files, name, source)
         if found is None:
             return None
         if first is not None:
@@ -90,7 +70,7 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Ite
     position = 0
     for name in _parts(files):
         first = position
-        for cells in FORMATS[files.format].batches(files, name, source, wanted):
+        for cells in format_of(files).batches(files, name, source, wanted):
             rows = numbered(position, cells.rows)
             position += cells.rows
             yield Block(_clean(cells, nulls), rows, files.shown(name), first)

@@ -10,14 +10,12 @@ from pipelines.source.cells import Block, check_chosen
 from pipelines.source.classes import Classes
 from pipelines.source.column import ColumnState
 from pipelines.source.content import Reader, reader_of
+from pipelines.source.digits import exact_type
 from pipelines.source.files import Files, find_files, fingerprint
-from pipelines.source.formats import blocks, columns_of, complete, droppable
+from pipelines.source.formats import blocks, columns_of, complete, droppable, format_of
 from pipelines.source.hashed import content_hash, hashed
+from pipelines.source.infer import NUMBER
 from pipelines.source.spellings import Spellings
-from pipelines.source.tabular.delimited import dialect_of, unnamed_index, written
-from pipelines.source.tabular.digits import exact_type
-from pipelines.source.tabular.infer import NUMBER
-from pipelines.source.tabular.parquet import class_names
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import Column, SourceProfile
 from schemas.spec import Source
@@ -33,7 +31,8 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     known = columns_of(files, source)
     if known is not None:
         _refuse_unknown(files, source, by, list(known), list(source.types))
-    index = unnamed_index(files, source)
+    form = format_of(files)
+    index = form.index(files, source)
     _refuse_carried(source, by)
     states = {
         name: ColumnState(name, source.types.get(name), name == index, name in source.carry) for name in known or {}
@@ -52,7 +51,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
     if reader:
         reader.refuse(files.path, states, total)
     columns = [state.finish(is_key=state.name in (source.label, *by)) for state in states.values()]
-    names = class_names(files, files.names[0]) if files.format == "parquet" else {}
+    names = form.names(files)
     columns = [_named(column, names[column.name]) if column.name in names else column for column in columns]
     types = {column.name: column.type for column in columns}
     contents = files.contents()
@@ -70,7 +69,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         fingerprint=fingerprint(files, source, contents),
         content=content_hash(contents),
         images=images,
-        written=written(files, source),
+        written=form.written(files, source),
     )
 
 
@@ -129,7 +128,7 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     wanted += [(("source", str(content[0].key)), content[1])] if content else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]
-    advice = _header_advice(files, source)
+    advice = format_of(files).advice(files, source)
     faults = [
         Fault(path, f"the source has no column {name!r}{nearest(name, known)}{advice}")
         for path, name in wanted
@@ -137,16 +136,6 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     ]
     if faults:
         raise SpecError(*faults)
-
-
-def _header_advice(files: Files, source: Source) -> str:
-    if files.format not in ("csv", "tsv") or source.header is not None:
-        return ""
-    found = dialect_of(files, files.names[0], source)
-    if not found.headless:
-        return " (a file without a header row needs source.header)"
-    first = ", ".join(found.first)[:80]
-    return f"; the first row ({first}) looks like data, so there is no header row: name the columns in source.header"
 
 
 def _refuse_carried(source: Source, by: list[str]) -> None:

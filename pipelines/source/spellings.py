@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from pipelines.plan.balance import value_of
 from pipelines.source.cells import Block, texts
-from pipelines.source.tabular.infer import STRING, convert
+from pipelines.source.infer import STRING, convert
 from schemas.plan import Merged, Value
 
 MOST = 100_000

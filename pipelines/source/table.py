@@ -11,7 +11,7 @@ from pipelines.source.exact import beside, published_type, to_stored
 from pipelines.source.files import Files, find_files, readable, reopen
 from pipelines.source.formats import blocks, complete, droppable
 from pipelines.source.hashed import HashedFiles, changed, content_hash, hashed
-from pipelines.source.tabular.infer import convert
+from pipelines.source.infer import convert
 from schemas.arrow import ROW, source_schema
 from schemas.errors import SourceError
 from schemas.plan import Column, SourceProfile

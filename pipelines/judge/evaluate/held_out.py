@@ -15,8 +15,8 @@ from pipelines.source.content import reader_of
 from pipelines.source.files import Files, find_files, fingerprint
 from pipelines.source.formats import blocks, columns_of, complete
 from pipelines.source.hashed import HashedFiles, changed, hashed
+from pipelines.source.infer import convert, misfits
 from pipelines.source.splits import SeveralSplitsError
-from pipelines.source.tabular.infer import convert, misfits
 from pipelines.storage.folder import is_uri
 from schemas.arrow import ROW, arrow_type
 from schemas.errors import Fault, SourceError, SpecError, nearest

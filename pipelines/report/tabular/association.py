@@ -35,7 +35,7 @@ def associations(pairs: list[Pair], real: NDArray[Any], synthetic: NDArray[Any])
     Free text, columns with a single value, and columns past the first 25 are left out.
     """
     a, b = _alike(real, synthetic)
-    usable = [p for p in pairs if p.kind != "text" and _varies(p.real[a]) and _varies(p.synthetic[b])]
+    usable = [p for p in pairs if p.kind != "length" and _varies(p.real[a]) and _varies(p.synthetic[b])]
     shown = usable[:MOST_COLUMNS]
     sides = [_matrix([(p.kind, _grouped(p, side)) for p in shown]) for side in ((a, True), (b, False))]
     names = [p.name for p in shown]

@@ -10,6 +10,7 @@ from pipelines.report.compare import (
     Floats,
     Mix,
     Pair,
+    bins,
     gap,
     halves,
     missing,
@@ -27,7 +28,7 @@ from pipelines.report.plots import bars_plot, histogram_plot, matrix_plot
 from pipelines.report.tabular.association import MOST_COLUMNS, Associations, associations
 from pipelines.report.wording import NOTHING, figure, label
 
-PLOTTED_COLUMNS, COMPARED_CLASSES, TOP_LEVELS, BINS, CLOSEST_PAIRS = 36, 12, 7, 30, 8
+PLOTTED_COLUMNS, COMPARED_CLASSES, TOP_LEVELS, CLOSEST_PAIRS = 36, 12, 7, 8
 TOO_FEW = 5
 
 
@@ -183,22 +184,6 @@ def _histogram(pair: Pair, weights: Mix) -> tuple[Markup, str]:
         for v, w in (real, synthetic)
     ]
     return histogram_plot(edges, sides[0], sides[1], pair.name, pair.kind == "time"), remark
-
-
-def bins(values: Floats, weights: Floats) -> tuple[Floats, str]:
-    """Return the edges of at most some 30 shared bins, that leave out far tails; whole numbers stay whole in them."""
-    low, high = float(values.min()), float(values.max())
-    order = np.argsort(values, kind="stable")
-    climb = np.cumsum(weights[order]) / weights.sum()
-    inner = [float(values[order][min(int(np.searchsorted(climb, q)), len(values) - 1)]) for q in (0.005, 0.995)]
-    far = inner[1] > inner[0] and high - low > 2 * (inner[1] - inner[0])
-    low, high = inner if far else (low, high)
-    remark = "outermost bars hold the far tails" if far else ""
-    if high - low < 1e9 and bool((values == np.round(values)).all()):
-        width = np.ceil((high - low + 1) / BINS)
-        return np.arange(low - 0.5, high + width, width), remark
-    wide = high - low > 1e-9 * max(abs(low), abs(high))  # closer than that, edges would not differ
-    return np.linspace(low, high, BINS + 1) if wide else low + np.array([-0.5, 0.5]) * max(1.0, abs(low)), remark
 
 
 def _by_class(data: ReportData, columns: list[Pair], weights: Mix) -> ByClass | None:

@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.source.files import CHUNK, Files, readable
+from pipelines.source.format import Format
 from pipelines.source.image.pictures import MAX_FILE_BYTES
 from pipelines.source.splits import ClassFolders
 from pipelines.source.text.folders import refuse_loose
@@ -63,3 +64,6 @@ def _read(files: Files, name: str) -> bytes:
             parts.append(part)
             size += len(part)
     return b"".join(parts)
+
+
+FORMAT = Format(columns, batches, together=True)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from pipelines.source.cells import Cells
 from pipelines.source.files import CHUNK, Files, format_of, readable
+from pipelines.source.format import Format
 from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
 from pipelines.source.image.masks import given
@@ -152,3 +153,6 @@ def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:
     if one.bbox is None and mask is None:
         raise SourceError(f"{told}: it has neither a bbox nor a segmentation; give it one of them")
     return {"bbox": one.bbox and list(one.bbox), "category": category, "segmentation": mask, "told": told}
+
+
+FORMAT = Format(columns, batches, together=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.source.cells import Cells
 from pipelines.source.files import Files, format_of
+from pipelines.source.format import Format
 from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
 from schemas.errors import SourceError
@@ -72,3 +73,6 @@ def _object(element: ElementTree.Element, place: str, image: str) -> dict[str, A
         raise SourceError(f"{place}: the box of {category!r} has no four numbers as corners, got {got}") from None
     box = [left, top, right - left, bottom - top]
     return {"bbox": box, "category": category, "told": f"{place}: the objects of {image}"}
+
+
+FORMAT = Format(columns, batches, together=True)

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.source.cells import Cells
+from pipelines.source.declared import settings
 from pipelines.source.files import Files, format_of
+from pipelines.source.format import Format
 from pipelines.source.image import marked
-from pipelines.source.image.declared import settings
 from pipelines.source.image.marked import Marked
 from pipelines.source.kinds import is_class_list, label_of
 from schemas.errors import SourceError
@@ -131,3 +132,6 @@ def _names_in(files: Files, name: str) -> dict[int, str]:
         return {int(number): str(one) for number, one in pairs if str(one)}
     except (TypeError, ValueError) as error:
         raise SourceError(f"{files.shown(name)}: its names are no list of classes; number them from 0") from error
+
+
+FORMAT = Format(columns, batches, together=True)

@@ -18,6 +18,7 @@ from pyarrow import csv as arrow_csv
 
 from pipelines.source.cells import BLOCK_BYTES, Cells, check_chosen, check_names, texts
 from pipelines.source.files import CHUNK, Files, readable
+from pipelines.source.format import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
 from pipelines.source.tabular.dialect import Dialect, Style, find_dialect, guessed_encoding
 from schemas.errors import Fault, SourceError, SpecError
@@ -130,15 +131,29 @@ def dialect_of(files: Files, name: str, source: Source) -> Dialect:
 
 def written(files: Files, source: Source) -> str:
     """Return in words how the first file is written, where that is not what its format says."""
-    return dialect_of(files, files.names[0], source).told(files.format) if files.format in ("csv", "tsv") else ""
+    return dialect_of(files, files.names[0], source).told(files.format)
 
 
 def unnamed_index(files: Files, source: Source) -> str | None:
     """Return what the first column is called if the header has no name for it, as pandas and R write an index."""
-    if files.format not in ("csv", "tsv") or source.header is not None:
+    if source.header is not None:
         return None
     found = dialect_of(files, files.names[0], source)
     return found.names[0] if found.unnamed else None
+
+
+def _headless(files: Files, source: Source) -> bool:
+    return dialect_of(files, files.names[0], source).headless
+
+
+def _advice(files: Files, source: Source) -> str:
+    if source.header is not None:
+        return ""
+    found = dialect_of(files, files.names[0], source)
+    if not found.headless:
+        return " (a file without a header row needs source.header)"
+    first = ", ".join(found.first)[:80]
+    return f"; the first row ({first}) looks like data, so there is no header row: name the columns in source.header"
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
@@ -290,3 +305,13 @@ def not_utf8(file: str, at: int, byte: int, guess: str = "cp1252") -> SourceErro
         f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8, or set source.encoding"
         f" (it may be {guess})"
     )
+
+
+FORMAT = Format(
+    columns,
+    batches,
+    written=written,
+    index=unnamed_index,
+    headless=_headless,
+    advice=_advice,
+)

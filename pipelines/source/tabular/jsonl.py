@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, MAX_COLUMNS, Cells, check_names
 from pipelines.source.files import Files, readable
+from pipelines.source.format import Format
+from pipelines.source.infer import NULL, STRING, join
 from pipelines.source.tabular.delimited import not_utf8
-from pipelines.source.tabular.infer import NULL, STRING, join
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -214,3 +215,6 @@ def _text(value: Any) -> str | None:
     if isinstance(value, _Long):
         return value.text
     return str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+FORMAT = Format(columns, batches)

@@ -15,7 +15,8 @@ from pyarrow import parquet as pq
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, check_chosen, check_names
 from pipelines.source.files import Files, readable
-from pipelines.source.tabular.infer import NULL
+from pipelines.source.format import Format
+from pipelines.source.infer import NULL
 from schemas.arrow import IMAGE, NESTED, arrow_type
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
@@ -233,3 +234,6 @@ def _narrowed(array: pa.Array, name: str) -> tuple[pa.Array, str]:
         return array.cast(pa.int64()), "int64"
     except pa.ArrowInvalid:
         return array, "double"
+
+
+FORMAT = Format(columns, batches, names=lambda files: class_names(files, files.names[0]))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.source.files import Files, readable
+from pipelines.source.format import Format
 from pipelines.source.splits import ClassFolders
 from pipelines.source.tabular.delimited import not_utf8
 from schemas.errors import SourceError
@@ -63,3 +64,6 @@ def _read(files: Files, name: str, source: Source) -> str:
         return data.decode(source.encoding or "utf-8")
     except UnicodeDecodeError as error:
         raise not_utf8(file, error.start, data[error.start]) from error
+
+
+FORMAT = Format(columns, batches, together=True)
