@@ -4,9 +4,14 @@ import ast
 import json
 import subprocess
 import sys
+from dataclasses import fields
+from graphlib import TopologicalSorter
 
 import pytest
 
+from pipelines.judge.evaluate.remedies import REMEDIES
+from pipelines.modality import MODALITIES, load_part
+from pipelines.plan.registry import generator_class
 from tests.conftest import ROOT
 
 ORDER = ["flows", "pipelines", "generators", "schemas"]
@@ -49,6 +54,72 @@ def test_schemas_know_pydantic_and_pyarrow_only():
     allowed = {"schemas", "pydantic", "pyarrow", *sys.stdlib_module_names}
     for path in (ROOT / "schemas").rglob("*.py"):
         assert set(imported(path)) <= allowed, path
+
+
+def modules(*packages):
+    """Return each module's path by its dotted name."""
+    found = {}
+    for package in packages:
+        for path in (ROOT / package).rglob("*.py"):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def edges(path, known):
+    """Yield the known modules that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if full in known else node.module
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def test_nothing_is_imported_in_a_circle():
+    known = modules(*ORDER)
+    graph = {name: {one for one in edges(path, known) if one in known and one != name} for name, path in known.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError, with the circle
+
+
+def test_the_route_has_ten_rooms_at_most_and_one_loose_file():
+    found = [path for path in (ROOT / "pipelines").iterdir() if path.name not in ("__pycache__", "README.md")]
+    rooms = sorted(path.name for path in found if path.is_dir())
+    assert len(rooms) <= 10, rooms
+    assert sorted(path.name for path in found if path.is_file()) == ["__init__.py", "modality.py"]
+
+
+def test_shared_code_names_no_modality():
+    """What is for one modality alone lies in a folder or a module of its name; the registry names them all."""
+    names = set(MODALITIES)
+    known = modules(*ORDER)
+    exempt = {"pipelines/modality.py", "flows/deployed/alert.py"}  # the key of a webhook's message is `text`
+    for name, path in modules("pipelines", "flows").items():
+        shown = path.relative_to(ROOT).as_posix()
+        if names & set(name.split(".")) or shown in exempt:
+            continue
+        tree = ast.parse(path.read_text())
+        literals = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value in names}
+        own = {one for one in edges(path, known) if one in known and names & set(one.split(".")[1:])}
+        assert not literals, f"{shown} names {literals}"
+        assert not own, f"{shown} imports {own}"
+
+
+@pytest.mark.parametrize("name", MODALITIES)
+def test_every_part_of_a_modality_is_there(name):
+    one = MODALITIES[name]
+    told = [getattr(one, field.name) for field in fields(one)]
+    parts = [part for part in told if isinstance(part, str) and part.count(".") and ":" in part]
+    parts += [*one.validators.values(), *one.classifiers.values(), *one.formats.values(), *one.sections]
+    assert len(parts) > 20
+    for part in parts:
+        assert callable(load_part(part)) or part in one.formats.values(), part
+    assert one.name == name
+    assert {*one.checks, *one.marked_checks} <= set(one.validators)
+    assert set(one.remedies) <= set(REMEDIES)
+    assert name in generator_class(one.generator).modalities
+    assert one.augmentation is None or name in generator_class(one.augmentation).modalities
 
 
 def test_plan_imports_no_heavy_library(tmp_path):

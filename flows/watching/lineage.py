@@ -14,7 +14,7 @@ from openlineage.client.event_v2 import RunEvent
 from flows.progress import Run
 from flows.watching.background import Background
 from flows.watching.events import Teller
-from flows.watching.watch import Watcher
+from flows.watching.watcher import Watcher
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from flows.progress import Run
 from flows.watching.pace import Filling, Pace, Steps
-from flows.watching.watch import Watcher
+from flows.watching.watcher import Watcher
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
 from schemas.errors import MakeweightError

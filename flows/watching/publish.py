@@ -21,7 +21,7 @@ from flows.watching.background import Background
 from flows.watching.metrics import Metrics
 from flows.watching.pace import Pace
 from flows.watching.settings import Settings
-from flows.watching.watch import Watcher
+from flows.watching.watcher import Watcher
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
 from schemas.errors import MakeweightError

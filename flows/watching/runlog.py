@@ -5,7 +5,7 @@ from prefect.logging import get_run_logger
 from flows.display import training_line
 from flows.progress import Run
 from flows.watching.pace import Filling, Pace, Steps
-from flows.watching.watch import Watcher
+from flows.watching.watcher import Watcher
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
 from schemas.manifest import Manifest

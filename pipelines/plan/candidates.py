@@ -172,7 +172,7 @@ def _named(column: Seen) -> int:
 
 
 def content_keys(looked: Looked, label: str | None) -> dict[str, str]:
-    """Return the key of the source for a column that seems to hold a whole row, and the column; nothing if none does."""
+    """Return the key of the source for a column that seems to hold a whole row, and the column; or nothing."""
     for one in MODALITIES.values():
         if one.guess and one.key and (column := load_part(one.guess)(looked, label)):
             return {one.key: column}

@@ -8,7 +8,7 @@ import pytest
 
 from generators.text.perplexity import LanguageModel
 from pipelines.judge.fidelity.measure import measure_fidelity
-from pipelines.judge.fidelity.paired import likeness
+from pipelines.judge.text.pairs import likeness
 from schemas.errors import GeneratorError
 from schemas.fidelity import FidelityChoice
 from tests.pipelines.fidelity.rows import manifest_of, shards, source
