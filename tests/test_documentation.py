@@ -42,7 +42,7 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=named)
 
 
 def registered():
-    """Return by modality the generator that stands when a spec names none, all validators, and those that stand then."""
+    """Return by modality its default generator, all its validators, and lists of default ones."""
     checks = dict(DEFAULT_VALIDATORS)
     marked = {"image": checks.pop("marked image")}
     return {
