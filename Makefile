@@ -23,7 +23,7 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## print the ratios of the README's table, measured here
+bench: $(INSTALLED)  ## print the ratios of tests/benchmarks/README.md, measured here
 	$(BIN)/python -m tests.benchmarks
 
 bench-utility: $(INSTALLED)  ## print what made rows of a table are worth beside cheaper remedies

@@ -28,7 +28,7 @@ class Evaluate(Part):
         None, min_length=1, description="What the dataset is compared with; left out: all that the modality knows."
     )
     max_rows: int = Field(200_000, ge=100, description="Rows that a classifier learns from, at most; drawn evenly.")
-    fidelity: FidelityChoice = FidelityChoice()
+    fidelity: FidelityChoice = Field(FidelityChoice(), description="Models that made rows are measured with.")
 
 
 class Interval(Noun):

@@ -39,7 +39,7 @@ class Output(Part):
         None, ge=1, description="Rows in one Parquet file, at most; left out: 50,000, of images as many as make 256 MB."
     )
     splits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
-        {"train": 1.0}, description="Share of each split; the shares add up to 1."
+        {"train": 1.0}, description="Share of every class that each split takes; the shares add up to 1."
     )
     encryption_key_env: Annotated[str | None, Touch("keys")] = Field(
         None,

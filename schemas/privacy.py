@@ -15,7 +15,7 @@ FigureName = Literal[
 
 
 class PrivacyLimits(Part):
-    """What is measured may not go beyond these; a build that does is not published. None: no limit."""
+    """What is measured may not go beyond these; a build that does is not published. `null`: no limit."""
 
     attack_auc: float | None = Field(
         0.6,
@@ -70,7 +70,7 @@ class Privacy(Part):
     )
     quasi_identifiers: list[str] = Field([], description="Columns by which somebody might be found: age, postcode.")
     sensitive: list[str] = Field([], description="Columns that nobody shall learn of somebody who is found.")
-    limits: PrivacyLimits = PrivacyLimits()
+    limits: PrivacyLimits = Field(PrivacyLimits(), description="A build that goes beyond one is not published.")
 
 
 class Figure(Noun):

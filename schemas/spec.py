@@ -79,15 +79,18 @@ class Images(Part):
 class Source(Part):
     """Where the real rows are, and which column is the class."""
 
-    path: ReadPlace = Field(description="A file, a folder, or a URI that pyarrow can open (s3://…).")
+    path: ReadPlace = Field(
+        description="A file, packed or not, a folder of files, class folders of texts or images, or a URI that pyarrow"
+        " can open (s3://…)."
+    )
     label: str = Field(
         "label", min_length=1, description="The class column; in class folders and images with boxes it has a name."
     )
-    modality: Modality | None = Field(None, description="Inferred when left out.")
-    format: SourceFormat | None = Field(None, description="Inferred from the file's name when left out.")
+    modality: Modality | None = Field(None, description="What the rows are; inferred when left out.")
+    format: SourceFormat | None = Field(None, description="How the rows are stored; inferred from names when left out.")
     text: str | None = Field(None, description="The text column of a source of texts; inferred when left out.")
     image: str | None = Field(None, description="The image column of a Parquet source; inferred when left out.")
-    images: Images = Images()
+    images: Images = Field(Images(), description="How images are read, and written where they must be changed.")
     annotations: str | list[str] | None = Field(
         None, description="The COCO file, or a list of them, relative to path; left out: the only one of a folder."
     )
@@ -116,7 +119,12 @@ class Source(Part):
     thousands: str | None = Field(
         None, min_length=1, max_length=1, description="What stands between thousands; found out when left out."
     )
-    comment: str | None = Field(None, min_length=1, max_length=8, description="What lines that are no rows begin with.")
+    comment: str | None = Field(
+        None,
+        min_length=1,
+        max_length=8,
+        description="What lines that are no rows begin with; left out: # before the header, and nowhere else.",
+    )
     encoding: Annotated[str | None, AfterValidator(_encoding)] = Field(
         None, description="How text files are encoded; UTF-8 when left out."
     )
@@ -134,7 +142,7 @@ class Source(Part):
         [], description="Columns that are no feature: real rows keep them as they are, made rows have none."
     )
     private: list[str] = Field(
-        [], description="Columns of a table whose rare values no made row shall show; not every generator can do that."
+        [], description="Columns of a table whose rare values no made row shows; autoregressive can do that."
     )
 
     @model_validator(mode="after")
@@ -208,13 +216,17 @@ class Balance(Part):
     """How many rows each class shall have."""
 
     target: Annotated[Literal["largest", "smallest"] | int | dict[str, int], BeforeValidator(_target)] = Field(
-        "largest", description="largest, smallest, a number of rows, or a number for each class."
+        "largest",
+        description="Rows of each class: as many as the largest or smallest has, a number, or a number by class, where"
+        " classes that are not named keep their rows.",
     )
     at_least: int | None = Field(
         None, ge=1, description="In target's place: rows that each class has at least; classes with more keep them all."
     )
     by: list[str] | None = Field(
-        None, min_length=1, description="Columns whose combinations are balanced; the label alone when left out."
+        None,
+        min_length=1,
+        description="Columns whose combinations are balanced, as in `<=50K | Male`; the label alone when left out.",
     )
     max_copies: int | None = Field(
         None, ge=1, description="Of boxes: rows made of one image at most; any number when left out."
@@ -234,12 +246,14 @@ class GeneratorChoice(Part):
         None, description="The modality's default when left out; `module:Class` for one of your own."
     )
     params: dict[str, Any] = Field({}, description="The generator's own parameters.")
-    actors: int | None = Field(None, ge=1, description="As many as the resources allow when left out.")
+    actors: int | None = Field(
+        None, ge=1, description="Processes that hold the model; as many as the resources allow when left out."
+    )
     cpus: float = Field(1, gt=0, description="CPUs that each actor takes.")
     gpus: float | None = Field(
         None, ge=0, description="Share of a GPU that each actor takes; 0 without GPUs when left out."
     )
-    chunk_rows: int | None = Field(None, ge=1, description="Candidates in one request; a sound number when left out.")
+    chunk_rows: int | None = Field(None, ge=1, description="Candidates in one request; by need when left out.")
     fit_rows: int | None = Field(
         None,
         ge=1,
@@ -257,7 +271,7 @@ class GeneratorChoice(Part):
 class ValidatorChoice(Part):
     """One check that each candidate row must pass."""
 
-    name: str = Field(description="As in schema, duplicates or label_agreement.")
+    name: str = Field(description="The validator's name, or `module:Class` for one of your own.")
     params: dict[str, Any] = Field({}, description="The validator's own parameters.")
 
 
@@ -273,16 +287,18 @@ class Spec(Part):
     name: str = Field(
         pattern=r"^[\w][\w.-]{0,99}$", description="Names the dataset: letters, digits, '.', '_' and '-'."
     )
-    source: Source
-    output: Output
-    balance: Balance = Balance()
-    generator: GeneratorChoice = GeneratorChoice()
+    source: Source = Field(description="Where the real rows are, and which column is the class.")
+    output: Output = Field(description="Where the dataset goes, and how it is cut.")
+    balance: Balance = Field(Balance(), description="How many rows each class shall have.")
+    generator: GeneratorChoice = Field(
+        GeneratorChoice(), description="Which model makes the rows, and what it runs on."
+    )
     validators: Annotated[list[ValidatorChoice], BeforeValidator(_by_name)] | None = Field(
         None,
         alias="validate",
-        description="Checks in order, each a name or {name: {parameter: value}}; the modality's defaults if left out.",
+        description="Checks that each made row must pass, in order; the modality's defaults if left out.",
     )
-    budget: Budget = Budget()
+    budget: Budget = Field(Budget(), description="When to give up.")
     privacy: Privacy | None = Field(None, description="What made rows may give away, at most; left out: not measured.")
     evaluate: Evaluate | None = Field(
         None, description="Whether the dataset helps a classifier, on real rows that the build never sees."

@@ -1,6 +1,6 @@
 """Reading a plain CSV against `pyarrow.csv` alone, side by side: the time of both, and what reading holds in memory.
 
-`python -m tests.benchmarks.reading 500000` takes fewer rows than the 5,000,000 of the table in the README.
+`python -m tests.benchmarks.reading 500000` takes fewer rows than 5,000,000.
 """
 
 import sys
