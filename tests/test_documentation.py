@@ -12,11 +12,9 @@ import yaml
 from markdown_it import MarkdownIt
 
 from flows.cli import app
-from generators import DEFAULTS as DEFAULT_GENERATORS
 from generators import GENERATORS
+from pipelines.modality import MODALITIES
 from pipelines.plan.registry import generator_class, validator_class
-from pipelines.validate import DEFAULTS as DEFAULT_VALIDATORS
-from pipelines.validate import VALIDATORS
 from schemas import reference
 from schemas.base import Part
 from schemas.policy import Policy
@@ -43,11 +41,13 @@ every_page = pytest.mark.parametrize("page", PAGES, ids=named)
 
 def registered():
     """Return by modality its default generator, all its validators, and lists of default ones."""
-    checks = dict(DEFAULT_VALIDATORS)
-    marked = {"image": checks.pop("marked image")}
     return {
-        name: (DEFAULT_GENERATORS[name], list(VALIDATORS[name]), [checks[name], *filter(None, [marked.get(name)])])
-        for name in VALIDATORS
+        name: (
+            one.generator,
+            list(one.validators),
+            [list(checks) for checks in (one.checks, one.marked_checks) if checks],
+        )
+        for name, one in MODALITIES.items()
     }
 
 
