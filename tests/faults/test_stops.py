@@ -31,6 +31,7 @@ IN_ORDER = [*list(STARTED)[:3], *BEFORE_ACTORS, "actors start", *(one for one in
 
 def wait_for(terminal, reached, moment):
     """Wait until the build is at a moment of its life."""
+    assert moment in {*STARTED, *POINTS}
 
     def there():
         shown = STARTED.get(moment)
@@ -89,7 +90,7 @@ def test_ctrl_c_at_one_moment_after_another(make_bench, calm, prefect_api):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_group(make_bench, calm, prefect_api, number):
     bench = make_bench()
-    for moment in ("ray starts", "source copied", "chunk staged", "shards moved"):
+    for moment in ("ray starts", "source copied", "chunk staged", "shard moved"):
         check_one_sentence(*stopped(bench, moment, lambda one: os.killpg(one.process.pid, number)))
     assert bench.finish(PREFECT_API_URL=prefect_api) == calm("tables")
 
