@@ -31,8 +31,6 @@ IN_ORDER = [*list(STARTED)[:3], *BEFORE_ACTORS, "actors start", *(one for one in
 
 def wait_for(terminal, reached, moment):
     """Wait until the build is at a moment of its life."""
-    assert moment in {*STARTED, *POINTS}
-
     def there():
         shown = STARTED.get(moment)
         return reached.exists() or (shown and any(shown in " ".join(command(one)) for one in terminal.tree()[1:]))
@@ -43,6 +41,7 @@ def wait_for(terminal, reached, moment):
 
 def stopped(bench, moment, stop, **options):
     """Stop a build at a moment by `stop(terminal)`; check how it ends, and say how long that took."""
+    assert moment in {*STARTED, *POINTS, options.get("FAULT_POINT")}
     terminal, reached = bench.at_a_terminal(point=moment if moment in POINTS else "", **options)
     wait_for(terminal, reached, moment)
     tree, before = terminal.tree(), len(terminal.text)
