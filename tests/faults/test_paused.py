@@ -3,7 +3,9 @@
 import hashlib
 
 import pytest
+from filelock import FileLock, Timeout
 
+from pipelines.lock import GUARD
 from tests.faults.harness import wait_until
 
 PROGRAM = """
@@ -26,12 +28,27 @@ def start(bench, host, api, **parts):
     return bench.start(program=program, FAULT_HOW="pause", PREFECT_API_URL=api, **parts)
 
 
-def paused(bench, host, api, point, **parts):
-    """Start a build, and halt all of it once it is at the point."""
+def paused(bench, host, api, point, *, commits=False, **parts):
+    """Start a build, and halt all of it once it is at the point; amid a sign of life only if it `commits` there.
+
+    One that is halted with the guard in its hand is not taken over, but waited for.
+    """
     run = start(bench, host, api, point=point, **parts)
     run.wait_for_the_point()
     run.pause()
+    while not commits and is_guarded(bench.place / "out"):
+        run.wake()
+        run.pause()
     return run
+
+
+def is_guarded(out):
+    """Whether a process holds the guard of this output."""
+    try:
+        with FileLock(out / ".makeweight" / GUARD, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def files(folder):
@@ -106,7 +123,7 @@ def test_a_build_that_wakes_while_another_one_is_under_way_leaves_it_alone(make_
 @pytest.mark.slow
 def test_a_build_that_is_halted_while_it_publishes_is_waited_for(make_bench, calm, prefect_api):
     bench = make_bench()
-    first = paused(bench, "first", prefect_api, "manifest written")
+    first = paused(bench, "first", prefect_api, "manifest written", commits=True)
     code, told = start(bench, "second", prefect_api).end()
     assert (code, "Traceback" in told) == (2, False), told
     assert "out is being written by another build (host 'first', process " in told

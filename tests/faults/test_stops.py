@@ -31,7 +31,6 @@ IN_ORDER = [*list(STARTED)[:3], *BEFORE_ACTORS, "actors start", *(one for one in
 
 def wait_for(terminal, reached, moment):
     """Wait until the build is at a moment of its life."""
-
     def there():
         shown = STARTED.get(moment)
         return reached.exists() or (shown and any(shown in " ".join(command(one)) for one in terminal.tree()[1:]))
@@ -42,6 +41,7 @@ def wait_for(terminal, reached, moment):
 
 def stopped(bench, moment, stop, **options):
     """Stop a build at a moment by `stop(terminal)`; check how it ends, and say how long that took."""
+    assert moment in {*STARTED, *POINTS, options.get("FAULT_POINT")}
     terminal, reached = bench.at_a_terminal(point=moment if moment in POINTS else "", **options)
     wait_for(terminal, reached, moment)
     tree, before = terminal.tree(), len(terminal.text)
@@ -89,7 +89,7 @@ def test_ctrl_c_at_one_moment_after_another(make_bench, calm, prefect_api):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_signal_to_the_group(make_bench, calm, prefect_api, number):
     bench = make_bench()
-    for moment in ("ray starts", "source copied", "chunk staged", "shards moved"):
+    for moment in ("ray starts", "source copied", "chunk staged", "shard moved"):
         check_one_sentence(*stopped(bench, moment, lambda one: os.killpg(one.process.pid, number)))
     assert bench.finish(PREFECT_API_URL=prefect_api) == calm("tables")
 
