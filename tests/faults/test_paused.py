@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from filelock import FileLock, Timeout
 
-from pipelines.lock import GUARD
+from pipelines.storage.lock import GUARD
 from tests.faults.harness import wait_until
 
 PROGRAM = """
