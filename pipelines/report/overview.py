@@ -81,7 +81,7 @@ def _ratio(rows: list[int]) -> str:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One line of the class table; `rate` is accepted candidates by attempts, None where none were made."""
+    """One line of the class table; `rate` is the share of candidates that passed, None where none were made."""
 
     name: str
     before: int
@@ -116,7 +116,7 @@ def _class_row(manifest: Manifest, title: str, names: list[str]) -> ClassRow:
     counts = [manifest.counts[name] for name in names]
     synthetic = sum(c.synthetic for c in counts)
     attempts = sum(manifest.attempts.get(name, 0) for name in names)
-    carried = manifest.base.carried if manifest.base else {}
+    rejected = sum(sum(manifest.rejections.get(name, {}).values()) for name in names)
     return ClassRow(
         name=title,
         before=sum(manifest.source_counts.get(name, 0) for name in names),
@@ -125,7 +125,7 @@ def _class_row(manifest: Manifest, title: str, names: list[str]) -> ClassRow:
         total=sum(c.real for c in counts) + synthetic,
         target=sum(c.target for c in counts),
         attempts=attempts,
-        rate=(synthetic - sum(carried.get(name, 0) for name in names)) / attempts if attempts else None,
+        rate=1 - rejected / attempts if attempts else None,
     )
 
 

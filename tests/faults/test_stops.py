@@ -31,6 +31,7 @@ IN_ORDER = [*list(STARTED)[:3], *BEFORE_ACTORS, "actors start", *(one for one in
 
 def wait_for(terminal, reached, moment):
     """Wait until the build is at a moment of its life."""
+
     def there():
         shown = STARTED.get(moment)
         return reached.exists() or (shown and any(shown in " ".join(command(one)) for one in terminal.tree()[1:]))

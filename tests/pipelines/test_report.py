@@ -10,10 +10,11 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
+from flows.display import result_table
 from pipelines.report import ReportData, render_report
 from pipelines.report.compare import gap, mix, pair, wasserstein
 from pipelines.report.data import ends
-from pipelines.report.overview import class_section, rejection_section
+from pipelines.report.overview import class_rows, class_section, rejection_section
 from pipelines.report.tabular.association import correlation_ratio, cramers_v
 from pipelines.report.tabular.distributions import bins, distribution_section
 from pipelines.report.wording import NOTHING, cell, compact, label, percent, printable, seconds, shorten
@@ -355,6 +356,18 @@ def test_one_column_and_no_rejections() -> None:
     page = Page(render_report(ReportData(manifest, real, real.slice(2), with_reason(real.slice(0, 0)), {}, [])))
     assert "None of the 1 candidates was rejected." in page.words
     assert "associations" not in page.values("id")
+
+
+def test_the_report_and_the_terminal_tell_one_share_of_candidates_kept(data: ReportData) -> None:
+    made = {name: counts.synthetic for name, counts in data.manifest.counts.items() if counts.synthetic}
+    attempts = {name: 2 * rows + 40 for name, rows in made.items()}  # of the last chunk not all that pass are needed
+    manifest = data.manifest.model_copy(
+        update={"attempts": attempts, "rejections": {name: {"schema": rows} for name, rows in made.items()}}
+    )
+    told = {row.name: row.rate for row in class_rows(manifest) if row.rate is not None}
+    assert told == {name: 1 - rows / attempts[name] for name, rows in made.items()}
+    shown = dict(zip(manifest.counts, result_table(manifest).columns[-1].cells, strict=True))
+    assert {name: f"{share:.0%}" for name, share in told.items()} == {name: shown[name] for name in told}
 
 
 def test_odd_types_and_values_do_not_stop_it() -> None:
