@@ -316,6 +316,7 @@ class Fitting:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """End the actor, however the block ended; a step that is tried again finds nobody at its files."""
+        ray.cancel(self._fit)  # else Ray says on the terminal that it will be retried
         ray.kill(self._actor)
         if kind and issubclass(kind, Exception):
             ray.wait([self._fit], timeout=GONE)

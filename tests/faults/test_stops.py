@@ -149,7 +149,7 @@ def test_a_build_that_is_killed_leaves_no_server_behind(make_bench):
 def test_ctrl_c_while_a_dataset_is_judged(make_bench, point):
     bench = make_bench(evaluate={"test": "held_out.csv", "seeds": 2})
     rows = (bench.place / "t.csv").read_text().splitlines()
-    (bench.place / "held_out.csv").write_text("\n".join([rows[0], *(f"1{row}" for row in rows[1:])]) + "\n")
+    (bench.place / "held_out.csv").write_text("\n".join(rows) + "\n")
     terminal, told = stopped(bench, point, ctrl_c, verb="evaluate", FAULT_POINT=point, FAULT_NTH="1")
     check_one_sentence(terminal, told)
     assert not (bench.place / "out" / "evaluation.json").exists()
