@@ -8,7 +8,7 @@ from generators.image.codec import Encoding, encode
 from generators.image.figures import frechet_distance, inception_score, kernel_distance, psnr, ssim
 from generators.image.vision import Vision
 from pipelines.judge.fidelity.measure import measure_fidelity
-from pipelines.judge.image import fidelity as images
+from pipelines.judge.image import figures as images
 from pipelines.judge.image.manifolds import manifold_figures
 from schemas.arrow import IMAGE
 from schemas.errors import GeneratorError
