@@ -1,1 +1,4 @@
-"""The steps of a build: Arrow in, Arrow out. Ray lives in `actors.py`; nothing here knows Prefect."""
+"""The steps of a build: Arrow in, Arrow out. The folders are its route; `modality` names what they know of each kind.
+
+Ray lives in `engine`; nothing here knows Prefect.
+"""
