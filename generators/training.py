@@ -19,6 +19,11 @@ from generators.checkpoint import Learnt, Position, Stateful, pack, restore
 
 log = logging.getLogger(__name__)
 
+REPORTS = 10
+"""From one look at the held-out rows to the next."""
+KEEP_EVERY = 500
+"""Steps from one kept state to the next, where the next look is further away."""
+
 
 @dataclass(frozen=True)
 class Schedule:

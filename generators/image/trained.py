@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _TINY, _SMALL = 16, 32  # pixels of the longer side, at most
 _BATCH_ROWS = {"tiny": 32, "small": 128, "base": 64}
-_REPORTS = 10  # from one look at the held-out rows to the next
 
 
 @dataclass(frozen=True)
@@ -165,7 +164,7 @@ class Trained(ABC):
 
     def _settings(self, steps: int) -> "Settings":
         """Return the parameters of the training loop; `steps` where they say nothing."""
-        from generators.training import Schedule, Settings
+        from generators.training import REPORTS, Schedule, Settings
 
         params = self.params
         steps = params.steps or steps
@@ -173,7 +172,7 @@ class Trained(ABC):
             steps=steps,
             schedule=Schedule(steps, params.warm_up, falls=params.schedule == "cosine"),
             look_every=params.look_every,
-            report_every=max(1, params.look_every // _REPORTS),
+            report_every=max(1, params.look_every // REPORTS),
             keep_every=params.look_every,
             patience=params.patience,
             ema=params.ema,

@@ -19,9 +19,6 @@ from generators import training as loop
 from generators.base import Training
 from generators.tabular.modes import Categories, Layout, Modes, frame_of, heard, layout_of, told, width
 
-_REPORTS = 10  # in an epoch
-_KEEP_EVERY = 500  # steps from one kept state to the next, where an epoch has more
-
 
 class Epochs:
     """The rows of each step: as many draws by weight as there are rows, then as many again.
@@ -99,8 +96,8 @@ def _course(settings: Any, rows: int) -> loop.Settings:
         steps=steps,
         schedule=loop.Schedule(steps, 0, falls=False),
         look_every=epoch,
-        report_every=max(1, epoch // _REPORTS),
-        keep_every=_KEEP_EVERY,
+        report_every=max(1, epoch // loop.REPORTS),
+        keep_every=loop.KEEP_EVERY,
         patience=1,
     )
 

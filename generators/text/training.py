@@ -20,8 +20,6 @@ from generators.device import precision
 _IGNORED = -100  # of a target that is not learnt
 _SORTED_TOGETHER = 16  # batches whose rows are sorted by length, so that little of a batch is padding
 _WARM_UP = 0.05
-_REPORTS = 10  # from one look at the held-out rows to the next
-_KEEP_EVERY = 500  # steps from one kept state to the next, where an epoch has more
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,8 @@ def _course(settings: Settings, rows: int) -> loop.Settings:
         steps=steps,
         schedule=_Schedule(steps, math.ceil(steps * _WARM_UP)),
         look_every=epoch,
-        report_every=max(1, epoch // _REPORTS),
-        keep_every=_KEEP_EVERY,
+        report_every=max(1, epoch // loop.REPORTS),
+        keep_every=loop.KEEP_EVERY,
         patience=settings.patience,
         seconds=60 * (settings.max_minutes or math.inf),
     )

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from generators import GENERATORS, base
-from generators.text import training as of_texts
+from generators import training as loop
 from tests.tiny_images import KilledError, Watched, squares
 from tests.tiny_models import WORDS, tiny_causal
 
@@ -37,8 +37,8 @@ LM_STEPS = 2 * math.ceil((250 - 22) / 32)  # two epochs over what is not held ou
 
 @pytest.fixture(autouse=True)
 def _kept_within_epochs(monkeypatch):
-    """Let small texts be trained as large ones are: their state is kept between two looks, too."""
-    monkeypatch.setattr(of_texts, "_KEEP_EVERY", 3)
+    """Let small sources be learnt as large ones are: the state is kept between two looks, too."""
+    monkeypatch.setattr(loop, "KEEP_EVERY", 3)
 
 
 @pytest.fixture(params=CASES)
