@@ -68,6 +68,12 @@ def hold_out(
     return held
 
 
+def class_weights(classes: NDArray[np.int64], balance: float) -> NDArray[np.float64]:
+    """Return how often each row is drawn: with a balance of 0 all rows alike, with 1 all classes (numbered from 0)."""
+    weights: NDArray[np.float64] = (np.bincount(classes).astype(np.float64) ** -balance)[classes]
+    return weights
+
+
 def rank_in_class(classes: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many rows of the same class come before each row."""
     order = np.argsort(classes, kind="stable")

@@ -11,8 +11,9 @@ from torch.nn import functional
 from generators.device import precision
 from generators.image.augmentation import augment
 from generators.image.networks import Critic, Decoder, Encoder
-from generators.image.training import Batch, adam, descend
+from generators.image.training import Batch, adam
 from generators.image.variational import negative_bound
+from generators.training import descend
 
 Loss = Literal["hinge", "wgan_gp", "lsgan"]
 

@@ -12,7 +12,7 @@ from generators.image.trained import Trained, TrainedParams
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from generators.image.training import Rows
+    from generators.image.training import Source
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Diffusion(Trained):
         dropout = preset.dropout if params.dropout is None else params.dropout
         return Velocity(self._shape, widths, layers, preset.attention, dropout)
 
-    def _learn(self, rows: "Rows", held: "Rows", device: str, training: Training) -> Any:
+    def _learn(self, source: "Source", training: Training) -> Any:
         from generators.image.flow import FlowTask, compile_network
         from generators.image.training import train
 
         params, preset = self.params, _PRESETS[self._preset]
-        network = self._network().to(device)
-        if device == "cuda" and params.compile:
+        network = self._network().to(source.device)
+        if source.device == "cuda" and params.compile:
             compile_network(network, self._batch_rows)
         task = FlowTask(
             network,
@@ -81,7 +81,7 @@ class Diffusion(Trained):
             clip=params.clip,
             no_class=params.no_class,
         )
-        return train(task, rows, held, self._settings(preset.steps), device, training)
+        return train(task, source, self._settings(preset.steps), training)
 
     def _draw(self, number: int, rows: int) -> "Tensor":
         import torch

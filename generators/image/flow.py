@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from generators.device import precision
 from generators.image.networks import Velocity
-from generators.image.training import Batch, adam, descend
+from generators.image.training import Batch, adam
+from generators.training import descend
 
 log = logging.getLogger(__name__)
 

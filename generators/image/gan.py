@@ -10,7 +10,7 @@ from generators.image.trained import LatentPreset, Trained, TrainedParams
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from generators.image.training import Rows
+    from generators.image.training import Source
 
 
 _PRESETS = {
@@ -52,12 +52,12 @@ class GAN(Trained):
         preset = _PRESETS[self._preset]
         return Decoder(self._shape, self.params.latent, self.params.width or preset.width, preset.levels)
 
-    def _learn(self, rows: "Rows", held: "Rows", device: str, training: Training) -> Any:
+    def _learn(self, source: "Source", training: Training) -> Any:
         from generators.image.adversarial import AdversarialTask, Contest
         from generators.image.networks import Critic, Encoder
         from generators.image.training import train
 
-        params, preset = self.params, _PRESETS[self._preset]
+        params, preset, device = self.params, _PRESETS[self._preset], source.device
         spectral = params.loss != "wgan_gp"  # which bounds the critic by its penalty
         critic = Critic(self._shape, params.width or preset.width, preset.levels, spectral=spectral)
         encoder = Encoder(self._shape, params.latent, params.width or preset.width, preset.levels)
@@ -71,7 +71,7 @@ class GAN(Trained):
             clip=params.clip,
         )
         task = AdversarialTask(self._network().to(device), critic.to(device), encoder.to(device), contest)
-        return train(task, rows, held, self._settings(preset.steps), device, training)
+        return train(task, source, self._settings(preset.steps), training)
 
     def _draw(self, number: int, rows: int) -> "Tensor":
         return self._decoded(self._model, self.params.latent, number, rows)

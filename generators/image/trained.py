@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes, hold_out
+from generators.classes import check_class_known, check_class_sizes, class_weights, hold_out
 from generators.image.rows import image_name, image_table, stack_images
 from generators.random import seeded
 from schemas.arrow import IMAGE
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from generators.image.networks import Shape
-    from generators.image.training import Rows, Settings
+    from generators.image.training import Rows, Source
+    from generators.training import Settings
 
 _TINY, _SMALL = 16, 32  # pixels of the longer side, at most
 _BATCH_ROWS = {"tiny": 32, "small": 128, "base": 64}
@@ -118,10 +119,9 @@ class Trained(ABC):
             torch.cuda.init()  # type: ignore[no-untyped-call]
         with seeded(seed) as rng, _memory(f"{self.name}: training", f"batch_rows ({self._batch_rows})"):
             held = hold_out(numbers, self.params.held_out, rng)
-            rows = _rows(images, numbers, self.params.balance)
-            learnt, kept_out = rows.take(torch.from_numpy(~held)), rows.take(torch.from_numpy(held))
+            source = self._source(_rows(images, numbers, self.params.balance), torch.from_numpy(held), device)
             with torch.backends.cudnn.flags(enabled=True, deterministic=True):
-                self._model = self._learn(learnt, kept_out, device, training)
+                self._model = self._learn(source, training)
         self._device = "cpu"
 
     def sample(self, request: SampleRequest) -> pa.Table:
@@ -137,7 +137,7 @@ class Trained(ABC):
         """Return the network whose weights are the fitted model, with random weights."""
 
     @abstractmethod
-    def _learn(self, rows: "Rows", held: "Rows", device: str, training: base.Training) -> Any:
+    def _learn(self, source: "Source", training: base.Training) -> Any:
         """Return the trained network, on the CPU."""
 
     @abstractmethod
@@ -153,21 +153,29 @@ class Trained(ABC):
             made: Tensor = decoder(noise, torch.full((rows,), number, device=self._device))
         return made
 
-    def _settings(self, steps: int) -> "Settings":
-        """Return the parameters of the training loop; `steps` where they say nothing."""
+    def _source(self, rows: "Rows", held: "Tensor", device: str) -> "Source":
+        """Return what is learnt, without the rows that are held out."""
         from generators.image.augmentation import Jitter
-        from generators.image.training import Settings
+        from generators.image.training import Source
 
         params = self.params
+        moved = Jitter(params.rotate, params.shift, params.zoom, params.flip)
+        return Source(rows.take(~held), rows.take(held), self._batch_rows, moved, device)
+
+    def _settings(self, steps: int) -> "Settings":
+        """Return the parameters of the training loop; `steps` where they say nothing."""
+        from generators.training import REPORTS, Schedule, Settings
+
+        params = self.params
+        steps = params.steps or steps
         return Settings(
-            steps=params.steps or steps,
-            batch_rows=self._batch_rows,
-            warm_up=params.warm_up,
-            schedule=params.schedule,
-            ema=params.ema,
+            steps=steps,
+            schedule=Schedule(steps, params.warm_up, falls=params.schedule == "cosine"),
             look_every=params.look_every,
+            report_every=max(1, params.look_every // REPORTS),
+            keep_every=params.look_every,
             patience=params.patience,
-            jitter=Jitter(params.rotate, params.shift, params.zoom, params.flip),
+            ema=params.ema,
         )
 
     @property
@@ -235,8 +243,8 @@ def _rows(images: NDArray[np.uint8], numbers: NDArray[np.int64], balance: float)
 
     from generators.image.training import Rows
 
-    weights = (np.bincount(numbers).astype(np.float64) ** -balance)[numbers]
-    return Rows(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(numbers), torch.from_numpy(weights))
+    weights = torch.from_numpy(class_weights(numbers, balance))
+    return Rows(torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(numbers), weights)
 
 
 @contextmanager

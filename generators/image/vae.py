@@ -10,7 +10,7 @@ from generators.image.trained import LatentPreset, Trained, TrainedParams
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from generators.image.training import Rows
+    from generators.image.training import Source
 
 
 _PRESETS = {
@@ -48,20 +48,20 @@ class VAE(Trained):
         preset = _PRESETS[self._preset]
         return Variational(self._shape, self.params.latent, self.params.width or preset.width, preset.levels)
 
-    def _learn(self, rows: "Rows", held: "Rows", device: str, training: Training) -> Any:
+    def _learn(self, source: "Source", training: Training) -> Any:
         from generators.image.training import train
         from generators.image.variational import VariationalTask
 
         params, preset = self.params, _PRESETS[self._preset]
         task = VariationalTask(
-            self._network().to(device),
+            self._network().to(source.device),
             latent=params.latent,
             rate=params.learning_rate,
             beta=params.beta,
             decay=params.weight_decay,
             clip=params.clip,
         )
-        return train(task, rows, held, self._settings(preset.steps), device, training)
+        return train(task, source, self._settings(preset.steps), training)
 
     def _draw(self, number: int, rows: int) -> "Tensor":
         return self._decoded(self._model.decoder, self.params.latent, number, rows)

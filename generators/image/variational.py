@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from generators.device import precision
 from generators.image.networks import Decoder, Encoder, Shape
-from generators.image.training import Batch, adam, descend
+from generators.image.training import Batch, adam
+from generators.training import descend
 
 
 class Variational(nn.Module):

@@ -86,7 +86,7 @@ class Column:
 def learn_columns(table: pa.Table, label: str, *, max_bins: int, max_categories: int) -> list[Column]:
     """Return how each column but the label is coded, in the table's order."""
     return [
-        _learn(field, _without_nan(table[field.name].combine_chunks()), max_bins, max_categories)
+        _learn(field, without_nan(table[field.name].combine_chunks()), max_bins, max_categories)
         for field in table.schema
         if field.name != label
     ]
@@ -175,7 +175,8 @@ def _between(
     return pa.array(made if decimals is None else np.round(made, decimals), pa.float64(), mask=nulls)
 
 
-def _without_nan(cells: pa.Array) -> pa.Array:
+def without_nan(cells: pa.Array) -> pa.Array:
+    """Return the cells with a null for each NaN."""
     if not pa.types.is_floating(cells.type):
         return cells
     return pc.if_else(pc.is_nan(cells), pa.scalar(None, cells.type), cells)
@@ -208,7 +209,7 @@ class Coded(Protocol):
 
 def encode(columns: Sequence[Coded], table: pa.Table) -> Codes:
     """Return the codes of a table's cells, int64 (rows, columns)."""
-    codes = [column.encode(_without_nan(table[column.field.name].combine_chunks())) for column in columns]
+    codes = [column.encode(without_nan(table[column.field.name].combine_chunks())) for column in columns]
     return np.column_stack(codes) if codes else np.empty((table.num_rows, 0), np.int64)
 
 

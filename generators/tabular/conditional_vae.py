@@ -1,7 +1,7 @@
 """A TVAE that is told the class. Imports torch: import it inside the methods that use it."""
 
 import json
-import logging
+import math
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,94 @@ import torch
 from ctgan.data_transformer import DataTransformer
 from ctgan.synthesizers.tvae import Decoder, Encoder, _loss_function
 from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 from torch.nn.functional import one_hot
-from torch.utils.data import DataLoader, TensorDataset, WeightedRandomSampler
 
+from generators import training as loop
+from generators.base import Training
 from generators.tabular.modes import Categories, Layout, Modes, frame_of, heard, layout_of, told, width
 
-log = logging.getLogger(__name__)
+
+class Epochs:
+    """The rows of each step: as many draws by weight as there are rows, then as many again.
+
+    The random state is used as torch's DataLoader uses it, which draws a seed for its workers first.
+    """
+
+    def __init__(self, weights: Tensor, size: int) -> None:
+        self._weights, self._size = weights, size
+        self._drawn = torch.empty(0, dtype=torch.int64)
+
+    def draw(self) -> Tensor:
+        """Return the places of the next step's rows; the last batch of an epoch may be smaller."""
+        if not len(self._drawn):
+            torch.empty((), dtype=torch.int64).random_()
+            self._drawn = torch.multinomial(self._weights, len(self._weights), replacement=True)
+        batch, self._drawn = self._drawn[: self._size], self._drawn[self._size :]
+        return batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what is drawn and not used."""
+        return {"drawn": self._drawn.clone()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._drawn = state_dict["drawn"]
+
+
+class _RowsTask:
+    """Learns to say rows in few numbers, and to write them again."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        decoder: Decoder,
+        rows: tuple[Tensor, Tensor],
+        order: Epochs,
+        spans: Any,
+        settings: Any,
+    ) -> None:
+        self.network: nn.Module = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
+        self.result: nn.Module = decoder
+        self.order = order
+        weights = [*encoder.parameters(), *decoder.parameters()]
+        self._optimizer = torch.optim.Adam(weights, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self.optimizers = [self._optimizer]
+        self._encoder, self._decoder, self._rows, self._spans = encoder, decoder, rows, spans
+        self._weight = settings.reconstruction_weight
+
+    def learn(self) -> Tensor:
+        """Do one step on one batch."""
+        places, device = self.order.draw(), self._decoder.sigma.device
+        batch, condition = (part[places].to(device) for part in self._rows)
+        loss = self._loss(batch, condition)
+        loop.descend(self._optimizer, loss)
+        self._decoder.sigma.data.clamp_(0.01, 1.0)  # as TVAE does
+        return loss.detach()
+
+    def _loss(self, batch: Tensor, condition: Tensor) -> Tensor:
+        mean, deviation, log_variance = self._encoder(torch.cat([batch, condition], dim=1))
+        latent = mean + deviation * torch.randn_like(deviation)
+        rebuilt, sigmas = self._decoder(torch.cat([latent, condition], dim=1))
+        rebuilding, divergence = _loss_function(rebuilt, batch, sigmas, mean, log_variance, self._spans, self._weight)
+        return rebuilding + divergence  # type: ignore[no-any-return]
+
+    def judge(self, model: nn.Module) -> None:
+        """Return nothing: all rows are learnt, and none says when to stop."""
+
+
+def _course(settings: Any, rows: int) -> loop.Settings:
+    """Return how to go through so many rows: all epochs, at one rate."""
+    epoch = math.ceil(rows / settings.batch_size)
+    steps = settings.epochs * epoch
+    return loop.Settings(
+        steps=steps,
+        schedule=loop.Schedule(steps, 0, falls=False),
+        look_every=epoch,
+        report_every=max(1, epoch // loop.REPORTS),
+        keep_every=loop.KEEP_EVERY,
+        patience=1,
+    )
 
 
 class ConditionalTVAE:
@@ -32,11 +114,13 @@ class ConditionalTVAE:
         self.encoder_dim = encoder_dim
         self.decoder_dim = decoder_dim
 
-    def fit(self, frame: Any, texts: list[str], classes: np.ndarray, settings: Any, device: str) -> None:
+    def fit(
+        self, frame: Any, texts: list[str], classes: np.ndarray, settings: Any, device: str, training: Training
+    ) -> None:
         """Learn from a frame without its label; `texts` are its columns of categories, `classes` the label.
 
-        `settings` holds `epochs`, `batch_size`, `weight_decay` and `reconstruction_weight`. Classes are drawn by the
-        logarithm of their frequency, as in CTGAN, so that a rare one is learned too.
+        `settings` are `TVAEParams`. Classes are drawn by the logarithm of their frequency, as in CTGAN, so that a rare
+        one is learned too.
         """
         names, codes, counts = np.unique(classes, return_inverse=True, return_counts=True)
         self.classes = [str(name) for name in names]
@@ -46,36 +130,15 @@ class ConditionalTVAE:
             rows = torch.from_numpy(transformer.transform(frame).astype(np.float32))
         self.layout = layout_of(transformer)
         conditions = one_hot(torch.from_numpy(codes), len(self.classes)).float()
-        weights = torch.from_numpy((np.log(counts + 1) / counts)[codes])
-        sampler = WeightedRandomSampler(weights.tolist(), len(rows))
-        loader = DataLoader(TensorDataset(rows, conditions), batch_size=settings.batch_size, sampler=sampler)
+        order = Epochs(torch.from_numpy((np.log(counts + 1) / counts)[codes]), settings.batch_size)
         encoder = Encoder(rows.shape[1] + len(self.classes), self.encoder_dim, self.embedding_dim).to(device)
         self.decoder = self._new_decoder().to(device)
-        self._train(encoder, loader, transformer.output_info_list, settings, device)
+        task = _RowsTask(encoder, self.decoder, (rows, conditions), order, transformer.output_info_list, settings)
+        loop.train(task, _course(settings, len(rows)), training)
         self.set_device("cpu")
 
     def _new_decoder(self) -> Decoder:
         return Decoder(self.embedding_dim + len(self.classes), self.decoder_dim, width(self.layout))
-
-    def _train(self, encoder: Encoder, loader: Any, spans: Any, settings: Any, device: str) -> None:
-        parameters = [*encoder.parameters(), *self.decoder.parameters()]
-        optimizer = torch.optim.Adam(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-        for epoch in range(settings.epochs):
-            for batch, condition in loader:
-                given = batch.to(device), condition.to(device)
-                loss = self._loss(encoder, *given, spans, settings.reconstruction_weight)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                self.decoder.sigma.data.clamp_(0.01, 1.0)  # as TVAE does
-            log.info("tvae: epoch %d of %d, loss %.3f", epoch + 1, settings.epochs, loss.item())
-
-    def _loss(self, encoder: Encoder, batch: Any, condition: Any, spans: Any, weight: float) -> torch.Tensor:
-        mean, deviation, log_variance = encoder(torch.cat([batch, condition], dim=1))
-        latent = mean + deviation * torch.randn_like(deviation)
-        rebuilt, sigmas = self.decoder(torch.cat([latent, condition], dim=1))
-        rebuilding, divergence = _loss_function(rebuilt, batch, sigmas, mean, log_variance, spans, weight)
-        return rebuilding + divergence  # type: ignore[no-any-return]
 
     @torch.no_grad()
     def sample(self, rows: int, stratum: str) -> Any:

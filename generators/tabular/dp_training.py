@@ -3,7 +3,8 @@
 DP-SGD is of Abadi et al. (2016, arXiv:1607.00133), by opacus: each row is in a step's batch by its own chance (Poisson
 sampling), its gradient is cut to a norm, and Gaussian noise is added to the sum. The accountant is of Mironov (2017,
 arXiv:1702.07476) and Mironov, Talwar and Zhang (2019, arXiv:1908.10530): Renyi differential privacy of just that
-sampling. Randomness is torch's global state; it must be secret.
+sampling. Randomness is torch's global state; it must be secret. So this loop is not that of `generators.training`: the
+state that one keeps holds the random state, and with it all noise, and it looks at the losses of real rows.
 """
 
 import math
@@ -20,7 +21,7 @@ from opacus.optimizers import DPOptimizer
 from torch import Tensor, nn
 
 from generators.tabular.network import Network
-from generators.tabular.training import share_of_rate
+from generators.tabular.training import rise_and_fall
 from schemas.errors import GeneratorError
 from schemas.privacy import PrivacyBudget
 
@@ -125,10 +126,11 @@ def train(network: Network, codes: Tensor, schedule: Schedule, budget: PrivacyBu
         max_grad_norm=budget.clip,
         expected_batch_size=max(1, round(schedule.sample_rate * schedule.rows)),
     )
+    share_of_rate = rise_and_fall(schedule.steps)
     with _unwarned():
         for step in range(schedule.steps):
             for group in optimizer.param_groups:
-                group["lr"] = learning_rate * share_of_rate(step, schedule.steps)
+                group["lr"] = learning_rate * share_of_rate(step)
             chosen = torch.rand(schedule.rows, dtype=torch.float64) < schedule.sample_rate
             _step(module, optimizer, codes[chosen])
     module.remove_hooks()

@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from generators.tabular.codes import as_numbers, without_nan
 from generators.tabular.resolution import calendar_days, step_of
 from schemas.errors import GeneratorError
 
@@ -99,7 +100,7 @@ def encode(
     for index, field in enumerate(table.schema):
         if field.name == label:
             continue
-        values = _without_nan(table[field.name].combine_chunks())
+        values = without_nan(table[field.name].combine_chunks())
         if _is_categorical(values, smooth):
             category = _fit_category(field, values, classes, f"c{index}", max_categories)
             columns.append(category)
@@ -135,12 +136,6 @@ def _cells(codec: Codec, frame: "pd.DataFrame", name: str) -> np.ndarray:
     if name in codec.constants:
         return np.full(len(frame), codec.constants[name])
     return frame[name].to_numpy()
-
-
-def _without_nan(values: pa.Array) -> pa.Array:
-    if not pa.types.is_floating(values.type):
-        return values
-    return pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
 
 
 def _is_categorical(values: pa.Array, smooth: bool) -> bool:
@@ -191,7 +186,7 @@ def _from_codes(column: Category, codes: np.ndarray, stratum: str, rng: np.rando
 
 
 def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, *, calendar: bool) -> Number:
-    known = _integers(values.drop_null()) if not pa.types.is_floating(field.type) else values.drop_null().to_numpy()
+    known = as_numbers(values.drop_null())
     distinct, counts = np.unique(known, return_counts=True)
     decimals = _decimals(distinct) if pa.types.is_floating(field.type) else None
     spiked = not smooth and counts.max() >= max(3, _SPIKE_SHARE * len(known))
@@ -208,28 +203,14 @@ def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, *, c
     )
 
 
-def _integers(values: pa.Array) -> np.ndarray:
-    """Return the int64 behind integers, dates (days) and times (microseconds), 0 for a null."""
-    width = pa.int32() if pa.types.is_date32(values.type) else pa.int64()
-    whole: np.ndarray = pc.fill_null(values.view(width), 0).cast(pa.int64()).to_numpy()
-    return whole
-
-
 def _decimals(values: np.ndarray) -> int | None:
     """Return the decimals that all values are rounded to, or None where that is not so."""
     with np.errstate(over="ignore"):  # a number so large has no decimals to find
         return next((d for d in range(_MOST_DECIMALS + 1) if np.array_equal(np.round(values, d), values)), None)
 
 
-def _raw(number: Number, values: pa.Array) -> np.ndarray:
-    if pa.types.is_floating(number.field.type):
-        doubles: np.ndarray = pc.fill_null(values, 0.0).to_numpy()
-        return doubles
-    return _integers(values)
-
-
 def _kinds(number: Number, values: pa.Array) -> np.ndarray:
-    spikes = np.zeros(len(values), bool) if number.spike is None else _raw(number, values) == number.spike
+    spikes = np.zeros(len(values), bool) if number.spike is None else as_numbers(values) == number.spike
     kinds = np.where(spikes, SPIKE, VALUE).astype(object)
     kinds[values.is_null().to_numpy(zero_copy_only=False)] = NULL
     return kinds
@@ -237,7 +218,7 @@ def _kinds(number: Number, values: pa.Array) -> np.ndarray:
 
 def _to_float(number: Number, values: pa.Array) -> np.ndarray:
     """Return float64: doubles as they are, integers as their distance from `low`, exact up to 2**53."""
-    raw = _raw(number, values)
+    raw = as_numbers(values)
     if raw.dtype.kind == "f":
         return raw
     steps: np.ndarray = raw.view(np.uint64) - number.low.view(np.uint64)  # a signed difference may overflow

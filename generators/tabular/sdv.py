@@ -8,15 +8,17 @@ synthesizer only what drawing needs is kept, as weights and plain values: SDV it
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from generators.base import Training, Unwatched
 from generators.classes import check_class_known, check_class_sizes, split_classes
 from generators.random import seeded
 from generators.tabular.copula import Copula, Normalised, load_marginals
@@ -44,6 +46,9 @@ class _Model:
     ranges: dict[str, tuple[float, float]]
 
 
+_Fit = Callable[[pa.Table, str, np.random.Generator], dict[str, _Model]]
+
+
 class _SDVGenerator:
     """Saving, loading and sampling, the same for all: `_models` by class, one object for all classes of a joint one."""
 
@@ -62,11 +67,14 @@ class _SDVGenerator:
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
         """Learn from `table`; raises GeneratorError with the class named where a class is too small."""
+        self._learn(table, label, seed, self._fit)
+
+    def _learn(self, table: pa.Table, label: str, seed: int, fit: _Fit) -> None:
         import sdv.single_table  # noqa: F401 - it imports torch, and `seeded` must find that
 
         check_class_sizes(table, label, self.min_class_rows, self._name)
         with seeded(seed) as rng, _quiet():
-            self._models = self._fit(table, label, rng)
+            self._models = fit(table, label, rng)
 
     def _fit(self, table: pa.Table, label: str, rng: np.random.Generator) -> dict[str, _Model]:
         raise NotImplementedError
@@ -251,7 +259,13 @@ class TVAE(_SDVGenerator):
     Params = TVAEParams
     _name = "tvae"
 
-    def _fit(self, table: pa.Table, label: str, rng: np.random.Generator) -> dict[str, _Model]:
+    def train(self, table: pa.Table, label: str, seed: int, training: Training) -> None:
+        """Do what `fit` does; a training that was killed and goes on ends with the same model."""
+        self._learn(table, label, seed, partial(self._fit, training=training))
+
+    def _fit(
+        self, table: pa.Table, label: str, rng: np.random.Generator, training: Training | None = None
+    ) -> dict[str, _Model]:
         _check_gpu(self.params)
         codec, frame = encode(table, label, rng, max_categories=self.params.max_categories)
         features = frame.drop(columns=LABEL)
@@ -260,7 +274,8 @@ class TVAE(_SDVGenerator):
             fitted = self._new()
             texts = [name for name in features if name in codec.texts]
             classes = frame[LABEL].to_numpy()
-            fitted.fit(features, texts, classes, self.params, "cuda" if self.params.gpu else "cpu")
+            device = "cuda" if self.params.gpu else "cpu"
+            fitted.fit(features, texts, classes, self.params, device, training or Unwatched())
         return dict.fromkeys(sorted(set(frame[LABEL])), _Model(codec, fitted, {}))
 
     def _draw(self, fitted: Any, request: SampleRequest) -> "pd.DataFrame":

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes, hold_out
+from generators.classes import check_class_known, check_class_sizes, class_weights, hold_out
 from generators.random import seeded
 from generators.text.pretrained import context_of, load_pretrained, quiet
 from generators.text.rows import schema_from, text_table, texts_of
@@ -90,7 +90,14 @@ class CausalLM:
         self._tokenizer: Any = None
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
-        """Train the model. Raises GeneratorError for no rows, a model that is none, or too short a context."""
+        """Train the model unwatched; see `train`."""
+        self.train(table, label, seed, base.Unwatched())
+
+    def train(self, table: pa.Table, label: str, seed: int, training: base.Training) -> None:
+        """Train the model, or go on with a kept state of the same training.
+
+        Raises GeneratorError for no rows, a model that is none, or too short a context.
+        """
         import torch
 
         check_class_sizes(table, label, self.min_class_rows, "causal_lm")
@@ -101,7 +108,7 @@ class CausalLM:
             torch.cuda.init()  # type: ignore[no-untyped-call]
         with seeded(seed) as rng, quiet():
             self._make_model(texts)
-            self._train(texts, np.searchsorted(self._classes, labels), device, rng)
+            self._learn(texts, np.searchsorted(self._classes, labels), device, rng, training)
 
     def _make_model(self, texts: list[str]) -> None:
         """Set the untrained model, its tokenizer, the prompt of each class and the longest text."""
@@ -135,15 +142,22 @@ class CausalLM:
         lengths = [len(row) for row in self._tokenizer(texts, add_special_tokens=False)["input_ids"]]
         return max(1, min(max(lengths), _MOST_TOKENS, (room or 2**31) - needed))
 
-    def _train(self, texts: list[str], classes: NDArray[np.int64], device: str, rng: np.random.Generator) -> None:
+    def _learn(
+        self,
+        texts: list[str],
+        classes: NDArray[np.int64],
+        device: str,
+        rng: np.random.Generator,
+        training: base.Training,
+    ) -> None:
         from generators.text.training import Rows, Settings, train
 
         params = self.params
         prompts = [self._prompts[number] for number in classes]
         tokens = encode(self._tokenizer, texts, prompts, self._most)
-        sizes = np.bincount(classes)
-        weights = (sizes.astype(np.float64) ** -params.balance)[classes]
-        rows = Rows(tokens, classes, weights, len(self._prompts[0]), self._tokenizer.pad_token_id)
+        rows = Rows(
+            tokens, classes, class_weights(classes, params.balance), len(self._prompts[0]), self._tokenizer.pad_token_id
+        )
         held = hold_out(classes, params.held_out, rng)
         lora = params.model != SCRATCH and params.tune == "lora"
         model = _with_lora(self._model, params.lora_rank, [p[-1] for p in self._prompts]) if lora else self._model
@@ -157,7 +171,8 @@ class CausalLM:
             weight_decay=params.weight_decay,
             patience=params.patience,
         )
-        train(model, rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held)), settings, device, rng)
+        learnt, kept_out = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
+        train(model, learnt, kept_out, settings, device, rng, training)
         self._model = model.merge_and_unload() if lora else model  # whole, so that it loads without the first folder
 
     def sample(self, request: SampleRequest) -> pa.Table:

@@ -1,20 +1,21 @@
-"""Trains a causal language model on rows of tokens. Knows no text and no file; randomness is torch's global state."""
+"""What a causal language model learns of rows of tokens, batch by batch. Knows no text, no file and no loop.
 
-import copy
-import logging
+Order is of a numpy generator, the rest of the randomness torch's global state.
+"""
+
 import math
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from generators import training as loop
+from generators.base import Training
 from generators.device import precision
-
-log = logging.getLogger(__name__)
 
 _IGNORED = -100  # of a target that is not learnt
 _SORTED_TOGETHER = 16  # batches whose rows are sorted by length, so that little of a batch is padding
@@ -50,37 +51,102 @@ class Rows:
         return Rows(tokens, self.classes[places], self.weights[places], self.prompt, self.pad)
 
 
-def train(model: Any, rows: Rows, held: Rows, settings: Settings, device: str, rng: np.random.Generator) -> float:
-    """Train the model's trainable parameters in place, on `device`; return the loss on `held` of the state it keeps.
+def train(
+    model: Any, rows: Rows, held: Rows, settings: Settings, device: str, rng: np.random.Generator, training: Training
+) -> None:
+    """Train the model's trainable parameters in place, on `device`; it ends on the CPU.
 
     AdamW, warm-up and cosine decay, gradients cut to length 1, bfloat16 on a GPU. An epoch is as many draws as there
-    are rows. The state with the least loss on `held` (each class counts alike) is kept; training ends early after
-    `patience` epochs without a better one. Without held-out rows the last state is kept.
+    are rows; after each comes a look at the loss on `held` (each class counts alike), and training ends early after
+    `patience` looks without a lower one (see `generators.training.train`).
     """
-    from transformers import get_cosine_schedule_with_warmup
+    course = _course(settings, len(rows.tokens))
+    order = SortedBatches(rows, course.steps, settings.batch_rows, rng)
+    loop.train(_TokensTask(model.to(device), rows, held, settings, order), course, training)
 
-    model.to(device).train()
-    steps_of_epoch = max(1, math.ceil(len(rows.tokens) / settings.batch_rows))
-    steps = min(settings.epochs * steps_of_epoch, settings.max_steps or 2**62)
-    optimizer = torch.optim.AdamW(_groups(model, settings.weight_decay), settings.learning_rate, (0.9, 0.98))
-    schedule = get_cosine_schedule_with_warmup(optimizer, math.ceil(steps * _WARM_UP), steps)
-    until = time.monotonic() + 60 * (settings.max_minutes or math.inf)
-    best, state, worse, losses = math.inf, None, 0, []
-    for step, batch in enumerate(_batches(rows, steps, settings.batch_rows, rng), 1):
-        losses.append(_step(model, batch, rows, optimizer, schedule, device))
-        if step % steps_of_epoch and step < steps and time.monotonic() < until:
-            continue
-        loss = held_out_loss(model, held, settings.batch_rows, device) if held.tokens else -float(step)
-        log.info("step %d of %d: loss %.3f, held out %.3f", step, steps, float(np.mean(losses)), loss)
-        worse, losses = worse + 1, []
-        if loss < best:
-            best, worse, state = loss, 0, _copy(model) if held.tokens else None
-        if worse >= settings.patience or time.monotonic() >= until:
-            break
-    if state is not None:
-        model.load_state_dict(state, strict=False)
-    model.to("cpu").eval()
-    return best
+
+def _course(settings: Settings, rows: int) -> loop.Settings:
+    """Return how to go through so many rows."""
+    epoch = max(1, math.ceil(rows / settings.batch_rows))
+    steps = min(settings.epochs * epoch, settings.max_steps or 2**62)
+    return loop.Settings(
+        steps=steps,
+        schedule=_Schedule(steps, math.ceil(steps * _WARM_UP)),
+        look_every=epoch,
+        report_every=max(1, epoch // loop.REPORTS),
+        keep_every=loop.KEEP_EVERY,
+        patience=settings.patience,
+        seconds=60 * (settings.max_minutes or math.inf),
+    )
+
+
+@dataclass(frozen=True)
+class _Schedule:
+    """The schedule of language models: the rate is 0 at the first step, and rounded as transformers rounds it."""
+
+    steps: int
+    warm_up: int
+
+    def __call__(self, step: int) -> float:
+        """Return the share of the rate at a step."""
+        if step < self.warm_up:
+            return step / self.warm_up
+        done = (step - self.warm_up) / max(1, self.steps - self.warm_up)
+        return max(0.0, 0.5 * (1 + math.cos(math.pi * done)))
+
+
+class SortedBatches:
+    """The rows of each step: drawn by weight, those of some steps sorted by length and mixed again by batch."""
+
+    def __init__(self, rows: Rows, steps: int, size: int, rng: np.random.Generator) -> None:
+        self._lengths = np.fromiter(map(len, rows.tokens), np.int64, len(rows.tokens))
+        self._chances = rows.weights / rows.weights.sum()
+        self._size, self._rng, self._left = size, rng, steps
+        self._drawn: list[list[int]] = []
+
+    def draw(self) -> NDArray[np.int64]:
+        """Return the places of the next step's rows."""
+        if not self._drawn:
+            self._drawn = self._ahead(min(_SORTED_TOGETHER, self._left))
+            self._left -= len(self._drawn)
+        return np.array(self._drawn.pop(0))
+
+    def _ahead(self, steps: int) -> list[list[int]]:
+        drawn = self._rng.choice(len(self._lengths), steps * self._size, p=self._chances)
+        ordered = drawn[np.argsort(self._lengths[drawn], kind="stable")].reshape(steps, self._size)
+        batches: list[list[int]] = ordered[self._rng.permutation(steps)].tolist()
+        return batches
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the batches that are drawn and not used, how many steps come after them, and the generator's state."""
+        return {"drawn": self._drawn, "left": self._left, "rng": self._rng.bit_generator.state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a state."""
+        self._drawn, self._left = list(state_dict["drawn"]), state_dict["left"]
+        self._rng.bit_generator.state = state_dict["rng"]
+
+
+class _TokensTask:
+    """Learns the tokens after the prompt."""
+
+    def __init__(self, model: Any, rows: Rows, held: Rows, settings: Settings, order: SortedBatches) -> None:
+        self.network: nn.Module = model
+        self.result: nn.Module = model
+        self.order = order
+        self._optimizer = torch.optim.AdamW(_groups(model, settings.weight_decay), settings.learning_rate, (0.9, 0.98))
+        self.optimizers = [self._optimizer]
+        self._rows, self._held, self._batch_rows = rows, held, settings.batch_rows
+
+    def learn(self) -> Tensor:
+        """Do one step on one batch."""
+        loss = _loss(self.network, self._rows.take(self.order.draw()))
+        loop.descend(self._optimizer, loss, 1.0, self.network.parameters())
+        return loss.detach()
+
+    def judge(self, model: nn.Module) -> float | None:
+        """Return the loss on held-out rows, if there are any."""
+        return held_out_loss(model, self._held, self._batch_rows) if self._held.tokens else None
 
 
 def _groups(model: Any, decay: float) -> list[dict[str, Any]]:
@@ -92,34 +158,9 @@ def _groups(model: Any, decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def _copy(model: Any) -> dict[str, torch.Tensor]:
-    learnt = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-    return {name: copy.deepcopy(t.detach().cpu()) for name, t in model.state_dict().items() if name in learnt}
-
-
-def _batches(rows: Rows, steps: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows of each step: drawn by weight, those of some steps sorted by length and mixed again by batch."""
-    lengths = np.fromiter(map(len, rows.tokens), np.int64, len(rows.tokens))
-    chances = rows.weights / rows.weights.sum()
-    for begin in range(0, steps, _SORTED_TOGETHER):
-        count = min(_SORTED_TOGETHER, steps - begin)
-        drawn = rng.choice(len(lengths), count * size, p=chances)
-        ordered = drawn[np.argsort(lengths[drawn], kind="stable")].reshape(count, size)
-        yield from ordered[rng.permutation(count)]
-
-
-def _step(model: Any, batch: NDArray[np.int64], rows: Rows, optimizer: Any, schedule: Any, device: str) -> float:
-    loss = _loss(model, rows.take(batch), device)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimizer.step()
-    schedule.step()
-    return float(loss.detach())
-
-
-def _loss(model: Any, rows: Rows, device: str) -> torch.Tensor:
+def _loss(model: Any, rows: Rows) -> Tensor:
     """Return the mean loss of the tokens after the prompt."""
+    device = next(model.parameters()).device
     longest = max(map(len, rows.tokens))
     tokens = torch.full((len(rows.tokens), longest), rows.pad)
     there = torch.zeros((len(rows.tokens), longest), dtype=torch.long)
@@ -128,22 +169,17 @@ def _loss(model: Any, rows: Rows, device: str) -> torch.Tensor:
         there[number, : len(row)] = 1
     targets = tokens.masked_fill(there == 0, _IGNORED)
     targets[:, : rows.prompt] = _IGNORED
-    with precision(device):
+    with precision(device.type):
         done = model(input_ids=tokens.to(device), attention_mask=there.to(device), labels=targets.to(device))
-    loss: torch.Tensor = done.loss.float()
+    loss: Tensor = done.loss.float()
     return loss
 
 
-@torch.no_grad()
-def held_out_loss(model: Any, held: Rows, batch_rows: int, device: str) -> float:
-    """Return the mean over classes of the mean loss a batch; the model is left in training mode."""
-    model.eval()
+def held_out_loss(model: Any, held: Rows, batch_rows: int) -> float:
+    """Return the mean over classes of the mean loss a batch."""
     means = []
     for number in np.unique(held.classes):
         places = np.flatnonzero(held.classes == number)
         batches = [held.take(places[at : at + batch_rows]) for at in range(0, len(places), batch_rows)]
-        means.append(
-            np.average([float(_loss(model, b, device)) for b in batches], weights=[len(b.tokens) for b in batches])
-        )
-    model.train()
+        means.append(np.average([float(_loss(model, b)) for b in batches], weights=[len(b.tokens) for b in batches]))
     return float(np.mean(means))

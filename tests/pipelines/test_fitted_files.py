@@ -159,7 +159,7 @@ def test_a_training_s_state_runs_no_code_and_is_named(tmp_path, trap):
     state = {"nothing": b"", "half": kept[: len(kept) // 2], "another's": others}.get(trap)
     state = TRAPS[trap](mark) if state is None else state
     with pytest.raises(MakeweightError, match=r"the state .* cannot be read .*remove the folder .* begins anew"):
-        checkpoint.restore(state, {"model": nn.Linear(2, 2)}, "cpu")
+        checkpoint.restore(state, {"model": nn.Linear(2, 2)})
     assert not mark.exists()
 
 

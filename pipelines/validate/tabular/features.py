@@ -47,10 +47,16 @@ def encode(table: pa.Table, features: list[Feature]) -> NDArray[np.float64]:
         column = table.column(feature.name)
         if feature.categories is not None:
             column = pc.index_in(column, value_set=pa.array(feature.categories, pa.string()))
-        elif pa.types.is_boolean(column.type):
-            column = column.cast(pa.uint8())
-        elif pa.types.is_temporal(column.type):
-            column = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
-        matrix[:, place] = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
+        matrix[:, place] = as_numbers(column)
     matrix[np.isinf(matrix)] = np.nan  # the trees take no infinity
     return matrix
+
+
+def as_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return a column's numbers, NaN for null: dates in days, times in their own unit, booleans as 0 and 1."""
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_temporal(column.type):
+        column = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
+    numbers: NDArray[np.float64] = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
+    return numbers

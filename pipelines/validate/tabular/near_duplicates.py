@@ -16,7 +16,6 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pydantic import Field
 
 from generators import base
@@ -24,6 +23,7 @@ from pipelines.source.fingerprint import mix, row_hashes
 from pipelines.storage.arrays import mapped
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
+from pipelines.validate.tabular.features import as_numbers
 from pipelines.validate.tabular.grid import Cells, Points, Words, own_cells, sort_cells
 from pipelines.validate.tabular.near_memory import NearSet, pack
 from schemas.plan import Plan
@@ -126,10 +126,7 @@ def _numbers(table: pa.Table, names: list[str]) -> Points:
     """Return the columns as float64 of shape (rows, columns), NaN for null; dates in days, times in their own unit."""
     matrix = np.empty((table.num_rows, len(names)))
     for place, name in enumerate(names):
-        column = table.column(name)
-        if pa.types.is_temporal(column.type):
-            column = column.cast(pa.int32() if pa.types.is_date32(column.type) else pa.int64())
-        matrix[:, place] = pc.fill_null(column.cast(pa.float64(), safe=False), np.nan).to_numpy()
+        matrix[:, place] = as_numbers(table.column(name))
     return matrix
 
 

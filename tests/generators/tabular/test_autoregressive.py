@@ -5,7 +5,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from generators.base import Unwatched
 from generators.tabular.autoregressive import Autoregressive
 from generators.tabular.codes import encode, learn_columns
 from generators.tabular.zeros import find_zeros
@@ -122,31 +121,3 @@ def test_rare_values_of_a_private_column_are_not_shown(table):
     assert not set(made["pay"].to_pylist()) <= set(pay.tolist()), "numbers between real ones are made, too"
     open_to_all = source.cast(pa.schema([field.remove_metadata() for field in source.schema]))
     assert set(rows_of(fitted(open_to_all), "common", 2000)["pay"].to_pylist()) <= set(pay.tolist())
-
-
-class KilledError(Exception):
-    """Stands for the death of the process."""
-
-
-class Kept(Unwatched):
-    """Keeps the state, and dies after so many looks."""
-
-    def __init__(self, looks):
-        self.looks, self.state = looks, None
-
-    def restore(self):
-        return self.state
-
-    def keep(self, state):
-        self.state, self.looks = state, self.looks - 1
-        if not self.looks:
-            raise KilledError
-
-
-def test_a_training_that_was_killed_ends_with_the_same_model(table, model):
-    training = Kept(4)
-    with pytest.raises(KilledError):
-        Autoregressive(model.params).train(table, "y", 7, training)
-    again = Autoregressive(model.params)
-    again.train(table, "y", 7, training)
-    assert rows_of(again).equals(rows_of(model))

@@ -1,23 +1,18 @@
-"""What the trained generators of images share: state that outlives a kill, the early stop, and what is refused."""
-
-import io
-import math
+"""What the trained generators of images share: what is held out, what is drawn, and what is refused."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from generators.image import training as loop
 from generators.image.augmentation import Jitter, augment, jitter
 from generators.image.codec import Encoding
 from generators.image.diffusion import Diffusion
 from generators.image.gan import GAN
 from generators.image.trained import _rows
-from generators.image.training import Rows, Settings
+from generators.image.training import Source
 from generators.image.vae import VAE
 from schemas.errors import GeneratorError
-from tests.tiny_images import KilledError, Watched, pixels, request, squares, table_of, weights
+from tests.tiny_images import Watched, pixels, request, squares, table_of, weights
 
 TINY = {"steps": 12, "look_every": 4, "batch_rows": 4, "warm_up": 2}
 MAKERS = {
@@ -30,52 +25,6 @@ MAKERS = {
 @pytest.fixture(params=MAKERS)
 def make(request):
     return MAKERS[request.param]
-
-
-@pytest.mark.parametrize("killed_at", [3, 7])
-def test_killed_and_resumed_ends_with_the_same_bytes(make, killed_at, tmp_path):
-    table = squares(200, (4, 4, 1))
-    whole, killed, resumed = make(), make(), make()
-    whole.train(table, "kind", 5, Watched())
-    first = Watched(until=killed_at)
-    with pytest.raises(KilledError):
-        killed.train(table, "kind", 5, first)
-    second = Watched(first.kept)
-    resumed.train(table, "kind", 5, second)
-    assert second.heard[0].step == 4 * ((killed_at - 1) // 4) + 1
-    assert weights(resumed, tmp_path / "b") == weights(whole, tmp_path / "a")
-    assert resumed.sample(request()).equals(whole.sample(request()))
-
-
-def test_kept_state_is_read_without_pickles(make):
-    watched = Watched()
-    make().train(squares(4), "kind", 5, watched)
-    assert torch.load(io.BytesIO(watched.kept), weights_only=True)["position"]["step"] == 12
-
-
-def test_state_kept_after_the_last_step_needs_no_more_training(make, tmp_path):
-    first, second = Watched(), Watched()
-    done, again = make(), make()
-    done.train(squares(4), "kind", 5, first)
-    second.kept = first.kept
-    again.train(squares(4), "kind", 5, second)
-    assert not second.heard
-    assert weights(again, tmp_path / "b") == weights(done, tmp_path / "a")
-
-
-def test_fit_is_train_unwatched(make, tmp_path):
-    fitted, trained = make(), make()
-    fitted.fit(squares(4), "kind", 5)
-    trained.train(squares(4), "kind", 5, Watched())
-    assert weights(fitted, tmp_path / "b") == weights(trained, tmp_path / "a")
-
-
-def test_progress_is_reported(make):
-    watched = Watched()
-    make(look_every=6).train(squares(4), "kind", 5, watched)
-    assert [progress.step for progress in watched.heard] == list(range(1, 13))
-    assert {progress.steps for progress in watched.heard} == {12}
-    assert all(math.isfinite(progress.loss) for progress in watched.heard)
 
 
 def test_held_out_loss_is_of_large_classes_alone():
@@ -134,60 +83,9 @@ def test_too_little_memory_says_what_to_lower(make, monkeypatch):
     monkeypatch.setattr(generator, "_draw", fail)
     with pytest.raises(GeneratorError, match=r"sampling ran out of memory \(CUDA out of memory\); lower sample_rows"):
         generator.sample(request())
-    monkeypatch.setattr(loop, "_draw", fail)
+    monkeypatch.setattr(Source, "draw", fail)
     with pytest.raises(GeneratorError, match=r"training ran out of memory \(CUDA out of memory\); lower batch_rows"):
         generator.fit(squares(2), "kind", 1)
-
-
-class Falling:
-    """A task whose held-out loss falls until step `turn` of the network's one weight, then rises."""
-
-    def __init__(self, turn):
-        self.network = self.result = nn.Linear(1, 1, bias=False)
-        nn.init.zeros_(self.network.weight)
-        self.optimizers = [loop.adam(self.network.parameters(), 1.0, (0.9, 0.99))]
-        self.turn = turn
-
-    def learn(self, draw):
-        with torch.no_grad():
-            self.network.weight += 1
-        return torch.tensor(0.0)
-
-    def judge(self, model, held):
-        return (model.weight - self.turn).abs().sum()
-
-
-def settings(**changes):
-    usual = {"steps": 100, "batch_rows": 2, "warm_up": 0, "schedule": "constant", "ema": 0.0, "look_every": 2}
-    return Settings(**{**usual, "patience": 3, "jitter": Jitter(), **changes})
-
-
-def rows(count):
-    return Rows(torch.zeros(count, 1, 2, 2, dtype=torch.uint8), torch.arange(count) % 2, torch.ones(count))
-
-
-def test_training_ends_early_with_the_best_weights():
-    watched = Watched()
-    model = loop.train(Falling(10), rows(4), rows(4), settings(), "cpu", watched)
-    assert watched.heard[-1].step == 16
-    assert model.weight.item() == 10
-
-
-def test_without_held_out_rows_the_last_weights_are_kept():
-    watched = Watched()
-    model = loop.train(Falling(10), rows(4), rows(0), settings(), "cpu", watched)
-    assert (watched.heard[-1].step, model.weight.item()) == (100, 100)
-
-
-def test_running_mean_lags_behind_the_weights():
-    model = loop.train(Falling(0), rows(4), rows(0), settings(ema=0.9), "cpu", Watched())
-    assert model.weight.item() == pytest.approx(91, abs=0.5)  # 0.9 / (1 - 0.9) steps behind
-
-
-@pytest.mark.parametrize(("schedule", "shares"), [("constant", [0.5, 1, 1, 1]), ("cosine", [0.5, 1, 1, 0.5])])
-def test_learning_rate_rises_then_stays_or_falls(schedule, shares):
-    found = [loop._share_of_rate(step, settings(steps=6, warm_up=2, schedule=schedule)) for step in (0, 1, 2, 4)]
-    assert found == pytest.approx(shares)
 
 
 @pytest.mark.parametrize(("balance", "share"), [(0.0, 0.1), (1.0, 0.5)])
