@@ -25,7 +25,7 @@ def find_modality(spec: Spec) -> Modality:
         return "image"
     if spec.source.text or spec.source.format == "folders":
         return "text"
-    if spec.generator.name and generator_class(spec.generator.name).modalities == ("text",):
+    if spec.generator.name and generator_class(spec.generator.name).capabilities.modalities == ("text",):
         return "text"
     files = find_files(spec.source)
     if files.format in PICTURES or (files.format == "parquet" and _images_among(files, spec.source)):

@@ -27,8 +27,6 @@ from pipelines.plan.registry import (
     generators_for,
     make_generator,
     make_validators,
-    makes_objects,
-    needs_one_size,
 )
 from pipelines.plan.stream import chunk_rows
 from pipelines.source import profile_source
@@ -89,11 +87,11 @@ def make_plan(spec: Spec) -> Plan:
 def _generator(spec: Spec, modality: str) -> Step:
     """Return the generator; an unknown name or parameter is refused before the source is read."""
     step = Step(name=spec.generator.name or DEFAULT_GENERATOR[modality], params=spec.generator.params)
-    cls = generator_class(step.name)
-    if modality not in cls.modalities:
+    able = generator_class(step.name).capabilities.modalities
+    if modality not in able:
         known = ", ".join(generators_for(modality))
-        problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {modality}; for {modality}: {known}"
-        problem += _other_modality(cls.modalities, modality)
+        problem = f"{step.name!r} makes {' or '.join(able)} rows, not {modality}; for {modality}: {known}"
+        problem += _other_modality(able, modality)
         raise SpecError(Fault(("generator", "name"), problem))
     make_generator(step)
     return step
@@ -122,7 +120,7 @@ def _validators(spec: Spec, profile: SourceProfile, modality: str, generator: ty
     """Return the checks in order; the strata of marked images hold only if their objects are counted again."""
     if spec.validators is None:
         known = DEFAULT_VALIDATORS["marked image" if profile.objects else modality]
-        return [Step(name=name, params={}) for name in known if name not in generator.skips]
+        return [Step(name=name, params={}) for name in known if name not in generator.capabilities.skips]
     chosen = [Step(name=choice.name, params=choice.params) for choice in spec.validators]
     if profile.objects and all(step.name != "boxes" for step in chosen):
         chosen.append(Step(name="boxes", params={}))
@@ -145,7 +143,7 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
     names = profile.column(spec.by[0]).names if len(spec.by) == 1 else None
     targets = compute_targets(counts, _by_number(spec.balance.target, names or []), spec.balance.at_least)
     return [
-        _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
+        _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.capabilities.min_chunk_rows)
         for name, real in counts.items()
     ]
 
@@ -169,7 +167,7 @@ def _by_number(target: Target, names: list[str]) -> Target:
 def _stratum(
     spec: Spec, name: str, key: list[Value], real: int, target: int, generator: type[Generator], least: int
 ) -> Stratum:
-    rows = spec.generator.chunk_rows or chunk_rows(max(0, target - real), least, generator.max_chunk_rows)
+    rows = spec.generator.chunk_rows or chunk_rows(max(0, target - real), least, generator.capabilities.max_chunk_rows)
     return Stratum(name=name, key=key, real=real, target=target, chunk_rows=rows)
 
 
@@ -186,7 +184,7 @@ def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator
     targets = compute_targets(counts, spec.balance.target, spec.balance.at_least)
     planned = plan_images(images, targets, spec.balance.max_copies)
     return [
-        _stratum(spec, name, [name], real, planned[name], generator, min(generator.min_chunk_rows, _FEW))
+        _stratum(spec, name, [name], real, planned[name], generator, min(generator.capabilities.min_chunk_rows, _FEW))
         for name, real in images.items()
     ]
 
@@ -219,7 +217,7 @@ def _refuse_hopeless(plan: Plan) -> None:
         )
     _refuse_unfit_images(plan)
     _refuse_texts_as_tables(plan)
-    least = generator_class(plan.generator.name).min_class_rows
+    least = generator_class(plan.generator.name).capabilities.min_class_rows
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
         listed = ", ".join(f"{stratum.name!r} ({stratum.real})" for stratum in small[:5])
@@ -232,7 +230,7 @@ def _refuse_hopeless(plan: Plan) -> None:
 def _refuse_texts_as_tables(plan: Plan) -> None:
     """Refuse a source of texts for a generator of tables, which could but copy them."""
     columns, rows = modelled(plan.profile), plan.profile.rows
-    if generator_class(plan.generator.name).modalities != ("tabular",) or len(columns) != 1:
+    if generator_class(plan.generator.name).capabilities.modalities != ("tabular",) or len(columns) != 1:
         return
     one = columns[0]
     words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
@@ -246,13 +244,13 @@ def _refuse_texts_as_tables(plan: Plan) -> None:
 
 
 def _refuse_unfit_images(plan: Plan) -> None:
-    images, generator = plan.profile.images, generator_class(plan.generator.name)
+    images, able = plan.profile.images, generator_class(plan.generator.name).capabilities
     if images is None:
         return
-    if plan.profile.objects and not makes_objects(generator):
+    if plan.profile.objects and not able.makes_objects:
         problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
         raise SpecError(Fault(("generator", "name"), problem))
-    if needs_one_size(generator) and not images.uniform:
+    if able.needs_one_size and not images.uniform:
         listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
         problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
         raise SpecError(Fault(("source", "images", "size"), problem))

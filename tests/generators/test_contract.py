@@ -198,7 +198,7 @@ def tabular(request):
 
 def without_parents(name, made, stratum, real):
     """Return the made rows alone; of an augmenting generator, after a look at the parents."""
-    if make(name).origin != "augmented":
+    if make(name).capabilities.origin != "augmented":
         return made
     assert made.schema.field(PARENT_ROW).type == pa.int64()
     assert pc.unique(real[LABEL].take(made[PARENT_ROW])).to_pylist() == [stratum]
@@ -324,7 +324,7 @@ def test_nothing_is_printed(name, capfd):
 def test_class_of_one_row_works_or_is_refused_by_name(name):
     table = source(name, {"common": 120, "lonely": 1})
     generator = make(name)
-    if generator.min_class_rows > 1:
+    if generator.capabilities.min_class_rows > 1:
         with pytest.raises(GeneratorError, match=rf"class 'lonely': 1 real row, and {name} needs at least 2"):
             generator.fit(table, LABEL, 1)
     else:
@@ -334,7 +334,7 @@ def test_class_of_one_row_works_or_is_refused_by_name(name):
 
 def test_smallest_class_that_is_allowed_works(name):
     generator = make(name)
-    generator.fit(source(name, {"common": 120, "few": generator.min_class_rows}), LABEL, 1)
+    generator.fit(source(name, {"common": 120, "few": generator.capabilities.min_class_rows}), LABEL, 1)
     assert generator.sample(request("few", rows=20)).num_rows == 20
 
 
