@@ -1,4 +1,4 @@
-"""What a generator says it can do: faults are told in one sentence, and what is registered agrees with its libraries."""
+"""What a generator says it can do: faults are one sentence, and licences those of the libraries."""
 
 from importlib.metadata import metadata
 
@@ -51,5 +51,6 @@ def test_a_class_without_capabilities_is_told_what_to_write(tmp_path, monkeypatc
         generator_class("loose_flags:Old")
     assert str(raised.value) == (
         "generator.name: 'loose_flags:Old' does not say what it can do; write into the class: capabilities ="
-        ' Capabilities(modalities=("tabular",)), with Capabilities from generators.base and the modalities that it makes'
+        ' Capabilities(modalities=("tabular",)), with Capabilities from generators.base and the modalities that it'
+        " makes"
     )
