@@ -112,8 +112,11 @@ class Generator(Protocol):
     def sample(self, request: SampleRequest) -> pa.Table:
         """Return `request.rows` rows with the columns and types of the fitted table, in its order.
 
-        Every row's `label` is `request.stratum`. Same request, same rows, in any process. An augmenting generator adds
-        the column `_parent_row` (int64: the row of the fitted table that each was made from).
+        Every row's `label` is `request.stratum`. Same request, same rows, in any process. Values have the range and the
+        form of the real ones: an ordered one lies between their extremes, a text of a table is one of theirs, a text of
+        texts is not empty, an image has their size, where that is one, and their encoding. An augmenting generator adds
+        the column `_parent_row` (int64: the row of the fitted table that each was made from). Raises GeneratorError
+        with the class named where the model was fitted on no row of it.
         """
 
     def save(self, path: Path) -> None:
