@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
-from pydantic_core import to_jsonable_python
+from pydantic import BaseModel, TypeAdapter
 
 from generators import DEFAULTS as DEFAULT_GENERATORS
 from generators import GENERATORS
@@ -146,11 +145,16 @@ def _parameters(params: type[BaseModel]) -> list[Parameter]:
             type=type_name(one.annotation),
             limits=", ".join(f"{sign} {getattr(mark, key)}" for mark in one.metadata for key, sign in _limits(mark)),
             required=one.is_required(),
-            default=None if one.is_required() else to_jsonable_python(one.get_default(call_default_factory=True)),
+            default=None if one.is_required() else _plain(one.get_default(call_default_factory=True)),
             description=one.description or "",
         )
         for name, one in params.model_fields.items()
     ]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON holds it."""
+    return TypeAdapter(Any).dump_python(value, mode="json")
 
 
 def _limits(mark: Any) -> Iterator[tuple[str, str]]:

@@ -92,7 +92,8 @@ class Generator(Protocol):
     """A model that makes rows of a given class.
 
     `Params` lists the parameters, `capabilities` what it can do and needs. The first sentence of its docstring is what
-    `makeweight generators` shows. Importing the class is cheap: heavy libraries are imported inside the methods.
+    `makeweight generators` shows. Importing the class is cheap: heavy libraries are imported inside the methods. It
+    prints nothing.
     `generators.checks.check_generator` says whether a class keeps these promises.
     """
 
@@ -106,7 +107,7 @@ class Generator(Protocol):
 
         Other columns are bool, int64, double, string, date32 or timestamp, each with possible nulls, or an image and
         its objects (see `schemas.arrow`), never null. Same table, label and seed: same model. Leaves the global random
-        state as it was. Raises GeneratorError with the class named where a class is too small.
+        state as it was. Raises GeneratorError with the class named where a class is too small, and for no rows.
         """
 
     def sample(self, request: SampleRequest) -> pa.Table:
@@ -123,7 +124,7 @@ class Generator(Protocol):
         """Write the model into the existing empty folder `path`, ready for any device."""
 
     def load(self, path: Path, device: str) -> None:
-        """Read what `save` wrote, onto `device` (`cpu` or `cuda`)."""
+        """Read what `save` wrote, onto `device` (`cpu` or `cuda`). No file that others put there can run code."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from pydantic_core import to_jsonable_python
+from pydantic import TypeAdapter
 
 from generators.checks.promises import (
     Promise,
@@ -76,7 +76,7 @@ def rows_elsewhere(*subjects: Subject) -> list[str]:
 def _asked(subject: Subject, model: Path) -> list[Any]:
     """Return what another process needs to know of a saved model."""
     cls, request = subject.generator, subject.request()
-    known = [cls.__module__, cls.__qualname__, to_jsonable_python(subject.params)]
+    known = [cls.__module__, cls.__qualname__, TypeAdapter(Any).dump_python(subject.params, mode="json")]
     return [*known, str(model), request.model_dump(mode="json")]
 
 

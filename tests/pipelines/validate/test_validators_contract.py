@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from generators.checks.promises import import_faults
 from pipelines.plan.registry import make_validators, validator_class
 from pipelines.validate import DEFAULTS, VALIDATORS
 from pipelines.validate.checks import CHECKS
@@ -22,6 +23,8 @@ PARAMS: dict[tuple[str, str], dict[str, Any]] = {
     ("image", "label_agreement"): {"steps": 8},
     ("image", "memorised"): {"steps": 8},
 }
+ONCE = ("importable", "no_code")
+"""Checks whose promises are looked at below: in one process for all, and with what an attacked file's error says."""
 NAMES = [(modality, name) for modality, names in VALIDATORS.items() for name in names]
 
 
@@ -41,10 +44,14 @@ def test_defaults_are_known() -> None:
         assert set(names) <= set(VALIDATORS[kind.removeprefix("marked ")])
 
 
-@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("check", [name for name in CHECKS if name not in ONCE])
 @pytest.mark.parametrize(("modality", "name"), NAMES)
 def test_keeps_its_promises(modality: str, name: str, check: str) -> None:
     CHECKS[check].check(subject_of(modality, name), name)
+
+
+def test_importing_all_validators_loads_no_heavy_library() -> None:
+    assert not list(import_faults(*(validator_class(name, modality) for modality, name in NAMES)))
 
 
 @pytest.mark.parametrize(("modality", "name"), NAMES)
