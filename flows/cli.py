@@ -20,7 +20,7 @@ def __getattr__(name: str) -> Any:
     """Give the application, with all commands, to who imports it."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from flows.commands import building, looking, serving  # noqa: F401 each adds its commands
+    from flows.commands import building, choosing, looking, serving  # noqa: F401 each adds its commands
     from flows.commands.console import app
 
     return app

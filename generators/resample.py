@@ -22,21 +22,20 @@ class Resample:
     class Params(base.Params):
         """Takes no parameters."""
 
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 100_000
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "augmented"
-    uses_gpu: ClassVar[bool] = False
-    objects: ClassVar[bool] = True
-    modalities: ClassVar[tuple[str, ...]] = ("tabular", "text", "image")
-    skips: ClassVar[frozenset[str]] = frozenset({"duplicates", "near_duplicates"})
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("tabular", "text", "image"),
+        origin="augmented",
+        max_chunk_rows=100_000,
+        skips=frozenset({"duplicates", "near_duplicates"}),
+        makes_objects=True,
+    )
 
     def __init__(self, params: Params) -> None:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:  # noqa: ARG002 - nothing is drawn
         """Keep the rows of each class; raises GeneratorError if there are none."""
-        check_class_sizes(table, label, self.min_class_rows, "resample")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "resample")
         self._table, self._label = table, label
         numbered = table.append_column(PARENT_ROW, pa.array(range(table.num_rows), pa.int64()))
         self._classes = split_classes(numbered, label)

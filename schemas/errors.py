@@ -116,6 +116,10 @@ class GeneratorError(MakeweightError):
     """A generator failed on a request in a way that trying again does not mend."""
 
 
+class CheckError(MakeweightError):
+    """A generator or a validator breaks what its protocol promises; a line for each promise."""
+
+
 class PrivacyError(MakeweightError):
     """Made rows give away more of the real ones than the spec allows; they are not published."""
 

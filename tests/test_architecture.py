@@ -118,8 +118,8 @@ def test_every_part_of_a_modality_is_there(name):
     assert one.name == name
     assert {*one.checks, *one.marked_checks} <= set(one.validators)
     assert set(one.remedies) <= set(REMEDIES)
-    assert name in generator_class(one.generator).modalities
-    assert one.augmentation is None or name in generator_class(one.augmentation).modalities
+    assert name in generator_class(one.generator).capabilities.modalities
+    assert one.augmentation is None or name in generator_class(one.augmentation).capabilities.modalities
 
 
 def test_plan_imports_no_heavy_library(tmp_path):

@@ -3,8 +3,8 @@
 import tempfile
 from functools import cache
 
-PHRASE = "free win cash prize call now claim your the a to you see later home ok what time we go soon"
-WORDS = PHRASE.split()
+from generators.checks.tables import WORDS
+
 FOLDERS = []  # kept, and so on disk, until the process ends
 
 

@@ -102,7 +102,7 @@ class _Seen(Listener):
 @contextmanager
 def one_gpu_build(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
     """Wait for a slot of the server's limit of GPU builds, if there is one and this build may use a GPU."""
-    takes = choice.gpus if choice.gpus is not None else generator_class(plan.generator.name).uses_gpu
+    takes = choice.gpus if choice.gpus is not None else generator_class(plan.generator.name).capabilities.uses_gpu
     if not (plan.makes_rows and takes):
         yield
         return

@@ -54,14 +54,9 @@ class Augment:
     """
 
     Params = AugmentParams
-    modalities: ClassVar[tuple[str, ...]] = ("image",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 512
-    min_class_rows: ClassVar[int] = 1
-    objects: ClassVar[bool] = True
-    origin: ClassVar[str] = "augmented"
-    uses_gpu: ClassVar[bool] = False
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("image",), origin="augmented", max_chunk_rows=512, makes_objects=True
+    )
 
     def __init__(self, params: AugmentParams) -> None:
         self.params = params

@@ -105,13 +105,9 @@ class Pretrained:
     """
 
     Params = PretrainedParams
-    modalities: ClassVar[tuple[str, ...]] = ("image",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 8
-    max_chunk_rows: ClassVar[int] = 64
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = True
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("image",), min_chunk_rows=8, max_chunk_rows=64, uses_gpu=True
+    )
 
     def __init__(self, params: PretrainedParams) -> None:
         self.params = params
@@ -121,7 +117,7 @@ class Pretrained:
 
         Raises GeneratorError if there are no rows, for prompts of other classes, or if the pipeline is none.
         """
-        check_class_sizes(table, label, self.min_class_rows, "pretrained")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "pretrained")
         if objects_name(table):
             raise GeneratorError("pretrained makes no boxes, and the images have objects; use the generator 'augment'")
         parents = Parents(table, label, "pretrained")

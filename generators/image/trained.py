@@ -81,14 +81,9 @@ class Trained(ABC):
     """
 
     name: ClassVar[str]
-    modalities: ClassVar[tuple[str, ...]] = ("image",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 16
-    max_chunk_rows: ClassVar[int] = 256
-    min_class_rows: ClassVar[int] = 1
-    one_size: ClassVar[bool] = True
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = True
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("image",), min_chunk_rows=16, max_chunk_rows=256, uses_gpu=True, needs_one_size=True
+    )
 
     def __init__(self, params: Any) -> None:
         self.params = params
@@ -107,7 +102,7 @@ class Trained(ABC):
         """
         import torch
 
-        check_class_sizes(table, label, self.min_class_rows, self.name)
+        check_class_sizes(table, label, self.capabilities.min_class_rows, self.name)
         _check_columns(table, label, self.name)
         images = stack_images(table, self.name).transpose(0, 3, 1, 2)
         labels = table[label].to_pylist()

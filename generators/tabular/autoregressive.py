@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from generators.base import Training, Unwatched
+from generators.base import Capabilities, Training, Unwatched
 from generators.classes import check_class_known, check_class_sizes, hold_out, members_of, places_of
 from generators.random import seeded
 from generators.tabular.codes import encode, learn_columns, load_columns, save_columns
@@ -38,14 +38,9 @@ class Autoregressive:
     """
 
     Params = AutoregressiveParams
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 5_000
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = False
-    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    smooths_private: ClassVar[bool] = True
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modalities=("tabular",), max_chunk_rows=5_000, smooths_private=True
+    )
 
     def __init__(self, params: AutoregressiveParams) -> None:
         self.params = params
@@ -56,7 +51,7 @@ class Autoregressive:
 
     def train(self, table: pa.Table, label: str, seed: int, training: Training) -> None:
         """Do what `fit` does; a training that was killed and goes on ends with the same model."""
-        check_class_sizes(table, label, self.min_class_rows, "autoregressive")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "autoregressive")
         self._learn_columns(table, label)
         classes = places_of(table[label], self._classes)
         codes = np.column_stack([classes, encode(self._columns, table)])

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from generators.base import Capabilities
 from generators.classes import check_class_known, check_class_sizes, members_of, places_of
 from generators.random import seeded
 from generators.tabular.codes import encode
@@ -49,14 +50,12 @@ class DPAutoregressive:
     """
 
     Params = DPAutoregressiveParams
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 5_000
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = False
-    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
-    skips: ClassVar[frozenset[str]] = frozenset({"schema", "duplicates", "near_duplicates", "label_agreement"})
-    differentially_private: ClassVar[bool] = True
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modalities=("tabular",),
+        max_chunk_rows=5_000,
+        skips=frozenset({"schema", "duplicates", "near_duplicates", "label_agreement"}),
+        differentially_private=True,
+    )
 
     def __init__(self, params: DPAutoregressiveParams) -> None:
         self.params = params
@@ -89,7 +88,7 @@ class DPAutoregressive:
 
         from generators.tabular import dp_training
 
-        check_class_sizes(table, label, self.min_class_rows, "dp_autoregressive")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "dp_autoregressive")
         self.check(table.schema, label, table.num_rows)
         self._schema, self._label = table.schema, label
         self._classes = list(members_of(table[label]))

@@ -10,7 +10,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from generators.base import Training, Unwatched
+from generators.base import Capabilities, Training, Unwatched
 from generators.classes import check_class_known, check_class_sizes, split_classes
 from generators.random import seeded
 from generators.tabular.copula import Copula, Normalised, load_marginals
@@ -52,13 +52,12 @@ _Fit = Callable[[pa.Table, str, np.random.Generator], dict[str, _Model]]
 class _SDVGenerator:
     """Saving, loading and sampling, the same for all: `_models` by class, one object for all classes of a joint one."""
 
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 10_000
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = False  # a sample's time is spent in turning numbers into values, on the CPU
-    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
-    skips: ClassVar[frozenset[str]] = frozenset()
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modalities=("tabular",),
+        max_chunk_rows=10_000,
+        uses_gpu=False,  # a sample's time is spent in turning numbers into values, on the CPU
+        licence="BUSL-1.1 (sdv, ctgan, copulas, rdt)",
+    )
     _name: ClassVar[str]
 
     def __init__(self, params: Any) -> None:
@@ -72,7 +71,7 @@ class _SDVGenerator:
     def _learn(self, table: pa.Table, label: str, seed: int, fit: _Fit) -> None:
         import sdv.single_table  # noqa: F401 - it imports torch, and `seeded` must find that
 
-        check_class_sizes(table, label, self.min_class_rows, self._name)
+        check_class_sizes(table, label, self.capabilities.min_class_rows, self._name)
         with seeded(seed) as rng, _quiet():
             self._models = fit(table, label, rng)
 
@@ -141,7 +140,7 @@ class GaussianCopula(_SDVGenerator):
     """
 
     Params = CopulaParams
-    min_class_rows: ClassVar[int] = 2
+    capabilities: ClassVar[Capabilities] = replace(_SDVGenerator.capabilities, min_class_rows=2)
     _name = "gaussian_copula"
 
     def _fit(self, table: pa.Table, label: str, rng: np.random.Generator) -> dict[str, _Model]:

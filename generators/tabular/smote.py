@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from generators.base import Capabilities
 from generators.classes import check_class_known, check_class_sizes, sample_rows, split_classes
 from generators.random import seeded
 from generators.tabular.frame import LABEL, NULL, Codec, decode, encode
@@ -41,20 +42,18 @@ class SMOTE:
     """
 
     Params = SMOTEParams
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 2_000  # rows x neighbours x categories are held in memory
-    min_class_rows: ClassVar[int] = 2
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = False
-    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
-    skips: ClassVar[frozenset[str]] = frozenset()
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        modalities=("tabular",),
+        max_chunk_rows=2_000,  # rows x neighbours x categories are held in memory
+        min_class_rows=2,
+    )
 
     def __init__(self, params: SMOTEParams) -> None:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
         """Find the neighbours of each row; raises GeneratorError with the class named where one has a single row."""
-        check_class_sizes(table, label, self.min_class_rows, "smote")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "smote")
         with seeded(seed) as rng:
             most = self.params.max_class_rows
             kept = [sample_rows(rows, most, rng) for rows in split_classes(table, label).values()]

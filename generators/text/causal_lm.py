@@ -75,13 +75,9 @@ class CausalLM:
     """
 
     Params = CausalLMParams
-    modalities: ClassVar[tuple[str, ...]] = ("text",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 512
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = True
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("text",), max_chunk_rows=512, uses_gpu=True
+    )
 
     def __init__(self, params: CausalLMParams) -> None:
         self.params = params
@@ -100,7 +96,7 @@ class CausalLM:
         """
         import torch
 
-        check_class_sizes(table, label, self.min_class_rows, "causal_lm")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "causal_lm")
         texts, labels = texts_of(table, label), table[label].to_pylist()
         self._schema, self._label, self._classes = table.schema, label, sorted(set(labels))
         device = "cuda" if self.params.gpu and torch.cuda.is_available() else "cpu"

@@ -43,20 +43,14 @@ class Edit:
     """
 
     Params = EditParams
-    modalities: ClassVar[tuple[str, ...]] = ("text",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 4096
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "augmented"
-    uses_gpu: ClassVar[bool] = False
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(modalities=("text",), origin="augmented")
 
     def __init__(self, params: EditParams) -> None:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
         """Cut the texts into words and find each word's neighbours; raises GeneratorError if there are no rows."""
-        check_class_sizes(table, label, self.min_class_rows, "edit")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "edit")
         self._schema, self._label = table.schema, label
         self._labels = table[label].combine_chunks()
         self._remember(*words.cut(texts_of(table, label)))

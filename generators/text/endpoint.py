@@ -110,20 +110,18 @@ class Endpoint:
     """
 
     Params = EndpointParams
-    modalities: ClassVar[tuple[str, ...]] = ("text",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 256  # 32 calls of 8 rows, all in flight
-    max_chunk_rows: ClassVar[int] = 1024
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = False
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("text",),
+        min_chunk_rows=256,  # 32 calls of 8 rows, all in flight
+        max_chunk_rows=1024,
+    )
 
     def __init__(self, params: EndpointParams) -> None:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
         """Keep the real texts as examples; nothing is called. Raises GeneratorError if there are no rows."""
-        check_class_sizes(table, label, self.min_class_rows, "endpoint")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "endpoint")
         texts = texts_of(table, label)
         asked = [self.params.model_dump(mode="json", exclude=LIMITS), seed, texts, table[label].to_pylist()]
         self._remember(table, label, hashlib.sha256(json.dumps(asked).encode()).hexdigest())

@@ -75,13 +75,9 @@ class Seq2Seq:
     """
 
     Params = Seq2SeqParams
-    modalities: ClassVar[tuple[str, ...]] = ("text",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 256
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "augmented"
-    uses_gpu: ClassVar[bool] = True
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("text",), origin="augmented", max_chunk_rows=256, uses_gpu=True
+    )
 
     def __init__(self, params: Seq2SeqParams) -> None:
         self.params = params
@@ -89,7 +85,7 @@ class Seq2Seq:
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:  # noqa: ARG002 - nothing is drawn
         """Load the models and keep the texts; raises GeneratorError for no rows or a model that is none."""
-        check_class_sizes(table, label, self.min_class_rows, "seq2seq")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "seq2seq")
         self._remember(table, label)
         self._load_models([place for place in (self.params.model, self.params.back) if place])
 

@@ -56,13 +56,9 @@ class VLLM:
     """
 
     Params = VLLMParams
-    modalities: ClassVar[tuple[str, ...]] = ("text",)
-    skips: ClassVar[frozenset[str]] = frozenset()
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 4096
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = True
+    capabilities: ClassVar[base.Capabilities] = base.Capabilities(
+        modalities=("text",), uses_gpu=True, needs_gpu=True, packages=("vllm",)
+    )
 
     def __init__(self, params: VLLMParams) -> None:
         self.params = params
@@ -71,7 +67,7 @@ class VLLM:
     def fit(self, table: pa.Table, label: str, seed: int) -> None:  # noqa: ARG002 - nothing is drawn
         """Keep the real texts as examples; raises GeneratorError for no rows, or where vllm is not installed."""
         _check_installed()
-        check_class_sizes(table, label, self.min_class_rows, "vllm")
+        check_class_sizes(table, label, self.capabilities.min_class_rows, "vllm")
         self._remember(table, label)
 
     def _remember(self, table: pa.Table, label: str) -> None:

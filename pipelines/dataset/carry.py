@@ -208,7 +208,7 @@ def keep_record(plan: Plan, place: Workspace, real: RealRows) -> None:
 def _learnt(plan: Plan, before: Learnt | None) -> Learnt | None:
     if plan.model or not plan.makes_rows:
         return before
-    least = generator_class(plan.generator.name).min_class_rows
+    least = generator_class(plan.generator.name).capabilities.min_class_rows
     return Learnt(
         fingerprint=model_fingerprint(plan),
         rows=plan.profile.rows,

@@ -42,7 +42,7 @@ def make_manifest(
         by=plan.by,
         label=plan.label,
         generator=plan.generator.name,
-        origin=generator_class(plan.generator.name).origin,
+        origin=generator_class(plan.generator.name).capabilities.origin,
         model_fingerprint=model_fingerprint(plan) if plan.makes_rows else None,
         columns=_shown_columns(plan),
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},

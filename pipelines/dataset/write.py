@@ -95,7 +95,7 @@ def _says(plan: Plan) -> dict[str, str | bool]:
     return {
         "name": plan.name,
         "contains_synthetic": plan.makes_rows,
-        "origin": generator_class(plan.generator.name).origin if plan.makes_rows else "real",
+        "origin": generator_class(plan.generator.name).capabilities.origin if plan.makes_rows else "real",
         "generator": plan.generator.name if plan.makes_rows else "",
     }
 
@@ -138,7 +138,7 @@ def _provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows
     def of_part(values: list[str | int | None], kind: pa.DataType) -> pa.Array:
         return pa.array(values, kind).take(codes)
 
-    origin = generator_class(plan.generator.name).origin
+    origin = generator_class(plan.generator.name).capabilities.origin
     made = [one.stratum is not None for one in parts]
     prefixes = of_part([_id_prefix(plan, one) for one in parts], pa.string())
     columns = {

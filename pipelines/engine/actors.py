@@ -379,7 +379,7 @@ def gpu_share(plan: Plan, choice: GeneratorChoice) -> float:
     if choice.gpus is not None:
         return choice.gpus
     there = ray.cluster_resources().get("GPU", 0)
-    return 1.0 if there and generator_class(plan.generator.name).uses_gpu else 0.0
+    return 1.0 if there and generator_class(plan.generator.name).capabilities.uses_gpu else 0.0
 
 
 def free() -> str:

@@ -102,7 +102,7 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training
     refuse_other_code(plan)
     refuse_other_machine(plan)
     rows = draw_evenly(learnt(real.tables(), plan), plan.fit_rows, derive_seed(plan.seed, "draw"))
-    rows = _large_enough(rows, plan, generator.min_class_rows)
+    rows = _large_enough(rows, plan, generator.capabilities.min_class_rows)
     seed = derive_seed(plan.seed, "fit", plan.generator.name)
     if isinstance(generator, Trainable):
         generator.train(to_model(rows, plan), STRATUM, seed, training)

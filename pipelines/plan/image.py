@@ -1,7 +1,7 @@
 """What a plan must know of images: how made ones are written, what becomes of real ones, what cannot be built."""
 
 from generators.image.codec import Encoding
-from pipelines.plan.registry import generator_class, makes_objects, needs_one_size
+from pipelines.plan.registry import generator_class
 from schemas.errors import Fault, SpecError
 from schemas.plan import ImageProfile, Plan, SourceProfile
 from schemas.spec import Spec
@@ -29,13 +29,13 @@ def encoding(spec: Spec, profile: SourceProfile) -> dict[str, str] | None:
 
 def refuse_unfit(plan: Plan) -> None:
     """Raise SpecError where the generator makes no boxes and there are some, or learns from one size alone."""
-    images, generator = plan.profile.images, generator_class(plan.generator.name)
+    images, able = plan.profile.images, generator_class(plan.generator.name).capabilities
     if images is None:
         return
-    if plan.profile.objects and not makes_objects(generator):
+    if plan.profile.objects and not able.makes_objects:
         problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
         raise SpecError(Fault(("generator", "name"), problem))
-    if needs_one_size(generator) and not images.uniform:
+    if able.needs_one_size and not images.uniform:
         listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
         problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
         raise SpecError(Fault(("source", "images", "size"), problem))

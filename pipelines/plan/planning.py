@@ -81,11 +81,11 @@ def make_plan(spec: Spec) -> Plan:
 def _generator(spec: Spec, modality: Modality) -> Step:
     """Return the generator; an unknown name or parameter is refused before the source is read."""
     step = Step(name=spec.generator.name or modality.generator, params=spec.generator.params)
-    cls = generator_class(step.name)
-    if (name := modality.name) not in cls.modalities:
+    able = generator_class(step.name).capabilities.modalities
+    if (name := modality.name) not in able:
         known = ", ".join(generators_for(name))
-        problem = f"{step.name!r} makes {' or '.join(cls.modalities)} rows, not {name}; for {name}: {known}"
-        problem += _other_modality(cls.modalities, modality)
+        problem = f"{step.name!r} makes {' or '.join(able)} rows, not {name}; for {name}: {known}"
+        problem += _other_modality(able, modality)
         raise SpecError(Fault(("generator", "name"), problem))
     make_generator(step)
     return step
@@ -109,7 +109,7 @@ def _validators(spec: Spec, profile: SourceProfile, modality: Modality, generato
     """Return the checks in order; the strata of marked images hold only if their objects are counted again."""
     if spec.validators is None:
         known = modality.marked_checks if profile.objects else modality.checks
-        return [Step(name=name, params={}) for name in known if name not in generator.skips]
+        return [Step(name=name, params={}) for name in known if name not in generator.capabilities.skips]
     chosen = [Step(name=choice.name, params=choice.params) for choice in spec.validators]
     if profile.objects and all(step.name != "boxes" for step in chosen):
         chosen.append(Step(name="boxes", params={}))
@@ -132,7 +132,7 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
     names = profile.column(spec.by[0]).names if len(spec.by) == 1 else None
     targets = compute_targets(counts, _by_number(spec.balance.target, names or []), spec.balance.at_least)
     return [
-        _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.min_chunk_rows)
+        _stratum(spec, name, keys[name][0], real, targets[name], generator, generator.capabilities.min_chunk_rows)
         for name, real in counts.items()
     ]
 
@@ -156,7 +156,7 @@ def _by_number(target: Target, names: list[str]) -> Target:
 def _stratum(
     spec: Spec, name: str, key: list[Value], real: int, target: int, generator: type[Generator], least: int
 ) -> Stratum:
-    rows = spec.generator.chunk_rows or chunk_rows(max(0, target - real), least, generator.max_chunk_rows)
+    rows = spec.generator.chunk_rows or chunk_rows(max(0, target - real), least, generator.capabilities.max_chunk_rows)
     return Stratum(name=name, key=key, real=real, target=target, chunk_rows=rows)
 
 
@@ -173,7 +173,7 @@ def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator
     targets = compute_targets(counts, spec.balance.target, spec.balance.at_least)
     planned = plan_images(images, targets, spec.balance.max_copies)
     return [
-        _stratum(spec, name, [name], real, planned[name], generator, min(generator.min_chunk_rows, _FEW))
+        _stratum(spec, name, [name], real, planned[name], generator, min(generator.capabilities.min_chunk_rows, _FEW))
         for name, real in images.items()
     ]
 
@@ -206,7 +206,7 @@ def _refuse_hopeless(plan: Plan) -> None:
         )
     if refuse := modality_of(plan).refuse:
         load_part(refuse)(plan)
-    least = generator_class(plan.generator.name).min_class_rows
+    least = generator_class(plan.generator.name).capabilities.min_class_rows
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
         listed = ", ".join(f"{stratum.name!r} ({stratum.real})" for stratum in small[:5])

@@ -15,7 +15,7 @@ import yaml
 from pipelines.modality import modality_of
 from pipelines.plan.candidates import Seen, choose, content_keys, guessed_header, listed, look, told
 from pipelines.plan.planning import make_plan
-from pipelines.plan.registry import generator_class, generators_for, makes_objects
+from pipelines.plan.registry import generator_class, generators_for
 from pipelines.report.engine import environment
 from pipelines.source.files import Files, find_files
 from pipelines.source.formats import format_of
@@ -224,7 +224,7 @@ def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: li
 def _serves(name: str, plan: Plan) -> bool:
     """Whether a generator is another choice for the plan."""
     cls = generator_class(name)
-    return name != plan.generator.name and (not plan.profile.objects or makes_objects(cls))
+    return name != plan.generator.name and (not plan.profile.objects or cls.capabilities.makes_objects)
 
 
 def _from_spec(path: str, out: str) -> str:

@@ -32,6 +32,6 @@ def find_modality(spec: Spec) -> Modality:
 
 def _of_generator(spec: Spec) -> Modality | None:
     """Return the only modality whose rows the generator makes, where files would not tell it."""
-    made = generator_class(spec.generator.name).modalities if spec.generator.name else ()
+    made = generator_class(spec.generator.name).capabilities.modalities if spec.generator.name else ()
     only = MODALITIES.get(made[0]) if len(made) == 1 else None
     return only if only and only.key and not only.recognise else None

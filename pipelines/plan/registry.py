@@ -7,40 +7,33 @@ from pathlib import Path
 from typing import Any, cast
 
 from generators import GENERATORS
-from generators.base import Generator
+from generators.base import Capabilities, Generator
 from pipelines.modality import MODALITIES
 from pipelines.validate.base import Validator
 from schemas.errors import Fault, SpecError, nearest
 from schemas.plan import Plan, Step
 from schemas.spec import parse
 
+_CAPABILITIES = (
+    'write into the class: capabilities = Capabilities(modalities=("tabular",)), with Capabilities from generators.base'
+    " and the modalities that it makes"
+)
+
 
 def generator_class(name: str) -> type[Generator]:
     """Return the class of a generator: a registered name, or `module:Class` for a user's own.
 
-    Raises SpecError with the nearest known name.
+    Raises SpecError with the nearest known name, or what to write into a class that says no capabilities.
     """
-    return cast(type[Generator], _load(name, GENERATORS, ("generator", "name"), "generator"))
+    cls = _load(name, GENERATORS, ("generator", "name"), "generator")
+    if not isinstance(getattr(cls, "capabilities", None), Capabilities):
+        raise SpecError(Fault(("generator", "name"), f"{name!r} does not say what it can do; {_CAPABILITIES}"))
+    return cast(type[Generator], cls)
 
 
 def generators_for(modality: str) -> list[str]:
     """Return the registered names of the generators that make rows of this modality."""
-    return sorted(name for name in GENERATORS if modality in generator_class(name).modalities)
-
-
-def needs_one_size(generator: type[Generator]) -> bool:
-    """Whether a generator of images learns from images of one size alone."""
-    return bool(getattr(generator, "one_size", False))
-
-
-def makes_objects(generator: type[Generator]) -> bool:
-    """Whether a generator of images makes what is marked in them too."""
-    return bool(getattr(generator, "objects", False))
-
-
-def smooths_private(generator: type[Generator]) -> bool:
-    """Whether a generator of tables shows no rare values of private columns."""
-    return bool(getattr(generator, "smooths_private", False))
+    return sorted(name for name in GENERATORS if modality in generator_class(name).capabilities.modalities)
 
 
 def validator_class(name: str, modality: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:

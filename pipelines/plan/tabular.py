@@ -17,7 +17,7 @@ def row_width(profile: SourceProfile) -> int:
 def refuse_texts(plan: Plan) -> None:
     """Raise SpecError for a source of texts: a generator of tables could but copy them."""
     columns, rows = modelled(plan.profile), plan.profile.rows
-    if len(generator_class(plan.generator.name).modalities) != 1 or len(columns) != 1:
+    if len(generator_class(plan.generator.name).capabilities.modalities) != 1 or len(columns) != 1:
         return
     one = columns[0]
     words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))

@@ -61,7 +61,9 @@ class Validator(Protocol):
     """One check. `name` begins the reason that a rejected row carries.
 
     Building one is cheap and needs no heavy library, so that faults in `params` are found at plan time. One that learns
-    from the real rows, as a model does, says so by `learns`: it is kept along with the model then.
+    from the real rows, as a model does, says so by `learns`: it is kept along with the model then. The first sentence
+    of its docstring is what `makeweight validators` shows. `pipelines.validate.checks.check_validator` says whether a
+    class keeps these promises.
     """
 
     name: ClassVar[str]
@@ -70,16 +72,19 @@ class Validator(Protocol):
     def __init__(self, params: Any, plan: Plan) -> None: ...
 
     def fit(self, real: Iterable[Batch]) -> None:
-        """Look once at all real rows, streamed in batches that mix strata (`stratum` is then empty)."""
+        """Look once at all real rows, streamed in batches that mix strata (`stratum` is then empty).
+
+        What is learnt does not depend on their order, nor on how they are cut into batches.
+        """
 
     def check(self, batch: Batch) -> Verdict:
         """Return for each row whether it is kept; the verdict on a row does not depend on the rows around it."""
 
     def save(self, path: Path) -> None:
-        """Write what `fit` learnt into the existing empty folder `path`."""
+        """Write what `fit` learnt into the existing empty folder `path`; the same real rows, the same bytes."""
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote."""
+        """Read what `save` wrote. No file that others put there can run code."""
 
 
 class Novelty(Protocol):

@@ -32,7 +32,7 @@ def main(names: list[str]) -> None:
         raise SystemExit(f"needs the Adult table at {TRAIN}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        for name in names or [n for n in GENERATORS if "tabular" in generator_class(n).modalities]:
+        for name in names or [n for n in GENERATORS if "tabular" in generator_class(n).capabilities.modalities]:
             start = time.perf_counter()
             manifest, watch = timed_build(adult_spec(folder, name, name, 2))
             seconds = time.perf_counter() - start

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pyarrow as pa
 
-from generators.base import Params
+from generators.base import Capabilities, Params
 from schemas.plan import SampleRequest
 
 
@@ -22,13 +22,7 @@ class Cheap:
     """
 
     Params = CheapParams
-    min_chunk_rows: ClassVar[int] = 64
-    max_chunk_rows: ClassVar[int] = 8192
-    min_class_rows: ClassVar[int] = 1
-    origin: ClassVar[str] = "synthetic"
-    uses_gpu: ClassVar[bool] = False
-    modalities: ClassVar[tuple[str, ...]] = ("tabular",)
-    skips: ClassVar[frozenset[str]] = frozenset()
+    capabilities: ClassVar[Capabilities] = Capabilities(modalities=("tabular",), max_chunk_rows=8192)
 
     def __init__(self, params: CheapParams) -> None:
         self.columns: dict[str, list] = {}

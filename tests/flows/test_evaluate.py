@@ -97,10 +97,9 @@ def test_where_class_weights_do_as_well_the_answer_is_no_and_it_is_kept_and_show
 class Oracle:
     """Knows both places where the rare class is, of which the source shows one alone."""
 
-    from generators.base import Params
+    from generators.base import Capabilities, Params
 
-    modalities, skips, origin = ("tabular",), frozenset(), "synthetic"
-    min_chunk_rows, max_chunk_rows, min_class_rows, uses_gpu = 64, 100_000, 1, False
+    capabilities = Capabilities(modalities=("tabular",), max_chunk_rows=100_000)
 
     def __init__(self, params):
         self.params = params

@@ -3,7 +3,7 @@
 from generators import GENERATORS
 from pipelines.modality import content_column, modality_of_columns
 from pipelines.plan.features import modelled
-from pipelines.plan.registry import generator_class, smooths_private
+from pipelines.plan.registry import generator_class
 from schemas.errors import Fault, SpecError, nearest
 from schemas.plan import SourceProfile
 from schemas.privacy import Privacy
@@ -38,8 +38,8 @@ def mark_private(profile: SourceProfile, names: list[str], generator: str) -> So
         for number, name in enumerate(names)
         if name in profile.by
     ]
-    if not smooths_private(generator_class(generator)):
-        able = ", ".join(name for name in sorted(GENERATORS) if smooths_private(generator_class(name)))
+    if not generator_class(generator).capabilities.smooths_private:
+        able = ", ".join(name for name in sorted(GENERATORS) if generator_class(name).capabilities.smooths_private)
         faults.append(Fault(("source", "private"), f"{generator!r} shows real values as they are; take {able}"))
     if faults:
         raise SpecError(*faults)

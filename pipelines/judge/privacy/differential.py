@@ -16,7 +16,7 @@ from schemas.privacy import BUDGET, PrivacyBudget
 
 def is_private(plan: Plan) -> bool:
     """Whether the plan's generator is differentially private."""
-    return bool(getattr(generator_class(plan.generator.name), "differentially_private", False))
+    return generator_class(plan.generator.name).capabilities.differentially_private
 
 
 def check_private(plan: Plan) -> None:

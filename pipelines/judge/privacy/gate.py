@@ -13,7 +13,7 @@ from pipelines.judge.privacy.measure import ClassFindings
 from pipelines.judge.privacy.sides import kept
 from pipelines.judge.privacy.wording import MEANING, TITLES, interval, limit, told
 from pipelines.plan.features import modelled
-from pipelines.plan.registry import generator_class, smooths_private
+from pipelines.plan.registry import generator_class
 from pipelines.storage.workspace import Workspace
 from schemas.errors import PrivacyError
 from schemas.plan import Plan
@@ -136,13 +136,14 @@ def _explain(figure: Figure) -> str:
 
 def _advice(plan: Plan, found: PrivacyFindings) -> str:
     generator, name = generator_class(plan.generator.name), plan.generator.name
+    able = generator.capabilities
     shares = [f"privacy.limits.{figure.name}" for figure in found.broken if not figure.counted]
     numbers = [f"privacy.limits.{figure.name}" for figure in found.broken if figure.counted]
     advice = []
-    if shares and generator.origin == "augmented":
+    if shares and able.origin == "augmented":
         advice.append(f"rows of {name!r} are real rows, repeated or changed, so choose a generator that learns")
     elif shares:
-        if "privacy.limits.singling_out" in shares and smooths_private(generator) and (telling := _telling(plan)):
+        if "privacy.limits.singling_out" in shares and able.smooths_private and (telling := _telling(plan)):
             advice.append(f"list in source.private the columns whose values few rows share ({telling})")
         shorter = _TRAINED & set(getattr(generator.Params, "model_fields", {}))
         advice.append("choose another generator" + (f", lower generator.params.{min(shorter)}" if shorter else ""))

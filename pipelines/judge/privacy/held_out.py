@@ -23,7 +23,8 @@ def holds_out(plan: Plan, stratum: Stratum) -> bool:
     if plan.privacy is None or stratum.real * plan.privacy.held_out < LEAST:
         return False
     left = stratum.real * (1 - plan.privacy.held_out)
-    return left >= 2 * generator_class(plan.generator.name).min_class_rows  # how many are left is drawn row by row
+    least = generator_class(plan.generator.name).capabilities.min_class_rows
+    return left >= 2 * least  # how many are left is drawn row by row
 
 
 def expected(plan: Plan) -> int:

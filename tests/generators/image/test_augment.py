@@ -357,6 +357,6 @@ def test_resample_makes_images_too(tmp_path):
     loaded = Resample(Resample.Params())
     loaded.load(tmp_path, "cpu")
     made = loaded.sample(request("b"))
-    assert "image" in Resample.modalities
+    assert "image" in Resample.capabilities.modalities
     assert made.drop_columns(PARENT_ROW).equals(TABLE.take(made[PARENT_ROW]))
     assert made.schema.field("image").metadata == TABLE.schema.field("image").metadata

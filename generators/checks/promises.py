@@ -1,0 +1,189 @@
+"""What checks of any class share: how they are run and told, and what they look at. Knows no protocol.
+
+`generators.checks` and `pipelines.validate.checks` list the promises of generators and validators. None needs a test
+runner.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from pydantic import BaseModel
+
+from generators.checks.traps import attacks
+from schemas.errors import CheckError, MakeweightError, SpecError, nearest
+from schemas.spec import parse
+
+Subject = TypeVar("Subject")
+HEAVY = (
+    "torch", "sdv", "pandas", "imblearn", "sklearn", "transformers", "openai", "regex", "vllm", "diffusers",
+    "albumentations", "cv2", "opacus",
+)  # fmt: skip
+"""Libraries that cost seconds to import: a class that names them imports them inside its methods."""
+_SAID = 300
+"""Characters that are told of what a class raised."""
+
+
+@dataclass(frozen=True)
+class Promise(Generic[Subject]):
+    """What a class promises, in words, and how it is found broken: `faults` yields what is got instead."""
+
+    says: str
+    faults: Callable[[Subject], Iterator[str]]
+
+    def check(self, subject: Subject, name: str) -> None:
+        """Raise CheckError, in one sentence, if the promise is found broken; `name` is the class's."""
+        try:
+            got = next(self.faults(subject), None)
+        except Exception as error:  # noqa: BLE001 a class of a user's own may raise anything
+            got = _told(error)
+        if got is not None:
+            raise CheckError(f"{name} breaks a promise: {self.says}; got {got}")
+
+
+def broken_promises(
+    checks: Mapping[str, Promise[Subject]], subject: Subject, name: str, skip: Collection[str] = ()
+) -> Iterator[str]:
+    """Yield a sentence for each check that finds a promise broken; raises CheckError if `skip` names no check."""
+    for skipped in skip:
+        if skipped not in checks:
+            raise CheckError(f"there is no check {skipped!r}{nearest(skipped, checks)}")
+    for key, promise in checks.items():
+        if key not in skip:
+            try:
+                promise.check(subject, name)
+            except CheckError as error:
+                yield f"{error} (check {key})"
+
+
+def _told(error: Exception) -> str:
+    """Return what an exception says, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:_SAID]}"
+
+
+def params_faults(cls: Any) -> Iterator[str]:
+    """Yield what is wrong with a class's `Params`: a model that refuses unknown keys and can be read from none."""
+    params = getattr(cls, "Params", None)
+    if not (isinstance(params, type) and issubclass(params, BaseModel)):
+        yield f"{params!r}; write class Params(generators.base.Params)"
+        return
+    try:
+        parse(params, {"no_such_parameter": 1})
+    except SpecError as error:
+        if "no_such_parameter" not in str(error):
+            yield f"{str(error)!r} for the unknown parameter 'no_such_parameter'"
+    else:
+        yield "no error for the unknown parameter 'no_such_parameter'; derive it from generators.base.Params"
+
+
+def import_faults(*classes: type) -> Iterator[str]:
+    """Yield why another process cannot import classes as `module:Class`, or what heavy libraries that loads."""
+    alone = [said for said in map(known_here_alone, classes) if said]
+    if alone:
+        yield from alone
+        return
+    names = [(cls.__module__, cls.__qualname__) for cls in classes]
+    code = (
+        "import importlib, sys\n"
+        f"for module, name in {names!r}:\n"
+        "    getattr(importlib.import_module(module), name)\n"
+        f"print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = in_another_process(code)
+    if done.returncode:
+        yield done.stderr.strip().rpartition("\n")[2]
+    elif done.stdout.strip():
+        modules = ", ".join(sorted({module for module, _ in names}))
+        yield f"{done.stdout.strip()} loaded by importing {modules}; import what is heavy inside the methods"
+
+
+def known_here_alone(cls: type) -> str:
+    """Return why no other process can import a class; nothing where one might."""
+    if cls.__module__ != "__main__" and "<" not in cls.__qualname__:
+        return ""
+    return f"{cls.__module__}:{cls.__qualname__}, which no other process can import; write it into a module"
+
+
+def in_another_process(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return what Python made of some code in a process that finds the same modules as this one."""
+    start = f"import sys; sys.path[:] = {json.dumps(sys.path)}; sys.argv = ['', *{json.dumps(list(arguments))}]\n"
+    return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=False)  # noqa: S603
+
+
+def code_faults(save: Callable[[Path], object], load: Callable[[Path], object]) -> Iterator[str]:
+    """Yield each saved file that runs code when it was replaced by one that others wrote."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "saved"
+        folder.mkdir()
+        save(folder)
+        for attacked in attacks(folder, Path(scratch)):
+            with Unheard(), suppress(Exception):  # any refusal is a good one
+                load(attacked.folder)
+            if attacked.mark.exists():
+                yield f"code of {attacked.name!r} that ran when it was loaded; read no pickles"
+                return
+
+
+def global_state() -> dict[str, Any]:
+    """Return the global random state of each library that is loaded."""
+    name, keys, *rest = np.random.get_state()
+    state: dict[str, Any] = {"random": random.getstate(), "numpy": (name, tuple(keys), *rest)}
+    if "torch" in sys.modules:
+        state["torch"] = sys.modules["torch"].get_rng_state().tolist()
+    return state
+
+
+class Unheard:
+    """Keeps what is written to the terminal while it is open, by Python or by what lies below; `text` holds it."""
+
+    text = ""
+
+    def __enter__(self) -> "Unheard":
+        self._kept = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self._redirected = _redirected(self._kept)
+        self._redirected.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._redirected.__exit__(None, None, None)
+        self._kept.seek(0)
+        self.text = self._kept.read()
+        self._kept.close()
+
+
+@contextmanager
+def _redirected(file: Any) -> Iterator[None]:
+    """Send both streams of this process into a file, and put them back."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    saved = [os.dup(1), os.dup(2)]
+    try:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+        with redirect_stdout(file), redirect_stderr(file):
+            yield
+        file.flush()
+    finally:
+        for number, kept in zip((1, 2), saved, strict=True):
+            os.dup2(kept, number)
+            os.close(kept)
+
+
+def refusal_fault(call: Callable[[], object], kind: type[MakeweightError], told: str) -> str | None:
+    """Return what was got where a call is not refused by such an error, whose message holds `told`."""
+    try:
+        call()
+    except kind as error:
+        return None if told in str(error) else f"the error {str(error)!r}"
+    except Exception as error:  # noqa: BLE001 a class of a user's own may raise anything
+        return f"{_told(error)}, which is no {kind.__name__}"
+    return "no error"
