@@ -8,13 +8,17 @@ A part is written `module:name`, as generators are, and is imported when it is a
 """
 
 import importlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
+from generators import GENERATORS
+from schemas.errors import CheckError
 from schemas.plan import Column, Plan, Role
 from schemas.spec import Source
+
+_ROOMS = ("pipelines.", "generators.")
 
 
 @dataclass(frozen=True)
@@ -238,6 +242,39 @@ def load_part(reference: str) -> Any:
     """
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
+
+
+def check_modality(one: Modality) -> None:
+    """Raise CheckError, a sentence for each part of a modality that is not there, or that others do not know.
+
+    >>> check_modality(MODALITIES["tabular"])
+    """
+    problems = [problem for name, reference in _references(one) if (problem := _missing(name, reference))]
+    validators, generators = set(one.validators), {one.generator, *filter(None, [one.augmentation])}
+    named = {"checks": {*one.checks, *one.marked_checks} - validators, "generator": generators - GENERATORS.keys()}
+    problems += [
+        f"{key} names {sorted(unknown)}, which are not registered" for key, unknown in named.items() if unknown
+    ]
+    if (one.content is None) != (one.key is None) or (one.content is None) != (one.reader is None):
+        problems.append("content, key and reader belong together: all three, or none of them")
+    if problems:
+        raise CheckError("\n".join(f"modality {one.name!r}: {problem}" for problem in problems))
+
+
+def _references(one: Modality) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a record as `module:name`, each with the key that holds it."""
+    for key in fields(one):
+        value = getattr(one, key.name)
+        several = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
+        yield from ((key.name, part) for part in several if isinstance(part, str) and part.startswith(_ROOMS))
+
+
+def _missing(name: str, reference: str) -> str | None:
+    try:
+        load_part(reference)
+    except (ImportError, AttributeError) as error:
+        return f"{name} names {reference!r}, which cannot be loaded: {error}"
+    return None
 
 
 def modality_of(plan: Plan) -> Modality:
