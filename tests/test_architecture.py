@@ -95,7 +95,11 @@ def test_shared_code_names_no_modality():
     """What is for one modality alone lies in a folder or a module of its name; the registry names them all."""
     names = set(MODALITIES)
     known = modules(*ORDER)
-    exempt = {"pipelines/modality.py", "flows/deployed/alert.py"}  # the key of a webhook's message is `text`
+    exempt = {
+        "pipelines/modality.py",
+        "pipelines/validate/checks/examples.py",  # made-up rows of each, to try a class on
+        "flows/deployed/alert.py",  # the key of a webhook's message is `text`
+    }
     for name, path in modules("pipelines", "flows").items():
         shown = path.relative_to(ROOT).as_posix()
         if names & set(name.split(".")) or shown in exempt:
@@ -122,7 +126,7 @@ def test_every_part_of_a_modality_is_there(name):
     [
         (
             {"view": "pipelines.judge.sound.learning:view"},
-            "view names 'pipelines.judge.sound.learning:view', which can",
+            "view names 'pipelines.judge.sound.learning:view'",
         ),
         ({"sections": ["pipelines.report.samples:no_section"]}, "sections names 'pipelines.report.samples:no_section'"),
         ({"formats": {"wav": "pipelines.source.sound:FORMAT"}}, "formats names 'pipelines.source.sound:FORMAT'"),

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from generators.checks.promises import Promise, broken_promises
+from pipelines.modality import MODALITIES
 from pipelines.validate.base import Validator
 from pipelines.validate.checks.examples import EXAMPLES, Examples
 from pipelines.validate.checks.promises import VALIDATOR_PROMISES
@@ -21,7 +22,7 @@ def check_validator(
     validator: type[Validator],
     params: Mapping[str, Any] | None = None,
     *,
-    modality: str = "tabular",
+    modality: str = next(iter(MODALITIES)),
     examples: Examples | None = None,
     skip: Collection[str] = (),
 ) -> None:
