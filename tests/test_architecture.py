@@ -98,6 +98,7 @@ def test_shared_code_names_no_modality():
     exempt = {
         "pipelines/modality.py",
         "pipelines/validate/checks/examples.py",  # made-up rows of each, to try a class on
+        "flows/catalogue.py",  # a parameter that is a str is a `text`
         "flows/deployed/alert.py",  # the key of a webhook's message is `text`
     }
     for name, path in modules("pipelines", "flows").items():
