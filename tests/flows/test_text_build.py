@@ -98,7 +98,7 @@ def test_a_text_file_outside_of_class_folders_and_wrong_bytes_are_told(folders, 
 def test_a_generator_of_another_modality_is_refused(folders, tmp_path):
     with pytest.raises(MakeweightError, match="'ctgan' makes tabular rows, not text; for text: .*edit"):
         make_plan(spec_for(folders, tmp_path / "out", generator={"name": "ctgan"}))
-    assert find_modality(spec_for(folders, tmp_path / "out")) == "text"
+    assert find_modality(spec_for(folders, tmp_path / "out")).name == "text"
 
 
 def test_numbers_as_texts_stay_texts(tmp_path):

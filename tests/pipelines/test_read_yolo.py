@@ -47,7 +47,7 @@ def test_boxes_backgrounds_and_names(tmp_path):
     root = write(tmp_path / "s")
     (root / "data.yaml").write_text(NAMES + "train: ../train/images\nval: ../valid/images\n")
     (root / "README.txt").write_text("a note")
-    assert find_modality(spec_for(root)) == "image"
+    assert find_modality(spec_for(root)).name == "image"
     plan = make_plan(spec_for(root))
     assert (plan.profile.format, {one.name: one.real for one in plan.strata}) == (
         "yolo",
