@@ -163,6 +163,7 @@ MODALITIES: dict[str, Modality] = {
         profile="pipelines.source.text.reading:profile_texts",
         guess="pipelines.plan.text:guess",
         reader="pipelines.source.text.reading:TextReader",
+        notes="pipelines.plan.text:notes",
         width="pipelines.plan.text:row_width",
         view="pipelines.judge.text.learning:view",
         fidelity="pipelines.judge.text.fidelity:fidelity",

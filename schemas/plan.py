@@ -64,7 +64,8 @@ class ImageProfile(Noun):
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
     written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found. `levels` are
     the values of grey images of more than 8 bits that become black and white. `lists` are splits that the source lists,
-    with their images, and that were not asked for: all images are taken.
+    with their images, and that were not asked for: all images are taken. `wide` had 16 bits a colour. Of `unclear` ones
+    with marks no size tells whether these are drawn on the image as it is stored or as it is seen.
     """
 
     modes: dict[str, int]
@@ -84,6 +85,8 @@ class ImageProfile(Noun):
     pixels: int = 0
     levels: tuple[float, float] | None = None
     lists: dict[str, int] = Field({})
+    wide: int = 0
+    unclear: int = 0
 
     @property
     def uniform(self) -> bool:
@@ -111,7 +114,8 @@ class SourceProfile(Noun):
     `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
     sight; rows whose `by` values hold a null are counted in `dropped` alone. `merged` lists classes that are written in
     several ways. `content` is a hash of the files' bytes alone, by which it is seen whether they are still the same.
-    `written` says in words how delimited files are written, where that was not what their name says.
+    `written` says in words how delimited files are written, where that was not what their name says. `lost` says, in
+    sentences, what of the files is in no row.
     """
 
     path: str
@@ -128,6 +132,7 @@ class SourceProfile(Noun):
     merged: list[Merged] = Field([])
     content: str = ""
     written: str = ""
+    lost: list[str] = Field([])
 
     @property
     def row_bytes(self) -> int:

@@ -38,6 +38,7 @@ EXTENSIONS = {
     ".json": "coco",
     **dict.fromkeys((".yaml", ".yml", ".names"), "yolo"),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
+    **dict.fromkeys((".jpe", ".jfif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"), "images"),
 }
 TABLES = ("csv", "tsv", "jsonl", "parquet")
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
@@ -61,7 +62,7 @@ class Files:
 
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
     lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
-    is the source itself, not one of a folder.
+    is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read.
     """
 
     path: str
@@ -72,6 +73,7 @@ class Files:
     bytes: int = 0
     lists: Mapping[str, int] = field(default_factory=dict)
     alone: bool = False
+    others: Sequence[str] = ()
 
     def shown(self, name: str) -> str:
         """Return how messages call the file: by the path of the spec where that is the file itself."""
@@ -258,8 +260,10 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     if found == "voc" and source.split is None:  # its lists are of parts of a folder that is often used whole
         lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
         declared = {}
+    others = sorted(sizes.keys() - set(names)) if found in TOGETHER else []
     names = _of_split(source, found, place, names, declared)
-    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names), dict(sorted(lists.items())))
+    size = sum(sizes[name] for name in names)
+    return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others)
 
 
 def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
