@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 
 LABELS, IMAGES = "labels", "images"
-"""Folders of YOLO: labels are where `images` is replaced by `labels` in an image's path."""
+"""Folders of YOLO, in any case: labels are where `images` is replaced by `labels` in an image's path."""
 _CLASSES = ("classes.txt", "predefined_classes.txt")
 _LOOKED_INTO = 20
 """JSON files beside images that are looked into, at most, where their names say nothing."""
@@ -59,11 +59,9 @@ def begins_as_coco(head: bytes) -> bool:
 def is_yolo(formats: Mapping[str, str]) -> bool:
     """Whether images have label files of YOLO: in folders named so, or beside them with a list of the classes."""
     listed = any(is_class_list(name) for name in formats)
-    for name, found in formats.items():
-        label = label_of(name) if found == "images" else ""
-        if label in formats and (listed or LABELS in label.split("/")):
-            return True
-    return False
+    labels = {label_key(name) for name, found in formats.items() if found == "folders"}
+    keys = {label_key(name) for name, found in formats.items() if found == "images"} & labels
+    return any(listed or LABELS in key.split("/")[:-1] for key in keys)
 
 
 def yolo_files(formats: Mapping[str, str | None]) -> set[str]:
@@ -72,10 +70,11 @@ def yolo_files(formats: Mapping[str, str | None]) -> set[str]:
     Where there are folders `images`, other images are plots and the like.
     """
     images = {name for name, found in formats.items() if found == "images"}
-    images = {name for name in images if IMAGES in name.split("/")[:-1]} or images
-    beside = {label_of(name) for name in images} & set(formats)
-    labels = {n for n, found in formats.items() if found == "folders" and LABELS in n.split("/")[:-1]}
-    return images | beside | labels | {name for name in formats if is_class_list(name)}
+    images = {name for name in images if _last(name, IMAGES) is not None} or images
+    keys = {label_key(name) for name in images}
+    texts = {name for name, found in formats.items() if found == "folders"}
+    labels = {name for name in texts if _last(name, LABELS) is not None or label_key(name) in keys}
+    return images | labels | {name for name in formats if is_class_list(name)}
 
 
 def is_class_list(name: str) -> bool:
@@ -84,10 +83,20 @@ def is_class_list(name: str) -> bool:
     return file in _CLASSES or file.endswith((".yaml", ".yml", ".names"))
 
 
-def label_of(name: str) -> str:
-    """Return where YOLO has the labels of an image: in `labels` in the place of the last `images`, else beside it."""
-    folders, file = name.split("/")[:-1], os.path.splitext(os.path.basename(name))[0] + ".txt"
-    if IMAGES in folders:
-        last = len(folders) - 1 - folders[::-1].index(IMAGES)
-        folders[last] = LABELS
-    return "/".join([*folders, file])
+def label_key(name: str) -> str:
+    """Return what an image and its labels in YOLO have in common: the path, without ending.
+
+    Labels lie in `labels` in the place of the last `images`, else beside their image.
+    """
+    stem = os.path.splitext(name)[0]
+    parts = stem.split("/")
+    last = _last(name, LABELS if name.lower().endswith(".txt") else IMAGES)
+    if last is not None:
+        parts[last] = LABELS
+    return "/".join(parts)
+
+
+def _last(name: str, folder: str) -> int | None:
+    """Return the place of the last folder of such a name in a path, in whatever case; None if there is none."""
+    parts = name.lower().split("/")[:-1]
+    return next((place for place in range(len(parts) - 1, -1, -1) if parts[place] == folder), None)
