@@ -15,7 +15,20 @@ from schemas.versions import Base
 
 Role = Literal["feature", "id", "constant", "text", "image", "objects", "carried"]
 Value = bool | int | float | str | None
-_SELDOM = ("stored", "changed", "names")
+_SELDOM = ("stored", "changed", "names", "form")
+
+
+class IdForm(Noun):
+    """How the longest ids of a column of text look, so that made ones look alike.
+
+    `places` holds what may stand in each place, in the order of characters, and `most` and `least` are the last and the
+    first of them in that order. `start` is where the digits begin that they end with, where that is so of all.
+    """
+
+    most: str
+    least: str
+    start: int | None
+    places: list[str]
 
 
 class Column(Noun):
@@ -28,7 +41,7 @@ class Column(Noun):
     no made row shows a value that few real rows hold. `stored` is the Arrow type that the column has in the source and
     in the dataset, where that is another one than it is computed with, by its name in `schemas.stored`; `changed` says
     what of the source's cells is different in the dataset. `names` are those of classes that the source numbers, as
-    Hugging Face's ClassLabel does.
+    Hugging Face's ClassLabel does. `form` is how ids of text look.
     """
 
     name: str
@@ -43,6 +56,7 @@ class Column(Noun):
     stored: str | None = None
     changed: str | None = None
     names: list[str] | None = None
+    form: IdForm | None = None
 
     @model_serializer(mode="wrap")
     def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:
