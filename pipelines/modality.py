@@ -187,6 +187,7 @@ MODALITIES: dict[str, Modality] = {
             "images": "pipelines.source.image.class_folders:FORMAT",
             "voc": "pipelines.source.image.voc:FORMAT",
             "coco": "pipelines.source.image.coco:FORMAT",
+            "listed": "pipelines.source.image.listed:FORMAT",
             "yolo": "pipelines.source.image.yolo:FORMAT",
         },
         generator="augment",

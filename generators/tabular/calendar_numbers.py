@@ -82,17 +82,19 @@ def as_written(calendar: Calendar, counts: Whole, nulls: NDArray[np.bool_], kind
 def _numbers(values: pa.Array) -> Whole | None:
     """Return whole numbers, of doubles too if all are whole; else nothing."""
     found: Any = values.to_numpy(zero_copy_only=False) if not pa.types.is_boolean(values.type) else None
-    if found is None or found.dtype == np.int64:
-        return found
+    if found is None:
+        return None
+    if found.dtype == np.int64:
+        return np.asarray(found, np.int64)
     if found.dtype != np.float64 or not (np.abs(found) < _WHOLE).all() or not np.array_equal(np.floor(found), found):
         return None
-    return found.astype(np.int64)
+    return np.asarray(found, np.int64)
 
 
 def _days(values: pa.Array) -> NDArray[Any] | None:
     """Return dates as days, times too if all are midnight."""
     if pa.types.is_date32(values.type):
-        return values.view(pa.int32()).to_numpy().astype("datetime64[D]")
+        return np.asarray(values.view(pa.int32()).to_numpy().astype("datetime64[D]"))
     micros = values.view(pa.int64()).to_numpy()
     return None if values.type.unit != "us" or (micros % _DAY).any() else (micros // _DAY).astype("datetime64[D]")
 

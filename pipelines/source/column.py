@@ -260,11 +260,11 @@ class ColumnState:
         values = None if self.seen is None else convert(self.seen, final)
         distinct = None if values is None else values.unique()
         few = distinct is not None and final == STRING and len(distinct) <= MAX_CATEGORIES
-        role: Role = "feature" if is_key else self._role(distinct)
+        use: Role = "feature" if is_key else self._role(distinct)
         return Column(
             name=self.name,
             type=final,
-            role=role,
+            role=use,
             nulls=self.nulls,
             distinct=None if distinct is None else len(distinct),
             minimum=_plain(self.minimum, final),
@@ -272,7 +272,7 @@ class ColumnState:
             categories=sorted(distinct.to_pylist()) if few and distinct is not None else None,
             stored=self._stored(final),
             changed=self._changed(),
-            form=self.form.finish(self.rows - self.nulls) if role == "id" and final == STRING else None,
+            form=self.form.finish(self.rows - self.nulls) if use == "id" and final == STRING else None,
         )
 
     def _stored(self, final: str) -> str | None:

@@ -2,7 +2,10 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
+
+from pipelines.source.splits import ClassFolders
 
 LABELS, IMAGES = "labels", "images"
 """Folders of YOLO, in any case: labels are where `images` is replaced by `labels` in an image's path."""
@@ -10,6 +13,12 @@ _CLASSES = ("classes.txt", "predefined_classes.txt")
 _LOOKED_INTO = 20
 """JSON files beside images that are looked into, at most, where their names say nothing."""
 _COCO_BEGINS = re.compile(rb'\s*(\xef\xbb\xbf)?\s*\{\s*"(images|annotations|categories|licenses|info|type)"\s*:')
+_METADATA = re.compile(r"metadata\.(csv|tsv|jsonl)")
+_CELLS = re.compile(r"[,;\t|]")
+_KEY = re.compile(r'^[\s{]*"[^"]*"\s*:')
+_ROWS = 5
+_SUBMITTED = "submission"
+"""Kaggle's example of an answer: its classes are none."""
 HEAD = 65_536
 """Bytes of a JSON file that are looked into."""
 
@@ -25,11 +34,49 @@ def meant(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
             return {"yolo"}
         # what lies beside images is about them: their annotations, or a note
         marked = {found for name, found in formats.items() if found == "voc" or is_coco(name)}
-        return marked or _looked_into(formats, head) or wanted - {"folders", "voc", "coco", "yolo"}
+        marked = marked or _looked_into(formats, head)
+        return marked or _listed(formats, head) or wanted - {"folders", "voc", "coco", "yolo"}
     wanted -= {"yolo"}
     if len(wanted) > 1 or not any("/" in name for name in formats):
         wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
     return wanted - {"voc", "coco"}
+
+
+def _listed(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
+    """Return what images are that tables beside them list; class folders of them are so where the name says it."""
+    lists = list_files(formats, head) - {name for name, found in formats.items() if found == "images"}
+    if not lists:
+        return set()
+    images = [name for name, found in formats.items() if found == "images"]
+    classes = ClassFolders(images)
+    found = {classes.find(name) for name in images}
+    sure = len(found) < 2 or None in found or any(_METADATA.fullmatch(os.path.basename(name)) for name in lists)
+    return {"listed"} if sure else {"listed", "images"}
+
+
+def list_files(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
+    """Return the images, and the tables beside them whose first rows name some."""
+    images = {name for name, found in formats.items() if found == "images"}
+    known = {part for name in images for part in (name, os.path.basename(name))}
+    known |= {os.path.splitext(name)[0] for name in known}
+    tables = [
+        name for name, found in formats.items() if found in ("csv", "tsv", "jsonl") and _SUBMITTED not in name.lower()
+    ]
+    return images | {name for name in tables[:_LOOKED_INTO] if _names_images(head(name), known)}
+
+
+def _names_images(head: bytes, known: set[str]) -> bool:
+    """Whether most of a table's first rows have names of images in one place; the header is not looked at."""
+    lines = head.decode(errors="replace").splitlines()[: _ROWS + 1]
+    rows = [{place for place, cell in enumerate(_CELLS.split(line)) if _named(cell, known)} for line in lines if line]
+    rows = rows[1:] if rows and not rows[0] else rows
+    places = Counter(place for row in rows for place in row)
+    return bool(places) and max(places.values()) * 2 >= len(rows)
+
+
+def _named(cell: str, known: set[str]) -> bool:
+    name = _KEY.sub("", cell).strip(" \"'{}").replace("\\", "/")
+    return bool(name) and (name in known or os.path.basename(name) in known)
 
 
 def is_coco(name: str) -> bool:

@@ -139,6 +139,11 @@ class Index:
         with suppress(SourceError):
             self.taken.add(self.find(self.renamed(one).image, one.base) or "")
 
+    def note_all(self, names: Iterable[str], base: str) -> None:
+        """Take the images of these names, as `note` does."""
+        for name in names:
+            self.note(Marked(name, [], base=base))
+
     def untaken(self) -> list[str]:
         """Return a sentence on the images that no annotation has taken, if there are any."""
         rest = sorted(self.paths - self.taken)
