@@ -182,7 +182,7 @@ class ClassFolders:
         self._depth = splits.depth if splits else None
         folders = [self._folders(name) for name in names]
         self._around = 0
-        while len({tuple(parts[: self._around + 1]) for parts in folders}) == 1 and all(
+        while len({tuple(parts[: self._around + 1]) for parts in folders}) == 1 and any(
             len(parts) > self._around + 1 for parts in folders
         ):
             self._around += 1

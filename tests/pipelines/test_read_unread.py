@@ -63,6 +63,14 @@ def test_texts_that_are_not_read_are_counted_and_a_class_of_them_is_named(tmp_pa
     assert "no class: c; convert its files to .txt. Files of the source that are not read: 2 (.md 1, .rtf 1)." in said
 
 
+def test_a_note_above_class_folders_is_named_wherever_they_lie(tmp_path):
+    for name in ("top/README.txt", "top/a/1.txt", "top/b/1.txt"):
+        (tmp_path / "t" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "t" / name).write_text(f"good day from {name}")
+    with pytest.raises(MakeweightError, match="top/README.txt: lies in no class folder; put each text into a folder"):
+        make_plan(spec_for(tmp_path / "t", generator="edit"))
+
+
 @pytest.mark.parametrize(
     ("ending", "kind"),
     [("jfif", "JPEG"), ("jpe", "JPEG"), ("JFIF", "JPEG"), ("ppm", "PPM"), ("pgm", "PPM"), ("jp2", "JPEG2000")],

@@ -75,9 +75,11 @@ def _cells(images: pa.Array, paths: Sequence[str], labels: pa.Array, source: Sou
 
 
 def _names(block: Block, one: _List) -> list[str]:
-    names: list[str] = block.cells.columns[one.column].to_pylist()
-    if None in names:
-        raise SourceError(f"{block.place(names.index(None))}: names no image in {one.column!r}; fill it in")
+    cells = block.cells.columns[one.column]
+    if cells.null_count:
+        row = cells.is_null().to_pylist().index(True)
+        raise SourceError(f"{block.place(row)}: names no image in {one.column!r}; fill it in")
+    names: list[str] = cells.to_pylist()
     return names
 
 
