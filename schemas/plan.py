@@ -15,7 +15,7 @@ from schemas.versions import Base
 
 Role = Literal["feature", "id", "constant", "text", "image", "objects", "carried"]
 Value = bool | int | float | str | None
-_SELDOM = ("stored", "changed", "names", "form")
+_SELDOM = ("stored", "changed", "names", "form", "grid")
 
 
 class IdForm(Noun):
@@ -31,6 +31,13 @@ class IdForm(Noun):
     places: list[str]
 
 
+class Grid(Noun):
+    """What numbers too long for doubles have in common: `step` and `rest`, in units of the last decimal, as text."""
+
+    step: str
+    rest: str
+
+
 class Column(Noun):
     """One column of the source.
 
@@ -41,7 +48,8 @@ class Column(Noun):
     no made row shows a value that few real rows hold. `stored` is the Arrow type that the column has in the source and
     in the dataset, where that is another one than it is computed with, by its name in `schemas.stored`; `changed` says
     what of the source's cells is different in the dataset. `names` are those of classes that the source numbers, as
-    Hugging Face's ClassLabel does. `form` is how ids of text look.
+    Hugging Face's ClassLabel does. `form` is how ids of text look, `grid` the step of numbers
+    that are longer than a double.
     """
 
     name: str
@@ -57,6 +65,7 @@ class Column(Noun):
     changed: str | None = None
     names: list[str] | None = None
     form: IdForm | None = None
+    grid: Grid | None = None
 
     @model_serializer(mode="wrap")
     def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:

@@ -38,7 +38,7 @@ from schemas.plan import Plan
 
 _TOLD: dict[str, Any] = {
     **dict.fromkeys(("path", "files", "merged", "content", "lost"), True),
-    "columns": {"__all__": {"changed", "form"}},
+    "columns": {"__all__": {"changed", "form", "grid"}},
     "images": {"wide", "unclear"},
 }
 """What a profile tells people, where its files are, and what its fingerprint says too."""

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipelines.source.cells import Block
 from pipelines.source.digits import lose_digits
 from pipelines.source.exact import to_simple
+from pipelines.source.grid import GridState
 from pipelines.source.id_forms import FormState
 from pipelines.source.infer import (
     DATE,
@@ -90,6 +91,7 @@ class ColumnState:
     kept: str | None = None
     empty: bool = False
     form: FormState = field(default_factory=FormState)
+    grid: GridState = field(default_factory=GridState)
 
     def observe(self, block: Block) -> None:
         """Take in a block; a column that it lacks is null in it."""
@@ -109,6 +111,7 @@ class ColumnState:
             values = self._typed(cells, block).drop_null()
             self._measure(values, block.file)
             self._tell_apart(cells.drop_null(), values)
+            self.grid.observe(cells.drop_null())
 
     def _note(self, block: Block) -> None:
         """Remember what the file's own type is, and what is null here and not there."""
@@ -273,6 +276,7 @@ class ColumnState:
             stored=self._stored(final),
             changed=self._changed(),
             form=self.form.finish(self.rows - self.nulls) if use == "id" and final == STRING else None,
+            grid=self.grid.finish() if final == NUMBER and self._stored(final) else None,
         )
 
     def _stored(self, final: str) -> str | None:
