@@ -15,7 +15,27 @@ from schemas.versions import Base
 
 Role = Literal["feature", "id", "constant", "text", "image", "objects", "carried"]
 Value = bool | int | float | str | None
-_SELDOM = ("stored", "changed", "names")
+_SELDOM = ("stored", "changed", "names", "form", "grid")
+
+
+class IdForm(Noun):
+    """How the longest ids of a column of text look, so that made ones look alike.
+
+    `places` holds what may stand in each place, in the order of characters, and `most` and `least` are the last and the
+    first of them in that order. `start` is where the digits begin that they end with, where that is so of all.
+    """
+
+    most: str
+    least: str
+    start: int | None
+    places: list[str]
+
+
+class Grid(Noun):
+    """What numbers too long for doubles have in common: `step` and `rest`, in units of the last decimal, as text."""
+
+    step: str
+    rest: str
 
 
 class Column(Noun):
@@ -28,7 +48,8 @@ class Column(Noun):
     no made row shows a value that few real rows hold. `stored` is the Arrow type that the column has in the source and
     in the dataset, where that is another one than it is computed with, by its name in `schemas.stored`; `changed` says
     what of the source's cells is different in the dataset. `names` are those of classes that the source numbers, as
-    Hugging Face's ClassLabel does.
+    Hugging Face's ClassLabel does. `form` is how ids of text look, `grid` the step of numbers
+    that are longer than a double.
     """
 
     name: str
@@ -43,6 +64,8 @@ class Column(Noun):
     stored: str | None = None
     changed: str | None = None
     names: list[str] | None = None
+    form: IdForm | None = None
+    grid: Grid | None = None
 
     @model_serializer(mode="wrap")
     def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:
@@ -64,7 +87,8 @@ class ImageProfile(Noun):
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
     written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found. `levels` are
     the values of grey images of more than 8 bits that become black and white. `lists` are splits that the source lists,
-    with their images, and that were not asked for: all images are taken.
+    with their images, and that were not asked for: all images are taken. `wide` had 16 bits a colour. Of `unclear` ones
+    with marks no size tells whether these are drawn on the image as it is stored or as it is seen.
     """
 
     modes: dict[str, int]
@@ -84,6 +108,8 @@ class ImageProfile(Noun):
     pixels: int = 0
     levels: tuple[float, float] | None = None
     lists: dict[str, int] = Field({})
+    wide: int = 0
+    unclear: int = 0
 
     @property
     def uniform(self) -> bool:
@@ -111,7 +137,8 @@ class SourceProfile(Noun):
     `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
     sight; rows whose `by` values hold a null are counted in `dropped` alone. `merged` lists classes that are written in
     several ways. `content` is a hash of the files' bytes alone, by which it is seen whether they are still the same.
-    `written` says in words how delimited files are written, where that was not what their name says.
+    `written` says in words how delimited files are written, where that was not what their name says. `lost` says, in
+    sentences, what of the files is in no row.
     """
 
     path: str
@@ -128,6 +155,7 @@ class SourceProfile(Noun):
     merged: list[Merged] = Field([])
     content: str = ""
     written: str = ""
+    lost: list[str] = Field([])
 
     @property
     def row_bytes(self) -> int:

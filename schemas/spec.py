@@ -29,7 +29,7 @@ from schemas.secrets import all_redacted
 NULL_TOKENS = ("", "?", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "null", "NULL")
 
 Modality = Literal["tabular", "text", "image"]
-SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco", "yolo"]
+SourceFormat = Literal["csv", "tsv", "jsonl", "parquet", "folders", "images", "voc", "coco", "yolo", "listed"]
 ColumnType = Literal["integer", "number", "boolean", "date", "timestamp", "string", "category", "id"]
 Side = Annotated[int, Field(ge=1, le=16_384)]
 

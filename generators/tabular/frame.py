@@ -6,7 +6,8 @@ tempt a library to guess (dates, ids, nulls, text that looks like numbers) is se
 - Text, booleans and numbers of few distinct values are categories; of many distinct texts the most frequent ones are,
   and the rest share one category that is drawn from the real values of the class afterwards.
 - Whole numbers, dates and times are numbers counted from their minimum (days, microseconds), rounded and clipped. They
-  keep their column's resolution: whole minutes, multiples of 5, quarters. Integers written YYYYMMDD are dates.
+  keep their column's resolution: whole minutes, multiples of 5, quarters. Numbers written YYYYMMDD and alike are
+  dates.
 - A null is a category: of its own column, or of a second one that stands beside a column of numbers. The latter also
   says where a number is the column's most frequent value (`capital-gain` is 0 in 92% of Adult), which no smooth
   distribution gives.
@@ -20,8 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from generators.tabular.calendar_numbers import Calendar, as_written, find_calendar
 from generators.tabular.codes import as_numbers, without_nan
-from generators.tabular.resolution import calendar_days, step_of
+from generators.tabular.resolution import decimals_of, step_of
 from schemas.errors import GeneratorError
 
 if TYPE_CHECKING:
@@ -34,7 +36,6 @@ NULL, OTHER, SPIKE, VALUE = "null", "other", "spike", "value"
 
 _FEW = 10  # numbers of at most so many distinct values, each met thrice on average, are categories
 _SPIKE_SHARE = 0.2  # the most frequent number stands apart if it fills so much of the column
-_MOST_DECIMALS = 12
 _ABOVE_UINT64 = np.nextafter(2.0**64, 0)
 
 
@@ -54,8 +55,8 @@ class Number:
     """A column of numbers: `code` names the frame's column of values, `kinds` the one of NULL, SPIKE and VALUE.
 
     `low` and `high` are the least and greatest real value, of integer columns as int64; `decimals` of double columns.
-    All values lie a multiple of `step` from `low`, in units of the last decimal. Of a `calendar` the numbers are days,
-    and the column's integers YYYYMMDD.
+    All values lie a multiple of `step` from `low`, in units of the last decimal. `narrow` doubles were float32. Of
+    a `calendar` the numbers are its counts, as int64.
     """
 
     field: pa.Field
@@ -66,7 +67,13 @@ class Number:
     code: str
     kinds: str
     step: int = 1
-    calendar: bool = False
+    narrow: bool = False
+    calendar: Calendar | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the numbers are counted from `low`."""
+        return self.calendar is not None or not pa.types.is_floating(self.field.type)
 
 
 @dataclass(frozen=True)
@@ -106,9 +113,8 @@ def encode(
             columns.append(category)
             data[category.code] = _category_codes(category, values)
         else:
-            days = calendar_days(values)
-            values = values if days is None else days
-            number = _fit_number(field.with_type(values.type), values, f"n{index}", smooth, calendar=days is not None)
+            calendar, values = find_calendar(values) or (None, values)
+            number = _fit_number(field, values, f"n{index}", smooth, calendar)
             columns.append(number)
             kinds = _kinds(number, values)
             data[number.kinds] = kinds
@@ -127,8 +133,7 @@ def decode(codec: Codec, frame: "pd.DataFrame", stratum: str, rng: np.random.Gen
             arrays[column.field.name] = _from_codes(column, _cells(codec, frame, column.code), stratum, rng)
         else:
             kinds = _cells(codec, frame, column.kinds)
-            made = _from_float(column, _cells(codec, frame, column.code), kinds)
-            arrays[column.field.name] = _written(made) if column.calendar else made
+            arrays[column.field.name] = _from_float(column, _cells(codec, frame, column.code), kinds)
     return pa.Table.from_arrays([arrays[name] for name in codec.schema.names], schema=codec.schema)
 
 
@@ -185,10 +190,10 @@ def _from_codes(column: Category, codes: np.ndarray, stratum: str, rng: np.rando
     return pa.concat_arrays([column.values, pool]).take(pa.array(place, mask=codes == NULL))
 
 
-def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, *, calendar: bool) -> Number:
+def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, calendar: Calendar | None) -> Number:
     known = as_numbers(values.drop_null())
     distinct, counts = np.unique(known, return_counts=True)
-    decimals = _decimals(distinct) if pa.types.is_floating(field.type) else None
+    decimals, narrow = decimals_of(distinct) if known.dtype.kind == "f" else (None, False)
     spiked = not smooth and counts.max() >= max(3, _SPIKE_SHARE * len(known))
     return Number(
         field=field,
@@ -198,15 +203,10 @@ def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, *, c
         spike=distinct[counts.argmax()] if spiked else None,
         code=name,
         kinds=f"{name}_kind",
-        step=step_of(distinct, decimals, field.type),
+        step=step_of(distinct, decimals, values.type),
+        narrow=narrow,
         calendar=calendar,
     )
-
-
-def _decimals(values: np.ndarray) -> int | None:
-    """Return the decimals that all values are rounded to, or None where that is not so."""
-    with np.errstate(over="ignore"):  # a number so large has no decimals to find
-        return next((d for d in range(_MOST_DECIMALS + 1) if np.array_equal(np.round(values, d), values)), None)
 
 
 def _kinds(number: Number, values: pa.Array) -> np.ndarray:
@@ -243,20 +243,17 @@ def _from_float(number: Number, numbers: np.ndarray, kinds: np.ndarray) -> pa.Ar
             f"column {number.field.name!r}: the model gives no number for {np.isnan(numbers).sum()} of {len(numbers)}"
             " rows, so its training went astray; try lower learning rates, fewer epochs or another distribution"
         )
-    raw = _doubles(number, numbers) if pa.types.is_floating(number.field.type) else _whole(number, numbers)
+    raw = _whole(number, numbers) if number.whole else _doubles(number, numbers)
     if number.spike is not None:
         raw[kinds == SPIKE] = number.spike
     nulls = kinds == NULL
+    if number.calendar:
+        return as_written(number.calendar, raw, nulls, number.field.type)
     if pa.types.is_floating(number.field.type):
         return pa.array(raw, mask=nulls)
     if pa.types.is_date32(number.field.type):
         return pa.array(raw.astype(np.int32), mask=nulls).view(number.field.type)
     return pa.array(raw, mask=nulls).view(number.field.type)
-
-
-def _written(days: pa.Array) -> pa.Array:
-    """Return days as integers YYYYMMDD."""
-    return pc.strftime(days, format="%Y%m%d").cast(pa.int64())
 
 
 def _doubles(number: Number, numbers: np.ndarray) -> np.ndarray:
@@ -265,6 +262,8 @@ def _doubles(number: Number, numbers: np.ndarray) -> np.ndarray:
         numbers = number.low + np.round((numbers - number.low) / step) * step
     if number.decimals is not None:
         numbers = np.round(numbers, number.decimals)
+    if number.narrow:
+        numbers = numbers.astype(np.float32).astype(np.float64)
     clipped: np.ndarray = np.clip(numbers, number.low, number.high)
     return clipped
 

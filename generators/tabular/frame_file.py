@@ -1,6 +1,7 @@
 """Codecs of frames in files: what their columns are as JSON, values of categories as Parquet. Knows no model."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from generators.tabular.calendar_numbers import Calendar
 from generators.tabular.frame import Category, Codec, Number
 
 _CLASS = "class"
@@ -60,7 +62,8 @@ def _told(column: Category | Number) -> dict[str, Any]:
     if isinstance(column, Category):
         return told
     bounds = {"low": _plain(column.low), "high": _plain(column.high), "spike": _plain(column.spike)}
-    return {**told, **bounds, "decimals": column.decimals, "step": int(column.step), "calendar": bool(column.calendar)}
+    resolution = {"decimals": column.decimals, "step": int(column.step), "narrow": column.narrow}
+    return {**told, **bounds, **resolution, "calendar": column.calendar and asdict(column.calendar)}
 
 
 def _column(told: dict[str, Any], schema: pa.Schema, values: pa.Table) -> Category | Number:
@@ -70,9 +73,10 @@ def _column(told: dict[str, Any], schema: pa.Schema, values: pa.Table) -> Catego
         names = values[_CLASS].to_pylist()[1:]
         own = {name: one.values for name, one in zip(names, rare, strict=True) if one.is_valid}
         return Category(field, frequent.values, own, code, kinds)
-    kind = np.float64 if pa.types.is_floating(field.type) else np.int64
+    calendar = Calendar(**told["calendar"]) if told["calendar"] else None
+    kind = np.float64 if pa.types.is_floating(field.type) and calendar is None else np.int64
     low, high, spike = (None if told[name] is None else kind(told[name]) for name in ("low", "high", "spike"))
-    return Number(field, low, high, told["decimals"], spike, code, kinds, told["step"], told["calendar"])
+    return Number(field, low, high, told["decimals"], spike, code, kinds, told["step"], told["narrow"], calendar)
 
 
 def _plain(value: Any) -> Any:

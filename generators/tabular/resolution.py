@@ -1,15 +1,13 @@
-"""How finely the numbers of a column are written: whole minutes, multiples of 5, quarters, days as YYYYMMDD.
+"""How finely the numbers of a column are written: whole minutes, multiples of 5, quarters, decimals.
 
 Knows arrays alone. A model's numbers are brought to that resolution, since numbers between give made rows away, or mean
 nothing at all.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 _UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
 """A day, an hour, a minute, a second and a millisecond, in microseconds."""
@@ -17,7 +15,9 @@ _CHANCE = 1_000
 """Numbers have a step in common that they would have by chance once in so many columns, or more rarely."""
 _FEWEST = 3
 _WHOLE = 2.0**53
-_YEARS = (1800, 2199)
+_MOST_DECIMALS = 12
+_DIGITS, _CLOSE = 15, 4 * float(np.finfo(np.float64).eps)
+"""Digits that a double holds, and how far it may be from a number of so few: it was computed, or read from decimals."""
 
 
 def step_of(distinct: np.ndarray, decimals: int | None, kind: pa.DataType) -> int:
@@ -51,18 +51,19 @@ def _scaled(values: np.ndarray, decimals: int | None) -> list[int] | None:
     return [int(value) for value in scaled - scaled[0]]
 
 
-def calendar_days(values: pa.Array) -> pa.Array | None:
-    """Return integers that are all dates as YYYYMMDD as days, or nothing if they are not."""
-    known = values.drop_null()
-    if not pa.types.is_int64(values.type) or not len(known):
-        return None
-    numbers: Any = pc.fill_null(values, known[0]).to_numpy()
-    years, months, days = numbers // 10_000, numbers // 100 % 100, numbers % 100
-    if years.min() < _YEARS[0] or years.max() > _YEARS[1] or not ((months >= 1) & (months <= 12)).all():
-        return None
-    first = ((years - 1970) * 12 + months - 1).astype("datetime64[M]")
-    found = first.astype("datetime64[D]") + (days - 1)
-    if not ((days >= 1) & (found.astype("datetime64[M]") == first)).all():
-        return None
-    missing = values.is_null().to_numpy(zero_copy_only=False)
-    return pa.array(found.astype(np.int64).astype(np.int32), pa.int32(), mask=missing).view(pa.date32())
+def decimals_of(values: np.ndarray) -> tuple[int | None, bool]:
+    """Return the decimals that all doubles are rounded to, None where that is not so; and whether they were float32."""
+    places = range(_MOST_DECIMALS + 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # a number so large has no decimals to find
+        exact = next((d for d in places if np.array_equal(np.round(values, d), values)), None)
+        if exact is not None:
+            return exact, False
+        narrow = values.astype(np.float32)
+        if np.array_equal(narrow.astype(np.float64), values):
+            found = (d for d in places if np.array_equal(np.round(values, d).astype(np.float32), narrow))
+            return next(found, None), True
+        most = np.abs(values).max()
+        held = (d for d in places if most * 10.0**d < 10.0**_DIGITS)
+        return next(
+            (d for d in held if (np.abs(np.round(values, d) - values) <= _CLOSE * np.abs(values)).all()), None
+        ), False

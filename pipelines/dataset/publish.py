@@ -70,10 +70,10 @@ def _base(base: Base, strata: Sequence[StratumProgress]) -> Base:
 
 
 def _shown_columns(plan: Plan) -> list[Column]:
-    """Return the columns; of an encrypted dataset without their values, since the manifest is plain."""
-    if plan.key_env is None:
-        return plan.profile.columns
-    hidden = {"minimum": None, "maximum": None, "categories": None}
+    """Return the columns without the look of ids and steps; of an encrypted dataset without values: it is plain."""
+    hidden: dict[str, None] = {"form": None, "grid": None}
+    if plan.key_env is not None:
+        hidden |= dict.fromkeys(("minimum", "maximum", "categories"))
     return [column.model_copy(update=hidden) for column in plan.profile.columns]
 
 

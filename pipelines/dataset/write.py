@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipelines.dataset.layout import Layout, Part, ShardGroup, ShardPlace
 from pipelines.plan.registry import generator_class
 from pipelines.plan.stream import chunk_request, stream_seed
-from pipelines.source.exact import beside, published_type, to_stored
+from pipelines.source.exact import beside, made_cells, published_type, to_stored
 from pipelines.source.fingerprint import row_hashes
 from pipelines.storage.encryption import Key
 from pipelines.storage.folder import Folder
@@ -122,7 +122,7 @@ def _gathered(table: pa.Table, plan: Plan) -> Iterator[pa.ChunkedArray]:
         elif names[column.name] in table.column_names:
             yield table[names[column.name]]
         else:
-            made = to_stored(table[column.name].combine_chunks(), published_type(column))
+            made = made_cells(table[column.name].combine_chunks(), column)
             yield pa.chunked_array([made])
 
 

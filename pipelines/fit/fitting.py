@@ -37,8 +37,9 @@ from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
 
 _TOLD: dict[str, Any] = {
-    **dict.fromkeys(("path", "files", "merged", "content"), True),
-    "columns": {"__all__": {"changed"}},
+    **dict.fromkeys(("path", "files", "merged", "content", "lost"), True),
+    "columns": {"__all__": {"changed", "form", "grid"}},
+    "images": {"wide", "unclear"},
 }
 """What a profile tells people, where its files are, and what its fingerprint says too."""
 RECORD, PARENTS, STATE = "fitted.json", "parents.npy", "state.pt"

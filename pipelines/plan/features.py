@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipelines.modality import modality_of_columns
 from pipelines.plan.balance import Key, quoted_name, stratum_name, value_of
 from pipelines.source.exact import settled
+from pipelines.source.id_forms import made_ids
 from schemas.arrow import IMAGE, PRIVATE, STRATUM, arrow_type, source_schema
 from schemas.errors import GeneratorError
 from schemas.plan import Column, Plan, SampleRequest, SourceProfile, Value
@@ -127,11 +128,13 @@ def _repeat(value: Any, column: Column, rows: int) -> pa.Array:
 
 def fresh_ids(column: Column, request: SampleRequest, plan: Plan) -> pa.Array:
     """Return ids that no real row has and no other synthetic row gets."""
-    if column.type != "int64":
-        return pa.array([f"synthetic-{request.seed:016x}-{row}" for row in range(request.rows)], pa.string())
     names = [stratum.name for stratum in plan.strata]
     position = np.arange(request.rows, dtype=np.int64) + request.chunk * request.rows
     number = position * len(names) + names.index(request.stratum)
+    if column.type != "int64":
+        salt = f"{plan.seed} {plan.profile.content} {column.name}"
+        made = made_ids(column.form, number.tolist(), ids_needed(plan), salt) if column.form else None
+        return pa.array(made or [f"synthetic-{request.seed:016x}-{row}" for row in range(request.rows)], pa.string())
     first = int(column.maximum or 0) + 1
     if first + ids_needed(plan) >= 2**63:  # there is no room above them
         return pa.array(int(column.minimum or 0) - 1 - number, pa.int64())

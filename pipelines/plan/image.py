@@ -1,17 +1,29 @@
 """What a plan must know of images: how made ones are written, what becomes of real ones, what cannot be built."""
 
+from collections.abc import Mapping, Sequence
+
 from generators.image.codec import Encoding
 from pipelines.plan.registry import generator_class
 from schemas.errors import Fault, SpecError
 from schemas.plan import ImageProfile, Plan, SourceProfile
 from schemas.spec import Spec
 
+_DECLARED = ("coco", "voc")
+"""Formats in which the size that is declared tells which image marks are drawn on."""
+_KEPT = ("PNG", "JPEG", "WEBP")
 _MODES = {"RGB": "in colour", "L": "grey"}
 
 
 def notes(profile: SourceProfile) -> list[str]:
     """Return plain sentences on the images of a source and what becomes of them, the first about all of them."""
-    return image_notes(profile.images) if profile.images else []
+    if profile.images is None:
+        return []
+    unclear = profile.images.unclear if profile.format in _DECLARED else 0
+    told = (
+        f"Images with marks that EXIF data turn, and whose declared size fits before and after: {unclear:,}; marks are"
+        " taken to lie in the image as it is stored (source.marked_on: upright says otherwise)."
+    )
+    return [*image_notes(profile.images), *([told] if unclear else []), *profile.lost]
 
 
 def row_width(profile: SourceProfile) -> int:
@@ -44,14 +56,7 @@ def refuse_unfit(plan: Plan) -> None:
 def image_notes(images: ImageProfile) -> list[str]:
     """Return plain sentences, the first about all images."""
     size = f"{images.size[0]} x {images.size[1]}" if images.size else _extent(images)
-    notes = [f"Images are {size} pixels, {_MODES[images.mode]}."]
-    others = {mode: number for mode, number in images.modes.items() if mode != images.mode}
-    if others:
-        listed = ", ".join(f"{number:,} {mode}" for mode, number in others.items())
-        notes.append(f"Brought to {images.mode}: {listed}.")
-    if images.levels:
-        low, high = images.levels
-        notes.append(f"Of images of more than 8 bits, {low:,.6g} becomes black and {high:,.6g} white.")
+    notes = [f"Images are {size} pixels, {_MODES[images.mode]}.", *_written_anew(images)]
     if images.size:
         resized = sum(number for size_, number in images.sizes.items() if size_ != size)
         notes.append(f"Resized to {size}: {resized:,} or more of the images." if resized else f"All were {size}.")
@@ -69,6 +74,25 @@ def image_notes(images: ImageProfile) -> list[str]:
     if images.faulty_boxes:
         notes.append(f"Boxes that did not lie in their images, cut or dropped: {images.faulty_boxes:,}.")
     return notes
+
+
+def _written_anew(images: ImageProfile) -> list[str]:
+    """Say what becomes of images in another mode, depth or format than those of the dataset."""
+    notes = []
+    if listed := _listed(images.modes, (images.mode,)):
+        notes.append(f"Brought to {images.mode}: {listed}.")
+    if images.levels:
+        low, high = images.levels
+        notes.append(f"Of images of more than 8 bits, {low:,.6g} becomes black and {high:,.6g} white.")
+    if images.wide:
+        notes.append(f"Of images of 16 bits a colour, the upper 8 bits are kept: {images.wide:,}.")
+    if listed := _listed(images.formats, _KEPT):
+        notes.append(f"Written anew as {images.format.upper()}: {listed}.")
+    return notes
+
+
+def _listed(counts: Mapping[str, int], without: Sequence[str]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items() if name not in without)
 
 
 def _extent(images: ImageProfile) -> str:

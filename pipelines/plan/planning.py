@@ -127,7 +127,7 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
         only = next(iter(counts), "none")
         raise SourceError(
             f"the source has one class only ({only!r} of {', '.join(spec.by)}): there is nothing to balance; "
-            "check source.label"
+            f"check source.label{_also(profile)}"
         )
     names = profile.column(spec.by[0]).names if len(spec.by) == 1 else None
     targets = compute_targets(counts, _by_number(spec.balance.target, names or []), spec.balance.at_least)
@@ -144,6 +144,11 @@ def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
         if meant and wanted not in named.values():
             problem = f"{wanted!r} may be either of two classes: write {' or '.join(map(repr, meant))}"
             raise SpecError(Fault(("balance", "target", wanted), problem))
+
+
+def _also(profile: SourceProfile) -> str:
+    """Say what of the files is in no row, which may be the classes that are missed."""
+    return f" ({' '.join(profile.lost)})" if profile.lost else ""
 
 
 def _by_number(target: Target, names: list[str]) -> Target:

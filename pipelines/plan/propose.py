@@ -134,8 +134,8 @@ def _absolute(path: str) -> str:
 
 def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, Any], list[Seen], list[str]]:
     """Return the keys of the source, the other candidates for its class, and what there is to say."""
-    if files.format in FIXED:
-        return {"label": label or FIXED[files.format]}, [], []
+    if fixed := FIXED.get(files.format) or format_of(files).label(files, source):
+        return {"label": label or fixed}, [], []
     looked = look(files, source, label)
     delimited = files.format in ("csv", "tsv")
     headless = format_of(files).headless(files, source)

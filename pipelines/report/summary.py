@@ -89,9 +89,8 @@ def _notes(plan: Plan) -> list[str]:
     notes = []
     if plan.key_env:
         notes.append("The dataset is encrypted: this page shows counts by class, and no values.")
-    if said := modality_notes(plan):
-        notes.extend(said)
-    elif plan.profile.dropped:
+    notes.extend(modality_notes(plan))
+    if plan.profile.dropped and plan.profile.images is None:
         notes.append(f"{plan.profile.dropped:,} source rows without a class were left out, as the spec allows.")
     ids = [column.name for column in plan.profile.columns if column.role == "id"]
     if ids:

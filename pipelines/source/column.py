@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from pipelines.source.cells import Block
 from pipelines.source.digits import lose_digits
 from pipelines.source.exact import to_simple
+from pipelines.source.grid import GridState
+from pipelines.source.id_forms import FormState
 from pipelines.source.infer import (
     DATE,
     DECLARED,
@@ -88,6 +90,8 @@ class ColumnState:
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
+    form: FormState = field(default_factory=FormState)
+    grid: GridState = field(default_factory=GridState)
 
     def observe(self, block: Block) -> None:
         """Take in a block; a column that it lacks is null in it."""
@@ -107,6 +111,7 @@ class ColumnState:
             values = self._typed(cells, block).drop_null()
             self._measure(values, block.file)
             self._tell_apart(cells.drop_null(), values)
+            self.grid.observe(cells.drop_null())
 
     def _note(self, block: Block) -> None:
         """Remember what the file's own type is, and what is null here and not there."""
@@ -200,6 +205,8 @@ class ColumnState:
     def _tell_apart(self, cells: pa.Array, values: pa.Array) -> None:
         """Collect distinct cells up to the cap, and what speaks for or against an id."""
         self._look_for_id(cells, values)
+        if self.type == STRING and (self.unique or self.declared == "id"):
+            self.form.observe(cells)
         if self.seen is None and not self.unique:
             return
         distinct = cells.unique()
@@ -256,10 +263,11 @@ class ColumnState:
         values = None if self.seen is None else convert(self.seen, final)
         distinct = None if values is None else values.unique()
         few = distinct is not None and final == STRING and len(distinct) <= MAX_CATEGORIES
+        use: Role = "feature" if is_key else self._role(distinct)
         return Column(
             name=self.name,
             type=final,
-            role="feature" if is_key else self._role(distinct),
+            role=use,
             nulls=self.nulls,
             distinct=None if distinct is None else len(distinct),
             minimum=_plain(self.minimum, final),
@@ -267,6 +275,8 @@ class ColumnState:
             categories=sorted(distinct.to_pylist()) if few and distinct is not None else None,
             stored=self._stored(final),
             changed=self._changed(),
+            form=self.form.finish(self.rows - self.nulls) if use == "id" and final == STRING else None,
+            grid=self.grid.finish() if final == NUMBER and self._stored(final) else None,
         )
 
     def _stored(self, final: str) -> str | None:

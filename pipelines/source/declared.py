@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import yaml
 
-from pipelines.source.kinds import label_of
+from pipelines.source.kinds import label_key
 
 Read = Callable[[str], bytes]
 SPLITS = ("train", "val", "test")
@@ -33,14 +33,15 @@ def _yolo(names: list[str], read: Read) -> dict[str, str]:
                 paths = said.get(split)
                 for path in paths if isinstance(paths, list) else [paths]:
                     splits |= dict.fromkeys(_at(str(path or ""), names, read), split)
-    return {**splits, **{label_of(name): split for name, split in splits.items()}}
+    keys = {label_key(name): split for name, split in splits.items()}
+    return {name: keys[label_key(name)] for name in names if label_key(name) in keys}
 
 
 def settings(data: bytes) -> Mapping[str, object]:
-    """Return what a YAML file says; nothing where it is none, or no mapping."""
+    """Return what a YAML file says, every word as it is written; nothing where it is none, or no mapping."""
     try:
-        found = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError):
+        found = yaml.load(data, yaml.BaseLoader)  # noqa: S506 (it makes texts, lists and mappings alone)
+    except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.source.grid import on_grid
 from schemas.arrow import NESTED, arrow_type
 from schemas.plan import Column
 from schemas.stored import type_named
@@ -95,7 +96,12 @@ def to_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def settled(values: pa.Array, column: Column) -> pa.Array:
     """Return made values as they will be read from the dataset: `to_stored` changes them no more."""
-    return to_simple(to_stored(values, published_type(column)), values.type) if column.stored else values
+    return to_simple(made_cells(values, column), values.type) if column.stored else values
+
+
+def made_cells(values: pa.Array, column: Column) -> pa.Array:
+    """Return made values as the dataset has them: in the source's type, and on the column's grid where it has one."""
+    return on_grid(to_stored(values, published_type(column)), column.grid)
 
 
 def _to_decimal(values: pa.Array, kind: pa.DataType) -> pa.Array:

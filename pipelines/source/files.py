@@ -16,7 +16,7 @@ from pyarrow import fs
 from pipelines.modality import MODALITIES
 from pipelines.source.archive import Archive, is_archive, open_archive
 from pipelines.source.declared import declared_in
-from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
+from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, list_files, meant, yolo_files
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
 from pipelines.source.splits import ALL, choose
 from pipelines.storage.folder import away, resolve
@@ -38,6 +38,7 @@ EXTENSIONS = {
     ".json": "coco",
     **dict.fromkeys((".yaml", ".yml", ".names"), "yolo"),
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
+    **dict.fromkeys((".jpe", ".jfif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"), "images"),
 }
 TABLES = ("csv", "tsv", "jsonl", "parquet")
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
@@ -48,6 +49,7 @@ READING = (
     *(one.key for one in MODALITIES.values() if one.key), "images", "annotations", "faulty_boxes",
 )  # fmt: skip
 """What of the spec's source decides how its files are read."""
+_LISTED = ", or have a table beside the images name each with its class (metadata.csv with file_name and label)"
 LIST = 256 << 20
 """Bytes that a list of a split's files has at most."""
 _PEEKED = 1 << 16
@@ -61,7 +63,7 @@ class Files:
 
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
     lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
-    is the source itself, not one of a folder.
+    is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read.
     """
 
     path: str
@@ -72,6 +74,7 @@ class Files:
     bytes: int = 0
     lists: Mapping[str, int] = field(default_factory=dict)
     alone: bool = False
+    others: Sequence[str] = ()
 
     def shown(self, name: str) -> str:
         """Return how messages call the file: by the path of the spec where that is the file itself."""
@@ -240,6 +243,7 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     among = {"images", *wanted} if wanted <= {"voc", "coco"} else wanted
     names = sorted(name for name, found in formats.items() if found in among)
     names = sorted(yolo_files(formats)) if wanted == {"yolo"} else names
+    names = sorted(list_files(known, _head(filesystem, root))) if wanted == {"listed"} else names
     if not names:
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
         raise SourceError(
@@ -249,7 +253,7 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     if len(wanted) > 1:
         raise SourceError(
             f"{place}: the folder holds files of several formats ({', '.join(sorted(map(str, wanted)))}); "
-            "set source.format to the one that is meant"
+            f"set source.format to the one that is meant{_LISTED * ('images' in wanted)}"
         )
     found = next(iter(wanted))
     _refuse_undecodable(place, names)
@@ -258,8 +262,10 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     if found == "voc" and source.split is None:  # its lists are of parts of a folder that is often used whole
         lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
         declared = {}
+    others = sorted(sizes.keys() - set(names)) if found in TOGETHER else []
     names = _of_split(source, found, place, names, declared)
-    return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names), dict(sorted(lists.items())))
+    size = sum(sizes[name] for name in names)
+    return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others)
 
 
 def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
@@ -314,9 +320,9 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
     """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
     if source.annotations and source.split is None:
         return names
-    about = {"coco": is_coco, "yolo": is_class_list}
+    about = {"coco": is_coco, "yolo": is_class_list, "listed": lambda name: format_of(name) in TABLES}
     beside = about.get(found, lambda _: False)
-    titled = beside if found == "coco" else lambda _: found not in TOGETHER
+    titled = beside if found in ("coco", "listed") else lambda _: found not in TOGETHER
     notes = found == "folders"
     return choose(names, source.split, place, titled=titled, beside=beside, declared=declared, notes=notes)
 

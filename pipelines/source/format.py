@@ -16,7 +16,8 @@ class Format:
 
     Of the first file: `written` says in words how it is written where that is not what its name says, `index` what its
     unnamed first column is called, `headless` whether it has no header row, and `advice` what to do then where a column
-    is not found; `names` are those of numbered classes by column.
+    is not found; `names` are those of numbered classes by column. Of all files `lost` says, in sentences, what of them
+    is in no row, and `label` which column seems to be the class, where the format is no table and does not fix it.
     """
 
     columns: Callable[[Files, str, Source], dict[str, str] | None]
@@ -27,3 +28,5 @@ class Format:
     headless: Callable[[Files, Source], bool] = lambda *_: False
     advice: Callable[[Files, Source], str] = lambda *_: ""
     names: Callable[[Files], dict[str, list[str]]] = lambda _: {}
+    lost: Callable[[Files, Source], list[str]] = lambda *_: []
+    label: Callable[[Files, Source], str | None] = lambda *_: None

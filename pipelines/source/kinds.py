@@ -2,14 +2,23 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 
+from pipelines.source.splits import ClassFolders
+
 LABELS, IMAGES = "labels", "images"
-"""Folders of YOLO: labels are where `images` is replaced by `labels` in an image's path."""
+"""Folders of YOLO, in any case: labels are where `images` is replaced by `labels` in an image's path."""
 _CLASSES = ("classes.txt", "predefined_classes.txt")
 _LOOKED_INTO = 20
 """JSON files beside images that are looked into, at most, where their names say nothing."""
 _COCO_BEGINS = re.compile(rb'\s*(\xef\xbb\xbf)?\s*\{\s*"(images|annotations|categories|licenses|info|type)"\s*:')
+_METADATA = re.compile(r"metadata\.(csv|tsv|jsonl)")
+_CELLS = re.compile(r"[,;\t|]")
+_KEY = re.compile(r'^[\s{]*"[^"]*"\s*:')
+_ROWS = 5
+_SUBMITTED = "submission"
+"""Kaggle's example of an answer: its classes are none."""
 HEAD = 65_536
 """Bytes of a JSON file that are looked into."""
 
@@ -25,11 +34,49 @@ def meant(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
             return {"yolo"}
         # what lies beside images is about them: their annotations, or a note
         marked = {found for name, found in formats.items() if found == "voc" or is_coco(name)}
-        return marked or _looked_into(formats, head) or wanted - {"folders", "voc", "coco", "yolo"}
+        marked = marked or _looked_into(formats, head)
+        return marked or _listed(formats, head) or wanted - {"folders", "voc", "coco", "yolo"}
     wanted -= {"yolo"}
     if len(wanted) > 1 or not any("/" in name for name in formats):
         wanted -= {"folders"}  # a note beside tables is no data, and texts need folders for their classes
     return wanted - {"voc", "coco"}
+
+
+def _listed(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
+    """Return what images are that tables beside them list; class folders of them are so where the name says it."""
+    lists = list_files(formats, head) - {name for name, found in formats.items() if found == "images"}
+    if not lists:
+        return set()
+    images = [name for name, found in formats.items() if found == "images"]
+    classes = ClassFolders(images)
+    found = {classes.find(name) for name in images}
+    sure = len(found) < 2 or None in found or any(_METADATA.fullmatch(os.path.basename(name)) for name in lists)
+    return {"listed"} if sure else {"listed", "images"}
+
+
+def list_files(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
+    """Return the images, and the tables beside them whose first rows name some."""
+    images = {name for name, found in formats.items() if found == "images"}
+    known = {part for name in images for part in (name, os.path.basename(name))}
+    known |= {os.path.splitext(name)[0] for name in known}
+    tables = [
+        name for name, found in formats.items() if found in ("csv", "tsv", "jsonl") and _SUBMITTED not in name.lower()
+    ]
+    return images | {name for name in tables[:_LOOKED_INTO] if _names_images(head(name), known)}
+
+
+def _names_images(head: bytes, known: set[str]) -> bool:
+    """Whether most of a table's first rows have names of images in one place; the header is not looked at."""
+    lines = head.decode(errors="replace").splitlines()[: _ROWS + 1]
+    rows = [{place for place, cell in enumerate(_CELLS.split(line)) if _named(cell, known)} for line in lines if line]
+    rows = rows[1:] if rows and not rows[0] else rows
+    places = Counter(place for row in rows for place in row)
+    return bool(places) and max(places.values()) * 2 >= len(rows)
+
+
+def _named(cell: str, known: set[str]) -> bool:
+    name = _KEY.sub("", cell).strip(" \"'{}").replace("\\", "/")
+    return bool(name) and (name in known or os.path.basename(name) in known)
 
 
 def is_coco(name: str) -> bool:
@@ -59,11 +106,9 @@ def begins_as_coco(head: bytes) -> bool:
 def is_yolo(formats: Mapping[str, str]) -> bool:
     """Whether images have label files of YOLO: in folders named so, or beside them with a list of the classes."""
     listed = any(is_class_list(name) for name in formats)
-    for name, found in formats.items():
-        label = label_of(name) if found == "images" else ""
-        if label in formats and (listed or LABELS in label.split("/")):
-            return True
-    return False
+    labels = {label_key(name) for name, found in formats.items() if found == "folders"}
+    keys = {label_key(name) for name, found in formats.items() if found == "images"} & labels
+    return any(listed or LABELS in key.split("/")[:-1] for key in keys)
 
 
 def yolo_files(formats: Mapping[str, str | None]) -> set[str]:
@@ -72,10 +117,11 @@ def yolo_files(formats: Mapping[str, str | None]) -> set[str]:
     Where there are folders `images`, other images are plots and the like.
     """
     images = {name for name, found in formats.items() if found == "images"}
-    images = {name for name in images if IMAGES in name.split("/")[:-1]} or images
-    beside = {label_of(name) for name in images} & set(formats)
-    labels = {n for n, found in formats.items() if found == "folders" and LABELS in n.split("/")[:-1]}
-    return images | beside | labels | {name for name in formats if is_class_list(name)}
+    images = {name for name in images if _last(name, IMAGES) is not None} or images
+    keys = {label_key(name) for name in images}
+    texts = {name for name, found in formats.items() if found == "folders"}
+    labels = {name for name in texts if _last(name, LABELS) is not None or label_key(name) in keys}
+    return images | labels | {name for name in formats if is_class_list(name)}
 
 
 def is_class_list(name: str) -> bool:
@@ -84,10 +130,20 @@ def is_class_list(name: str) -> bool:
     return file in _CLASSES or file.endswith((".yaml", ".yml", ".names"))
 
 
-def label_of(name: str) -> str:
-    """Return where YOLO has the labels of an image: in `labels` in the place of the last `images`, else beside it."""
-    folders, file = name.split("/")[:-1], os.path.splitext(os.path.basename(name))[0] + ".txt"
-    if IMAGES in folders:
-        last = len(folders) - 1 - folders[::-1].index(IMAGES)
-        folders[last] = LABELS
-    return "/".join([*folders, file])
+def label_key(name: str) -> str:
+    """Return what an image and its labels in YOLO have in common: the path, without ending.
+
+    Labels lie in `labels` in the place of the last `images`, else beside their image.
+    """
+    stem = os.path.splitext(name)[0]
+    parts = stem.split("/")
+    last = _last(name, LABELS if name.lower().endswith(".txt") else IMAGES)
+    if last is not None:
+        parts[last] = LABELS
+    return "/".join(parts)
+
+
+def _last(name: str, folder: str) -> int | None:
+    """Return the place of the last folder of such a name in a path, in whatever case; None if there is none."""
+    parts = name.lower().split("/")[:-1]
+    return next((place for place in range(len(parts) - 1, -1, -1) if parts[place] == folder), None)

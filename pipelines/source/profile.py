@@ -70,6 +70,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         content=content_hash(contents),
         images=images,
         written=form.written(files, source),
+        lost=form.lost(files, source),
     )
 
 

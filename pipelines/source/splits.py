@@ -182,15 +182,17 @@ class ClassFolders:
         self._depth = splits.depth if splits else None
         folders = [self._folders(name) for name in names]
         self._around = 0
-        while len({tuple(parts[: self._around + 1]) for parts in folders}) == 1 and all(
+        while len({tuple(parts[: self._around + 1]) for parts in folders}) == 1 and any(
             len(parts) > self._around + 1 for parts in folders
         ):
             self._around += 1
+        self._above = folders[0][: self._around] if folders else []
 
     def _folders(self, name: str) -> list[str]:
         parts = name.split("/")[:-1]
         return [part for depth, part in enumerate(parts) if depth != self._depth]
 
     def find(self, name: str) -> str | None:
-        """Return the class of a file; None if it lies in no class folder."""
-        return next(iter(self._folders(name)[self._around :]), None)
+        """Return the class of a file; None if it lies in no class folder, or elsewhere than all others."""
+        parts = self._folders(name)
+        return next(iter(parts[self._around :]), None) if parts[: self._around] == self._above else None

@@ -199,7 +199,8 @@ class Grown:
             return BASE_DAMAGED if damage != "removed" else self.calm if at in self.stops else self.anew
         if at not in self.stops and name.endswith("rows.arrow"):
             return BASE_DAMAGED
-        asked = at != "report" or (name.endswith("fitted.json") and damage == "removed")  # it says whether there is a model
+        unknown = name.endswith("fitted.json") and damage == "removed"  # nothing says that there is a model
+        asked = at != "report" or unknown
         return self.refitted if name.startswith("models/") and asked else self.calm
 
 

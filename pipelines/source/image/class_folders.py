@@ -1,5 +1,6 @@
 """Streams a folder of class folders of images: one file a row, the folder's name its class. Decodes nothing."""
 
+import os
 from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
@@ -8,9 +9,12 @@ from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.source.files import CHUNK, Files, readable
 from pipelines.source.format import Format
 from pipelines.source.image.pictures import MAX_FILE_BYTES
+from pipelines.source.kinds import LABELS
 from pipelines.source.splits import ClassFolders
 from pipelines.source.text.folders import refuse_loose
+from pipelines.source.unread import unread, unread_classes
 from schemas.arrow import IMAGE
+from schemas.errors import SourceError
 from schemas.spec import Source
 
 NAME = "image"
@@ -19,7 +23,9 @@ NAME = "image"
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the two columns of every such folder: `image`, and the label under the name that the spec gives it."""
-    refuse_loose(files, "image")
+    if source.format is None:
+        _refuse_labels(files)
+    refuse_loose(files, "image", _advice(files))
     return {NAME: "image", source.label: "string"}
 
 
@@ -66,4 +72,29 @@ def _read(files: Files, name: str) -> bytes:
     return b"".join(parts)
 
 
-FORMAT = Format(columns, batches, together=True)
+def _refuse_labels(files: Files) -> None:
+    """Refuse images whose labels, as YOLO writes them, lie in a folder of their own, and where none is looked for."""
+    stems = {os.path.splitext(os.path.basename(name))[0] for name in files.names}
+    for name in files.others:
+        stem, ending = os.path.splitext(os.path.basename(name))
+        if ending.lower() == ".txt" and stem in stems and LABELS in name.lower().split("/")[:-1]:
+            raise SourceError(
+                f"{files.shown(name)}: looks like labels of YOLO, whose images lie in `images` beside `labels`, and"
+                " there is no such folder; rename their folder, or set source.format: images to have its name as class"
+            )
+
+
+def _advice(files: Files) -> str:
+    """Return what else may be meant where there are files beside the images that look like annotations."""
+    endings = {os.path.splitext(name)[1].lower() for name in files.others}
+    if ".json" not in endings:
+        return ""
+    return "; annotations in JSON are read if they are COCO's, and those of LabelMe or VIA are not: export COCO"
+
+
+def lost(files: Files, _source: Source) -> list[str]:
+    """Say which files and whole class folders are not read."""
+    return [*unread_classes(files), *unread(files)]
+
+
+FORMAT = Format(columns, batches, together=True, lost=lost)

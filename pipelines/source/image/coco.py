@@ -1,9 +1,10 @@
 """Reads COCO annotations (https://cocodataset.org/#format-data): JSON files, each with images, boxes and masks.
 
-Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box of one object.
+Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box of one object. Keypoints are not read.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
 from pipelines.source.image.masks import given
 from pipelines.source.kinds import HEAD, begins_as_coco, is_coco
+from pipelines.source.unread import listed, unread
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.spec import Source
 
@@ -66,6 +68,7 @@ class _Annotation(BaseModel):
     bbox: Annotated[tuple[float, float, float, float] | None, BeforeValidator(_nothing)] = None
     segmentation: Any = None
     iscrowd: Annotated[int, BeforeValidator(_zero)] = 0
+    keypoints: Any = None
 
 
 class _Coco(BaseModel):
@@ -131,7 +134,7 @@ def _kind(files: Iterable[_Coco]) -> str:
 
 def _marked(coco: _Coco, files: Files, name: str, *, several: bool) -> Iterator[Marked]:
     place, base = files.shown(name), os.path.dirname(name)
-    names = {category.id: category.name for category in coco.categories}
+    names = _categories(coco, place)
     images = {image.id: image for image in coco.images}
     if len(images) < len(coco.images):
         raise SourceError(f"{place}: two images have the same id; give each image one of its own")
@@ -148,6 +151,39 @@ def _marked(coco: _Coco, files: Files, name: str, *, several: bool) -> Iterator[
         yield Marked(image.file_name, objects[image.id], image.size, base, path)
 
 
+def _categories(coco: _Coco, place: str) -> dict[str, str]:
+    """Return the names of the categories by their ids; raises SourceError where two have one id."""
+    names: dict[str, str] = {}
+    for one in coco.categories:
+        if names.setdefault(one.id, one.name) != one.name:
+            both = f"{names[one.id]!r} and {one.name!r}"
+            raise SourceError(
+                f"{place}: two categories, {both}, have the id {one.id}; give each category one of its own"
+            )
+    return names
+
+
+def lost(files: Files, source: Source) -> list[str]:
+    """Say which annotations are not read, and which images have none."""
+    crowds = keypoints = 0
+    alike: set[str] = set()
+    names, index = _annotations(files, source), marked.Index(files)
+    for name in names:
+        coco = _read(files, name)
+        crowds += sum(1 for one in coco.annotations if one.iscrowd)
+        keypoints += sum(1 for one in coco.annotations if one.keypoints)
+        counts = Counter(_categories(coco, files.shown(name)).values())
+        alike |= {category for category, ids in counts.items() if ids > 1}
+        for image in coco.images:
+            index.note(Marked(image.file_name, [], base=os.path.dirname(name)))
+    said = [f"Regions that hold a crowd (iscrowd), which are left out: {crowds:,}."] if crowds else []
+    said += [f"Objects with keypoints, which are not read: {keypoints:,}."] if keypoints else []
+    said += [f"Categories of one name and several ids, which are one class: {listed(sorted(alike))}."] if alike else []
+    others = [name for name in files.names if format_of(name) == "coco" and name not in names]
+    said += [f"JSON files that are not read: {len(others):,}, such as {others[0]}."] if others else []
+    return [*said, *index.untaken(), *unread(files)]
+
+
 def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:
     mask = given(one.segmentation)
     if one.bbox is None and mask is None:
@@ -155,4 +191,4 @@ def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:
     return {"bbox": one.bbox and list(one.bbox), "category": category, "segmentation": mask, "told": told}
 
 
-FORMAT = Format(columns, batches, together=True)
+FORMAT = Format(columns, batches, together=True, lost=lost)

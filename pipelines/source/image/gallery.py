@@ -99,6 +99,10 @@ class Gallery:
             return block
         sizes = [look.size if look else (0, 0) for look in looks]
         objects, faults = marks.mend(block.cells.columns[OBJECTS], sizes)
+        marked = objects.value_lengths().to_pylist()
+        self.numbers["unclear"] += sum(
+            1 for look, many in zip(looks, marked, strict=True) if look and many and look.unclear
+        )
         for row, reason in faults:
             if looks[row]:
                 self._note(self.faulty, "faulty", paths[row], reason)
@@ -129,6 +133,8 @@ class Gallery:
             format=self.source.images.format or self._format(),
             pixels=self.pixels // self.looks.total(),
             levels=levels_of(*self.levels, whole=not self.fractions) if self.levels else None,
+            wide=self.numbers["wide"],
+            unclear=self.numbers["unclear"] if self.source.marked_on is None else 0,
         )
 
     def _format(self) -> Literal["png", "jpeg"]:

@@ -5,6 +5,7 @@ Knows which file is whose, not how annotations are written: `voc` and `coco` do.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -71,12 +72,13 @@ def batches(
     files: Files, marked: Iterable[Marked], kind: str, source: Source, wanted: list[str] | None
 ) -> Iterator[Cells]:
     """Yield the images with their objects, many at a time; an image that is not there is null, with its name."""
-    index = _Index(files)
+    index = Index(files)
     rest = iter(marked)
     while some := list(islice(rest, _AT_ONCE)):
         done = 0
         some = [index.renamed(one) for one in some]
         found = [index.take(one) for one in some]
+        some = [index.called(one, path) for one, path in zip(some, found, strict=True)]
         for names, images in read_images(files, found):
             part = some[done : done + len(names)]
             done += len(names)
@@ -109,7 +111,7 @@ def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[l
     return found
 
 
-class _Index:
+class Index:
     """The image files of a source, by their path, their name, and their name without its ending."""
 
     def __init__(self, files: Files) -> None:
@@ -132,6 +134,21 @@ class _Index:
         own = self.find(os.path.basename(one.own), os.path.dirname(one.own))
         return replace(one, image=os.path.basename(own)) if own else one
 
+    def note(self, one: Marked) -> None:
+        """Take an annotation's image, without raising what `take` raises where the rows are read."""
+        with suppress(SourceError):
+            self.taken.add(self.find(self.renamed(one).image, one.base) or "")
+
+    def note_all(self, names: Iterable[str], base: str) -> None:
+        """Take the images of these names, as `note` does."""
+        for name in names:
+            self.note(Marked(name, [], base=base))
+
+    def untaken(self) -> list[str]:
+        """Return a sentence on the images that no annotation has taken, if there are any."""
+        rest = sorted(self.paths - self.taken)
+        return [f"Images in no annotation, which are not read: {len(rest):,}, such as {rest[0]}."] if rest else []
+
     def take(self, one: Marked) -> str | None:
         """Do as `find` does; raises SourceError for an image that was taken before."""
         found = self.find(one.image, one.base)
@@ -139,6 +156,11 @@ class _Index:
             raise SourceError(f"{self.place}: {one.image!r} is annotated twice; put its objects together")
         self.taken |= {found} if found else set()
         return found
+
+    def called(self, one: Marked, path: str | None) -> Marked:
+        """Return the annotation with the whole path for its image, where several have its name."""
+        alike = self.known.get(os.path.basename(path or ""), [])
+        return replace(one, path=path) if one.path is None and one.own is not None and len(alike) > 1 else one
 
     def find(self, name: str, base: str = "") -> str | None:
         """Return the path of the image that an annotation in the folder `base` names, or nothing.
@@ -155,12 +177,21 @@ class _Index:
         name = name.replace("\\", "/")
         file = os.path.basename(name)
         found = self.known.get(file) or self.known.get(os.path.splitext(file)[0], [])
-        beside = [path for path in found if path.startswith(f"{base}/")]
-        ending = [path for path in found if path.endswith(f"/{name}")] or beside or found
+        ending = [path for path in found if path.endswith(f"/{name}")] or found
+        ending = _nearest(ending, base) or ending if len(ending) > 1 else ending
         if len(ending) > 1:
             listed = ", ".join(ending[:3])
             raise SourceError(f"{self.place}: an annotation names {name!r}, which may be {listed}; give it its folder")
         return ending[0] if ending else None
+
+
+def _nearest(paths: Sequence[str], base: str) -> list[str]:
+    """Return the paths in the folder `base`, or in the nearest one above it that has some."""
+    while base:
+        if found := [path for path in paths if path.startswith(f"{base}/")]:
+            return found
+        base = os.path.dirname(base)
+    return []
 
 
 def _stem(name: str) -> str:

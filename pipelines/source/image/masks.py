@@ -88,6 +88,8 @@ def _refuse_wild(segmentation: Any, size: Size) -> None:
     if isinstance(segmentation, dict):
         return
     for polygon in segmentation:
+        if not isinstance(polygon, list) or len(polygon) % 2 or any(isinstance(one, list) for one in polygon):
+            raise ValueError("it is no list of polygons, each one list of numbers x1, y1, x2, y2, …")
         points = np.asarray(polygon, np.float64).reshape(-1, 2)
         edges = np.abs(points - np.roll(points, 1, axis=0)).max(axis=1)
         if len(points) < 3 or not edges.sum() <= MAX_OUTLINE:

@@ -63,16 +63,23 @@ class Look:
     """What one image is like: its `size` (width, height) is that of the upright image.
 
     `levels` are the least and the largest value of a grey image of more than 8 bits. `upper` is the largest upper byte
-    of a colour image of 16 bits a channel; Pillow reads no more of it.
+    of a colour image of 16 bits a channel; Pillow reads no more of it. Of one that is `turned`, `swapped` says that its
+    width and height change places.
     """
 
     format: str
     mode: str
     size: tuple[int, int]
     turned: bool = False
+    swapped: bool = False
     animated: bool = False
     levels: tuple[float, float] | None = None
     upper: int | None = None
+
+    @property
+    def unclear(self) -> bool:
+        """Whether it is turned, and has the same width and height before."""
+        return self.turned and (not self.swapped or self.size[0] == self.size[1])
 
     @property
     def deep(self) -> bool:
@@ -182,6 +189,7 @@ def _look(image: ImageFile.ImageFile) -> Look:
         mode=_mode_of(image),
         size=(height, width) if orientation in range(5, 9) else (width, height),
         turned=orientation in _TURNS,
+        swapped=orientation in range(5, 9),
         animated=animated and image.format != "MPO",  # a photograph with a preview of its own
     )
 

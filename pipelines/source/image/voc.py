@@ -6,7 +6,9 @@ The format is that of the VOC2012 development kit, section 4: corners in pixels.
 
 import os
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from pipelines.source.cells import Cells
@@ -14,11 +16,18 @@ from pipelines.source.files import Files, format_of
 from pipelines.source.format import Format
 from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
+from pipelines.source.unread import unread
 from schemas.errors import SourceError
 from schemas.spec import Source
 
 KIND = "objects"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_OTHERS = ("robndbox", "rotated_bndbox", "polygon")
+"""What else than an upright box an object may be marked with."""
+_TOLD = {
+    "difficult": "flagged difficult, which are boxes like any other here",
+    "polygon": "outlined too (polygon), which is not read",
+}
 
 
 def columns(_files: Files, _name: str, source: Source) -> dict[str, str]:
@@ -33,15 +42,31 @@ def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) 
 
 
 def _read(files: Files, name: str) -> Marked:
+    root = _root(files, name)
+    one = _marked(root, name)
+    place = files.shown(name)
+    return replace(one, objects=[_object(element, place, one.image) for element in root.iter("object")])
+
+
+def _marked(root: ElementTree.Element, name: str) -> Marked:
+    own = os.path.splitext(name)[0]
+    image = root.findtext("filename", "").strip() or os.path.basename(own)
+    return Marked(image, [], _size(root), os.path.dirname(name), own=own)
+
+
+def _root(files: Files, name: str) -> ElementTree.Element:
     place = files.shown(name)
     data = marked.annotation(files, name, "that is no annotation of one image")
     try:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known
         raise SourceError(f"{place}: is not XML: {error}; mend the file or take it out of the folder") from error
-    own = os.path.splitext(name)[0]
-    image = root.findtext("filename", "").strip() or os.path.basename(own)
-    return Marked(image, [_object(one, place, image) for one in root.iter("object")], _size(root), own=own)
+    if root.tag.lower() != "annotation":
+        raise SourceError(
+            f"{place}: its root is <{root.tag[:40]}>, and Pascal VOC's is <annotation>: other tools' own XML (CVAT's)"
+            " is not read; export it as Pascal VOC, COCO or YOLO, or take it out of the folder"
+        )
+    return root
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
@@ -55,7 +80,16 @@ def _size(root: ElementTree.Element) -> tuple[int, int] | None:
 
 
 class _Plain(ElementTree.TreeBuilder):
-    """Builds a tree without a document type: with it go entities, which may grow without end or name other files."""
+    """Builds a tree without a document type: with it go entities, which may grow without end or name other files.
+
+    Nor has it namespaces (`xmlns`), which say nothing here.
+    """
+
+    def start(self, tag: str, attrs: dict[Any, Any], /) -> ElementTree.Element:
+        return super().start(tag.rpartition("}")[2], attrs)
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        return super().end(tag.rpartition("}")[2])
 
     def doctype(self, _name: str, _public: str, _system: str) -> None:
         raise ValueError("it has a document type (<!DOCTYPE), which annotations need not")
@@ -69,10 +103,29 @@ def _object(element: ElementTree.Element, place: str, image: str) -> dict[str, A
     try:
         left, top, right, bottom = map(float, words)
     except ValueError:
+        if other := next((one.tag for one in element if one.tag.lower() in _OTHERS), None):
+            advice = "which is not read: export upright boxes (bndbox), or outlines as COCO or YOLO"
+            raise SourceError(f"{place}: {category!r} is marked with a {other} and no bndbox, {advice}") from None
         got = ", ".join(f"{corner} {word!r}" for corner, word in zip(_CORNERS, words, strict=True))
         raise SourceError(f"{place}: the box of {category!r} has no four numbers as corners, got {got}") from None
     box = [left, top, right - left, bottom - top]
     return {"bbox": box, "category": category, "told": f"{place}: the objects of {image}"}
 
 
-FORMAT = Format(columns, batches, together=True)
+def lost(files: Files, _source: Source) -> list[str]:
+    """Say which flags and outlines of the objects are not read, and which images have no annotation."""
+    counts, index = Counter[str](), marked.Index(files)
+    for name in (name for name in files.names if format_of(name) == "voc"):
+        root = _root(files, name)
+        counts.update(kind for one in root.iter("object") for kind in _TOLD if _says(one, kind))
+        index.note(_marked(root, name))
+    said = [f"{rows:,} objects are {_TOLD[kind]}." for kind, rows in sorted(counts.items())]
+    return [*said, *index.untaken(), *unread(files)]
+
+
+def _says(element: ElementTree.Element, kind: str) -> bool:
+    found = element.find(kind)
+    return found is not None and (kind == "polygon" or (found.text or "").strip().lower() not in ("", "0", "false"))
+
+
+FORMAT = Format(columns, batches, together=True, lost=lost)

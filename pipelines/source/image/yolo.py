@@ -5,26 +5,36 @@ box's centre, or `class x1 y1 x2 y2 …`, all as shares of the upright image. An
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import yaml
+
 from pipelines.source.cells import Cells
-from pipelines.source.declared import settings
 from pipelines.source.files import Files, format_of
 from pipelines.source.format import Format
 from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
-from pipelines.source.kinds import is_class_list, label_of
+from pipelines.source.kinds import is_class_list, label_key
+from pipelines.source.unread import unread
 from schemas.errors import SourceError
 from schemas.spec import Source
 
 BOXES, MASKED = "objects", "masked objects"
 _BOX = 4  # numbers of a box; an outline has 6 or more
+_SURE, _NEAR = 3, 0.01
+"""Lines that are no outlines by chance, and the share of an image by which points may miss their box."""
 
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the columns: image, objects (with masks where labels are outlines), boxes."""
-    return marked.columns(source, _kind(files))
+    kind = _kind(files)
+    if kind == MASKED and _are_keypoints(files):
+        raise SourceError(
+            f"{files.path}: its labels look like keypoints (a box, and points in it), which are not read; write boxes"
+            " alone, 5 numbers a line"
+        )
+    return marked.columns(source, kind)
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
@@ -38,14 +48,30 @@ def _labels(files: Files) -> list[str]:
 
 
 def _marked(files: Files, classes: Mapping[int, str] | None, masked: bool) -> Iterator[Marked]:
-    labels = set(_labels(files))
+    labels = {label_key(name): name for name in _labels(files)}
     images = [name for name in files.names if format_of(name) == "images"]
+    _refuse_misnamed(files, images)
     for image in images:
-        label = label_of(image)
-        objects = _objects(files, label, image, classes, masked) if label in labels else []
-        yield Marked(image, objects, shares=True)
-    for label in sorted(labels - {label_of(image) for image in images}):
-        yield Marked(os.path.splitext(label)[0], [], shares=True)
+        label = labels.get(label_key(image))
+        yield Marked(image, _objects(files, label, image, classes, masked) if label else [], shares=True)
+    for key in sorted(labels.keys() - {label_key(image) for image in images}):
+        yield Marked(os.path.splitext(labels[key])[0], [], shares=True)
+
+
+def _refuse_misnamed(files: Files, images: Sequence[str]) -> None:
+    """Refuse labels that are called as an image with its ending, or of which an image has two."""
+    found: dict[str, str] = {}
+    with_ending = {f"{label_key(name)}{os.path.splitext(name)[1]}": name for name in images}
+    for label in _labels(files):
+        key = label_key(label)
+        if other := found.get(key):
+            raise SourceError(f"{files.path}: {other} and {label} are labels of one image; take one out of the folder")
+        found[key] = label
+        if image := with_ending.get(key):
+            right = f"{key}.txt".removesuffix(f"{os.path.splitext(image)[1]}.txt") + ".txt"
+            raise SourceError(
+                f"{files.shown(label)}: labels are called as their image without its ending; name it {right}"
+            )
 
 
 def _kind(files: Files) -> str:
@@ -54,6 +80,31 @@ def _kind(files: Files) -> str:
         if any(len(numbers) > _BOX for _, numbers in _lines(files, label)):
             return MASKED
     return BOXES
+
+
+def _are_keypoints(files: Files) -> bool:
+    """Whether all lines are a box and equally many points, which say if they are seen, or lie in the box."""
+    seen = inside = True
+    length, lines = 0, 0
+    for label in _labels(files):
+        for _, numbers in _lines(files, label):
+            lines, length = lines + 1, length or len(numbers)
+            points = numbers[_BOX:]
+            seen = seen and len(points) % 3 == 0 and set(points[2::3]) <= {0.0, 1.0, 2.0}
+            inside = inside and _in_box(numbers[:_BOX], points)
+            if not points or len(numbers) != length or not (seen or inside):
+                return False
+    return seen or (inside and lines >= _SURE)
+
+
+def _in_box(box: Sequence[float], points: Sequence[float]) -> bool:
+    """Whether points lie in a box (centre, width, height) within the image, or at 0, 0, which are unseen."""
+    low, high = ([box[side] + sign * box[side + 2] / 2 for side in (0, 1)] for sign in (-1, 1))
+    within = all(-_NEAR <= one <= 1 + _NEAR for one in (*low, *high))
+    pairs = zip(points[::2], points[1::2], strict=True)
+    return within and all(
+        pair == (0, 0) or all(low[n] - _NEAR <= pair[n] <= high[n] + _NEAR for n in (0, 1)) for pair in pairs
+    )
 
 
 def _lines(files: Files, label: str) -> Iterator[tuple[int, list[float]]]:
@@ -69,7 +120,7 @@ def _lines(files: Files, label: str) -> Iterator[tuple[int, list[float]]]:
         if not kind.is_integer() or kind < 0 or len(numbers) < _BOX or len(numbers) % 2:
             raise SourceError(
                 f"{place}: line {number}, {line[:60]!r}, is no label: it needs a class's number, and a box of 4 numbers"
-                " or an outline of 3 points or more"
+                " or an outline of 3 points or more (keypoints are not read)"
             )
         yield int(kind), numbers
 
@@ -120,18 +171,61 @@ def _class_names(files: Files) -> Mapping[int, str] | None:
 
 
 def _names_in(files: Files, name: str) -> dict[int, str]:
+    """Return the names in one file by their numbers, as they are written there: `no` and `007` are names, too."""
     text = _text(files, name)
     if not name.lower().endswith((".yaml", ".yml")):
-        return {number: line.strip() for number, line in enumerate(text.splitlines()) if line.strip()}
-    said = settings(text.encode())
+        return _distinct(files, name, [(n, line.strip()) for n, line in enumerate(text.splitlines()) if line.strip()])
+    said = _entries(files, name, text)
     if "kpt_shape" in said:
         raise SourceError(f"{files.shown(name)}: its labels have keypoints, which are not read; write boxes alone")
     names = said.get("names")
-    pairs = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else ()
+    if names is None or names.value in ("", "null", "~"):
+        return {}
+    if isinstance(names, yaml.MappingNode):
+        pairs = [(key.value, one) for key, one in names.value]
+    else:
+        pairs = list(enumerate(names.value)) if isinstance(names, yaml.SequenceNode) else [("", names)]
     try:
-        return {int(number): str(one) for number, one in pairs if str(one)}
+        numbered = [(int(number), _word(one)) for number, one in pairs]
     except (TypeError, ValueError) as error:
-        raise SourceError(f"{files.shown(name)}: its names are no list of classes; number them from 0") from error
+        raise SourceError(
+            f"{files.shown(name)}: its names are no list of classes, as names: [cat, dog] is; number them from 0"
+        ) from error
+    return _distinct(files, name, [pair for pair in numbered if pair[1]])
 
 
-FORMAT = Format(columns, batches, together=True)
+def _word(node: yaml.Node) -> str:
+    if not isinstance(node, yaml.ScalarNode):
+        raise ValueError("a class has one name")
+    return str(node.value)
+
+
+def _entries(files: Files, name: str, text: str) -> dict[str, yaml.Node]:
+    """Return what a YAML file says by its keys, as texts: YAML takes `no` for a truth and `007` for a number."""
+    try:
+        root = yaml.compose(text, yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        said = " ".join(str(error).split())[:120]
+        raise SourceError(f"{files.shown(name)}: is no YAML: {said}; mend it or take it out of the folder") from error
+    return {key.value: value for key, value in root.value} if isinstance(root, yaml.MappingNode) else {}
+
+
+def _distinct(files: Files, name: str, pairs: list[tuple[int, str]]) -> dict[int, str]:
+    """Return the names by number; raises SourceError where two classes have one number, or one name."""
+    found: dict[int, str] = {}
+    numbers: dict[str, int] = {}
+    for number, one in pairs:
+        if number in found or one in numbers:
+            both = f"class {number} twice" if number in found else f"classes {numbers[one]} and {number} both {one!r}"
+            raise SourceError(f"{files.shown(name)}: it names {both}; give each class one name of its own")
+        found[number], numbers[one] = one, number
+    return found
+
+
+def lost(files: Files, _source: Source) -> list[str]:
+    """Say whether classes have no names, and which files are not read."""
+    unnamed = [] if _class_names(files) else ["No file names the classes, so that they are called by their numbers."]
+    return [*unnamed, *unread(files)]
+
+
+FORMAT = Format(columns, batches, together=True, lost=lost)

@@ -7,6 +7,7 @@ from pipelines.source.files import Files, readable
 from pipelines.source.format import Format
 from pipelines.source.splits import ClassFolders
 from pipelines.source.tabular.delimited import not_utf8
+from pipelines.source.unread import unread, unread_classes
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -15,13 +16,14 @@ MAX_TEXT_BYTES = 8 * BLOCK_BYTES
 _BOM = b"\xef\xbb\xbf"
 
 
-def refuse_loose(files: Files, kind: str) -> None:
-    """Raise SourceError for a file, a text or an image as `kind` says, that lies in no class folder."""
+def refuse_loose(files: Files, kind: str, advice: str = "") -> None:
+    """Raise SourceError, with further advice, for a text or an image as `kind` says that lies in no class folder."""
     classes = ClassFolders(files.names)
     loose = next((name for name in files.names if classes.find(name) is None), None)
     if loose:
         raise SourceError(
             f"{files.shown(loose)}: lies in no class folder; put each {kind} into a folder that is named as its class"
+            f"{advice}"
         )
 
 
@@ -66,4 +68,9 @@ def _read(files: Files, name: str, source: Source) -> str:
         raise not_utf8(file, error.start, data[error.start]) from error
 
 
-FORMAT = Format(columns, batches, together=True)
+def lost(files: Files, _source: Source) -> list[str]:
+    """Say which files and whole class folders are not read."""
+    return [*unread_classes(files), *unread(files)]
+
+
+FORMAT = Format(columns, batches, together=True, lost=lost)

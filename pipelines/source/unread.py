@@ -1,0 +1,41 @@
+"""Says which files of a source are not read, so that none goes without a word. Knows names alone."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+
+from pipelines.source.files import EXTENSIONS, Files
+from pipelines.source.splits import ClassFolders
+
+NAMED = 3
+"""Files or folders that are named; the rest is counted."""
+
+
+def unread(files: Files) -> list[str]:
+    """Return a sentence on files of the source that are not read, with their number and endings, if there are any."""
+    if not files.others:
+        return []
+    endings = Counter(os.path.splitext(name)[1].lower() or "no ending" for name in files.others)
+    first = sorted(endings.items(), key=lambda one: (-one[1], one[0]))[: NAMED + 2]
+    told = ", ".join(f"{ending} {number:,}" for ending, number in first)
+    more = ", …" if len(endings) > len(first) else ""
+    return [f"Files of the source that are not read: {len(files.others):,} ({told}{more})."]
+
+
+def unread_classes(files: Files) -> list[str]:
+    """Return a sentence that names the class folders of which no file is read, if there are any."""
+    classes = ClassFolders(files.names)
+    read = {classes.find(name) for name in files.names}
+    missing = Counter(found for name in files.others if (found := classes.find(name)) not in {None, *read})
+    if not missing:
+        return []
+    known = [ending for ending, found in EXTENSIONS.items() if found == files.format]
+    advice = f"convert its files to {' or '.join(known[:NAMED])}" if len(missing) == 1 else "convert their files"
+    return [f"Folders of which nothing is read, so that they are no class: {listed(map(str, missing))}; {advice}."]
+
+
+def listed(names: Iterable[str]) -> str:
+    """Return the first names, and how many more there are."""
+    names = list(names)
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
