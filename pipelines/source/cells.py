@@ -28,7 +28,8 @@ class Cells:
     cells the type cannot hold to the last digit has them as they are in the file. `raw` holds the cells of some columns
     as they stand in the file, where that may be something else than what is read. `stored` names the file's own type
     of a column (see `schemas.stored`). `missing` counts cells that are null here and not-a-number there, and `worded`
-    those that hold a word like `NA` there, with one of them.
+    those that hold a word like `NA` there, with one of them. `rewritten` are columns with numbers that the file has in
+    another style.
     """
 
     columns: dict[str, pa.Array]
@@ -38,6 +39,7 @@ class Cells:
     stored: dict[str, str] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
     worded: dict[str, tuple[int, str]] = field(default_factory=dict)
+    rewritten: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ class ColumnState:
     missing: int = 0
     words: int = 0
     word: str = ""
+    rewritten: bool = False
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
@@ -117,6 +118,7 @@ class ColumnState:
         self.missing += block.cells.missing.get(self.name, 0)
         count, self.word = block.cells.worded.get(self.name, (0, self.word))
         self.words += count
+        self.rewritten = self.rewritten or self.name in block.cells.rewritten
 
     def _typed(self, cells: pa.Array, block: Block) -> pa.Array:
         """Widen the type by this block, and return its cells as their own type."""
@@ -252,6 +254,7 @@ class ColumnState:
         if self.type == NUMBER and self.coded and not self.declared and not self.stored:
             self._widen(STRING)  # no program writes a number as `218E102`, without a point or a sign
         self._refuse_infinite()
+        self._refuse_rewritten()
         final = STRING if self.type == NULL else self.type
         values = None if self.seen is None else convert(self.seen, final)
         distinct = None if values is None else values.unique()
@@ -292,6 +295,13 @@ class ColumnState:
             raise SourceError(
                 f"column {self.name!r}: {self.infinite:,} of {self.rows:,} values are infinite or too large for a "
                 "double; replace them, list their text in source.nulls, or set the column's source.types to string"
+            )
+
+    def _refuse_rewritten(self) -> None:
+        if self.rewritten and self.type == STRING:
+            raise SourceError(
+                f"column {self.name!r}: some cells are numbers with decimal commas or marks between thousands, others "
+                "are words or codes; set the column's source.types to string, and all stay as they are written"
             )
 
     def _role(self, distinct: pa.Array | None) -> Role:

@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +19,13 @@ from pipelines.source.cells import BLOCK_BYTES, Cells, check_chosen, check_names
 from pipelines.source.files import CHUNK, Files, readable
 from pipelines.source.format import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
-from pipelines.source.tabular.dialect import Dialect, Style, find_dialect, guessed_encoding
+from pipelines.source.tabular.dialect import Dialect, find_dialect, guessed_encoding
+from pipelines.source.tabular.styles import plain_numbers
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _NO_WORD = r"^[-+0-9.,:/eETZ ]+$"
 """Numbers, dates and times: blanks around them mean nothing, quoted or not."""
-_PLAIN_NUMBER = r"^[-+]?[0-9]+(?:\.[0-9]+)?$"
 _MOMENT, _PATIENCE = 0.02, 0.5
 """Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
 
@@ -185,11 +184,9 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
                 cells = {column: _trimmed(array, source, watched.marked) for column, array in raw.items()}
                 if watched.marked:
                     raw = {column: pc.replace_substring(array, MARK, "") for column, array in raw.items()}
-                place = _Place(files.shown(name), rows)
-                for column in dialect.styles.keys() & cells.keys():
-                    cells[column] = _plain(cells[column], column, dialect.styles[column], source, place)
+                rewritten = _rewrite(cells, dialect, source, files.shown(name), rows)
                 rows += batch.num_rows
-                yield Cells(cells, {}, batch.num_rows, raw)
+                yield Cells(cells, {}, batch.num_rows, raw, rewritten=rewritten)
         _refuse_nul(files.shown(name), watched.nul)
     if dialect.quote and watched.quotes % 2 and "\n" in last:
         raise SourceError(
@@ -209,28 +206,18 @@ def _trimmed(cells: pa.Array, source: Source, marked: bool) -> pa.Array:
     return pc.if_else(plain, bare, words)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a block begins: the file as messages show it, and the rows before."""
+def _rewrite(cells: dict[str, pa.Array], dialect: Dialect, source: Source, file: str, rows: int) -> frozenset[str]:
+    """Write numbers of another style with a decimal point, and return the columns in which that changed a cell.
 
-    file: str
-    rows: int
-
-
-def _plain(array: pa.Array, column: str, style: Style, source: Source, place: _Place) -> pa.Array:
-    """Return numbers that are written in another style as numbers with a decimal point."""
-    missing = pc.is_in(array, value_set=texts(source.nulls))
-    plain = pc.replace_substring(array, style.thousands, "") if style.thousands else array
-    plain = pc.replace_substring(plain, ",", ".") if style.decimal == "," else plain
-    known = pc.or_(pc.match_substring_regex(plain, _PLAIN_NUMBER), missing)
-    if not pc.all(known).as_py():
-        at = pc.index(known, False).as_py()
-        raise SourceError(
-            f"{place.file}, data row {place.rows + at + 1:,}: the numbers of column {column!r} have the decimal mark "
-            f"{style.decimal!r} in the first rows, but here is {array[at].as_py()[:80]!r}; mend it, list it in "
-            "source.nulls, or set the column's source.types to string"
-        )
-    return pc.if_else(missing, array, plain)
+    `rows` are those of the file before these.
+    """
+    changed = set()
+    for column, style in dialect.styles.columns.items():
+        if column in cells:
+            place = lambda at: f"{file}, data row {rows + at + 1:,}"  # noqa: E731
+            cells[column], other = plain_numbers(cells[column], column, style, source, place)
+            changed |= {column} if other else set()
+    return frozenset(changed)
 
 
 def _parse_options(dialect: Dialect) -> arrow_csv.ParseOptions:

@@ -10,9 +10,11 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pipelines.source.files import Files, readable
+from pipelines.source.tabular.styles import Styles, find_styles
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -21,23 +23,15 @@ HEAD_BYTES = 1 << 20
 NAMELESS = "column_{}"
 """What a column is called that the header has no name for."""
 _ROWS = 1_000
+_OTHER_FILES = 20
+"""Files that are looked at, at most, for the decimal mark of one that does not tell it."""
 _OWN = {"csv": ",", "tsv": "\t"}
 _OTHERS = (",", ";", "\t", "|")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEP = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_GROUPS = " \u00a0\u202f'\u2019"
-"""What may stand between thousands whatever the decimal mark is."""
 
 Rows = list[list[str]]
-
-
-@dataclass(frozen=True)
-class Style:
-    """How numbers of one column are written: their decimal mark, and what stands between thousands, if anything."""
-
-    decimal: str
-    thousands: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class Dialect:
     skip: int
     names: list[str]
     headless: bool
-    styles: dict[str, Style]
+    styles: Styles
     unnamed: bool = False
     first: tuple[str, ...] = ()
 
@@ -66,22 +60,21 @@ class Dialect:
         plain = self.delimiter == _OWN[format_]
         told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
         told += [f"the encoding {self.encoding}"] if not self.encoding.startswith("utf-8") else []
-        comma = [repr(name) for name, style in self.styles.items() if style.decimal == ","]
-        groups = [repr(name) for name, style in self.styles.items() if style.thousands]
-        told += [f"decimal commas in {', '.join(comma[:5])}"] if comma else []
-        told += [f"marks between thousands in {', '.join(groups[:5])}"] if groups else []
-        return ", ".join(told)
+        return ", ".join(told + self.styles.told())
 
 
-def find_dialect(files: Files, name: str, source: Source) -> Dialect:
-    """Return how the file is written; raises SourceError, and UnicodeDecodeError where it is not in its encoding."""
+def find_dialect(files: Files, name: str, source: Source, *, lone: bool = False) -> Dialect:
+    """Return how the file is written; raises SourceError, and UnicodeDecodeError where it is not in its encoding.
+
+    Other files are looked at where this one leaves the decimal mark open, but not for a `lone` one.
+    """
     try:
-        return _found(files, name, source)
+        return _found(files, name, source, lone)
     except csv.Error as error:
         raise SourceError(f"{files.shown(name)}: the header row cannot be read: {error}") from error
 
 
-def _found(files: Files, name: str, source: Source) -> Dialect:
+def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     head, whole = _head(files, name)
     encoding = source.encoding or next((name for bom, name in _BOMS.items() if head.startswith(bom)), "utf-8")
     text = codecs.getincrementaldecoder(encoding)().decode(head, final=whole).removeprefix("\ufeff")
@@ -101,9 +94,20 @@ def _found(files: Files, name: str, source: Source) -> Dialect:
     if not headless:
         _refuse_same_but_blanks(rows[first or 0], files.shown(name))
     unnamed = not headless and not rows[first or 0][0].strip()
-    styles = _styles(names, data, delimiter, source)
+    elsewhere = (lambda: None) if lone else (lambda: _mark_elsewhere(files, name, source))
+    styles = find_styles(_columns(names, data, source), delimiter, source, elsewhere)
     top = tuple(rows[first or 0]) if rows else ()
     return Dialect(encoding, delimiter, quote, source.comment, lines, skip, names, headless, styles, unnamed, top)
+
+
+def _mark_elsewhere(files: Files, name: str, source: Source) -> str | None:
+    """Return the decimal mark that the first other files have which tell one, if they agree."""
+    marks = set()
+    for other in [other for other in files.names if other != name][:_OTHER_FILES]:
+        with suppress(SourceError, UnicodeDecodeError):  # which is told when that file is read
+            marks.add(find_dialect(files, other, source, lone=True).styles.mark)
+    marks -= {None}
+    return marks.pop() if len(marks) == 1 else None
 
 
 def _head(files: Files, name: str) -> tuple[bytes, bool]:
@@ -239,38 +243,12 @@ def _counted(cells: Sequence[str]) -> bool:
     return rising and (numbers[0] <= 1 or 1900 <= numbers[0] <= 2100)
 
 
-def _styles(names: list[str], rows: Rows, delimiter: str, source: Source) -> dict[str, Style]:
-    """Return how numbers are written in columns where that is not with a decimal point alone."""
-    columns = {
+def _columns(names: list[str], rows: Rows, source: Source) -> dict[str, list[str]]:
+    """Return the first cells of each column that are not missing."""
+    return {
         name: [row[place].strip() for row in rows if len(row) > place and row[place].strip() not in source.nulls]
         for place, name in enumerate(names)
-        if source.types.get(name) not in ("string", "category", "id") and name not in source.carry
     }
-    marks = [source.decimal] if source.decimal else [",", "."] if delimiter != "," else [".", ","]
-    found = {name: style for name, cells in columns.items() if (style := _style(cells, marks, source.thousands))}
-    if not source.decimal and any(style.decimal == "," for style in found.values()):
-        # where one column has a decimal comma, points in another stand between thousands
-        found |= {name: style for name, cells in columns.items() if (style := _style(cells, [","], source.thousands))}
-    return found
-
-
-def _style(cells: Sequence[str], marks: Sequence[str], thousands: str | None) -> Style | None:
-    joined = "\n".join(cells)
-    for mark in marks:
-        between = [thousands] if thousands else ["", "." if mark == "," else ",", *_GROUPS]
-        for group in between:
-            if group != mark and (group or mark) in joined and _is_written(cells, mark, group):
-                return Style(mark, group)
-    return None
-
-
-def _is_written(cells: Sequence[str], mark: str, group: str) -> bool:
-    """Whether all cells are numbers with that decimal mark and those groups of thousands."""
-    if not cells or (mark == "." and not group):
-        return False
-    whole = rf"(?:\d{{1,3}}(?:{re.escape(group)}\d{{3}})+|\d{{1,3}})" if group else r"\d+"
-    pattern = re.compile(rf"[+-]?{whole}(?:{re.escape(mark)}\d+)?")
-    return all(map(pattern.fullmatch, cells))
 
 
 def guessed_encoding(data: bytes) -> str:
