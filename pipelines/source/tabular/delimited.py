@@ -20,6 +20,7 @@ from pipelines.source.files import CHUNK, Files, readable
 from pipelines.source.format import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
 from pipelines.source.tabular.dialect import Dialect, find_dialect, guessed_encoding
+from pipelines.source.tabular.escapes import ESCAPED
 from pipelines.source.tabular.styles import plain_numbers
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
@@ -39,8 +40,8 @@ class _Watched:
 
     closed = False
 
-    def __init__(self, stream: pa.NativeFile, dialect: Dialect) -> None:
-        self.stream = stream
+    def __init__(self, stream: pa.NativeFile, dialect: Dialect, file: str) -> None:
+        self.stream, self.file = stream, file
         self.position = 0
         self.nul: int | None = None
         self.reading = self.ended = self.told = self.whole = False
@@ -61,6 +62,9 @@ class _Watched:
                 chunk = self._chunk(size)
                 if cleaned := self._clean(self._look(chunk), last=self.whole):
                     return cleaned
+        except SourceError as error:
+            raise SourceError(f"{self.file}: {error}") from error
+        else:
             self.told = True
             return b""
         finally:
@@ -99,10 +103,10 @@ class _Watched:
 
 
 @contextmanager
-def _watched(stream: pa.NativeFile, dialect: Dialect) -> Iterator[_Watched]:
+def _watched(stream: pa.NativeFile, dialect: Dialect, file: str) -> Iterator[_Watched]:
     if dialect.encoding not in ("utf-8", "utf-8-sig"):
         stream = pa.transcoding_input_stream(stream, dialect.encoding, "utf-8")
-    watched = _Watched(stream, dialect)
+    watched = _Watched(stream, dialect, file)
     try:
         yield watched
     except BaseException:  # also when the rows are not wanted any more
@@ -161,7 +165,11 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     keys = {column: str(position) for position, column in enumerate(dialect.names)}  # unique whatever the names hold
     chosen = {column: key for column, key in keys.items() if source.reads(column) and (not wanted or column in wanted)}
     last, rows = "", 0
-    with _explained(files, name, source), files.open(name) as stream, _watched(stream, dialect) as watched:
+    with (
+        _explained(files, name, source),
+        files.open(name) as stream,
+        _watched(stream, dialect, files.shown(name)) as watched,
+    ):
         reader = arrow_csv.open_csv(
             pa.PythonFile(watched, mode="r"),
             # one thread: as fast for text cells, and only then do errors know their row
@@ -182,6 +190,8 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
                 last = batch.column(batch.num_columns - 1)[-1].as_py()
                 raw = {column: batch.column(key) for column, key in chosen.items()}
                 cells = {column: _trimmed(array, source, watched.marked) for column, array in raw.items()}
+                if dialect.escape:
+                    raw, cells = (_with_quotes(some) for some in (raw, cells))
                 if watched.marked:
                     raw = {column: pc.replace_substring(array, MARK, "") for column, array in raw.items()}
                 rewritten = _rewrite(cells, dialect, source, files.shown(name), rows)
@@ -204,6 +214,10 @@ def _trimmed(cells: pa.Array, source: Source, marked: bool) -> pa.Array:
     bare = pc.ascii_trim_whitespace(words)
     plain = pc.or_(pc.match_substring_regex(bare, _NO_WORD), pc.is_in(bare, value_set=texts(source.nulls)))
     return pc.if_else(plain, bare, words)
+
+
+def _with_quotes(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    return {name: pc.replace_substring(array, ESCAPED, '"') for name, array in columns.items()}
 
 
 def _rewrite(cells: dict[str, pa.Array], dialect: Dialect, source: Source, file: str, rows: int) -> frozenset[str]:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipelines.source.files import Files, readable
+from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
 from pipelines.source.tabular.styles import Styles, find_styles
 from schemas.errors import SourceError
 from schemas.spec import Source
@@ -39,7 +40,9 @@ class Dialect:
     """How a file is written: `lines` before the table are none of it, `skip` rows at its begin are no data.
 
     `names` are those of the header, or made up where there is none (`headless`); `styles` tells of columns whose
-    numbers are not written with a decimal point alone. The first column may be `unnamed`; `first` is the first row.
+    numbers are not written with a decimal point alone. `escape` is how quotation marks are escaped where they are not
+    doubled; `late` says of that, and of quoting, whether it may show itself further down. The first column may be
+    `unnamed`; `first` is the first row.
     """
 
     encoding: str
@@ -51,6 +54,8 @@ class Dialect:
     names: list[str]
     headless: bool
     styles: Styles
+    escape: str | None = None
+    late: tuple[bool, bool] = (False, False)
     unnamed: bool = False
     first: tuple[str, ...] = ()
 
@@ -60,6 +65,7 @@ class Dialect:
         plain = self.delimiter == _OWN[format_]
         told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
         told += [f"the encoding {self.encoding}"] if not self.encoding.startswith("utf-8") else []
+        told += ["backslashes before quotation marks in cells"] if self.escape else []
         return ", ".join(told + self.styles.told())
 
 
@@ -85,6 +91,8 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     if source.comment:
         body = re.sub(rf"(?m)^{re.escape(source.comment)}.*\r?\n?", "", body)
     delimiter, quote = _syntax(body, files.format, source, told[1] if told else None, whole)
+    escape = find_escape(body, delimiter, source.escape) if quote == '"' else None
+    body = unescaped(body.encode(), escape).decode() if escape else body
     rows, lines = _parsed(body, delimiter, quote, whole), (1 if told else 0) + comments
     first = next((number for number, row in enumerate(rows) if row), None)
     if first is None and source.header is None:
@@ -97,7 +105,10 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     elsewhere = (lambda: None) if lone else (lambda: _mark_elsewhere(files, name, source))
     styles = find_styles(_columns(names, data, source), delimiter, source, elsewhere)
     top = tuple(rows[first or 0]) if rows else ()
-    return Dialect(encoding, delimiter, quote, source.comment, lines, skip, names, headless, styles, unnamed, top)
+    late = (source.escape is None and quote == '"' and not escape, source.quote is None and quote is None)
+    return Dialect(
+        encoding, delimiter, quote, source.comment, lines, skip, names, headless, styles, escape, late, unnamed, top
+    )
 
 
 def _mark_elsewhere(files: Files, name: str, source: Source) -> str | None:
@@ -134,17 +145,19 @@ def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bo
     given = source.delimiter or told
     quote = '"' if source.quote is None else source.quote or None
     if given is None:
-        given = _delimiter(body, _OWN[format_], quote or '"', whole)
-    if source.quote is None and given == "\t" and format_ == "tsv" and not _has_quotes(body, whole):
+        given = _delimiter(body, _OWN[format_], quote or '"', source.escape, whole)
+    if source.quote is None and given == "\t" and format_ == "tsv" and not has_quotes(body, whole):
         quote = None
     return given, quote
 
 
-def _delimiter(body: str, own: str, quote: str, whole: bool) -> str:
+def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -> str:
     """Return what all rows have in equal number, the own one of the format first; that one if there is none."""
 
     def columns(delimiter: str) -> int:
-        counts = {len(row) for row in _parsed(body, delimiter, quote, whole) if row}
+        escape = find_escape(body, delimiter, said) if quote == '"' else None
+        text = unescaped(body.encode(), escape).decode() if escape else body
+        counts = {len(row) for row in _parsed(text, delimiter, quote, whole) if row}
         return counts.pop() if len(counts) == 1 else 0
 
     if columns(own) > 1 or (own == "\t" and "\t" in body.partition("\n")[0]):
@@ -154,7 +167,7 @@ def _delimiter(body: str, own: str, quote: str, whole: bool) -> str:
     return best if found[best] > 1 else own
 
 
-def _has_quotes(body: str, whole: bool) -> bool:
+def has_quotes(body: str, whole: bool) -> bool:
     """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
 
     They are if a cell needs them (it holds a tab, a line end or a doubled mark) or the whole header has them, and no
@@ -178,7 +191,7 @@ def _parsed(body: str, delimiter: str, quote: str | None, whole: bool) -> Rows:
     rows: Rows = []
     try:
         for row in reader:
-            rows.append(row)
+            rows.append([cell.replace(ESCAPED, '"') for cell in row] if ESCAPED in body else row)
             if len(rows) == _ROWS:
                 return rows
     except csv.Error:
