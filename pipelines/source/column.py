@@ -87,6 +87,7 @@ class ColumnState:
     words: int = 0
     word: str = ""
     rewritten: bool = False
+    unquoted: int = 0
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
@@ -120,6 +121,7 @@ class ColumnState:
         self.missing += block.cells.missing.get(self.name, 0)
         count, self.word = block.cells.worded.get(self.name, (0, self.word))
         self.words += count
+        self.unquoted += block.cells.unquoted.get(self.name, 0)
         self.rewritten = self.rewritten or self.name in block.cells.rewritten
 
     def _refuse_units(self, file: str) -> None:
@@ -258,7 +260,14 @@ class ColumnState:
             kinds = " and ".join(map(shown_type, self.stored))
             raise SourceError(f"column {self.name!r} is of types {kinds} in the source's files; bring them to one")
         if self.carried:
-            return Column(name=self.name, type=STRING, role="carried", nulls=self.nulls, stored=self._stored(STRING))
+            return Column(
+                name=self.name,
+                type=STRING,
+                role="carried",
+                nulls=self.nulls,
+                stored=self._stored(STRING),
+                changed=self._changed(),
+            )
         if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
             self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
             self.unique = False
@@ -318,6 +327,8 @@ class ColumnState:
             told[-1] += f", and {shown_type(own)} here" if own else ""
             if own is None and self.type == NUMBER and any(one.startswith("decimal") for one in self.stored):
                 told[-1] += ", and double here, which may lose digits"
+        if self.unquoted and self.type == STRING and not self.kept and self.declared in (None, "id"):
+            told.append(f"{self.unquoted:,} cells are no text in the source (numbers, true or false), and text here")
         if self.missing:
             told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
         if self.words and self.type == STRING:

@@ -16,7 +16,7 @@ from pyarrow import fs
 from pipelines.modality import MODALITIES
 from pipelines.source.archive import Archive, is_archive, open_archive
 from pipelines.source.declared import declared_in
-from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, meant, yolo_files
+from pipelines.source.kinds import HEAD, begins_as_coco, is_annotations, is_class_list, is_coco, meant, yolo_files
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
 from pipelines.source.splits import ALL, choose
 from pipelines.storage.folder import away, resolve
@@ -155,6 +155,8 @@ def find_files(source: Source) -> Files:
     alone = Files(place, found or "", filesystem, root, [name], info.size, alone=True)
     if source.format is None and found == "coco" and _holds_records(alone):
         found = "jsonl"
+    if source.format is None and found == "coco":
+        _refuse_object(alone)
     if found in TOGETHER:
         raise SourceError(f"{place}: one file of {TOGETHER[found]} is no dataset; give the folder, or archive, of all")
     if found is None:
@@ -191,14 +193,31 @@ def format_of(name: str) -> str | None:
 
 def _holds_records(files: Files) -> bool:
     """Whether a .json file is an array of records, or has one on each line; COCO's is one object."""
-    name = files.names[0]
-    with readable(files.shown(name)), files.open(name) as stream:
-        head = bytes(stream.read(_PEEKED)).removeprefix(codecs.BOM_UTF8).lstrip()
+    head = _peeked(files, files.names[0])
     if head[:1] == b"[":
         return True
     with suppress(ValueError):
         return b"\n" in head and isinstance(json.loads(head.partition(b"\n")[0]), dict)
     return False
+
+
+def _peeked(files: Files, name: str) -> bytes:
+    """Return the first bytes of a file of text, in UTF-8 where a mark says that it is UTF-16."""
+    with readable(files.shown(name)), files.open(name) as stream:
+        head = bytes(stream.read(_PEEKED))
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", errors="ignore").encode()
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()
+
+
+def _refuse_object(files: Files) -> None:
+    """Refuse a .json file of one object, as pandas writes a table by itself, that is none of COCO's annotations."""
+    head = _peeked(files, files.names[0])
+    if head[:1] == b"{" and not begins_as_coco(head):
+        raise SourceError(
+            f"{files.path}: holds one JSON object, which is no list of records; write an array of objects or one object"
+            " a line, as pandas does with to_json(orient='records', lines=True)"
+        )
 
 
 def _one_table(source: Source, files: Files, packed: str) -> Files | None:
@@ -234,6 +253,7 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     with readable(place):
         sizes = _all_sizes(source, filesystem, root)
     formats = {name: format_of(name) for name in sizes}
+    formats = _with_records(formats, Files(place, "", filesystem, root, []))
     known = {name: found for name, found in formats.items() if found}
     given = source.format or (source.annotations and "coco")
     wanted = {given} if given else meant(known, _head(filesystem, root))
@@ -260,6 +280,17 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
         declared = {}
     names = _of_split(source, found, place, names, declared)
     return Files(place, found, filesystem, root, names, sum(sizes[name] for name in names), dict(sorted(lists.items())))
+
+
+def _with_records(formats: dict[str, str | None], files: Files) -> dict[str, str | None]:
+    """Return the formats with .json files as tables, where they hold records and there are no other data."""
+    data = {found for name, found in formats.items() if found != "folders" or "/" in name}
+    if not data <= {None, "coco", "yolo"}:
+        return formats
+    records = {
+        name for name, found in formats.items() if found == "coco" and _holds_records(replace(files, names=[name]))
+    }
+    return formats | dict.fromkeys(records, "jsonl")
 
 
 def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
