@@ -89,7 +89,7 @@ def check_chosen(names: Sequence[str], source: Source) -> None:
         raise SpecError(*faults)
 
 
-def check_names(names: list[str], file: str) -> None:
+def check_names(names: list[str], file: str, hint: str = "") -> None:
     """Raise SourceError for columns that share a name, bear a reserved one, or are too many to be columns."""
     odd = next((name for name in names if re.search("[\ud800-\udfff]", name)), None)
     if odd is not None:
@@ -101,7 +101,7 @@ def check_names(names: list[str], file: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         listed = ", ".join(map(repr, twice[:5]))
-        raise SourceError(f"{file}: more than one column is named {listed}; give each column a name of its own")
+        raise SourceError(f"{file}: more than one column is named {listed}; give each column a name of its own{hint}")
     taken = sorted(RESERVED.intersection(names))
     if taken:
         raise SourceError(

@@ -19,14 +19,17 @@ from pipelines.source.cells import BLOCK_BYTES, Cells, check_chosen, check_names
 from pipelines.source.files import CHUNK, Files, readable
 from pipelines.source.format import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
-from pipelines.source.tabular.dialect import Dialect, find_dialect, guessed_encoding
+from pipelines.source.tabular.dialect import Dialect, find_dialect
 from pipelines.source.tabular.escapes import ESCAPED
+from pipelines.source.tabular.guesses import by_blanks, guessed_encoding
 from pipelines.source.tabular.styles import plain_numbers
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _NO_WORD = r"^[-+0-9.,:/eETZ ]+$"
 """Numbers, dates and times: blanks around them mean nothing, quoted or not."""
+_TOLD = 100
+"""Files of a folder that are looked at, at most, to say how they are written."""
 _MOMENT, _PATIENCE = 0.02, 0.5
 """Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
 
@@ -128,13 +131,24 @@ def dialect_of(files: Files, name: str, source: Source) -> Dialect:
     with _explained(files, name, source):
         found = find_dialect(files, name, source)
     _refuse_nul(files.shown(name), 0 if "\0" in "".join(found.names) else None)
-    check_names(found.names, files.shown(name) if source.header is None else "source.header")
+    hint = "" if source.header else "; a file without a header row needs source.header"
+    check_names(found.names, files.shown(name) if source.header is None else "source.header", hint)
     return found
 
 
 def written(files: Files, source: Source) -> str:
-    """Return in words how the first file is written, where that is not what its format says."""
-    return dialect_of(files, files.names[0], source).told(files.format)
+    """Return in words how the files are written, where that is not what their format says."""
+    told: dict[str, list[str]] = {}
+    for name in files.names[:_TOLD]:
+        told.setdefault(dialect_of(files, name, source).told(files.format), []).append(name)
+    if len(told) == 1:
+        return next(iter(told))
+    parts = [f"{how or 'nothing unusual'} in {_listed(names)}" for how, names in told.items()]
+    return "; ".join(parts)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1:,} more files" if len(names) > 1 else "")
 
 
 def unnamed_index(files: Files, source: Source) -> str | None:
@@ -153,6 +167,8 @@ def _advice(files: Files, source: Source) -> str:
     if source.header is not None:
         return ""
     found = dialect_of(files, files.names[0], source)
+    if len(found.names) == 1 and by_blanks([found.first]):
+        return "; the cells seem to be parted by blanks: set source.delimiter to ' ' or write the file with commas"
     if not found.headless:
         return " (a file without a header row needs source.header)"
     first = ", ".join(found.first)[:80]

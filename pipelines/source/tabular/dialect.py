@@ -8,13 +8,15 @@ comments, and would guess for every plain file too.)
 import codecs
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from pipelines.source.files import Files, readable
+from pipelines.source.files import COMPRESSIONS, Files, readable
 from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
+from pipelines.source.tabular.guesses import other_kind, title
 from pipelines.source.tabular.styles import Styles, find_styles
 from schemas.errors import SourceError
 from schemas.spec import Source
@@ -83,6 +85,7 @@ def find_dialect(files: Files, name: str, source: Source, *, lone: bool = False)
 def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     head, whole = _head(files, name)
     encoding = source.encoding or next((name for bom, name in _BOMS.items() if head.startswith(bom)), "utf-8")
+    _refuse_other(head, name, files.shown(name), source)
     text = codecs.getincrementaldecoder(encoding)().decode(head, final=whole).removeprefix("\ufeff")
     told = _SEP.match(text)
     body = text[told.end() :] if told else text
@@ -97,6 +100,13 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     first = next((number for number, row in enumerate(rows) if row), None)
     if first is None and source.header is None:
         raise SourceError(f"{files.shown(name)}: the file is empty; it needs a header row and data rows")
+    if above := title(rows):
+        raise SourceError(
+            f"{files.shown(name)}: the first line, {above[:60]!r}, is no header of the {len(rows[-1])} columns below:"
+            " take it out, or set source.comment to what it begins with"
+        )
+    if _has_row_names(rows[first or 0 :], source):
+        rows[first or 0].insert(0, "")
     names, headless, data = _named(rows, first or 0, source)
     skip = 0 if headless else (first or 0) + 1
     if not headless:
@@ -109,6 +119,30 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     return Dialect(
         encoding, delimiter, quote, source.comment, lines, skip, names, headless, styles, escape, late, unnamed, top
     )
+
+
+def _refuse_other(head: bytes, name: str, file: str, source: Source) -> None:
+    """Refuse what is no delimited file, or in another encoding than the spec says."""
+    if what := other_kind(head):
+        raise SourceError(f"{file}: is no delimited table but {what}")
+    if not head and os.path.splitext(name)[1].lower() in COMPRESSIONS:
+        raise SourceError(f"{file}: unpacks to nothing: it is empty or cut short; fetch it again")
+    unicode = codecs.lookup(source.encoding or "utf-8").name in ("utf-8", "utf-8-sig")
+    if head.startswith(codecs.BOM_UTF8) and not unicode:
+        raise SourceError(
+            f"{file}: begins with the mark of UTF-8, and source.encoding says {source.encoding}; leave that out"
+        )
+
+
+def _has_row_names(rows: Rows, source: Source) -> bool:
+    """Whether each row has one cell more than the header, which names it, as R's `write.table` writes them."""
+    data = [row for row in rows[1:] if row]
+    if source.header is not None or len(data) < 3 or any(len(row) != len(rows[0]) + 1 for row in data):
+        return False
+    names = [row[0] for row in data]
+    counted = names == [str(number) for number in range(1, len(names) + 1)]
+    words = len(set(names)) == len(names) and not any(map(looks_numeric, names)) and all(names)
+    return (counted or words) and any(row[-1] for row in data)
 
 
 def _mark_elsewhere(files: Files, name: str, source: Source) -> str | None:
@@ -154,17 +188,24 @@ def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bo
 def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -> str:
     """Return what all rows have in equal number, the own one of the format first; that one if there is none."""
 
-    def columns(delimiter: str) -> int:
+    def columns(delimiter: str, *, but_first: bool = False) -> int:
+        """Return the number of cells of all rows; the first may be a title, or lack the column of row names."""
         escape = find_escape(body, delimiter, said) if quote == '"' else None
         text = unescaped(body.encode(), escape).decode() if escape else body
-        counts = {len(row) for row in _parsed(text, delimiter, quote, whole) if row}
-        return counts.pop() if len(counts) == 1 else 0
+        counts = [len(row) for row in _parsed(text, delimiter, quote, whole) if row]
+        other = but_first and len(counts) > 3 and counts[0] in (1, counts[1] - 1)
+        found = set(counts[1:] if other else counts)
+        return found.pop() if len(found) == 1 else 0
 
     if columns(own) > 1 or (own == "\t" and "\t" in body.partition("\n")[0]):
         return own
-    found = {one: columns(one) for one in _OTHERS if one != own}
-    best = max(found, key=lambda one: found[one])
-    return best if found[best] > 1 else own
+    others = [one for one in _OTHERS if one != own]
+    for but_first in (False, True):
+        found = {one: columns(one, but_first=but_first) for one in others}
+        best = max(found, key=lambda one: found[one])
+        if found[best] > 1:
+            return own if but_first and columns(own, but_first=True) > 1 else best
+    return own
 
 
 def has_quotes(body: str, whole: bool) -> bool:
@@ -207,7 +248,7 @@ def _named(rows: Rows, first: int, source: Source) -> tuple[list[str], bool, Row
         return source.header, True, rows
     names = [cell.strip() or NAMELESS.format(number) for number, cell in enumerate(rows[first], 1)]
     data = [row for row in rows[first:] if row]
-    if source.label not in names and looks_like_data(data):
+    if (source.label not in names or len(set(rows[first])) < len(names)) and looks_like_data(data):
         return [NAMELESS.format(number) for number in range(1, len(names) + 1)], True, data
     return names, False, data[1:]
 
@@ -228,7 +269,8 @@ def _refuse_same_but_blanks(names: list[str], file: str) -> None:
 def looks_like_data(rows: Rows) -> bool:
     """Whether the first row is one of data: numbers stand above numbers, and words are words of their column.
 
-    Years and places counted from 0 or 1 are names that columns may have.
+    Years and places counted from 0 or 1 are names that columns may have; without numbers, a word that stands in the
+    row twice is no name.
     """
     head, rest = rows[0], rows[1:]
     if len(rest) < 2 or any(len(row) != len(head) for row in rest):
@@ -244,7 +286,13 @@ def looks_like_data(rows: Rows) -> bool:
         if few and cell.strip() not in column:
             return False
         words += few
-    return bool(numeric) and not (_counted(head) and not words)
+    twice = len(set(head)) < len(head)
+    return bool(numeric or (words and twice)) and not (_counted(head) and not words)
+
+
+def looks_numeric(text: str) -> bool:
+    """Whether a text is a number, whatever its decimal mark is."""
+    return bool(re.fullmatch(r"[+-]?[\d.,' ]*\d[\d.,' ]*(?:[eE][+-]?\d+)?", text))
 
 
 def _counted(cells: Sequence[str]) -> bool:
@@ -262,11 +310,3 @@ def _columns(names: list[str], rows: Rows, source: Source) -> dict[str, list[str
         name: [row[place].strip() for row in rows if len(row) > place and row[place].strip() not in source.nulls]
         for place, name in enumerate(names)
     }
-
-
-def guessed_encoding(data: bytes) -> str:
-    """Return what a text that is no UTF-8 seems to be in."""
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(data).best()
-    return best.encoding.replace("_", "-") if best else "cp1252"
