@@ -21,7 +21,7 @@ from pipelines.source.format import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
 from pipelines.source.tabular.dialect import Dialect, find_dialect
 from pipelines.source.tabular.escapes import ESCAPED
-from pipelines.source.tabular.guesses import by_blanks, guessed_encoding
+from pipelines.source.tabular.guesses import guessed_encoding
 from pipelines.source.tabular.styles import plain_numbers
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
@@ -167,7 +167,7 @@ def _advice(files: Files, source: Source) -> str:
     if source.header is not None:
         return ""
     found = dialect_of(files, files.names[0], source)
-    if len(found.names) == 1 and by_blanks([found.first]):
+    if len(found.names) == 1 and source.label in found.first[0].split()[:-1] + found.first[0].split()[1:]:
         return "; the cells seem to be parted by blanks: set source.delimiter to ' ' or write the file with commas"
     if not found.headless:
         return " (a file without a header row needs source.header)"

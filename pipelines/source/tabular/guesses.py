@@ -16,20 +16,10 @@ _MARKUP = re.compile(r"\s*<(?:!doctype|html|table|head|\?xml|script|meta)\b", re
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _LOOKED_AT = 20_000
 """Words that are looked at, at most."""
+_ASCII, _FEW = 127, 3
 _WESTERN = ("cp1252", "cp1250")
-_OTHERS = (
-    "cp1251",
-    "koi8_r",
-    "cp866",
-    "cp1253",
-    "cp1255",
-    "cp1256",
-    "gb18030",
-    "big5",
-    "shift_jis",
-    "euc_jp",
-    "euc_kr",
-)
+_CYRILLIC = ("cp1251", "koi8_r", "cp866")
+_OTHERS = (*_CYRILLIC, "cp1253", "cp1255", "cp1256", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr")
 
 
 def other_kind(head: bytes) -> str | None:
@@ -38,12 +28,6 @@ def other_kind(head: bytes) -> str | None:
     if told is None and _MARKUP.match(head[:1000].decode(errors="replace").lstrip("\ufeff")):
         return "a page of HTML or XML, as servers send in the place of a file: fetch it again, or get the table as CSV"
     return told
-
-
-def by_blanks(rows: Sequence[Sequence[str]]) -> bool:
-    """Whether rows of one cell each are several when blanks part them."""
-    counts = {len(row[0].split()) for row in rows if row}
-    return len(rows) > 1 and all(len(row) == 1 for row in rows if row) and len(counts) == 1 and min(counts) > 1
 
 
 def title(rows: Sequence[Sequence[str]]) -> str | None:
@@ -60,23 +44,25 @@ def guessed_encoding(data: bytes) -> str:
     Where letters beyond ASCII stand among others, it is one of Latin scripts; where they make whole words, another.
     """
     words = [word for word in islice(_WORD.findall(data), _LOOKED_AT) if not word.isascii()]
-    whole = sum(len(word) > 1 and all(byte > 127 for byte in word) for word in words)
-    if 2 * whole < len(words) or len(words) < 3:
-        return _western(words)
+    whole = sum(len(word) > 1 and all(byte > _ASCII for byte in word) for word in words)
+    beyond = sum(byte > _ASCII for word in words for byte in word)
+    if len(words) < _FEW or (2 * whole < len(words) and 3 * beyond < len(data)):
+        return _fitting(_WESTERN, words)
     from charset_normalizer import from_bytes
 
     best = from_bytes(data[: 1 << 16], cp_isolation=list(_OTHERS)).best()
-    return best.encoding.replace("_", "-") if best else "cp1251"
+    if best is None or best.encoding in _CYRILLIC:
+        return _fitting(_CYRILLIC, words)
+    return best.encoding.replace("_", "-")
 
 
-def _western(words: Sequence[bytes]) -> str:
-    """Return the encoding by which the most characters are letters of words; the commonest of those that are equal."""
+def _fitting(encodings: Sequence[str], words: Sequence[bytes]) -> str:
+    """Return the encoding by which the most words are words; the first of those that are equal."""
 
-    def letters(encoding: str) -> int:
-        texts = [word.decode(encoding, errors="replace") for word in words]
-        return sum(_fits(text) for text in texts)
+    def fits(encoding: str) -> int:
+        return sum(_fits(word.decode(encoding, errors="replace")) for word in words)
 
-    return max(_WESTERN, key=letters)
+    return max(encodings, key=fits).replace("_", "-")
 
 
 def _fits(text: str) -> bool:
