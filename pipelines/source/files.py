@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
@@ -60,7 +61,7 @@ class Files:
 
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
     lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
-    is the source itself, not one of a folder.
+    is the source itself, not one of a folder. `memo` keeps what a format found out of a file, so that it looks once.
     """
 
     path: str
@@ -71,6 +72,7 @@ class Files:
     bytes: int = 0
     lists: Mapping[str, int] = field(default_factory=dict)
     alone: bool = False
+    memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def shown(self, name: str) -> str:
         """Return how messages call the file: by the path of the spec where that is the file itself."""

@@ -126,6 +126,14 @@ def columns(files: Files, name: str, source: Source) -> dict[str, str]:
 
 def dialect_of(files: Files, name: str, source: Source) -> Dialect:
     """Return how the file is written; raises SourceError where that is not how tables are."""
+    key = (name, files.format, source.model_dump_json())
+    if key not in files.memo:
+        files.memo[key] = _checked(files, name, source)
+    found: Dialect = files.memo[key]
+    return found
+
+
+def _checked(files: Files, name: str, source: Source) -> Dialect:
     if source.header is not None and (len(set(source.header)) < len(source.header) or not all(source.header)):
         raise SpecError(Fault(("source", "header"), "each column needs a name of its own"))
     with _explained(files, name, source):
