@@ -150,8 +150,9 @@ class ColumnState:
             found, values = infer(cells, self.type)
             self._widen(found)
             self._look_for_digits(cells, values)
-            self.coded = self.coded is not False and _all_match(cells, _DIGITS_OR_POWER)
-            self.plus = self.plus or (found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py()))
+            plus = found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py())
+            self.plus = self.plus or plus
+            self.coded = self.coded is not False and _is_coded(cells, values, plus)
             return values
         self._widen(known)
         values = convert(cells, known) if known != NULL else None
@@ -387,6 +388,13 @@ def _alike(one: pa.Array, other: pa.Array) -> tuple[pa.Array, pa.Array]:
     except pa.ArrowInvalid:  # times beyond those that nanoseconds reach
         kind = pa.timestamp("us", kind.tz)
         return one.cast(kind, safe=False), other.cast(kind, safe=False)
+
+
+def _is_coded(cells: pa.Array, values: pa.Array, plus: bool) -> bool:
+    """Whether all cells are digits, or digits and a power: of whole numbers the values tell, which is faster."""
+    if pa.types.is_integer(values.type):
+        return not plus and (pc.min(values).as_py() or 0) >= 0
+    return _all_match(cells, _DIGITS_OR_POWER)
 
 
 def _all_match(cells: pa.Array, pattern: str) -> bool:

@@ -127,6 +127,8 @@ def _as_written(texts: pa.Array, name: str) -> pa.Array | None:
 def _is_code(texts: pa.Array, name: str) -> bool:
     """Whether a text that can be read as a number is none: `007`, `0x1F`, `+4917012345`, or 20 digits in a row."""
     zeros = pc.or_(pc.starts_with(texts, "0"), pc.starts_with(texts, "-0"))
+    if name == NUMBER:  # most zeros in front stand before a point: those are looked at no closer
+        zeros = pc.and_not(zeros, pc.or_(pc.starts_with(texts, "0."), pc.starts_with(texts, "-0.")))
     led = texts.filter(pc.or_(zeros, pc.starts_with(texts, "+")))
     if len(led) and pc.any(pc.match_substring_regex(led, _CODE)).as_py():
         return True
