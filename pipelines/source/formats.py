@@ -104,6 +104,9 @@ def _words(before: pa.Array, after: pa.Array) -> tuple[int, str] | None:
 def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:
     if not pa.types.is_string(array.type):
         return array
+    shortest, longest = pc.min(pc.binary_length(array)).as_py(), pc.max(pc.binary_length(nulls)).as_py()
+    if shortest is None or longest is None or shortest > longest:
+        return array  # no cell can be one of them, which is faster to see than to look each up
     missing = pc.is_in(array, value_set=nulls)
     return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
 
