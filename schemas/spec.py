@@ -115,6 +115,9 @@ class Source(Part):
     quote: str | None = Field(
         None, max_length=1, description='What cells are quoted with; "" where nothing is. Found out when left out.'
     )
+    escape: Literal["\\", ""] | None = Field(
+        None, description='"\\" where it stands before a quotation mark in a cell; found out when left out.'
+    )
     decimal: Literal[".", ","] | None = Field(None, description="The decimal mark; found out when left out.")
     thousands: str | None = Field(
         None, min_length=1, max_length=1, description="What stands between thousands; found out when left out."
@@ -161,8 +164,8 @@ class Source(Part):
 
 
 LATER = (
-    "columns", "drop", "carry", "delimiter", "quote", "decimal", "thousands", "comment", "encoding", "marked_on",
-    "split",
+    "columns", "drop", "carry", "delimiter", "quote", "escape", "decimal", "thousands", "comment", "encoding",
+    "marked_on", "split",
 )  # fmt: skip
 """Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
 

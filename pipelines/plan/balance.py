@@ -53,16 +53,24 @@ def _refuse_unknown(target: Mapping[str, int], counts: Mapping[str, int]) -> Non
         raise SpecError(*faults)
 
 
-_TRUTHS = {"true": ("yes", "y", "on", "true"), "false": ("no", "n", "off", "false")}
-"""What YAML takes for a boolean, unless it is quoted."""
-
-
 def _quoted(name: str, counts: Mapping[str, int]) -> str:
-    """Say what class is meant: one that has to be quoted, lest YAML takes it for a boolean, or the nearest."""
-    meant = next((known for known in counts if known.lower() in _TRUTHS.get(name, ())), None)
+    """Say what class is meant: one that has to be quoted, lest YAML takes it for something else, or the nearest."""
+    meant = next((known for known in counts if _unquoted(known) == name), None)
     if meant is None:
         return nearest(name, counts)
-    return f"; YAML takes {meant} without quotation marks for a boolean: write {meant!r}"
+    kind = "a boolean" if name in ("true", "false") else name
+    return f"; YAML takes {meant} without quotation marks for {kind}: write {meant!r}"
+
+
+def _unquoted(name: str) -> str | None:
+    """Return the class that YAML makes of a name without quotation marks; None where that is the name."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(name[:100])
+    except (yaml.YAMLError, ValueError):
+        return None
+    return value_name(value) if isinstance(value, bool | int | float | date | None) else None
 
 
 def stratum_name(key: Sequence[Value]) -> str:

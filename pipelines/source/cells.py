@@ -28,7 +28,8 @@ class Cells:
     cells the type cannot hold to the last digit has them as they are in the file. `raw` holds the cells of some columns
     as they stand in the file, where that may be something else than what is read. `stored` names the file's own type
     of a column (see `schemas.stored`). `missing` counts cells that are null here and not-a-number there, and `worded`
-    those that hold a word like `NA` there, with one of them.
+    those that hold a word like `NA` there, with one of them. `rewritten` are columns with numbers that the file has in
+    another style. `unquoted` counts JSON's values that are no texts.
     """
 
     columns: dict[str, pa.Array]
@@ -38,6 +39,8 @@ class Cells:
     stored: dict[str, str] = field(default_factory=dict)
     missing: dict[str, int] = field(default_factory=dict)
     worded: dict[str, tuple[int, str]] = field(default_factory=dict)
+    rewritten: frozenset[str] = frozenset()
+    unquoted: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def check_chosen(names: Sequence[str], source: Source) -> None:
         raise SpecError(*faults)
 
 
-def check_names(names: list[str], file: str) -> None:
+def check_names(names: list[str], file: str, hint: str = "") -> None:
     """Raise SourceError for columns that share a name, bear a reserved one, or are too many to be columns."""
     odd = next((name for name in names if re.search("[\ud800-\udfff]", name)), None)
     if odd is not None:
@@ -98,7 +101,7 @@ def check_names(names: list[str], file: str) -> None:
     twice = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if twice:
         listed = ", ".join(map(repr, twice[:5]))
-        raise SourceError(f"{file}: more than one column is named {listed}; give each column a name of its own")
+        raise SourceError(f"{file}: more than one column is named {listed}; give each column a name of its own{hint}")
     taken = sorted(RESERVED.intersection(names))
     if taken:
         raise SourceError(

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from pipelines.plan.balance import value_of
 from pipelines.source.cells import Block, numbered, texts
+from pipelines.source.exact import joined
 from pipelines.source.infer import convert
 from schemas.errors import SourceError
 from schemas.plan import Value
@@ -73,7 +74,7 @@ def _count(arrays: list[pa.Array]) -> Iterator[tuple[tuple[Any, ...], int]]:
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
     """Return the type of two blocks of one column that holds the cells of both: int64 may meet a wider one."""
-    return one if other == pa.int64() else other
+    return joined(one, other) or (one if other == pa.int64() else other)
 
 
 def _values(cells: Sequence[Any], raw: pa.DataType, name: str) -> list[Value]:

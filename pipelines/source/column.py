@@ -6,6 +6,7 @@ The memory of a column is bounded, by `DISTINCT_CAP` values or `DISTINCT_BYTES`,
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import reduce
 from typing import Any, cast
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipelines.source.cells import Block
 from pipelines.source.digits import lose_digits
-from pipelines.source.exact import to_simple
+from pipelines.source.exact import joined, to_joined, to_simple
 from pipelines.source.grid import GridState
 from pipelines.source.id_forms import FormState
 from pipelines.source.infer import (
@@ -32,7 +33,7 @@ from pipelines.source.infer import (
 from schemas.arrow import NESTED
 from schemas.errors import SourceError
 from schemas.plan import Column, Role, Value
-from schemas.stored import shown_type, type_name
+from schemas.stored import shown_type, type_name, type_named
 
 DISTINCT_CAP = 65_536
 DISTINCT_BYTES = 1 << 20
@@ -87,6 +88,8 @@ class ColumnState:
     missing: int = 0
     words: int = 0
     word: str = ""
+    rewritten: bool = False
+    unquoted: int = 0
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
@@ -119,9 +122,21 @@ class ColumnState:
         self.empty = self.empty or own == NULL
         if own is not None and own not in (*self.stored, NULL):
             self.stored.append(own)
+            self._refuse_units(block.file)
         self.missing += block.cells.missing.get(self.name, 0)
         count, self.word = block.cells.worded.get(self.name, (0, self.word))
         self.words += count
+        self.unquoted += block.cells.unquoted.get(self.name, 0)
+        self.rewritten = self.rewritten or self.name in block.cells.rewritten
+
+    def _refuse_units(self, file: str) -> None:
+        """Refuse times of day and durations that are counted in another way in another file."""
+        if len(self.stored) > 1 and any(own.startswith(("time32", "time64", "duration")) for own in self.stored):
+            kinds = " and ".join(map(shown_type, self.stored))
+            raise SourceError(
+                f"{file}: column {self.name!r} is of types {kinds} in the source's files, which count times in"
+                " different ways; bring the files to one type, or leave the column out with source.drop"
+            )
 
     def _typed(self, cells: pa.Array, block: Block) -> pa.Array:
         """Widen the type by this block, and return its cells as their own type."""
@@ -140,8 +155,9 @@ class ColumnState:
             found, values = infer(cells, self.type)
             self._widen(found)
             self._look_for_digits(cells, values)
-            self.coded = self.coded is not False and _all_match(cells, _DIGITS_OR_POWER)
-            self.plus = self.plus or (found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py()))
+            plus = found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py())
+            self.plus = self.plus or plus
+            self.coded = self.coded is not False and _is_coded(cells, values, plus)
             return values
         self._widen(known)
         values = convert(cells, known) if known != NULL else None
@@ -214,7 +230,7 @@ class ColumnState:
         if self.seen is not None:
             before = len(self.seen)
             if before and self.seen.type != distinct.type:
-                self.seen, distinct = (to_simple(one, pa.float64()) for one in (self.seen, distinct))
+                self.seen, distinct = _alike(self.seen, distinct)
             self.seen = pa.concat_arrays([self.seen, distinct]).unique() if before else distinct
             self.unique = self.unique and len(self.seen) == before + len(distinct)
             if len(self.seen) > DISTINCT_CAP or self.seen.nbytes > DISTINCT_BYTES:
@@ -252,13 +268,21 @@ class ColumnState:
             kinds = " and ".join(map(shown_type, self.stored))
             raise SourceError(f"column {self.name!r} is of types {kinds} in the source's files; bring them to one")
         if self.carried:
-            return Column(name=self.name, type=STRING, role="carried", nulls=self.nulls, stored=self._stored(STRING))
+            return Column(
+                name=self.name,
+                type=STRING,
+                role="carried",
+                nulls=self.nulls,
+                stored=self._stored(STRING),
+                changed=self._changed(),
+            )
         if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
             self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
             self.unique = False
         if self.type == NUMBER and self.coded and not self.declared and not self.stored:
             self._widen(STRING)  # no program writes a number as `218E102`, without a point or a sign
         self._refuse_infinite()
+        self._refuse_rewritten()
         final = STRING if self.type == NULL else self.type
         values = None if self.seen is None else convert(self.seen, final)
         distinct = None if values is None else values.unique()
@@ -283,14 +307,39 @@ class ColumnState:
         """Return the source's own type, where the column has one that the dataset can have too."""
         if self.empty and not self.stored and not self.declared:
             return NULL
-        if self.declared not in (None, "id") or len(self.stored) != 1 or self.stored[0] == final:
-            return None
-        return self.stored[0]
+        own = self._own_type()
+        return None if self.declared not in (None, "id") or own == final else own
+
+    def _own_type(self) -> str | None:
+        """Return the name of the one type that holds the cells of all files to the last digit, if there is one."""
+        kinds = [type_named(own) for own in self.stored]
+        if len(kinds) > 1 and not any(pa.types.is_decimal(kind) or pa.types.is_timestamp(kind) for kind in kinds):
+            wide = self.type == NUMBER and all(map(pa.types.is_integer, kinds))
+            kinds = kinds if wide else []
+        own = reduce(lambda one, other: one and joined(one, other), kinds) if kinds else None
+        self._refuse_far(own)
+        return own and type_name(own)
+
+    def _refuse_far(self, own: pa.DataType | None) -> None:
+        """Refuse times of several types that nanoseconds, which one of them counts, do not reach."""
+        if len(self.stored) > 1 and own is not None and pa.types.is_timestamp(own) and own.unit == "ns":
+            ends = [datetime(1677, 9, 22), datetime(2262, 4, 11)]
+            if self.minimum.replace(tzinfo=None) < ends[0] or self.maximum.replace(tzinfo=None) > ends[1]:
+                raise SourceError(
+                    f"column {self.name!r} is of types {' and '.join(map(shown_type, self.stored))} in the source's "
+                    "files, and holds times that nanoseconds do not reach; bring the files to microseconds"
+                )
 
     def _changed(self) -> str | None:
         told = [self.kept] if self.kept else []
         if len(self.stored) > 1 and self.declared in (None, "id"):
+            own = self._own_type()
             told.append(f"its type is {' and '.join(map(shown_type, self.stored))} in the source's files")
+            told[-1] += f", and {shown_type(own)} here" if own else ""
+            if own is None and self.type == NUMBER and any(one.startswith("decimal") for one in self.stored):
+                told[-1] += ", and double here, which may lose digits"
+        if self.unquoted and self.type == STRING and not self.kept and self.declared in (None, "id"):
+            told.append(f"{self.unquoted:,} cells are no text in the source (numbers, true or false), and text here")
         if self.missing:
             told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
         if self.words and self.type == STRING:
@@ -302,6 +351,13 @@ class ColumnState:
             raise SourceError(
                 f"column {self.name!r}: {self.infinite:,} of {self.rows:,} values are infinite or too large for a "
                 "double; replace them, list their text in source.nulls, or set the column's source.types to string"
+            )
+
+    def _refuse_rewritten(self) -> None:
+        if self.rewritten and self.type == STRING:
+            raise SourceError(
+                f"column {self.name!r}: some cells are numbers with decimal commas or marks between thousands, others "
+                "are words or codes; set the column's source.types to string, and all stay as they are written"
             )
 
     def _role(self, distinct: pa.Array | None) -> Role:
@@ -330,6 +386,25 @@ class ColumnState:
             return self.rows >= SHAPED_ID_ROWS and (consecutive if self.digits else self.codes)
         one_way = min(self.steps) > 0 or max(self.steps) < 0
         return consecutive or (one_way and self.rows >= SORTED_ID_ROWS)
+
+
+def _alike(one: pa.Array, other: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Return values of two types as one type, which holds all of them if there is such a type."""
+    kind = joined(one.type, other.type)
+    if kind is None:
+        return to_simple(one, pa.float64()), to_simple(other, pa.float64())
+    try:
+        return to_joined(one, kind), to_joined(other, kind)
+    except pa.ArrowInvalid:  # times beyond those that nanoseconds reach
+        kind = pa.timestamp("us", kind.tz)
+        return one.cast(kind, safe=False), other.cast(kind, safe=False)
+
+
+def _is_coded(cells: pa.Array, values: pa.Array, plus: bool) -> bool:
+    """Whether all cells are digits, or digits and a power: of whole numbers the values tell, which is faster."""
+    if pa.types.is_integer(values.type):
+        return not plus and (pc.min(values).as_py() or 0) >= 0
+    return _all_match(cells, _DIGITS_OR_POWER)
 
 
 def _all_match(cells: pa.Array, pattern: str) -> bool:

@@ -18,6 +18,40 @@ from schemas.stored import type_named
 BESIDE = "_stored:"
 """What the name of a column begins with that holds the source's own cells of the column whose place follows."""
 _EDGES = (-(2**63), 2**63 - 1)
+_UNITS = ("s", "ms", "us", "ns")
+_WIDE = 128
+_MOST = ((38, pa.decimal128), (76, pa.decimal256))
+
+
+def joined(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """Return the decimal or timestamp type that holds the cells of both types to the last digit; None if none does.
+
+    Timestamps of different zones are in UTC.
+    """
+    if one == other:
+        return one
+    if pa.types.is_timestamp(one) and pa.types.is_timestamp(other) and (one.tz is None) == (other.tz is None):
+        unit = max(one.unit, other.unit, key=_UNITS.index)
+        return pa.timestamp(unit, one.tz if one.tz == other.tz else "UTC")
+    digits = [_digits(kind) for kind in (one, other)]
+    if None in digits:
+        return None
+    whole, fraction = (max(some) for some in zip(*filter(None, digits), strict=True))
+    return next((make(whole + fraction, fraction) for most, make in _MOST if whole + fraction <= most), None)
+
+
+def _digits(kind: pa.DataType) -> tuple[int, int] | None:
+    """Return how many digits numbers of a type have before the point and behind it, at most."""
+    if pa.types.is_decimal(kind):
+        return kind.precision - kind.scale, max(0, kind.scale)
+    return (len(str(2**kind.bit_width)), 0) if pa.types.is_integer(kind) else None
+
+
+def to_joined(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return values as a type that `joined` found for them and others."""
+    if pa.types.is_decimal(values.type) and values.type.bit_width < _WIDE:
+        values = values.cast(pa.decimal128(values.type.precision, values.type.scale))  # kernels know no narrower ones
+    return _to_decimal(values, kind) if pa.types.is_integer(values.type) else values.cast(kind)
 
 
 def beside(columns: Sequence[Column]) -> dict[str, Column]:
@@ -73,9 +107,16 @@ def to_simple(values: pa.Array, kind: pa.DataType) -> pa.Array:
         return to_simple(values.dictionary_decode(), kind)
     if pa.types.is_null(found):
         return pa.nulls(len(values), kind)
+    if pa.types.is_decimal(found) and pa.types.is_floating(kind):
+        return nearest(values)
     if pa.types.is_time32(found):
         values = values.cast(pa.int32())
     return values.cast(kind, safe=False)
+
+
+def nearest(decimals: pa.Array) -> pa.Array:
+    """Return the doubles that are nearest to decimals: pyarrow's own cast misses some by the last bit."""
+    return decimals.cast(pa.string()).cast(pa.float64())
 
 
 def to_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -1,14 +1,14 @@
 """Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
 
-import codecs
 import hashlib
 import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
@@ -18,6 +18,7 @@ from pipelines.source.archive import Archive, is_archive, open_archive
 from pipelines.source.declared import declared_in
 from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, list_files, meant, yolo_files
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
+from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_records, table_in
 from pipelines.source.splits import ALL, choose
 from pipelines.storage.folder import away, resolve
 from schemas.errors import Fault, SourceError, SpecError, nearest
@@ -52,7 +53,6 @@ READING = (
 _LISTED = ", or have a table beside the images name each with its class (metadata.csv with file_name and label)"
 LIST = 256 << 20
 """Bytes that a list of a split's files has at most."""
-_PEEKED = 1 << 16
 CHUNK = 4 << 20
 """Bytes that are read at a time where a file is only looked through."""
 
@@ -64,6 +64,7 @@ class Files:
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
     lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
     is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read.
+    `memo` keeps what a format found out of a file, so that it looks once.
     """
 
     path: str
@@ -75,6 +76,7 @@ class Files:
     lists: Mapping[str, int] = field(default_factory=dict)
     alone: bool = False
     others: Sequence[str] = ()
+    memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def shown(self, name: str) -> str:
         """Return how messages call the file: by the path of the spec where that is the file itself."""
@@ -156,10 +158,9 @@ def find_files(source: Source) -> Files:
     root, name = os.path.split(inner)
     found = source.format or format_of(name)
     alone = Files(place, found or "", filesystem, root, [name], info.size, alone=True)
-    if source.format is None and found == "coco" and _holds_records(alone):
-        found = "jsonl"
-    if found in TOGETHER:
-        raise SourceError(f"{place}: one file of {TOGETHER[found]} is no dataset; give the folder, or archive, of all")
+    if source.format is None and found in ("coco", "folders"):
+        found = _of_content(alone, found)
+    _refuse_alone(replace(alone, format=found or ""), source)
     if found is None:
         raise SourceError(
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
@@ -192,16 +193,31 @@ def format_of(name: str) -> str | None:
     return EXTENSIONS.get(extension)
 
 
-def _holds_records(files: Files) -> bool:
-    """Whether a .json file is an array of records, or has one on each line; COCO's is one object."""
-    name = files.names[0]
+def _of_content(files: Files, found: str) -> str:
+    """Return the format of one .json or .txt file, which may hold a table."""
+    head = _peeked(files, files.names[0])
+    if found == "coco":
+        return "jsonl" if holds_records(head) else found
+    return table_in(head) or found
+
+
+def _peeked(files: Files, name: str) -> bytes:
+    """Return the first bytes of a file of text."""
     with readable(files.shown(name)), files.open(name) as stream:
-        head = bytes(stream.read(_PEEKED)).removeprefix(codecs.BOM_UTF8).lstrip()
-    if head[:1] == b"[":
-        return True
-    with suppress(ValueError):
-        return b"\n" in head and isinstance(json.loads(head.partition(b"\n")[0]), dict)
-    return False
+        return as_text(bytes(stream.read(BYTES)))
+
+
+def _refuse_alone(files: Files, source: Source) -> None:
+    """Refuse one file of a format whose files are rows, and not tables."""
+    if source.format is None and files.format == "coco" and holds_object(_peeked(files, files.names[0])):
+        raise SourceError(
+            f"{files.path}: holds one JSON object, which is no list of records; write an array of objects or one object"
+            " a line, as pandas does with to_json(orient='records', lines=True)"
+        )
+    if files.format in TOGETHER:
+        table = "; if it is a table, set source.format to csv or tsv" if files.format == "folders" else ""
+        problem = f"one file of {TOGETHER[files.format]} is no dataset; give the folder, or archive, of all{table}"
+        raise SourceError(f"{files.path}: {problem}")
 
 
 def _one_table(source: Source, files: Files, packed: str) -> Files | None:
@@ -216,8 +232,8 @@ def _one_table(source: Source, files: Files, packed: str) -> Files | None:
     if told in TABLES and source.format in (None, told):
         return None
     found = source.format or told or format_of(packed)
-    if source.format is None and found == "coco" and _holds_records(one):
-        found = "jsonl"
+    if source.format is None and found in ("coco", "folders"):
+        found = _of_content(one, found)
     return replace(one, format=found) if found in TABLES and source.split in (None, ALL) else None
 
 
@@ -237,6 +253,7 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     with readable(place):
         sizes = _all_sizes(source, filesystem, root)
     formats = {name: format_of(name) for name in sizes}
+    formats = _with_records(formats, Files(place, "", filesystem, root, []))
     known = {name: found for name, found in formats.items() if found}
     given = source.format or (source.annotations and "coco")
     wanted = {given} if given else meant(known, _head(filesystem, root))
@@ -244,6 +261,8 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     names = sorted(name for name, found in formats.items() if found in among)
     names = sorted(yolo_files(formats)) if wanted == {"yolo"} else names
     names = sorted(list_files(known, _head(filesystem, root))) if wanted == {"listed"} else names
+    if not names and given in TABLES and given != "parquet":
+        names = sorted(name for name in sizes if os.path.splitext(name)[1].lower() in UNNAMED and not _is_note(name))
     if not names:
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
         raise SourceError(
@@ -266,6 +285,20 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
     names = _of_split(source, found, place, names, declared)
     size = sum(sizes[name] for name in names)
     return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others)
+
+
+def _is_note(name: str) -> bool:
+    """Whether a file is about the others, by its name."""
+    return os.path.basename(name).upper().startswith(("README", "LICENSE", "LICENCE", "NOTICE"))
+
+
+def _with_records(formats: dict[str, str | None], files: Files) -> dict[str, str | None]:
+    """Return the formats with .json files as tables, where they hold records and there are no other data."""
+    data = {found for name, found in formats.items() if found != "folders" or "/" in name}
+    if not data <= {None, "coco", "yolo"}:
+        return formats
+    records = {name for name, found in formats.items() if found == "coco" and holds_records(_peeked(files, name))}
+    return formats | dict.fromkeys(records, "jsonl")
 
 
 def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
@@ -371,9 +404,11 @@ def _leads_out(place: str, name: str, where: str = "out of the folder") -> Sourc
 def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
     """Return the SHA-256 of the files' `contents`, in their order, and of the options that decide how they are read.
 
-    It does not depend on where the files lie nor on their names.
+    It does not depend on where the files lie nor on their names, but on what folders named `key=value` say of tables.
     """
     options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
+    if files.format in TABLES and any("=" in os.path.dirname(name) for name in files.names):
+        options["folders"] = [os.path.dirname(name) for name in files.names]
     text = json.dumps({"files": contents, "format": files.format, **options}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

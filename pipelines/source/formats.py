@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 
 from pipelines.modality import MODALITIES, load_part
 from pipelines.source.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
-from pipelines.source.files import Files
+from pipelines.source.files import TABLES, Files
 from pipelines.source.format import Format
+from pipelines.source.hive import Partitions
 from pipelines.source.infer import NULL
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import NULL_TOKENS, Source
@@ -28,6 +29,11 @@ def _parts(files: Files) -> list[str]:
     return [""] if format_of(files).together else files.names
 
 
+def _partitions(files: Files) -> Partitions:
+    """Return the columns in the names of folders, which only tables have."""
+    return Partitions(files.names if files.format in TABLES else ())
+
+
 def columns_of(files: Files, source: Source) -> dict[str, str] | None:
     """Return the columns that all files share, with their types where the files tell them.
 
@@ -36,10 +42,12 @@ def columns_of(files: Files, source: Source) -> dict[str, str] | None:
     if files.format == "jsonl" and source.header is not None:
         raise SpecError(Fault(("source", "header"), "JSON Lines name their own columns; leave this out"))
     first: dict[str, str] | None = None
+    hive = _partitions(files)
     for name in _parts(files):
-        found = format_of(files).columns(files, name, source)
+        found = format_of(files).columns(files, name, hive.without(source))
         if found is None:
             return None
+        found = {**{column: kind for column, kind in hive.of(name).items() if source.reads(column)}, **found}
         if first is not None:
             _refuse_difference(files, name, first, found)
         known = {column: kind for column, kind in found.items() if kind != NULL}
@@ -68,9 +76,11 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Ite
     tokens = source.nulls if delimited_text or source.nulls != list(NULL_TOKENS) else []
     nulls = texts(token.strip() if delimited_text else token for token in tokens)
     position = 0
+    hive = _partitions(files)
     for name in _parts(files):
         first = position
-        for cells in format_of(files).batches(files, name, source, wanted):
+        for cells in format_of(files).batches(files, name, hive.without(source), wanted):
+            cells = hive.added(cells, name, source, wanted) if hive.types else cells
             rows = numbered(position, cells.rows)
             position += cells.rows
             yield Block(_clean(cells, nulls), rows, files.shown(name), first)
@@ -94,6 +104,9 @@ def _words(before: pa.Array, after: pa.Array) -> tuple[int, str] | None:
 def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:
     if not pa.types.is_string(array.type):
         return array
+    shortest, longest = pc.min(pc.binary_length(array)).as_py(), pc.max(pc.binary_length(nulls)).as_py()
+    if shortest is None or longest is None or shortest > longest:
+        return array  # no cell can be one of them, which is faster to see than to look each up
     missing = pc.is_in(array, value_set=nulls)
     return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
 

@@ -5,12 +5,14 @@ null < int64 < double, null < date32 < timestamp, and whatever else meets is a s
 """
 
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.source.cells import NO_TEXT
 from pipelines.source.cells import texts as array_of
+from pipelines.source.exact import nearest
 from schemas.arrow import arrow_type
 
 NULL = "null"
@@ -42,6 +44,8 @@ DECLARED = {
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _CODE = r"^[+-]?0[0-9xX]|^\+[0-9]{8,}$"
 """What is written like a number and is none: zeros in front, and an international telephone number."""
+_LONGEST = 40
+"""Characters of a whole number that is written with a point or an exponent, at most."""
 _HEAD = 64
 """Texts that are tried first: a cast that fails is slow, since it words an error for every cell."""
 _DAY = 86_400_000_000
@@ -91,10 +95,12 @@ def convert(cells: pa.Array, name: str) -> pa.Array | None:
             return _read_boolean(cells.cast(pa.string()), target)
         if pa.types.is_timestamp(cells.type) and pa.types.is_timestamp(target):
             return cells.cast(target, safe=False)
-        if cells.type == pa.uint64() and target == pa.float64():
+        if pa.types.is_decimal(cells.type) and target == pa.float64():
+            return nearest(cells)
+        if pa.types.is_integer(cells.type) and target == pa.float64():
             return cells.cast(target, safe=False)
         return cells.cast(target)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError):
         return None
 
 
@@ -121,6 +127,8 @@ def _as_written(texts: pa.Array, name: str) -> pa.Array | None:
 def _is_code(texts: pa.Array, name: str) -> bool:
     """Whether a text that can be read as a number is none: `007`, `0x1F`, `+4917012345`, or 20 digits in a row."""
     zeros = pc.or_(pc.starts_with(texts, "0"), pc.starts_with(texts, "-0"))
+    if name == NUMBER:  # most zeros in front stand before a point: those are looked at no closer
+        zeros = pc.and_not(zeros, pc.or_(pc.starts_with(texts, "0."), pc.starts_with(texts, "-0.")))
     led = texts.filter(pc.or_(zeros, pc.starts_with(texts, "+")))
     if len(led) and pc.any(pc.match_substring_regex(led, _CODE)).as_py():
         return True
@@ -155,10 +163,27 @@ def _read_integer(texts: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _whole(texts: pa.Array, target: pa.DataType) -> pa.Array:
-    """Read `3.0` or `2e3` among integers: only where a text is no integer does it pass through a double."""
+    """Read `3.0` or `2e3` among integers, to the last digit."""
+    texts = pc.replace_substring_regex(texts, r"^([+-]?[0-9]+)\.0*$", r"\1")
     whole = pc.match_substring_regex(texts, r"^-?[0-9]+$")
     plain = pc.if_else(whole, texts, NO_TEXT).cast(target)
-    return pc.coalesce(plain, pc.if_else(whole, NO_TEXT, texts).cast(pa.float64()).cast(target))
+    others = pc.if_else(whole, NO_TEXT, texts)
+    if others.null_count == len(others):
+        return plain
+    found = others.unique()
+    numbers = pa.array([None if text is None else _exact(text) for text in found.to_pylist()], target)
+    return pc.coalesce(plain, numbers.take(pc.index_in(others, value_set=found)))
+
+
+def _exact(text: str) -> int:
+    """Return the whole number that a text like `2e3` writes; raises ArrowInvalid for any other text or number."""
+    try:
+        number = Decimal(text) if len(text) <= _LONGEST else None
+    except InvalidOperation:
+        number = None
+    if number is None or not number.is_finite() or number.adjusted() > _LONGEST or number != number.to_integral_value():
+        raise pa.ArrowInvalid(f"{text[:_LONGEST]!r} is no whole number")
+    return int(number)
 
 
 def _read_number(texts: pa.Array, target: pa.DataType) -> pa.Array | None:

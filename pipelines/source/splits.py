@@ -15,12 +15,17 @@ Told = Callable[[str], bool]
 ALL = "all"
 TRAIN = "train"
 _KINDS = {
-    TRAIN: ("train", "training"),
-    "validation": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
+    TRAIN: ("train", "training", "trainset", "trn", "trainval"),
+    "validation": (
+        *("val", "valid", "validation", "dev", "devel", "development", "eval", "evaluation"),
+        *("valset", "devset", "validset", "evalset"),
+    ),
+    "test": ("test", "testing", "testset", "tst", "holdout", "heldout"),
 }
 WORDS = {word: kind for kind, words in _KINDS.items() for word in words}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_HELD_OUT = re.compile(r"(?i)(h[oe]ld)[\s_-]?(out)")
+_ENDINGS = re.compile(r"(?i)(?:\.[a-z]+\d?)?(?:\.(?:gz|bz2|xz|zst|zip))?$")
 _SHARD = re.compile(r"-\d{5}-of-\d{5}.*$")
 
 
@@ -63,7 +68,7 @@ def kind_of(name: str) -> str | None:
 
 def _parsed(name: str) -> tuple[tuple[str, ...], str] | None:
     """Return the other words of a name, and the split that the one word names; None if none does, or several."""
-    words = [word.lower() for word in _WORD.findall(name)]
+    words = [word.lower() for word in _WORD.findall(_HELD_OUT.sub(lambda found: (found[1] + found[2]).lower(), name))]
     while len(words) > 1 and words[-1].isdigit():
         words.pop()
     kinds = [WORDS[word] for word in words if word in WORDS]
@@ -74,24 +79,29 @@ def find_splits(names: Sequence[str], titled: Told) -> Splits | None:
     """Return the splits that the uppermost folders named so make, or else the files for which `titled` holds.
 
     They are splits if two kinds of them have names that are alike but for the split, as `seg_train` and `seg_test` do:
-    a class may be called `test` too, or `bullet_train`. Of one kind alone it needs a folder that holds all.
+    a class may be called `test` too, or `bullet_train`. Of folders it is enough that all are named so, in whatever
+    words, or that one is and all hold folders of the same names; of one kind alone it needs a folder that holds all.
+    Files are no classes, so that two kinds among their names are enough.
     """
     folders = [name.split("/")[:-1] for name in names]
     for depth in range(max(map(len, folders), default=0)):
         at = {name: parts[depth] for name, parts in zip(names, folders, strict=True) if len(parts) > depth}
-        known = _splits_among(set(at.values()))
-        if not known and len(at) == len(names) and _one_kind(set(at.values())):
-            known = set(at.values())
+        siblings = set(at.values())
+        whole = len(at) == len(names)
+        if whole and (_one_kind(siblings) or _all_named(siblings) or _same_within(folders, depth)):
+            known = siblings
+        else:
+            known = _splits_among(siblings)
         if known:
             return Splits({name: part for name, part in at.items() if part in known}, depth)
-    stems = {name: _title(name) for name in names if titled(name)}
-    known = _splits_among(set(stems.values()))
-    return Splits({name: str(kind_of(stem)) for name, stem in stems.items() if stem in known}, None) if known else None
+    kinds = {name: kind_of(_title(name)) for name in names if titled(name)}
+    found = {name: kind for name, kind in kinds.items() if kind}
+    return Splits(found, None) if len(set(found.values())) > 1 else None
 
 
 def _title(name: str) -> str:
     """Return a file's name without its endings, and without the number that Hugging Face gives a shard."""
-    return _SHARD.sub("", os.path.basename(name).split(".")[0])
+    return _SHARD.sub("", _ENDINGS.sub("", os.path.basename(name)))
 
 
 def _splits_among(names: Iterable[str]) -> set[str]:
@@ -101,6 +111,22 @@ def _splits_among(names: Iterable[str]) -> set[str]:
         if parsed := _parsed(name):
             alike[parsed[0]][name] = parsed[1]
     return {name for some in alike.values() if len(set(some.values())) > 1 for name in some}
+
+
+def _all_named(names: set[str]) -> bool:
+    """Whether each name has a split's word, and there are two kinds of them."""
+    kinds = {kind_of(name) for name in names}
+    return None not in kinds and len(kinds) > 1
+
+
+def _same_within(folders: Sequence[Sequence[str]], depth: int) -> bool:
+    """Whether one folder at a depth is named after a split, and all hold folders of the same names, as of classes."""
+    within: dict[str, set[str]] = defaultdict(set)
+    for parts in folders:
+        within[parts[depth]].add(parts[depth + 1] if len(parts) > depth + 1 else "")
+    same = next(iter(within.values()))
+    named = any(kind_of(name) and not _parsed(name)[0] for name in within)  # type: ignore[index]
+    return named and len(within) > 1 and len(same) > 1 and all(one == same for one in within.values())
 
 
 def _one_kind(names: set[str]) -> bool:

@@ -1,5 +1,7 @@
 """Targets are plain arithmetic on class counts."""
 
+import re
+
 import pytest
 import yaml
 
@@ -69,3 +71,22 @@ def test_a_class_that_yaml_takes_for_a_boolean_is_to_be_quoted(classes: str, mes
     target = yaml.safe_load("{yes: 10}")
     with pytest.raises(SpecError, match=rf"no class 'true'; .*{message}"):
         compute_targets(counts, parse(Balance, {"target": target}).target)
+
+
+@pytest.mark.parametrize(
+    ("known", "typed", "taken"),
+    [
+        ("01", "01", "1"),
+        ("12:30", "12:30", "750"),
+        ("0x1F", "0x1F", "31"),
+        ("1_000", "1_000", "1000"),
+        ("~", "~", "None"),
+    ],
+)
+def test_a_class_that_yaml_takes_for_a_number_is_to_be_quoted(known: str, typed: str, taken: str) -> None:
+    spec = yaml.safe_load(f"target: {{{typed}: 4}}")
+    target = parse(Balance, spec).target
+    assert isinstance(target, dict)
+    message = re.escape(f"no class {taken!r}; YAML takes {known} without quotation marks for {taken}: write {known!r}")
+    with pytest.raises(SpecError, match=message):
+        compute_targets({known: 3, "other": 5}, target)

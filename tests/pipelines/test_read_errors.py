@@ -80,7 +80,7 @@ def refused(path: Path | str, data: str | bytes | None = None, *, by: list[str] 
         ("d.parquet", b"", {}, "cannot be read: Parquet file size is 0 bytes"),
         ("d.jsonl", "", {}, "there are no data rows"),
         ("d.jsonl", '{"y": "a"}\n{"y": \n', {}, "line 2 is not JSON"),
-        ("d.jsonl", '[{"y": "a"}]\n', {}, "line 1 holds a list, not an object"),
+        ("d.jsonl", '[["a"]]\n', {}, "line 1 holds a list, not an object"),
         ("d.jsonl", '{"y": "a", "x": {"z": 1}}\n', {}, "column 'x' holds an object near line 1; nested values"),
         ("d.jsonl", '{"y": "a"}\n\n{"y": "a", "x": [1]}\n', {}, "column 'x' holds a list"),
         ("d.jsonl", b'{"y": "a"}\n{"y": "\xff"}\n', {}, "is not UTF-8: byte 0xff at offset 18"),

@@ -1,5 +1,6 @@
 """Sources with splits: no folder `test` is a class, and no held-out row becomes a training row in silence."""
 
+import gzip
 import json
 
 import pyarrow as pa
@@ -166,7 +167,7 @@ def test_tables_of_hugging_face_and_hive(tmp_path, name):
 
 
 def test_tables_of_other_names_are_read_together(tmp_path):
-    for name in ("test_results.csv", "train_schedule.csv", "train-00000-of-00002.csv", "train-00001-of-00002.csv"):
+    for name in ("results.csv", "train_schedule.csv", "train-00000-of-00002.csv", "train-00001-of-00002.csv"):
         (tmp_path / name).write_text("x,y\n1,a\n2,b\n3,b\n")
     assert classes(tmp_path, label="y") == {"a": 4, "b": 8}
 
@@ -292,3 +293,62 @@ def test_a_split_that_is_left_out_is_in_no_fingerprint(tmp_path):
     plain, said = spec_for(root), spec_for(root, split="train")
     assert fingerprint_spec(plain) != fingerprint_spec(said)
     assert make_plan(plain).profile.fingerprint != make_plan(said).profile.fingerprint
+
+
+TABLE = "n,y\n1.5,a\n2.5,b\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "splits"),
+    [
+        (["sms.train.csv", "sms.test.csv"], {"train": 1, "test": 1}),
+        (["sms.v1.train.csv.gz", "sms.v1.test.csv.gz"], {"train": 1, "test": 1}),
+        (["train_labeled.csv", "train_extra.csv", "test.csv"], {"train": 2, "test": 1}),
+        (["train_full.csv", "test_hard.csv"], {"train": 1, "test": 1}),
+        (
+            ["train.tsv", "dev_matched.tsv", "dev_mismatched.tsv", "test_matched.tsv"],
+            {"train": 1, "validation": 2, "test": 1},
+        ),
+        (["trainset.csv", "testset.csv"], {"train": 1, "test": 1}),
+        (["trainSet.csv", "testSet.csv"], {"train": 1, "test": 1}),
+        (["train.csv", "eval.csv"], {"train": 1, "validation": 1}),
+        (["train.csv", "holdout.csv"], {"train": 1, "test": 1}),
+        (["train.csv", "held_out.csv"], {"train": 1, "test": 1}),
+        (["train.csv", "hold-out.csv"], {"train": 1, "test": 1}),
+        (["train.csv", "devel.csv"], {"train": 1, "validation": 1}),
+        (["trn.csv", "tst.csv"], {"train": 1, "test": 1}),
+        (["trainval.csv", "test.csv"], {"train": 1, "test": 1}),
+        (["train_labeled/d.csv", "train_extra/d.csv", "test/d.csv"], {"train_labeled": 1, "train_extra": 1, "test": 1}),
+        (["train_full/d.csv", "test_hard/d.csv"], {"train_full": 1, "test_hard": 1}),
+        (["train/d.csv", "eval/d.csv"], {"train": 1, "eval": 1}),
+    ],
+)  # fmt: skip
+def test_held_out_tables_are_known_by_whatever_name_they_have(tmp_path, names, splits):
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        data = TABLE.replace(",", "\t") if ".tsv" in name else TABLE
+        (tmp_path / name).write_bytes(gzip.compress(data.encode()) if name.endswith("gz") else data.encode())
+    with pytest.raises(SeveralSplitsError) as error:
+        make_plan(spec_for(tmp_path, "y"))
+    assert error.value.splits.files == dict(sorted(splits.items()))
+    train = sum(files for name, files in splits.items() if kind_of(name) == "train")
+    assert sum(classes(tmp_path, label="y", split="train").values()) == 2 * train
+    assert sum(classes(tmp_path, label="y", split="all").values()) == 2 * len(names)
+
+
+@pytest.mark.parametrize("other", ["eval", "holdout", "unseen", "part_b"])
+@pytest.mark.parametrize("kind", ["images", "texts"])
+def test_folders_beside_train_with_its_class_folders_are_splits(tmp_path, kind, other):
+    folders(tmp_path, ("train", other), kind)
+    with pytest.raises(SeveralSplitsError, match=rf"has the splits .*{other} \(8 files\)"):
+        make_plan(spec_for(tmp_path))
+    assert classes(tmp_path, split="train") == CLASSES
+    assert classes(tmp_path, split=other) == CLASSES
+    assert classes(tmp_path, split="all") == {name: 2 * count for name, count in CLASSES.items()}
+
+
+def test_classes_that_are_called_as_splits_are_classes(tmp_path):
+    for label in ("bullet_train", "car", "test"):
+        for number in range(4):
+            save(tmp_path / label / f"{number}", "images")
+    assert classes(tmp_path) == {"bullet_train": 4, "car": 4, "test": 4}

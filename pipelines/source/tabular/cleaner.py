@@ -5,7 +5,8 @@ import codecs
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.source.tabular.dialect import Dialect
+from pipelines.source.tabular.dialect import Dialect, has_quotes
+from pipelines.source.tabular.escapes import Late, unescaped
 
 MARK = "\uffff"
 """Stands between a quotation mark and a blank; no text holds it, since it is no character."""
@@ -21,6 +22,9 @@ class Cleaner:
         self._quote = dialect.quote.encode() if dialect.quote else None
         self._delimiter = dialect.delimiter.encode()
         self._pairs = {blank: _both(self._quote or b"", blank) for blank in (b" ", b"\t")}
+        self._escape, self._slashes = dialect.escape, b""
+        escapes, quotes = dialect.late
+        self._late = Late(escapes=escapes, quotes=has_quotes if quotes else None)
         self._held, self._began = b"", False
         self._before = b"\n"
         self.quotes = 0
@@ -29,6 +33,8 @@ class Cleaner:
     def __call__(self, chunk: bytes, *, last: bool) -> bytes:
         """Return what of the file is known to be rows by now."""
         chunk = chunk if self._began else chunk.removeprefix(codecs.BOM_UTF8)
+        self._late.look(chunk, self.quotes + self._held.count(b'"'))
+        chunk = self._unescaped(chunk, last=last) if self._escape else chunk
         data = self._held + chunk if self._held else chunk
         self._began = True
         self._held = b""
@@ -42,6 +48,14 @@ class Cleaner:
         elif not last and self._quote and data.endswith(self._quote):
             data, self._held = data[:-1], data[-1:]  # what it is hangs on what follows
         return self._with_marks(data, self._held if not self._comment else b"\n")
+
+    def _unescaped(self, chunk: bytes, *, last: bool) -> bytes:
+        """Return the chunk without escapes; backslashes at its end wait for what they stand before."""
+        chunk, self._slashes = self._slashes + chunk, b""
+        if not last:
+            end = len(chunk.rstrip(b"\\"))
+            chunk, self._slashes = chunk[:end], chunk[end:]
+        return unescaped(chunk, self._escape or "")
 
     def _without_comments(self, data: bytes, *, last: bool) -> bytes:
         """Return whole lines that are no comment; one within quotation marks is none."""

@@ -10,7 +10,6 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +19,17 @@ from pipelines.source.cells import BLOCK_BYTES, Cells, check_chosen, check_names
 from pipelines.source.files import CHUNK, Files, readable
 from pipelines.source.format import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
-from pipelines.source.tabular.dialect import Dialect, Style, find_dialect, guessed_encoding
+from pipelines.source.tabular.dialect import Dialect, find_dialect
+from pipelines.source.tabular.escapes import ESCAPED
+from pipelines.source.tabular.guesses import guessed_encoding
+from pipelines.source.tabular.styles import plain_numbers
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _NO_WORD = r"^[-+0-9.,:/eETZ ]+$"
 """Numbers, dates and times: blanks around them mean nothing, quoted or not."""
-_PLAIN_NUMBER = r"^[-+]?[0-9]+(?:\.[0-9]+)?$"
+_TOLD = 100
+"""Files of a folder that are looked at, at most, to say how they are written."""
 _MOMENT, _PATIENCE = 0.02, 0.5
 """Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
 
@@ -40,8 +43,8 @@ class _Watched:
 
     closed = False
 
-    def __init__(self, stream: pa.NativeFile, dialect: Dialect) -> None:
-        self.stream = stream
+    def __init__(self, stream: pa.NativeFile, dialect: Dialect, file: str) -> None:
+        self.stream, self.file = stream, file
         self.position = 0
         self.nul: int | None = None
         self.reading = self.ended = self.told = self.whole = False
@@ -62,6 +65,9 @@ class _Watched:
                 chunk = self._chunk(size)
                 if cleaned := self._clean(self._look(chunk), last=self.whole):
                     return cleaned
+        except SourceError as error:
+            raise SourceError(f"{self.file}: {error}") from error
+        else:
             self.told = True
             return b""
         finally:
@@ -100,10 +106,10 @@ class _Watched:
 
 
 @contextmanager
-def _watched(stream: pa.NativeFile, dialect: Dialect) -> Iterator[_Watched]:
+def _watched(stream: pa.NativeFile, dialect: Dialect, file: str) -> Iterator[_Watched]:
     if dialect.encoding not in ("utf-8", "utf-8-sig"):
         stream = pa.transcoding_input_stream(stream, dialect.encoding, "utf-8")
-    watched = _Watched(stream, dialect)
+    watched = _Watched(stream, dialect, file)
     try:
         yield watched
     except BaseException:  # also when the rows are not wanted any more
@@ -120,18 +126,37 @@ def columns(files: Files, name: str, source: Source) -> dict[str, str]:
 
 def dialect_of(files: Files, name: str, source: Source) -> Dialect:
     """Return how the file is written; raises SourceError where that is not how tables are."""
+    key = (name, files.format, source.model_dump_json())
+    if key not in files.memo:
+        files.memo[key] = _checked(files, name, source)
+    found: Dialect = files.memo[key]
+    return found
+
+
+def _checked(files: Files, name: str, source: Source) -> Dialect:
     if source.header is not None and (len(set(source.header)) < len(source.header) or not all(source.header)):
         raise SpecError(Fault(("source", "header"), "each column needs a name of its own"))
     with _explained(files, name, source):
         found = find_dialect(files, name, source)
     _refuse_nul(files.shown(name), 0 if "\0" in "".join(found.names) else None)
-    check_names(found.names, files.shown(name) if source.header is None else "source.header")
+    hint = "" if source.header else "; a file without a header row needs source.header"
+    check_names(found.names, files.shown(name) if source.header is None else "source.header", hint)
     return found
 
 
 def written(files: Files, source: Source) -> str:
-    """Return in words how the first file is written, where that is not what its format says."""
-    return dialect_of(files, files.names[0], source).told(files.format)
+    """Return in words how the files are written, where that is not what their format says."""
+    told: dict[str, list[str]] = {}
+    for name in files.names[:_TOLD]:
+        told.setdefault(dialect_of(files, name, source).told(files.format), []).append(name)
+    if len(told) == 1:
+        return next(iter(told))
+    parts = [f"{how or 'nothing unusual'} in {_listed(names)}" for how, names in told.items()]
+    return "; ".join(parts)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] + (f" and {len(names) - 1:,} more files" if len(names) > 1 else "")
 
 
 def unnamed_index(files: Files, source: Source) -> str | None:
@@ -150,6 +175,8 @@ def _advice(files: Files, source: Source) -> str:
     if source.header is not None:
         return ""
     found = dialect_of(files, files.names[0], source)
+    if len(found.names) == 1 and source.label in found.first[0].split()[:-1] + found.first[0].split()[1:]:
+        return "; the cells seem to be parted by blanks: set source.delimiter to ' ' or write the file with commas"
     if not found.headless:
         return " (a file without a header row needs source.header)"
     first = ", ".join(found.first)[:80]
@@ -162,7 +189,11 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     keys = {column: str(position) for position, column in enumerate(dialect.names)}  # unique whatever the names hold
     chosen = {column: key for column, key in keys.items() if source.reads(column) and (not wanted or column in wanted)}
     last, rows = "", 0
-    with _explained(files, name, source), files.open(name) as stream, _watched(stream, dialect) as watched:
+    with (
+        _explained(files, name, source),
+        files.open(name) as stream,
+        _watched(stream, dialect, files.shown(name)) as watched,
+    ):
         reader = arrow_csv.open_csv(
             pa.PythonFile(watched, mode="r"),
             # one thread: as fast for text cells, and only then do errors know their row
@@ -183,13 +214,13 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
                 last = batch.column(batch.num_columns - 1)[-1].as_py()
                 raw = {column: batch.column(key) for column, key in chosen.items()}
                 cells = {column: _trimmed(array, source, watched.marked) for column, array in raw.items()}
+                if dialect.escape:
+                    raw, cells = (_with_quotes(some) for some in (raw, cells))
                 if watched.marked:
                     raw = {column: pc.replace_substring(array, MARK, "") for column, array in raw.items()}
-                place = _Place(files.shown(name), rows)
-                for column in dialect.styles.keys() & cells.keys():
-                    cells[column] = _plain(cells[column], column, dialect.styles[column], source, place)
+                rewritten = _rewrite(cells, dialect, source, files.shown(name), rows)
                 rows += batch.num_rows
-                yield Cells(cells, {}, batch.num_rows, raw)
+                yield Cells(cells, {}, batch.num_rows, raw, rewritten=rewritten)
         _refuse_nul(files.shown(name), watched.nul)
     if dialect.quote and watched.quotes % 2 and "\n" in last:
         raise SourceError(
@@ -209,28 +240,22 @@ def _trimmed(cells: pa.Array, source: Source, marked: bool) -> pa.Array:
     return pc.if_else(plain, bare, words)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a block begins: the file as messages show it, and the rows before."""
-
-    file: str
-    rows: int
+def _with_quotes(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    return {name: pc.replace_substring(array, ESCAPED, '"') for name, array in columns.items()}
 
 
-def _plain(array: pa.Array, column: str, style: Style, source: Source, place: _Place) -> pa.Array:
-    """Return numbers that are written in another style as numbers with a decimal point."""
-    missing = pc.is_in(array, value_set=texts(source.nulls))
-    plain = pc.replace_substring(array, style.thousands, "") if style.thousands else array
-    plain = pc.replace_substring(plain, ",", ".") if style.decimal == "," else plain
-    known = pc.or_(pc.match_substring_regex(plain, _PLAIN_NUMBER), missing)
-    if not pc.all(known).as_py():
-        at = pc.index(known, False).as_py()
-        raise SourceError(
-            f"{place.file}, data row {place.rows + at + 1:,}: the numbers of column {column!r} have the decimal mark "
-            f"{style.decimal!r} in the first rows, but here is {array[at].as_py()[:80]!r}; mend it, list it in "
-            "source.nulls, or set the column's source.types to string"
-        )
-    return pc.if_else(missing, array, plain)
+def _rewrite(cells: dict[str, pa.Array], dialect: Dialect, source: Source, file: str, rows: int) -> frozenset[str]:
+    """Write numbers of another style with a decimal point, and return the columns in which that changed a cell.
+
+    `rows` are those of the file before these.
+    """
+    changed = set()
+    for column, style in dialect.styles.columns.items():
+        if column in cells:
+            place = lambda at: f"{file}, data row {rows + at + 1:,}"  # noqa: E731
+            cells[column], other = plain_numbers(cells[column], column, style, source, place)
+            changed |= {column} if other else set()
+    return frozenset(changed)
 
 
 def _parse_options(dialect: Dialect) -> arrow_csv.ParseOptions:

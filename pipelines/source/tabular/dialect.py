@@ -8,11 +8,16 @@ comments, and would guess for every plain file too.)
 import codecs
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-from pipelines.source.files import Files, readable
+from pipelines.source.files import COMPRESSIONS, Files, readable
+from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
+from pipelines.source.tabular.guesses import other_kind, title
+from pipelines.source.tabular.styles import Styles, find_styles
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -21,23 +26,15 @@ HEAD_BYTES = 1 << 20
 NAMELESS = "column_{}"
 """What a column is called that the header has no name for."""
 _ROWS = 1_000
+_OTHER_FILES = 20
+"""Files that are looked at, at most, for the decimal mark of one that does not tell it."""
 _OWN = {"csv": ",", "tsv": "\t"}
 _OTHERS = (",", ";", "\t", "|")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _SEP = re.compile(r'^"?sep=(.)"?\r?\n', re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-_GROUPS = " \u00a0\u202f'\u2019"
-"""What may stand between thousands whatever the decimal mark is."""
 
 Rows = list[list[str]]
-
-
-@dataclass(frozen=True)
-class Style:
-    """How numbers of one column are written: their decimal mark, and what stands between thousands, if anything."""
-
-    decimal: str
-    thousands: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,9 @@ class Dialect:
     """How a file is written: `lines` before the table are none of it, `skip` rows at its begin are no data.
 
     `names` are those of the header, or made up where there is none (`headless`); `styles` tells of columns whose
-    numbers are not written with a decimal point alone. The first column may be `unnamed`; `first` is the first row.
+    numbers are not written with a decimal point alone. `escape` is how quotation marks are escaped where they are not
+    doubled; `late` says of that, and of quoting, whether it may show itself further down. The first column may be
+    `unnamed`; `first` is the first row.
     """
 
     encoding: str
@@ -56,7 +55,9 @@ class Dialect:
     skip: int
     names: list[str]
     headless: bool
-    styles: dict[str, Style]
+    styles: Styles
+    escape: str | None = None
+    late: tuple[bool, bool] = (False, False)
     unnamed: bool = False
     first: tuple[str, ...] = ()
 
@@ -66,24 +67,25 @@ class Dialect:
         plain = self.delimiter == _OWN[format_]
         told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
         told += [f"the encoding {self.encoding}"] if not self.encoding.startswith("utf-8") else []
-        comma = [repr(name) for name, style in self.styles.items() if style.decimal == ","]
-        groups = [repr(name) for name, style in self.styles.items() if style.thousands]
-        told += [f"decimal commas in {', '.join(comma[:5])}"] if comma else []
-        told += [f"marks between thousands in {', '.join(groups[:5])}"] if groups else []
-        return ", ".join(told)
+        told += ["backslashes before quotation marks in cells"] if self.escape else []
+        return ", ".join(told + self.styles.told())
 
 
-def find_dialect(files: Files, name: str, source: Source) -> Dialect:
-    """Return how the file is written; raises SourceError, and UnicodeDecodeError where it is not in its encoding."""
+def find_dialect(files: Files, name: str, source: Source, *, lone: bool = False) -> Dialect:
+    """Return how the file is written; raises SourceError, and UnicodeDecodeError where it is not in its encoding.
+
+    Other files are looked at where this one leaves the decimal mark open, but not for a `lone` one.
+    """
     try:
-        return _found(files, name, source)
+        return _found(files, name, source, lone)
     except csv.Error as error:
         raise SourceError(f"{files.shown(name)}: the header row cannot be read: {error}") from error
 
 
-def _found(files: Files, name: str, source: Source) -> Dialect:
+def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     head, whole = _head(files, name)
     encoding = source.encoding or next((name for bom, name in _BOMS.items() if head.startswith(bom)), "utf-8")
+    _refuse_other(head, name, files.shown(name), source)
     text = codecs.getincrementaldecoder(encoding)().decode(head, final=whole).removeprefix("\ufeff")
     told = _SEP.match(text)
     body = text[told.end() :] if told else text
@@ -92,18 +94,65 @@ def _found(files: Files, name: str, source: Source) -> Dialect:
     if source.comment:
         body = re.sub(rf"(?m)^{re.escape(source.comment)}.*\r?\n?", "", body)
     delimiter, quote = _syntax(body, files.format, source, told[1] if told else None, whole)
+    escape = find_escape(body, delimiter, source.escape) if quote == '"' else None
+    body = unescaped(body.encode(), escape).decode() if escape else body
     rows, lines = _parsed(body, delimiter, quote, whole), (1 if told else 0) + comments
     first = next((number for number, row in enumerate(rows) if row), None)
     if first is None and source.header is None:
         raise SourceError(f"{files.shown(name)}: the file is empty; it needs a header row and data rows")
+    if above := title(rows):
+        raise SourceError(
+            f"{files.shown(name)}: the first line, {above[:60]!r}, is no header of the {len(rows[-1])} columns below:"
+            " take it out, or set source.comment to what it begins with"
+        )
+    if _has_row_names(rows[first or 0 :], source):
+        rows[first or 0].insert(0, "")
     names, headless, data = _named(rows, first or 0, source)
     skip = 0 if headless else (first or 0) + 1
     if not headless:
         _refuse_same_but_blanks(rows[first or 0], files.shown(name))
     unnamed = not headless and not rows[first or 0][0].strip()
-    styles = _styles(names, data, delimiter, source)
+    elsewhere = (lambda: None) if lone else (lambda: _mark_elsewhere(files, name, source))
+    styles = find_styles(_columns(names, data, source), delimiter, source, elsewhere)
     top = tuple(rows[first or 0]) if rows else ()
-    return Dialect(encoding, delimiter, quote, source.comment, lines, skip, names, headless, styles, unnamed, top)
+    late = (source.escape is None and quote == '"' and not escape, source.quote is None and quote is None)
+    return Dialect(
+        encoding, delimiter, quote, source.comment, lines, skip, names, headless, styles, escape, late, unnamed, top
+    )
+
+
+def _refuse_other(head: bytes, name: str, file: str, source: Source) -> None:
+    """Refuse what is no delimited file, or in another encoding than the spec says."""
+    if what := other_kind(head):
+        raise SourceError(f"{file}: is no delimited table but {what}")
+    if not head and os.path.splitext(name)[1].lower() in COMPRESSIONS:
+        raise SourceError(f"{file}: unpacks to nothing: it is empty or cut short; fetch it again")
+    unicode = codecs.lookup(source.encoding or "utf-8").name in ("utf-8", "utf-8-sig")
+    if head.startswith(codecs.BOM_UTF8) and not unicode:
+        raise SourceError(
+            f"{file}: begins with the mark of UTF-8, and source.encoding says {source.encoding}; leave that out"
+        )
+
+
+def _has_row_names(rows: Rows, source: Source) -> bool:
+    """Whether each row has one cell more than the header, which names it, as R's `write.table` writes them."""
+    data = [row for row in rows[1:] if row]
+    if source.header is not None or len(data) < 3 or any(len(row) != len(rows[0]) + 1 for row in data):
+        return False
+    names = [row[0] for row in data]
+    counted = names == [str(number) for number in range(1, len(names) + 1)]
+    words = len(set(names)) == len(names) and not any(map(looks_numeric, names)) and all(names)
+    return (counted or words) and any(row[-1] for row in data)
+
+
+def _mark_elsewhere(files: Files, name: str, source: Source) -> str | None:
+    """Return the decimal mark that the first other files have which tell one, if they agree."""
+    marks = set()
+    for other in [other for other in files.names if other != name][:_OTHER_FILES]:
+        with suppress(SourceError, UnicodeDecodeError):  # which is told when that file is read
+            marks.add(find_dialect(files, other, source, lone=True).styles.mark)
+    marks -= {None}
+    return marks.pop() if len(marks) == 1 else None
 
 
 def _head(files: Files, name: str) -> tuple[bytes, bool]:
@@ -130,27 +179,36 @@ def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bo
     given = source.delimiter or told
     quote = '"' if source.quote is None else source.quote or None
     if given is None:
-        given = _delimiter(body, _OWN[format_], quote or '"', whole)
-    if source.quote is None and given == "\t" and format_ == "tsv" and not _has_quotes(body, whole):
+        given = _delimiter(body, _OWN[format_], quote or '"', source.escape, whole)
+    if source.quote is None and given == "\t" and format_ == "tsv" and not has_quotes(body, whole):
         quote = None
     return given, quote
 
 
-def _delimiter(body: str, own: str, quote: str, whole: bool) -> str:
+def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -> str:
     """Return what all rows have in equal number, the own one of the format first; that one if there is none."""
 
-    def columns(delimiter: str) -> int:
-        counts = {len(row) for row in _parsed(body, delimiter, quote, whole) if row}
-        return counts.pop() if len(counts) == 1 else 0
+    def columns(delimiter: str, *, but_first: bool = False) -> int:
+        """Return the number of cells of all rows; the first may be a title, or lack the column of row names."""
+        escape = find_escape(body, delimiter, said) if quote == '"' else None
+        text = unescaped(body.encode(), escape).decode() if escape else body
+        counts = [len(row) for row in _parsed(text, delimiter, quote, whole) if row]
+        other = but_first and len(counts) > 3 and counts[0] in (1, counts[1] - 1)
+        found = set(counts[1:] if other else counts)
+        return found.pop() if len(found) == 1 else 0
 
     if columns(own) > 1 or (own == "\t" and "\t" in body.partition("\n")[0]):
         return own
-    found = {one: columns(one) for one in _OTHERS if one != own}
-    best = max(found, key=lambda one: found[one])
-    return best if found[best] > 1 else own
+    others = [one for one in _OTHERS if one != own]
+    for but_first in (False, True):
+        found = {one: columns(one, but_first=but_first) for one in others}
+        best = max(found, key=lambda one: found[one])
+        if found[best] > 1:
+            return own if but_first and columns(own, but_first=True) > 1 else best
+    return own
 
 
-def _has_quotes(body: str, whole: bool) -> bool:
+def has_quotes(body: str, whole: bool) -> bool:
     """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
 
     They are if a cell needs them (it holds a tab, a line end or a doubled mark) or the whole header has them, and no
@@ -174,7 +232,7 @@ def _parsed(body: str, delimiter: str, quote: str | None, whole: bool) -> Rows:
     rows: Rows = []
     try:
         for row in reader:
-            rows.append(row)
+            rows.append([cell.replace(ESCAPED, '"') for cell in row] if ESCAPED in body else row)
             if len(rows) == _ROWS:
                 return rows
     except csv.Error:
@@ -190,7 +248,7 @@ def _named(rows: Rows, first: int, source: Source) -> tuple[list[str], bool, Row
         return source.header, True, rows
     names = [cell.strip() or NAMELESS.format(number) for number, cell in enumerate(rows[first], 1)]
     data = [row for row in rows[first:] if row]
-    if source.label not in names and looks_like_data(data):
+    if (source.label not in names or len(set(rows[first])) < len(names)) and looks_like_data(data):
         return [NAMELESS.format(number) for number in range(1, len(names) + 1)], True, data
     return names, False, data[1:]
 
@@ -211,7 +269,8 @@ def _refuse_same_but_blanks(names: list[str], file: str) -> None:
 def looks_like_data(rows: Rows) -> bool:
     """Whether the first row is one of data: numbers stand above numbers, and words are words of their column.
 
-    Years and places counted from 0 or 1 are names that columns may have.
+    Years and places counted from 0 or 1 are names that columns may have; without numbers, a word that stands in the
+    row twice is no name.
     """
     head, rest = rows[0], rows[1:]
     if len(rest) < 2 or any(len(row) != len(head) for row in rest):
@@ -227,7 +286,13 @@ def looks_like_data(rows: Rows) -> bool:
         if few and cell.strip() not in column:
             return False
         words += few
-    return bool(numeric) and not (_counted(head) and not words)
+    twice = len(set(head)) < len(head)
+    return bool(numeric or (words and twice)) and not (_counted(head) and not words)
+
+
+def looks_numeric(text: str) -> bool:
+    """Whether a text is a number, whatever its decimal mark is."""
+    return bool(re.fullmatch(r"[+-]?[\d.,' ]*\d[\d.,' ]*(?:[eE][+-]?\d+)?", text))
 
 
 def _counted(cells: Sequence[str]) -> bool:
@@ -239,43 +304,9 @@ def _counted(cells: Sequence[str]) -> bool:
     return rising and (numbers[0] <= 1 or 1900 <= numbers[0] <= 2100)
 
 
-def _styles(names: list[str], rows: Rows, delimiter: str, source: Source) -> dict[str, Style]:
-    """Return how numbers are written in columns where that is not with a decimal point alone."""
-    columns = {
+def _columns(names: list[str], rows: Rows, source: Source) -> dict[str, list[str]]:
+    """Return the first cells of each column that are not missing."""
+    return {
         name: [row[place].strip() for row in rows if len(row) > place and row[place].strip() not in source.nulls]
         for place, name in enumerate(names)
-        if source.types.get(name) not in ("string", "category", "id") and name not in source.carry
     }
-    marks = [source.decimal] if source.decimal else [",", "."] if delimiter != "," else [".", ","]
-    found = {name: style for name, cells in columns.items() if (style := _style(cells, marks, source.thousands))}
-    if not source.decimal and any(style.decimal == "," for style in found.values()):
-        # where one column has a decimal comma, points in another stand between thousands
-        found |= {name: style for name, cells in columns.items() if (style := _style(cells, [","], source.thousands))}
-    return found
-
-
-def _style(cells: Sequence[str], marks: Sequence[str], thousands: str | None) -> Style | None:
-    joined = "\n".join(cells)
-    for mark in marks:
-        between = [thousands] if thousands else ["", "." if mark == "," else ",", *_GROUPS]
-        for group in between:
-            if group != mark and (group or mark) in joined and _is_written(cells, mark, group):
-                return Style(mark, group)
-    return None
-
-
-def _is_written(cells: Sequence[str], mark: str, group: str) -> bool:
-    """Whether all cells are numbers with that decimal mark and those groups of thousands."""
-    if not cells or (mark == "." and not group):
-        return False
-    whole = rf"(?:\d{{1,3}}(?:{re.escape(group)}\d{{3}})+|\d{{1,3}})" if group else r"\d+"
-    pattern = re.compile(rf"[+-]?{whole}(?:{re.escape(mark)}\d+)?")
-    return all(map(pattern.fullmatch, cells))
-
-
-def guessed_encoding(data: bytes) -> str:
-    """Return what a text that is no UTF-8 seems to be in."""
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(data).best()
-    return best.encoding.replace("_", "-") if best else "cp1252"

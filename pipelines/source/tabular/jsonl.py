@@ -9,6 +9,7 @@ import io
 import json
 import math
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
@@ -54,7 +55,9 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     file = files.shown(name)
     rows: list[dict[str, Any]] = []
     size = 0
-    for number, line in _records(files, name, source) if _is_array(files, name) else _lines(files, name, source):
+    for number, line in (
+        _records(files, name, source) if _is_array(files, name, source) else _lines(files, name, source)
+    ):
         rows.append(_parse(line, file, number))
         size += len(line)
         if len(rows) == BLOCK_ROWS or size >= BLOCK_BYTES:
@@ -64,19 +67,34 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
         yield _cells(rows, file, number - len(rows) + 1, source, wanted)
 
 
-def _is_array(files: Files, name: str) -> bool:
-    """Whether a .json file holds an array of records; in JSON Lines each line must be one."""
-    if not name.lower().endswith(".json"):
-        return False
+def _is_array(files: Files, name: str, source: Source) -> bool:
+    """Whether a file holds one array of records, and not one on each line."""
+    with _stream(files, name, source) as (stream, encoding):
+        head = bytes(stream.read(_PEEKED)).removeprefix(_BOM).decode(encoding, errors="ignore").lstrip()
+    return head[:1] == "[" and (head[1:].lstrip()[:1] in ("{", "]", "") or name.lower().endswith(".json"))
+
+
+@contextmanager
+def _stream(files: Files, name: str, source: Source) -> Iterator[tuple[pa.NativeFile, str]]:
+    """Open a file, and say how its bytes are encoded; what has several bytes for a line end comes as UTF-8."""
     with readable(files.shown(name)), files.open(name) as stream:
-        return bytes(stream.read(_PEEKED)).removeprefix(_BOM).lstrip()[:1] == b"["
+        encoding = source.encoding or ("utf-16" if _begins_as_utf16(files, name) else "utf-8")
+        if "\n".encode(encoding) == b"\n":
+            yield stream, encoding
+            return
+        yield pa.transcoding_input_stream(stream, encoding, "utf-8"), "utf-8"
+
+
+def _begins_as_utf16(files: Files, name: str) -> bool:
+    with files.open(name) as stream:
+        return bytes(stream.read(2)) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def _records(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
     """Yield the texts of the objects in an array, with their numbers from 1."""
     file, held, number, begun = files.shown(name), "", 0, False
-    decoder = codecs.getincrementaldecoder(source.encoding or "utf-8-sig")()
-    with readable(file), files.open(name) as stream:
+    with _stream(files, name, source) as (stream, encoding):
+        decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
         while True:
             chunk = bytes(stream.read(1 << 20))
             try:
@@ -116,22 +134,22 @@ def _next(text: str, start: int) -> int:
 def _lines(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
     """Yield the lines that are not blank, with their numbers from 1."""
     file, position = files.shown(name), 0
-    with readable(file), files.open(name) as stream:
+    with _stream(files, name, source) as (stream, encoding):
         buffered = io.BufferedReader(stream, 1 << 20)
         number = 0
         while line := buffered.readline(MAX_LINE_BYTES):
             number += 1
             if len(line) == MAX_LINE_BYTES:
                 raise SourceError(f"{file}: line {number:,} is longer than {MAX_LINE_BYTES >> 20} MB; split the file")
-            text = _decode(line.removeprefix(_BOM) if number == 1 else line, file, position, source)
+            text = _decode(line.removeprefix(_BOM) if number == 1 else line, file, position, encoding)
             position += len(line)
             if text.strip():
                 yield number, text
 
 
-def _decode(line: bytes, file: str, position: int, source: Source) -> str:
+def _decode(line: bytes, file: str, position: int, encoding: str) -> str:
     try:
-        return line.decode(source.encoding or "utf-8")
+        return line.decode(encoding)
     except UnicodeDecodeError as error:
         raise not_utf8(file, position + error.start, line[error.start]) from error
 
@@ -161,17 +179,24 @@ def _cells(rows: list[dict[str, Any]], file: str, line: int, source: Source, wan
     if len(names) > MAX_COLUMNS:
         raise SourceError(f"{file}: more than {MAX_COLUMNS:,} different keys; are these values, not columns?")
     check_names(list(names), file)
-    arrays, types, raw = {}, {}, {}
+    arrays, types, raw, unquoted = {}, {}, {}, {}
     chosen = names if wanted is None else [name for name in wanted if name in names]
     for name in filter(source.reads, chosen):
         values = [row.get(name) for row in rows]
+        unquoted[name] = _unquoted(values)
         if name in source.carry:
             arrays[name], types[name] = _carried(values)
             continue
         arrays[name], types[name] = _column(values, name, file, line)
         if types[name] == STRING and not set(map(type, values)) <= {str, type(None)}:
             raw[name] = pa.array([None if value is None else json.dumps(value) for value in values], pa.string())
-    return Cells(arrays, types, len(rows), raw)
+    return Cells(arrays, types, len(rows), raw, unquoted=unquoted)
+
+
+def _unquoted(values: list[Any]) -> int:
+    """Return how many values are neither texts nor null."""
+    kinds = set(map(type, values))
+    return 0 if kinds <= {str, type(None)} else sum(not isinstance(value, str | None) for value in values)
 
 
 def _carried(values: list[Any]) -> tuple[pa.Array, str]:

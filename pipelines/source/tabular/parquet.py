@@ -47,6 +47,28 @@ def class_names(files: Files, name: str) -> dict[str, list[str]]:
     return {}
 
 
+def all_class_names(files: Files) -> dict[str, list[str]]:
+    """Return the class names that the files agree on; raises SourceError where a number means two classes."""
+    found: dict[str, list[str]] = {}
+    by: dict[str, str] = {}
+    for name in files.names:
+        for column, names in class_names(files, name).items():
+            before = found.get(column, [])
+            if any(one != other for one, other in zip(before, names, strict=False)):
+                raise SourceError(
+                    f"{files.path}: the classes of column {column!r} are named {_listed(before)} in {by[column]} and "
+                    f"{_listed(names)} in {name}, so that one number means two classes; write the files anew with one "
+                    "order of names"
+                )
+            if len(names) > len(before):
+                found[column], by[column] = names, name
+    return found
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+
+
 def _fields(files: Files, name: str) -> list[pa.Field]:
     """Return the file's columns in order, with types whose names can be told."""
     file = files.shown(name)
@@ -236,4 +258,4 @@ def _narrowed(array: pa.Array, name: str) -> tuple[pa.Array, str]:
         return array, "double"
 
 
-FORMAT = Format(columns, batches, names=lambda files: class_names(files, files.names[0]))
+FORMAT = Format(columns, batches, names=all_class_names)

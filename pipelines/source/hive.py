@@ -1,0 +1,75 @@
+"""Columns that stand in the names of folders, as `year=2020/p.parquet`: hive partitioning, as pyarrow.dataset reads it.
+
+A value is a whole number if all values of its key are, in plain digits, and else a text; where a file has the column
+itself, that is taken. Folders that are named after a split (`split=train`) are splits and no column.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from pipelines.source.cells import Cells, check_names, texts
+from pipelines.source.splits import kind_of
+from schemas.spec import Source
+
+_MISSING = "__HIVE_DEFAULT_PARTITION__"
+
+Keys = Mapping[str, str | None]
+"""The values of one file by their columns; None is a missing one."""
+
+
+class Partitions:
+    """The columns of folder names, with the types that they have in all files together."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._keys = {name: _keys(name) for name in names if "=" in name}
+        found: dict[str, set[str | None]] = {}
+        for keys in self._keys.values():
+            for column, value in keys.items():
+                found.setdefault(column, set()).add(value)
+        splits = {column for column, values in found.items() if any(value and kind_of(value) for value in values)}
+        self.types = {column: _type(values) for column, values in found.items() if column not in splits}
+        check_names(list(self.types), "the names of the folders")
+
+    def of(self, name: str) -> dict[str, str]:
+        """Return the columns of one file with their types."""
+        return {column: self.types[column] for column in self._keys.get(name, {}) if column in self.types}
+
+    def without(self, source: Source) -> Source:
+        """Return the source as the files alone are read by it."""
+        if not self.types:
+            return source
+        parts = {key: [one for one in getattr(source, key) if one not in self.types] for key in ("drop", "carry")}
+        columns = None if source.columns is None else [one for one in source.columns if one not in self.types]
+        return source.model_copy(update={**parts, "columns": columns})
+
+    def added(self, cells: Cells, name: str, source: Source, wanted: list[str] | None) -> Cells:
+        """Return cells of a file with its columns."""
+        columns, types = dict(cells.columns), dict(cells.types)
+        for column, value in self._keys.get(name, {}).items():
+            chosen = column in self.types and source.reads(column) and (wanted is None or column in wanted)
+            if chosen and column not in columns:
+                columns[column] = _repeated(value, cells.rows, self.types[column])
+                types[column] = self.types[column]
+        return replace(cells, columns=columns, types=types)
+
+
+def _keys(name: str) -> Keys:
+    pairs = (part.split("=", 1) for part in name.split("/")[:-1] if "=" in part)
+    found = {unquote(key): unquote(value) for key, value in pairs if key}
+    return {key: None if value == _MISSING else value for key, value in found.items()}
+
+
+def _type(values: Iterable[str | None]) -> str:
+    known = [value for value in values if value is not None]
+    whole = all(value.isascii() and value.lstrip("-").isdigit() and str(int(value)) == value for value in known)
+    return "int64" if whole and known and all(abs(int(value)) < 2**63 for value in known) else "string"
+
+
+def _repeated(value: str | None, rows: int, kind: str) -> pa.Array:
+    if value is None:
+        return pa.nulls(rows, pa.int64() if kind == "int64" else pa.string())
+    one = texts([value]).cast(pa.int64()) if kind == "int64" else texts([value])
+    return pa.repeat(one[0], rows)

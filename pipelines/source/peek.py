@@ -1,0 +1,48 @@
+"""Tells from a file's first bytes what it holds, where its name leaves that open. Knows bytes alone."""
+
+import codecs
+import json
+from contextlib import suppress
+
+from pipelines.source.kinds import begins_as_coco
+
+BYTES = 1 << 16
+"""Bytes that are looked at."""
+_LINES = 50
+UNNAMED = (".txt", ".dat", ".data")
+"""Endings of files that are tables where the spec says so."""
+
+
+def as_text(head: bytes) -> bytes:
+    """Return the first bytes in UTF-8, where a mark says that they are UTF-16, without blanks and marks before them."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        head = head.decode("utf-16", errors="ignore").encode()
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()
+
+
+def holds_records(head: bytes) -> bool:
+    """Whether a .json file is an array of records, or has one on each line; COCO's is one object."""
+    if head[:1] == b"[":
+        return True
+    with suppress(ValueError):
+        return b"\n" in head and isinstance(json.loads(head.partition(b"\n")[0]), dict)
+    return False
+
+
+def holds_object(head: bytes) -> bool:
+    """Whether a .json file is one object, as pandas writes a table by itself, and none of COCO's annotations."""
+    return head[:1] == b"{" and not begins_as_coco(head)
+
+
+def table_in(head: bytes) -> str | None:
+    """Return the format of a .txt file that holds a table: all its lines have a delimiter equally often."""
+    lines = [line for line in head.splitlines()[:_LINES] if line.strip() and not line.startswith(b"#")]
+    if len(head) == BYTES and len(lines) < _LINES:
+        lines = lines[:-1]  # which may be cut
+    if len(lines) < 3:
+        return None
+    for delimiter, format_ in ((b"\t", "tsv"), (b";", "csv"), (b"|", "csv"), (b",", "csv")):
+        counts = {line.count(delimiter) for line in lines}
+        if len(counts) == 1 and 0 not in counts:
+            return format_
+    return None

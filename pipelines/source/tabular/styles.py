@@ -1,0 +1,185 @@
+"""Finds out how the numbers of a delimited file are written: their decimal mark, and what stands between thousands.
+
+A cell like `1.234` can be read in two ways. What decides is, in this order: the spec, the other cells of its column,
+the other columns of the file, and the other files of the source. Where none does, a point is the decimal mark, since
+that keeps the cell as it is written; a comma is what the delimiter suggests.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.source.cells import texts
+from schemas.errors import SourceError
+from schemas.spec import Source
+
+_GROUPS = " \u00a0\u202f'\u2019"
+"""What may stand between thousands whatever the decimal mark is."""
+_POINT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_WHOLE = re.compile(r"[+-]?\d+")
+_ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
+_NUMERIC = ("integer", "number")
+
+
+@dataclass(frozen=True)
+class Style:
+    """How numbers of one column are written: their decimal mark, and what stands between thousands, if anything.
+
+    `free` groups need not be there in numbers of four digits and more, and `zeros` may stand in front. A style is
+    `assumed` of a column whose first cells have no mark: words may come later.
+    """
+
+    decimal: str
+    thousands: str = ""
+    free: bool = False
+    zeros: bool = False
+    assumed: bool = False
+
+    @property
+    def pattern(self) -> str:
+        """The whole of a cell in this style: each group has three digits, and no zero stands in front of others."""
+        group = re.escape(self.thousands)
+        grouped = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|" if group else ""
+        least = "0|[1-9][0-9]{0,2}" if group and not self.free else "[0-9]+" if self.zeros else "0|[1-9][0-9]*"
+        return rf"^[+-]?(?:{grouped}{least})(?:{re.escape(self.decimal)}[0-9]+)?(?:[eE][+-]?[0-9]{{1,3}})?$"
+
+    def told(self) -> str:
+        """Return the style in words."""
+        between = f" and {self.thousands!r} between thousands" if self.thousands else ""
+        return f"the decimal mark {self.decimal!r}{between}"
+
+
+@dataclass(frozen=True)
+class Styles:
+    """The styles of columns that are not written with a decimal point alone.
+
+    `unsure` are columns that can be read in two ways, with a cell of each; `mark` is the one decimal mark of the file,
+    as far as that is certain; `commas` are columns that have decimal commas in truth.
+    """
+
+    columns: Mapping[str, Style]
+    unsure: Mapping[str, str]
+    mark: str | None
+    commas: Sequence[str] = ()
+
+    def told(self) -> list[str]:
+        """Return in words which columns are written otherwise, and where that was a choice."""
+        found = {name: style for name, style in self.columns.items() if not style.assumed}
+        groups = [repr(name) for name, style in found.items() if style.thousands]
+        told = [f"decimal commas in {', '.join(map(repr, self.commas[:5]))}"] if self.commas else []
+        told += [f"marks between thousands in {', '.join(groups[:5])}"] if groups else []
+        return told + [self._choice(*one) for one in list(self.unsure.items())[:1]]
+
+    def _choice(self, name: str, cell: str) -> str:
+        other = "," if self.columns.get(name, Style(".")).decimal == "." else "."
+        value = cell.replace("." if other == "," else ",", "").replace(other, ".")
+        more = f" and {len(self.unsure) - 1:,} more columns" if len(self.unsure) > 1 else ""
+        return (
+            f"numbers in {name!r}{more} that can be read in two ways ({cell} is not taken for {value}; if it is, set "
+            f"source.decimal to {other!r})"
+        )
+
+
+def find_styles(
+    columns: Mapping[str, Sequence[str]], delimiter: str, source: Source, elsewhere: Callable[[], str | None]
+) -> Styles:
+    """Return the styles of columns by their first cells; `elsewhere` tells the decimal mark of the other files."""
+    asked = {name: cells for name, cells in columns.items() if _may_be_number(name, source)}
+    ways = {name: _readings(cells, source, source.types.get(name) in _NUMERIC) for name, cells in asked.items()}
+    mark = source.decimal or _mark(ways)
+    if mark is None and any(_differ(one) for one in ways.values()):
+        mark = elsewhere()
+    chosen = {name: _chosen(one, mark, delimiter) for name, one in ways.items() if one}
+    unsure = {name: _telling(asked[name]) for name, one in ways.items() if mark is None and _differ(one)}
+    found = {name: style for name, style in chosen.items() if style != Style(".", zeros=style.zeros)}
+    group = source.thousands or next((style.thousands for style in found.values() if style.thousands), "")
+    if mark == "," or (mark and group):
+        assumed = Style(mark, group or ".", free=bool(source.thousands), assumed=True)
+        bare = [name for name, one in ways.items() if not one and all(map(_WHOLE.fullmatch, asked[name]))]
+        found |= {name: replace(assumed, zeros=source.types.get(name) in _NUMERIC) for name in bare}
+    commas = [name for name, style in found.items() if style.decimal == "," in "".join(asked[name])]
+    return Styles(found, unsure, mark, commas)
+
+
+def _may_be_number(name: str, source: Source) -> bool:
+    return source.types.get(name) in (None, *_NUMERIC) and name not in source.carry and name != source.text
+
+
+def _mark(ways: Mapping[str, Sequence[Style]]) -> str | None:
+    """Return the decimal mark that columns have which can be read with one mark only, if they agree."""
+    marks = [{style.decimal for style in one} for one in ways.values()]
+    certain = {next(iter(one)) for one in marks if len(one) == 1}
+    return next(iter(certain)) if len(certain) == 1 else None
+
+
+def _differ(ways: Sequence[Style]) -> bool:
+    """Whether the readings of a column give different numbers: its mark is decimal in one, of thousands in another."""
+    return len({style.decimal for style in ways}) > 1 and len({style.thousands for style in ways}) > 1
+
+
+def _telling(cells: Sequence[str]) -> str:
+    return next(cell for cell in cells if "." in cell or "," in cell)[:40]
+
+
+def _chosen(ways: Sequence[Style], mark: str | None, delimiter: str) -> Style:
+    by_mark = {style.decimal: style for style in reversed(ways)}
+    if len(by_mark) == 1 or (mark or "") in by_mark:
+        return by_mark.get(mark or "", ways[0])
+    plain = [style for style in ways if style.decimal == "." and not style.thousands]
+    return plain[0] if plain else by_mark["." if delimiter == "," else ","]
+
+
+def _readings(cells: Sequence[str], source: Source, declared: bool) -> list[Style]:
+    """Return the styles in which all cells are numbers, of which one at least has a mark."""
+    joined = "\n".join(cells)
+    found = []
+    for mark in [source.decimal] if source.decimal else [".", ","]:
+        between = [source.thousands] if source.thousands else [",."[mark == ","], *_GROUPS]
+        for group in ["", *between]:
+            style = Style(mark, group, free=bool(source.thousands and group), zeros=declared)
+            if group != mark and (group or mark) in joined and _is_written(cells, style, declared):
+                found.append(style)
+    return [style for style in found if style.thousands] if source.thousands and len(found) > 1 else found
+
+
+def _is_written(cells: Sequence[str], style: Style, declared: bool) -> bool:
+    if style.decimal == "." and not style.thousands:
+        return all(map(_POINT.fullmatch, cells))
+    return all(map(re.compile(style.pattern).match, cells)) and (declared or not _is_code(cells, style.thousands))
+
+
+def _is_code(cells: Sequence[str], group: str) -> bool:
+    """Whether groups of digits are no number: telephone numbers of one form, or addresses in a network."""
+    if group == ".":
+        return all(map(_ADDRESS.fullmatch, cells)) and all(int(part) < 256 for one in cells for part in one.split("."))
+    form = re.compile(rf"[0-9]{{3}}(?:{re.escape(group)}[0-9]{{3}}){{2,}}")
+    return bool(group) and group in _GROUPS and len(set(map(len, cells))) == 1 and all(map(form.fullmatch, cells))
+
+
+def plain_numbers(
+    array: pa.Array, column: str, style: Style, source: Source, place: Callable[[int], str]
+) -> tuple[pa.Array, bool]:
+    """Return numbers that are written in another style with a decimal point, and whether one was changed by that.
+
+    Raises SourceError for a cell that is no number of that style; `place` names a row by its position in the block.
+    """
+    known = pc.or_(pc.match_substring_regex(array, style.pattern), pc.is_in(array, value_set=texts(source.nulls)))
+    if style.assumed:
+        marks = re.escape(f",.{style.thousands}")
+        number = pc.match_substring_regex(array, rf"^[+-]?[0-9][0-9]*[{marks}][0-9{marks}]*$")
+        known = pc.or_(known, pc.invert(number))
+    if not pc.all(known).as_py():
+        at = pc.index(known, False).as_py()
+        raise SourceError(
+            f"{place(at)}: the numbers of column {column!r} have {style.told()} in the first rows, but here "
+            f"is {array[at].as_py()[:80]!r}; mend it, list it in source.nulls, set source.decimal and source.thousands,"
+            " or set the column's source.types to string"
+        )
+    plain = pc.replace_substring(array, style.thousands, "") if style.thousands else array
+    plain = pc.replace_substring(plain, ",", ".") if style.decimal == "," else plain
+    styled = pc.match_substring_regex(array, style.pattern)
+    plain = pc.if_else(styled, plain, array)
+    return plain, not plain.equals(array)
