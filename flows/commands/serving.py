@@ -4,7 +4,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 
 from flows.commands.console import (
     Json,
@@ -17,6 +16,7 @@ from flows.commands.console import (
     show,
     show_plan,
 )
+from flows.screen import Screen
 
 
 @app.command()
@@ -32,7 +32,7 @@ def request(
         from flows.deployed.requesting import ask
 
         asked, made = planned_spec(spec, set_)
-        out = Console(stderr=json_)
+        out = Screen(stderr=json_)
         show_plan(out, made, brief=True)
         be_quiet()
         ended = ask(asked, replace, wait, out)
