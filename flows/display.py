@@ -256,9 +256,11 @@ class LiveDisplay(Listener):
         self._status.stop()
         self._console.print(f"[dim]{actors} actor(s), generator {plan.generator.name}[/]")
         needy = sorted((s for s in plan.strata if s.make), key=lambda s: -s.make)
-        shown = max(5, min(SHOWN, self._console.height - 6))
-        for stratum in needy[:shown]:
-            self._bars[stratum.name] = self._progress.add_task(escaped(stratum.name[:40]), total=stratum.make, kept="")
+        most = max(5, min(SHOWN, self._console.height - 6))
+        for stratum in needy[:most]:
+            self._bars[stratum.name] = self._progress.add_task(
+                shown(stratum.name[:40]).plain, total=stratum.make, kept=""
+            )
         self._progress.start()
 
     def filled(self, progress: StratumProgress) -> None:

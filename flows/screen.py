@@ -21,8 +21,8 @@ class Screen(Console):
 
 
 def shown(text: str) -> Text:
-    """Return a text as a cell, or a table's title: written out, and without markup."""
-    return Text(escaped(text))
+    """Return a text as a cell, or a table's title: written out, in one line, and without markup."""
+    return Text(escaped(text).replace("\n", "\\n"))
 
 
 def say(line: str, *, error: bool = False) -> None:
