@@ -7,6 +7,7 @@ is heard before.
 import sys
 from typing import Any
 
+from flows.ending import end_at_once, ends_with
 from flows.interrupt import STOPPED, hearing
 from flows.session import can_run_apart, run_apart
 
@@ -28,11 +29,12 @@ def __getattr__(name: str) -> Any:
 
 def main() -> None:
     """Run the command line; Ctrl-C or SIGTERM ends it with one plain line, however early it comes."""
+    end_at_once()
     if sys.argv[1:2] and sys.argv[1] in SERVED and can_run_apart():
         run_apart(_code, STOPPED)
     with hearing():
         code = _code()
-    raise SystemExit(code)
+    raise SystemExit(ends_with(code))
 
 
 def _code() -> int:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import NoReturn
 
+from flows.ending import ends_with
 from flows.interrupt import asked_to_stop_by, hear_from_now_on, heard
 
 STOP_SECONDS = 7.0
@@ -51,9 +52,9 @@ def run_apart(work: Callable[[], int], stopped: str) -> NoReturn:
         hear_from_now_on(silently=True)
         Thread(target=_end_with_parent, args=(ours,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        raise SystemExit(_ended(work))
+        raise SystemExit(ends_with(_ended(work)))
     os.close(ours)
-    raise SystemExit(_Watch(child, stops, stopped).code())
+    raise SystemExit(ends_with(_Watch(child, stops, stopped).code()))
 
 
 def _ended(work: Callable[[], int]) -> int:

@@ -4,15 +4,12 @@ A message says what was wrong, what was got, and what to do next. Anything else 
 makeweight's own and shows its traceback.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from schemas.secrets import redacted
-
-_OBEYED = re.compile("[\0-\t\v-\x1f\x7f-\x9f\xad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What a terminal obeys or cannot show: control characters, turns of the writing direction, half surrogate pairs."""
+from schemas.terminal import escaped
 
 
 class MakeweightError(Exception):
@@ -24,7 +21,7 @@ class MakeweightError(Exception):
     exit_code = 1
 
     def __str__(self) -> str:
-        return _OBEYED.sub(lambda found: ascii(found[0])[1:-1], redacted(super().__str__()))
+        return escaped(redacted(super().__str__()))
 
 
 Lines = Mapping[tuple[str | int, ...], int]

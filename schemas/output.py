@@ -3,9 +3,10 @@
 import re
 from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from schemas.base import Part, Place
+from schemas.secrets import variable_name
 from schemas.touch import Touch
 
 
@@ -41,7 +42,7 @@ class Output(Part):
     splits: Annotated[dict[str, Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = Field(
         {"train": 1.0}, description="Share of every class that each split takes; the shares add up to 1."
     )
-    encryption_key_env: Annotated[str | None, Touch("keys")] = Field(
+    encryption_key_env: Annotated[str | None, Touch("keys"), BeforeValidator(variable_name)] = Field(
         None,
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="The environment variable with the key (16, 24 or 32 bytes in hexadecimal or base64) that the"

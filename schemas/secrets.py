@@ -1,75 +1,134 @@
 """Credentials in paths, addresses and messages, and how they are kept out of whatever is shown or written down.
 
 What is looked through may come from the data, and be of any size and form: so every step here takes time in proportion
-to the text, with no quantifier inside another one and no start that reads on over the next one's text.
+to the text, with no quantifier inside another one that could give back, and no start that reads on over the next one's
+text. What must stand before a sign, however long, is looked for in the text turned around.
 """
 
 import re
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Any
 
 HIDDEN = "***"
 
-_NAMES = ("[?&;_-]key", "apikey", "accesskey", "keyid", "secret", "token", "password", "passwd", "pwd", "sig",
-          "signature", "auth", "credential")  # fmt: skip
-"""What the names of secrets end with, each of a fixed width: a lone `key=` is none, but `?key=` and `api_key=` are."""
-_VALUE = r"""(?:'[^'\n]*+'|"[^"\n]*+"|['"]?[^&\s'"]++)"""
+_PORT = r"""(?![0-9]{1,5}(?:[,;.)\]'"]{0,3}\s|[/?#][^@\s]{0,100}+\s))"""
+_NAME_AND_MORE = r"[^\s/@:]*+:(?!\s)%s[^@\n]*+(?:\n[^\s@]*+(?=@))?+@?"
+_HOST = r"(?:[^\s/?#@]*+@)*+"
+_TOKEN = re.compile(rf"://[^\s/?#@:]++@{_HOST}")
+_USER = re.compile(rf"(://(?:(?:(?<=[sS]3://)|(?<=[gG][sS]://)){_NAME_AND_MORE % ''}|{_NAME_AND_MORE % _PORT}){_HOST})")
+"""Before `@`: a token; or a name, a colon and a password, in which any sign may stand, the end of a line too, since not
+all write it as they should. It ends with the last `@` before the path. A host with a port is none, when a blank follows
+before the `@`; a bucket has no port. Where no `@` comes, all of the line is read, and nothing of it again."""
+_SCHEMELESS = re.compile(r"""@[^\s@:]*+(?<!//)(?::[^\s@:/'"(\[{<]*+)++(?!/)""")
+"""Turned around: `@`, a password, a colon, and a name that is no part of a path."""
+_MORE = re.compile(r"\*\*\*@(?:[^\s/?#@]*+@)++")
+"""What is left of a password that holds an `@`, once what stands before the first one is hidden."""
+
+_NAMES = ("apikey", "accesskey", "accountkey", "keyid", "secret", "token", "password", "passwd", "pwd", "sig", "auth",
+          "signature", "credential", "authorization", "?key", "&key", ";key", "_key", "-key", "%5fkey",
+          "%2dkey")  # fmt: skip
+"""What the names of secrets end with: a lone `key` is none, but `?key` and `api_key` are."""
+_MARK = "\ufdd0"
+"""Stands for a moment where a secret begins. Unicode keeps it from being a sign of any text."""
+
+
+def _branches(words: Iterable[str]) -> str:
+    """Return what finds any of the words, in small letters or large ones, and looks at no sign twice."""
+    after: dict[str, list[str]] = {}
+    for word in words:
+        after.setdefault(word[:1], []).append(word[1:])
+    found = (f"[{re.escape(sign)}{sign.upper() if sign.isalpha() else ''}]{_branches(rest)}"
+             for sign, rest in after.items() if sign)  # fmt: skip
+    return "" if "" in after else f"(?:{'|'.join(found)})"
+
+
+_ENDS = "".join(sorted({end for name in _NAMES for end in (name[-1], name[-1].upper())}))
+_NAMED = rf"""(?=[ \t'"{_ENDS}])(?=[ \t]{{0,3}}(?:['"]\\?)?{_branches(name[::-1] for name in _NAMES)})"""
+_ASSIGNED = {"=": re.compile(f"={_NAMED}(?<!==)"), ":": re.compile(f":{_NAMED}(?<!//:)")}
+"""Turned around: what assigns, and then such a name, in quotes or not."""
+_PROSE = r"(?:[a-z]{1,30}[.,;:)]?|[0-9][0-9,.%]{0,20})[ \t]++\S|(?i:bearer|basic|token|digest|negotiate|aws4-\S{1,20}) "
+_WORDS = r"""(?:[^&\s'"\\][^&\s'"]*+|\\?(?:'[^'\n]*+'|"[^"\n]*+"|['"]?[^&\s'"]++))"""
+_VALUE = re.compile(rf"{_MARK}(?!\*{{3}}(?!\w))(?:[ \t]{{1,3}}(?!{_PROSE}))?+{_WORDS}")
+"""A secret, and not what a sentence goes on with: `class 'token': 412 of 1,000 rows`."""
 _SCHEMES = re.compile(
-    r"""(?i)(authorization["']?[ \t]{0,3}[:=][ \t]{0,3}["']?)"""
-    r"""(?:(bearer|basic|token)[ \t]{1,3}[^\s"']++|(digest|negotiate|aws4-hmac-sha256)[ \t][^\n"']*+)"""
+    r"""([aA](?i:uthorization)["']?[ \t]{0,3}[:=][ \t]{0,3}["']?)"""
+    r"""(?:((?i:bearer|basic|token))[ \t]{1,3}[^\s"']++|((?i:digest|negotiate|aws4-hmac-sha256))[ \t][^\n"']*+)"""
 )
-_BEARER = re.compile(r"(?i)\bbearer[ \t]{1,3}[\w.~+/=-]{16,}+")
-_PORT = r"""(?![0-9]{1,5}(?:[\s,;)\]'"]|[/?#][^@\s]{0,100}+\s))"""
-_USER = re.compile(rf"://(?:[^\s/?#@:]++@|[^\s/@:]*+:(?!\s){_PORT}[^@]*+@)")
-"""Before `@`: a token; or a name, a colon and a password, in which any sign may stand, since not all write it as they
-should. A host with a port is none, when a blank follows before the `@`."""
+_BEARER = re.compile(r"[bB](?<!\w[bB])(?i:earer)[ \t]{1,3}[\w.~+/=-]{16,}+")
+_VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
+_USUAL = re.compile("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{1,20}")
+_ISSUED = re.compile("(?:sk|pk|rk|hf|gh[opsu]|github_pat|glpat|xox[abp])_|AKIA|ASIA|eyJ")
 
 
 def redacted(text: str) -> str:
     """Return a path, or a message that quotes one, with the credentials in it replaced by `***`.
 
-    They are what stands before `@` in a URI (`s3://key:secret@bucket`, `https://TOKEN@host`), what is assigned to a
-    name that is called after a secret (`?token=…`, `password=…`, `x-amz-credential=…`), and what an `Authorization`
-    header holds. Takes time in proportion to the text.
+    They are what stands before `@` in a URI (`s3://key:secret@bucket`, `https://TOKEN@host`) and in an address without
+    a scheme (`user:secret@host`), what is assigned to a name that is called after a secret (`?token=…`, `password: …`,
+    `x-api-key: …`, `{'api_key': '…'}`), and what an `Authorization` header holds. Takes time in proportion to the text.
     """
-    if "://" in text and "@" in text:
-        text = "\n".join(_without_users(line) if "@" in line else line for line in text.split("\n"))
+    text = _without_users(text)
+    if "@" in text and ":" in text:
+        text = _SCHEMELESS.sub(f"@{HIDDEN[::-1]}", text[::-1])[::-1]
+        text = _MORE.sub(f"{HIDDEN}@", text) if f"{HIDDEN}@" in text else text
+    return _without_values(text, "=:")
+
+
+def _without_users(text: str) -> str:
+    """Return the text with `***` for the user, the key or the token before the `@` of each address with a scheme."""
+    if "://" not in text or "@" not in text:
+        return text
+    parts = _USER.split(_TOKEN.sub(f"://{HIDDEN}@", text))
+    parts[1::2] = [f"://{HIDDEN}@" if part[-1] == "@" else part for part in parts[1::2]]
+    return "".join(parts)
+
+
+def _without_values(text: str, signs: str) -> str:
+    """Return the text with `***` for what these signs assign to names of secrets, and for what says who asks."""
     lowered = text.lower()
-    if "=" in text:
-        text = _assignments(tuple(name for name in _NAMES if f"{name.rpartition(']')[2]}=" in lowered), text)
     if "authorization" in lowered:
         text = _SCHEMES.sub(lambda found: f"{found[1]}{found[2] or found[3]} {HIDDEN}", text)
+    if any(name in lowered for name in _NAMES):
+        turned = text[::-1]
+        for sign in signs:
+            turned = _ASSIGNED[sign].sub(f"{_MARK}{sign}", turned)
+        text = _VALUE.sub(HIDDEN, turned[::-1]).replace(_MARK, "")
     return _BEARER.sub(f"Bearer {HIDDEN}", text) if "bearer" in lowered else text
-
-
-def _assignments(names: tuple[str, ...], text: str) -> str:
-    """Return the text with `***` for what is assigned to these names."""
-    return _assigned(names).sub(f"={HIDDEN}", text) if names else text
-
-
-@lru_cache
-def _assigned(names: tuple[str, ...]) -> re.Pattern[str]:
-    """Return what finds assignments to some names; only `=` is looked for, and then at what stands before it."""
-    ends = "".join(sorted({name[-1] for name in names}))
-    return re.compile(f"(?i)=(?!=)(?<=[{ends}]=)(?:{'|'.join(f'(?<={name}=)' for name in names)}){_VALUE}")
-
-
-def _without_users(line: str) -> str:
-    """Return a line with `***` for the user, the key or the token before the `@` of each address.
-
-    Nothing beyond the last `@` is looked at, so that what begins like a user always ends, and no start reads in vain.
-    """
-    last = line.rfind("@") + 1
-    return _USER.sub(f"://{HIDDEN}@", line[:last]) + line[last:]
 
 
 def all_redacted(data: Any) -> Any:
     """Return data as JSON holds it, with every text in it redacted that holds a URI."""
     if isinstance(data, str):
-        return redacted(data) if "://" in data else data  # a constraint or a prompt is not to be changed
+        if "://" not in data:
+            return data  # a constraint or a prompt is not to be changed
+        return _without_values(_without_users(data), "=")
     if isinstance(data, dict):
         return {name: all_redacted(value) for name, value in data.items()}
     return [all_redacted(value) for value in data] if isinstance(data, list) else data
+
+
+def variable_name(name: Any) -> Any:
+    """Return the name of an environment variable that holds a key; raises ValueError for what may be the key itself.
+
+    Whoever mistook the one for the other finds the key in no message: nothing of it is quoted.
+    """
+    if name is None or (isinstance(name, str) and _VARIABLE.fullmatch(name) and not _is_like_a_key(name)):
+        return name
+    raise ValueError(
+        "must be the name of an environment variable, in letters, digits and _, such as MAKEWEIGHT_KEY_1; what was got"
+        " is not shown, since it may be the key itself: export it under a name, and give that name"
+    )
+
+
+def _is_like_a_key(name: str) -> bool:
+    """Return whether it is longer than words are and mixes digits in, or is of the forms that services give out."""
+    mixed = name.lower() != name != name.upper() or "_" not in name
+    return bool(_ISSUED.match(name) or (len(name) >= 16 and mixed and re.search("[0-9]", name)))
+
+
+def told_variable(name: str) -> str:
+    """Return how a message names a variable that is not as it should be: in full where it is written as usual."""
+    return f"the environment variable {name!r}" if _USUAL.fullmatch(name) else "the environment variable of that name"
 
 
 def refuse_redacted(path: str) -> str:

@@ -5,7 +5,6 @@ import os
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from flows.commands.console import (
     GpuPrice,
@@ -20,6 +19,7 @@ from flows.commands.console import (
     running,
     show_plan,
 )
+from flows.screen import Screen
 from schemas.secrets import all_redacted
 
 Replaced = Annotated[bool, typer.Option("--replace", help="Put this build in the place of another one of its name.")]
@@ -48,7 +48,7 @@ def plan(
             told = {**made.model_dump(mode="json"), "estimate": likely and likely.model_dump(mode="json")}
             print_json(all_redacted(told))
         else:
-            show_plan(Console(), made, asked, gpu_price)
+            show_plan(Screen(), made, asked, gpu_price)
 
 
 @app.command()
@@ -62,7 +62,7 @@ def build(
     """Build the dataset; a build that was stopped goes on where it was."""
     with explained(json_):
         asked, made = planned_spec(spec, set_)
-        out = Console(stderr=json_)
+        out = Screen(stderr=json_)
         from flows.display import result_notes, result_table
         from flows.ready import refuse_taken, refuse_unready
 
@@ -104,7 +104,7 @@ def evaluate(
     """Say whether the dataset helps a classifier more than cheaper remedies do; it is built first, if need be."""
     with explained(json_):
         asked, made = planned_spec(spec, [*set_, *_test_override(test)])
-        out = Console(stderr=json_)
+        out = Screen(stderr=json_)
         be_quiet()
         from flows.ready import refuse_taken, refuse_unready
 

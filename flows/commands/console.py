@@ -14,7 +14,9 @@ import typer
 from rich.console import Console
 
 from flows.interrupt import STOPPED, heard, stop_if_heard
+from flows.screen import Screen, say
 from schemas.errors import MakeweightError
+from schemas.terminal import escaped_json
 
 if TYPE_CHECKING:
     from flows.display import LiveDisplay, PlainDisplay
@@ -120,12 +122,12 @@ def show(as_json: bool, data: Any, lines: list[str]) -> None:
     if as_json:
         print_json(data)
     else:
-        Console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+        Screen().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(data: Any) -> None:
     """Print one JSON document."""
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(escaped_json(json.dumps(data, indent=2, ensure_ascii=False)))
 
 
 @contextmanager
@@ -138,7 +140,7 @@ def explained(as_json: bool) -> Iterator[None]:
         if as_json:
             print_json({"error": str(error), "exit_code": error.exit_code})
         else:
-            print(f"makeweight: {error}", file=sys.stderr)
+            say(f"makeweight: {error}", error=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)

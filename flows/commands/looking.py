@@ -1,12 +1,12 @@
 """Commands that look at what is there: a source, a dataset, its versions, all builds below a folder."""
 
 import os
-import sys
 from typing import Annotated
 
 import typer
 
 from flows.commands.console import Json, app, explained, print_json, show
+from flows.screen import say
 
 
 @app.command()
@@ -49,7 +49,7 @@ def verify(
             print(f"ok: {found.rows:,} rows in {shards} shard(s), counts, hashes and content_hash agree")
         if found.problems:
             if not json_:
-                print("\n".join(found.problems), file=sys.stderr)
+                say("\n".join(found.problems), error=True)
             raise typer.Exit(1)
 
 
@@ -94,7 +94,7 @@ def latest_version(
         if json_:
             print_json({"path": folder.shown})
         else:
-            print(folder.shown)
+            say(folder.shown)
 
 
 @app.command()

@@ -1,9 +1,9 @@
 """Commands that ask a Prefect server: for a dataset, for a schedule, for a message when a build fails."""
 
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 
 from flows.commands.console import (
     Json,
@@ -16,6 +16,7 @@ from flows.commands.console import (
     show,
     show_plan,
 )
+from flows.screen import Screen
 
 
 @app.command()
@@ -31,7 +32,7 @@ def request(
         from flows.deployed.requesting import ask
 
         asked, made = planned_spec(spec, set_)
-        out = Console(stderr=json_)
+        out = Screen(stderr=json_)
         show_plan(out, made, brief=True)
         be_quiet()
         ended = ask(asked, replace, wait, out)
@@ -67,7 +68,12 @@ def alert(
     with explained(json_):
         be_quiet()
         from flows.deployed.alert import put_up_alert
-        from schemas.secrets import redacted
 
-        told = {"automation": put_up_alert(url), "url": redacted(url)}
-        show(json_, told, [f"each failed build is told to {redacted(url)}"])
+        told = {"automation": put_up_alert(url), "url": shown_hook(url)}
+        show(json_, told, [f"each failed build is told to {shown_hook(url)}"])
+
+
+def shown_hook(url: str) -> str:
+    """Return where a message goes, as it is shown: of a webhook the path is the secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***"

@@ -34,6 +34,7 @@ from generators.tabular.dp_params import DPAutoregressiveParams
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
 from schemas.privacy import BUDGET, PrivacyBudget
+from schemas.secrets import told_variable
 
 if TYPE_CHECKING:
     from generators.tabular.network import Network
@@ -77,8 +78,8 @@ class DPAutoregressive:
         if len(key) < _KEY_CHARACTERS:
             got = f"holds {len(key)} characters" if key else "is not set"
             raise GeneratorError(
-                f"the environment variable {name!r} {got}; the noise must come from a secret of {_KEY_CHARACTERS}"
-                f" characters or more: export {name}=$(openssl rand -hex 32), and keep it to get the same rows again"
+                f"{told_variable(name)} {got}; the noise must come from a secret of {_KEY_CHARACTERS} characters or"
+                " more: export it, as `openssl rand -hex 32` prints one, and keep it to get the same rows again"
             )
         return key.encode()
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from generators import base
+from schemas.secrets import variable_name
 from schemas.touch import Touch
 
 
@@ -49,7 +50,7 @@ class DPAutoregressiveParams(base.Params):
     columns: dict[str, Declared] = Field(
         {}, description="What each column may hold: {bounds: [0, 99]} or {categories: [a, b]}; booleans need none."
     )
-    noise_key_env: Annotated[str, Touch("keys")] = Field(
+    noise_key_env: Annotated[str, Touch("keys"), BeforeValidator(variable_name)] = Field(
         "MAKEWEIGHT_NOISE_KEY",
         min_length=1,
         description="Environment variable with a secret of 16 characters or more, from which the noise is drawn.",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from generators import base
 from generators.classes import check_class_known, check_class_sizes, members_of
@@ -23,6 +23,7 @@ from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt,
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
+from schemas.secrets import told_variable, variable_name
 from schemas.touch import Touch
 
 _ROUNDS = 6  # of calls for a request: the first, and more for rows that did not come
@@ -42,7 +43,7 @@ class EndpointParams(base.Params):
         description="Address of the API, such as http://localhost:8000/v1."
     )
     model: str = Field(min_length=1, description="Name of the model at the endpoint.")
-    api_key_env: Annotated[str, Touch("keys")] = Field(
+    api_key_env: Annotated[str, Touch("keys"), BeforeValidator(variable_name)] = Field(
         "OPENAI_API_KEY", description="Environment variable that holds the key, if one is needed."
     )
     prompt: str = Field(PROMPT, description="Template with {label}, {description}, {examples} and {count}.")
@@ -148,7 +149,7 @@ class Endpoint:
         texts: list[str] = []
         ends: Counter[str] = Counter()
         folder = Path(params.cache).expanduser() if params.cache else default_folder()
-        key = os.environ.get(params.api_key_env) or "none"
+        key = self._key()
         stays = DefaultAsyncHttpxClient(follow_redirects=False)  # real rows go to the address that was given alone
         client = AsyncOpenAI(
             base_url=params.base_url, api_key=key, timeout=params.timeout, max_retries=0, http_client=stays
@@ -168,6 +169,15 @@ class Endpoint:
                     if len(texts) >= request.rows:
                         return texts[: request.rows]
         raise GeneratorError(_too_few(request, len(texts), numbers, ends, params))
+
+    def _key(self) -> str:
+        """Return the key, or `none` where nothing is said of one; raises GeneratorError if what is named is not set."""
+        name = self.params.api_key_env
+        key = os.environ.get(name)
+        if not key and name != EndpointParams.model_fields["api_key_env"].default:
+            told = f"{told_variable(name)} (generator.params.api_key_env) is not set"
+            raise GeneratorError(f"{told}, and nothing was sent: export the key there, or leave api_key_env out")
+        return key or "none"
 
     def _rows(self, answer: Answer) -> list[str]:
         if self.params.output == "text":

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.errors import BudgetError, GeneratorError, MakeweightError
+from schemas.secrets import told_variable
 
 _TOO_LONG = ("context_length", "context length", "maximum context", "context window", "too long", "too many tokens")
 _FORMAT = ("response_format", "json_schema", "json_object", "guided", "structured output", "schema", "grammar")
@@ -53,7 +54,7 @@ def explain(error: Exception, url: str, key_name: str, key: str) -> Refused:
 def _explain_status(error: Any, url: str, key_name: str, said: str) -> Refused:
     status = error.status_code
     if status in (401, 403):
-        problem = f"refuses the key in the environment variable {key_name} ({status}: {said}); set it to a valid one"
+        problem = f"refuses the key in {told_variable(key_name)} ({status}: {said}); set it to a valid one"
         return Refused(f"{url}: {problem}", True)
     if 300 <= status < 400:
         problem = (

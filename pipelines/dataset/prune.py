@@ -69,9 +69,18 @@ def _prune_versions(series: Folder, rule: Versions) -> list[str]:
         if number not in complete and is_open(one):
             remove_dataset(one, None)
     for info in records(series).entries():
-        if not series.exists(info.base_name):
+        if not series.exists(info.base_name) or _is_encrypted(series.at(info.base_name)):
             records(series).at(info.base_name).remove()
     return notes
+
+
+def _is_encrypted(version: Folder) -> bool:
+    """Return whether its manifest says so: of such a version builds once kept hashes of its rows."""
+    try:
+        manifest = read_manifest(version)
+    except OutputError:
+        return False
+    return bool(manifest and manifest.encryption_key_env)
 
 
 def _remove_version(one: Workspace) -> list[str]:

@@ -97,7 +97,9 @@ def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
     before, now = (
         [(column.name, column.type, column.stored) for column in one.columns] for one in (manifest, plan.profile)
     )
-    if record is None:
+    if manifest.encryption_key_env:
+        anew = "it is encrypted, and keeps nothing for its successors"
+    elif record is None:
         anew = "what it kept for its successors is gone"
     elif record.recipe != plan.recipe:
         anew = "the spec makes rows in another way now"

@@ -8,6 +8,7 @@ import re
 from pipelines.source.column import named_id
 from schemas.plan import Column, Plan, SourceProfile
 from schemas.stored import shown_type
+from schemas.terminal import escaped
 
 SHOWN = 40
 """Columns that are listed one by one."""
@@ -26,12 +27,14 @@ def column_lines(plan: Plan) -> list[str]:
         for column, kind in zip(shown, kinds, strict=True)
     ]
     more = len(columns) - len(shown)
-    return [line.rstrip() for line in lines] + ([f"… and {more:,} more columns"] if more > 0 else []) + [OVERRIDE]
+    return (
+        [escaped(line.rstrip()) for line in lines] + ([f"… and {more:,} more columns"] if more > 0 else []) + [OVERRIDE]
+    )
 
 
 def changes(profile: SourceProfile) -> list[str]:
     """Return a line for each column of whose cells the dataset does not hold exactly what the source does."""
-    return [f"{_name(column)}: {column.changed}" for column in profile.columns if column.changed]
+    return [escaped(f"{_name(column)}: {column.changed}") for column in profile.columns if column.changed]
 
 
 def _name(column: Column) -> str:

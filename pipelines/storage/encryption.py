@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from schemas.errors import Fault, SpecError
+from schemas.secrets import told_variable
 
 SIZES = (16, 24, 32)
 """Bytes that a key of AES may have."""
@@ -47,7 +48,7 @@ def read_key(name: str | None) -> Key | None:
     secret = _decoded(text)
     if len(secret) not in SIZES:
         got = f"has no key in it ({len(text)} characters)" if text else "is not set"
-        problem = f"the environment variable {name!r} {got}; it must hold 16, 24 or 32 bytes in hexadecimal or base64"
+        problem = f"{told_variable(name)} {got}; it must hold 16, 24 or 32 bytes in hexadecimal or base64"
         raise SpecError(Fault(("output", "encryption_key_env"), f"{problem}, as `openssl rand -hex 32` prints them"))
     return Key(secret)
 

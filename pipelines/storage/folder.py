@@ -281,7 +281,8 @@ def explained(place: str) -> Iterator[None]:
         elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
             advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
         elif error.errno == errno.EISDIR:
-            advice = f"a folder lies where a file belongs ({error.filename}); move it elsewhere, and run it again"
+            lies = error.filename2 or error.filename  # a rename names what it would put there first
+            advice = f"a folder lies where a file belongs ({lies}); move it elsewhere, and run it again"
         elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
             by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
             why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error

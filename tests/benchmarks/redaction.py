@@ -7,15 +7,16 @@ from tests.benchmarks.common import machine
 
 BYTES = 1_000_000
 PIECES = ("?key", "://a:", "://a@", "://a:1/", "=", "&key=b", "authorization: bearer ", "hello world ")
+PIECES += ('pwd="', "authorization: ", "://a:b \n@", "://a:b@\n", "user:a@", "x-api-key: ")
 
 
 def seconds(piece: str, size: int) -> float:
     """Return the least of three times that so much of it takes."""
     text, times = piece * (size // len(piece)), []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         redacted(text)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 

@@ -154,6 +154,18 @@ def test_a_place_that_may_not_be_written_is_told(tmp_path):
         Folder(str(tmp_path / "file")).write("x", b"")
 
 
+def test_the_folder_that_lies_in_a_files_place_is_named_and_not_what_would_go_there(tmp_path):
+    folder = Folder(str(tmp_path))
+    (tmp_path / "card.md").mkdir()
+    folder.write("work/card.md", b"a card")
+    told = rf"^{tmp_path}: a folder lies where a file belongs \({tmp_path}/card\.md\); move it elsewhere"
+    with pytest.raises(OutputError, match=told):
+        folder.at("work").move("card.md", folder)
+    with pytest.raises(OutputError, match=told):
+        folder.write("card.md", b"a card")
+    assert (tmp_path / "work" / "card.md").read_bytes() == b"a card"
+
+
 def test_folders_below_a_uri_keep_its_options():
     below = Folder("s3://key:secret@bucket/out?region=eu").at("data")
     assert below.path == "s3://key:secret@bucket/out/data?region=eu"

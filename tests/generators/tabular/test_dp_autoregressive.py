@@ -147,7 +147,7 @@ def test_without_a_secret_nothing_is_fitted(monkeypatch):
     monkeypatch.setenv("MAKEWEIGHT_NOISE_KEY", "short")
     with pytest.raises(GeneratorError, match="'MAKEWEIGHT_NOISE_KEY' holds 5 characters; the noise must come from a s"):
         make().fit(TABLE, "label", 7)
-    with pytest.raises(GeneratorError, match=r"'ELSE' is not set; .*: export ELSE=\$\(openssl rand -hex 32\)"):
+    with pytest.raises(GeneratorError, match=r"'ELSE' is not set; .*: export it, as `openssl rand -hex 32` prints one"):
         make(noise_key_env="ELSE").fit(TABLE, "label", 7)
 
 

@@ -82,7 +82,9 @@ def test_thousand_rows_from_a_slow_server_that_fails_one_call_in_ten(server, mak
 
 def test_answers_before_a_failure_are_not_paid_for_again(server, make):
     server.behave = lambda number, body: Reply(rows_for(body)) if number <= 6 else Reply(status=401, message="no")
-    with pytest.raises(GeneratorError, match=r"refuses the key in the environment variable OPENAI_API_KEY \(401: no\)"):
+    with pytest.raises(
+        GeneratorError, match=r"refuses the key in the environment variable 'OPENAI_API_KEY' \(401: no\)"
+    ):
         make(concurrency=2).sample(request(100))
     server.behave = lambda _, body: Reply(rows_for(body))
     before = server.calls
@@ -132,7 +134,7 @@ def test_a_model_that_never_gives_rows_ends_with_what_it_said(server, make):
 @pytest.mark.parametrize(
     ("reply", "message"),
     [
-        (Reply(status=403, message="forbidden"), "refuses the key in the environment variable OPENAI_API_KEY"),
+        (Reply(status=403, message="forbidden"), "refuses the key in the environment variable 'OPENAI_API_KEY'"),
         (Reply(status=404, message="no such model"), r"not found \(404: no such model\); check base_url"),
         (Reply(status=400, message="maximum context length is 12"), "context is too short for the prompt"),
         (Reply(status=400, code="context_length_exceeded"), "context is too short for the prompt"),
