@@ -59,7 +59,7 @@ def is_evaluation(data: bytes) -> bool:
     """Whether this is an evaluation, of whatever version and dataset, as it was written."""
     try:
         return json.loads(data).keys() >= _EVALUATION and is_unbroken(data)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return False
 
 
@@ -85,6 +85,7 @@ def write_again(place: Workspace, manifest: Manifest) -> list[str]:
     """
     from pipelines.report import render_card  # the templates' engine, which `plan` does without
 
+    _drop_others(place, manifest)
     missing = missing_beside(place, manifest)
     bare = manifest.model_copy(update={"files": {}, "seal": None})
     made = {name: make(bare) for name, make in ((CARD, render_card), (CROISSANT, render_croissant)) if name in missing}
@@ -95,6 +96,14 @@ def write_again(place: Workspace, manifest: Manifest) -> list[str]:
         put(place, name, text.encode())
     gone = f"{place.output.shown}: {REPORT} is gone, and only a build from the beginning writes one"
     return [f"{gone}; give another output.path for that"] if REPORT in missing else []
+
+
+def _drop_others(place: Workspace, manifest: Manifest) -> None:
+    """Remove what a build that was stopped before its switch had put in the place of this dataset's own texts."""
+    known = listed(place).beside
+    for name, data in _there(place.output, COMPANIONS).items():
+        if sha256(data) in known.get(name, ()) and not _is_ours(place.output, name, data, manifest):
+            place.output.remove(name)
 
 
 def remove_dataset(place: Workspace, manifest: Manifest | None) -> None:

@@ -174,6 +174,26 @@ def test_a_build_that_died_between_its_texts_knows_them_again(build, make_spec, 
     assert verify(str(out)).problems == []
 
 
+def test_texts_of_a_replacement_that_was_given_up_do_not_stay_with_the_old_dataset(build, make_spec, out, monkeypatch):
+    build(make_spec())
+    before = {name: (out / name).read_bytes() for name in ("README.md", "croissant.json", "manifest.json")}
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("pipelines.dataset.publish.put_manifest", die)
+        build(make_spec(seed=1), True)
+    heard = Notes()
+    with listening(heard):
+        build(make_spec())
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert verify(str(out)).problems == ["report.html is missing"]
+    assert any("report.html is gone" in note for note in heard.notes)
+    build(make_spec(seed=1), True)
+    assert verify(str(out)).problems == []
+
+
 EVALUATION = ["evaluation.json", "evaluation.html"]
 
 
