@@ -23,6 +23,7 @@ from flows.step import step
 from flows.stopping import Fenced
 from flows.timekeeper import Timekeeper
 from flows.utility import (
+    EVALUATIONS,
     Asked,
     asked,
     evaluated,
@@ -30,15 +31,17 @@ from flows.utility import (
     gather_held_out_task,
     keep_evaluation_task,
     measure_task,
+    show_page_again,
 )
 from flows.watching.watch import watch
+from pipelines.dataset.beside import missing_beside, write_again
 from pipelines.dataset.carry import carry_over, keep_record
-from pipelines.dataset.claim import Replace, check_output, claim
+from pipelines.dataset.claim import Replace, check_output, claim, refuse_strange
 from pipelines.dataset.layout import make_layout
 from pipelines.dataset.ledger import is_open, settle
 from pipelines.dataset.prune import prune, prune_stale
 from pipelines.dataset.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
-from pipelines.dataset.versions import name_newest
+from pipelines.dataset.versions import faults_beside, name_newest
 from pipelines.dataset.write import content_hash, write_group
 from pipelines.engine import actors
 from pipelines.engine.kinds import at_home, choose_kind
@@ -120,14 +123,18 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
             plan = plan_task(spec)
     place, wanted = workspace(spec.output.path, plan), asked(spec, plan)
     done = check_output(plan, place, replace)
-    if done and not place.work.exists() and not is_open(place) and evaluated(wanted, place, done):
+    if done and not evaluated(wanted, place, done):
+        refuse_strange(place, done, EVALUATIONS)
+    elif done and not place.work.exists() and not is_open(place) and _is_shown(place, done):
         return done
     refuse_unwritable_output(place)
     with one_writer(place) as hold:
         done = check_output(plan, place, replace)  # another build may have just ended
         with hold.committing():
             claim(plan, place)
-        if done:  # it was stopped after it had published
+        if done:  # it was stopped after it had published, or has lost what shows it
+            with hold.committing():
+                forget_evaluation(place, done, wanted)
             finish_task(plan, place, done, spec.output.versions, hold)
             if evaluated(wanted, place, done):
                 return done
@@ -146,6 +153,11 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
     with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
         announce(place, manifest)
     return manifest
+
+
+def _is_shown(place: Workspace, done: Manifest) -> bool:
+    """Whether a complete dataset has all that shows it to readers."""
+    return not missing_beside(place, done) and not (place.series and faults_beside(place.series))
 
 
 def _rest(
@@ -305,9 +317,14 @@ def publish_task(
 
 @step
 def finish_task(plan: Plan, place: Workspace, manifest: Manifest, rule: Versions | None, hold: Hold) -> None:
-    """Name the newest version, then drop what nobody needs; what cannot be dropped costs nobody the dataset."""
+    """Name the newest version, write again what was lost beside its shards, then drop what nobody needs.
+
+    What cannot be dropped costs nobody the dataset.
+    """
     with hold.committing():
         name_newest(place)
+        lost = write_again(place, manifest)
+        show_page_again(place, manifest)
         try:
             settle(place, manifest)
             notes = prune(place, plan, rule)
@@ -316,7 +333,7 @@ def finish_task(plan: Plan, place: Workspace, manifest: Manifest, rule: Versions
         except (OSError, OutputError) as error:
             left = "published; what is no longer needed could not all be removed, the next build tries again"
             notes = [f"{left}: {error.__cause__ or error}"]
-    for note in notes:
+    for note in [*lost, *notes]:
         listener().noted(note)
 
 

@@ -1,5 +1,6 @@
 """The Prefect server that watches over builds: how a flow comes to have one, and what it says if it has none."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -12,6 +13,7 @@ from prefect.settings import PREFECT_API_URL
 
 from schemas.errors import MakeweightError
 
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SILENT = (httpx.HTTPError,)
 """How Prefect tells that its server did not answer, or not as it should."""
 WHO = (401, 403)
@@ -21,12 +23,22 @@ R = TypeVar("R")
 _starting = Lock()
 
 
+def pass_by_proxies() -> None:
+    """Let this process, and those that it starts, reach servers of this machine without a proxy."""
+    before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in before.split(",") if host.strip()]
+    if "*" not in hosts:
+        value = ",".join([*hosts, *(host for host in LOOPBACK if host not in hosts)])
+        os.environ.update(NO_PROXY=value, no_proxy=value)
+
+
 class _Served(Flow[P, R]):
     """A flow that sees to its server first: Prefect starts the temporary one without regard to other threads."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the flow."""
         with _starting:
+            pass_by_proxies()
             get_client(sync_client=True)  # starts it, where no server is named and none runs yet
         return super().__call__(*args, **kwargs)
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from flows.progress import listener
 from flows.step import step
+from pipelines.dataset.beside import missing_beside, strange_beside
 from pipelines.dataset.publish import put
+from pipelines.dataset.seal import sha256, with_line, with_seal
 from pipelines.engine import actors
 from pipelines.judge.evaluate.held_out import find_held_out, test_source
 from pipelines.judge.evaluate.measures import score
@@ -34,6 +36,7 @@ from schemas.plan import Plan
 from schemas.spec import Source, Spec
 
 _KEY = "key"
+EVALUATIONS = (EVALUATION, EVALUATION_PAGE)
 
 
 @dataclass(frozen=True)
@@ -91,13 +94,24 @@ def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None
     """Remove what is told of a dataset that was replaced; rows too, if none are wanted any more."""
     if wanted is None:
         place.evaluation.remove()
-    if not place.output.exists(EVALUATION):
+    strange = strange_beside(place, manifest, EVALUATIONS)
+    if EVALUATION not in strange and place.output.exists(EVALUATION):
+        with suppress(ValueError):
+            if kept_evaluation(place.output).content_hash == manifest.content_hash:
+                return
+    for name in reversed(EVALUATIONS):  # the page first: an older one is known by the evaluation beside it
+        if name not in strange:
+            place.output.remove(name)
+
+
+def show_page_again(place: Workspace, manifest: Manifest) -> None:
+    """Write the page of an evaluation again where that is gone."""
+    if EVALUATION_PAGE not in missing_beside(place, manifest):
         return
     with suppress(ValueError):
-        if kept_evaluation(place.output).content_hash == manifest.content_hash:
-            return
-    for name in (EVALUATION, EVALUATION_PAGE):
-        place.output.remove(name)
+        found = kept_evaluation(place.output)
+        if found.content_hash == manifest.content_hash and not strange_beside(place, manifest, [EVALUATION]):
+            _put(place, found, render_evaluation(manifest, found))
 
 
 @step
@@ -132,9 +146,15 @@ def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evalu
     """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
     page = actors.run(render_evaluation, manifest, evaluation)
     with hold.committing():
-        put(place, EVALUATION_PAGE, page.encode())
-        put(place, EVALUATION, evaluation.model_dump_json(indent=2).encode() + b"\n")
+        _put(place, evaluation, page)
         place.evaluation.remove()
+
+
+def _put(place: Workspace, evaluation: Evaluation, page: str) -> None:
+    whole = with_line(page).encode()
+    told = with_seal(evaluation.model_copy(update={"page": sha256(whole)}))
+    put(place, EVALUATION_PAGE, whole)
+    put(place, EVALUATION, told.model_dump_json(indent=2).encode() + b"\n")
 
 
 def _scratch(wanted: Asked, place: Workspace) -> Folder:

@@ -95,9 +95,14 @@ class Utility(Noun):
 
 
 class Evaluation(Noun):
-    """What was measured of the dataset with this content; `key` is a hash of all that decides the figures."""
+    """What was measured of the dataset with this content; `key` is a hash of all that decides the figures.
+
+    `page` is the SHA-256 of the page beside it, and `seal` that of all other fields (older ones lack both).
+    """
 
     key: str
     content_hash: str
     utility: Utility
     fidelity: Fidelity | None = None
+    page: str | None = None
+    seal: str | None = None

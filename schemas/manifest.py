@@ -47,7 +47,7 @@ class Manifest(Noun):
     `origin` is what made rows are: `synthetic`, or `augmented` from a real row each.
     `differential_privacy` is what the model's training spent; it covers made rows alone, since real ones are in the
     dataset as they are. Rows that were kept of a `base` count as synthetic, but not as attempts. `files` holds the
-    SHA-256 of the card and the Croissant file.
+    SHA-256 of the card and the Croissant file, and `seal` that of all other fields (older manifests lack both).
     """
 
     format: int = FORMAT
@@ -80,6 +80,7 @@ class Manifest(Noun):
     differential_privacy: PrivacyBudget | None = None
     version: int | None = None
     base: Base | None = None
+    seal: str | None = None
 
     @property
     def rows(self) -> int:

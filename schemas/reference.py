@@ -111,6 +111,8 @@ def _entry(model: type[BaseModel]) -> str:
 
 
 def _number(value: float) -> str:
+    """Return a bound; 0 and 0.0 are one to pydantic, which keeps what it met first."""
+    value = int(value) if float(value).is_integer() else value
     return f"{value:,}" if value < 2**53 else f"2^{math.log2(value):g}"
 
 

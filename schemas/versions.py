@@ -8,6 +8,9 @@ from schemas.machine import Machine
 LATEST, SITE = "latest.json", "index.html"
 """What may lie beside the versions of a dataset: the name of the newest, and a page over all; then also a card."""
 
+SITE_MARK = '<meta name="generator" content="makeweight site">'
+"""By this such a page is known for one of ours."""
+
 
 class Learnt(Noun):
     """A fitted model that a later version may use again: what it was fitted on decides whether it still may.

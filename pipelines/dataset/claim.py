@@ -6,20 +6,24 @@ of a build that goes on: such a build stops, and says what it found.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
+import pyarrow as pa
 from pyarrow import fs
 
-from pipelines.dataset.ledger import COMPANIONS, enlisted, is_open, shards_of, strangers
+from pipelines.dataset.beside import BESIDE, strange_beside
+from pipelines.dataset.ledger import Listed, enlisted, is_open, listed, shards_of, strangers
 from pipelines.dataset.publish import difference, is_build_of, read_manifest
-from pipelines.dataset.versions import newest_version
-from pipelines.storage.folder import Folder, is_uri
+from pipelines.dataset.versions import named, newest_version
+from pipelines.storage.folder import Folder, is_uri, resolve
 from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, version_workspace
 from schemas.errors import Fault, OutputError, SpecError
 from schemas.manifest import CARD, DATA, Manifest
 from schemas.plan import Plan
+from schemas.secrets import redacted
 from schemas.spec import Spec
-from schemas.versions import LATEST, SITE
+from schemas.versions import LATEST, SITE, SITE_MARK
 
 OWNER = "owner.json"
 """Says whose an output is before anything is published there."""
@@ -45,9 +49,9 @@ def check_output(plan: Plan, place: Workspace, replace: Replace = False) -> Mani
         # without the lock, another build went on meanwhile, and what was found is of two moments: look again
 
 
-def _state(place: Workspace) -> tuple[Manifest | None, set[str]]:
+def _state(place: Workspace) -> tuple[Manifest | None, Listed]:
     """Return what changes before a build changes anything else that a look at the output goes by."""
-    return read_manifest(place.output), enlisted(place)
+    return read_manifest(place.output), listed(place)
 
 
 def _checked(plan: Plan, place: Workspace, replace: Replace) -> Manifest | None:
@@ -112,12 +116,36 @@ def _refuse_foreign(place: Workspace, manifest: Manifest | None) -> None:
             "move it elsewhere, or give another output.path"
         )
     if manifest is None:
-        begun = {DATA, *COMPANIONS} if is_open(place) else {DATA}
-        _refuse_others(place.output, lambda name: name in {HIDDEN, *begun})
+        begun = {HIDDEN, DATA, *(BESIDE if is_open(place) else ())}
+        _refuse_others(place.output, lambda name: name in begun)
+    refuse_strange(place, manifest)
     if place.series:
-        beside = {HIDDEN, LATEST, SITE, *([CARD] if place.series.exists(LATEST) else [])}
+        beside = {HIDDEN, *_beside_versions(place)}
         _refuse_others(place.series, lambda name: name in beside or bool(VERSION.fullmatch(name)))
         _refuse_other_versions(place.series)
+
+
+def refuse_strange(place: Workspace, manifest: Manifest | None, names: Sequence[str] = BESIDE) -> None:
+    """Raise OutputError where a file that a build would write over or remove is not as makeweight wrote it there."""
+    foreign = strange_beside(place, manifest, names)
+    if foreign:
+        raise OutputError(
+            f"{place.output.shown} holds {_listed(foreign)}, which is not what makeweight wrote there; "
+            "move it elsewhere, or give another output.path"
+        )
+
+
+def _beside_versions(place: Workspace) -> set[str]:
+    """Return what may lie beside the versions of a series: our own files, once it has a version or names one."""
+    series = place.series
+    if series and (newest_version(series) or (_begun(place) and named(series))):
+        return {LATEST, SITE, CARD}
+    return {SITE} if series and _is_site(series) else set()
+
+
+def _is_site(series: Folder) -> bool:
+    """Whether the page over the builds lies there, which `makeweight site` writes."""
+    return series.exists(SITE) and SITE_MARK.encode() in series.read(SITE)
 
 
 def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:
@@ -154,15 +182,22 @@ def _listed(names: list[str]) -> str:
 
 
 def refuse_nested(spec: Spec) -> None:
-    """Raise SpecError if the output lies in the source's folder: the next build would take its files for rows."""
-    source, output = _whole(spec.source.path), _whole(spec.output.path)
-    if source == output or output.startswith(f"{source.rstrip('/')}/"):
-        problem = f"lies in the source's folder, whose next reading would take it for rows, got {spec.output.path!r}"
-        raise SpecError(Fault(("output", "path"), f"{problem}; give a folder outside {spec.source.path}"))
+    """Raise SpecError if the output lies in a folder that is read: the next build would take its files for rows."""
+    read = {"the source's folder": spec.source.path}
+    if spec.evaluate:
+        read["the folder of the held-out rows"] = spec.evaluate.test
+    output = _whole(spec.output.path)
+    for told, path in read.items():
+        if f"{output}/".startswith(f"{_whole(path).rstrip('/')}/"):
+            problem = f"lies in {told}, whose next reading would take it for rows, got {redacted(spec.output.path)!r}"
+            raise SpecError(Fault(("output", "path"), f"{problem}; give a folder outside {redacted(path)}"))
 
 
 def _whole(path: str) -> str:
-    """Return a path without links and detours; of a URI, without its options."""
+    """Return a path without links and detours, however it is written; of a URI of a store, without its options."""
+    if is_uri(path) and path.startswith("file:"):
+        with suppress(pa.ArrowInvalid):  # which is told where it is opened
+            return os.path.realpath(resolve(path)[1])
     if not is_uri(path):
         return os.path.realpath(path)
     place = path.partition("?")[0]

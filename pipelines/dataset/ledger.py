@@ -5,9 +5,9 @@ to replace. Once the manifest is switched, what the ledger names and the manifes
 last. So a build that is stopped at any point leaves a record of all that it left.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
@@ -23,23 +23,36 @@ WHOLE = (MANIFEST, *COMPANIONS, EVALUATION, EVALUATION_PAGE)
 
 
 class Listed(Noun):
-    """What a ledger says: the shards that may be there, by their paths within the output."""
+    """What a ledger says: the shards that may be there, by their paths within the output.
+
+    `beside` holds, by the name of a file beside them, the SHA-256 of each text that may be there.
+    """
 
     shards: list[ShardPath]
+    beside: dict[str, list[str]] = Field({})
 
 
-def enlist(place: Workspace, shards: Iterable[str]) -> None:
-    """Write down that these shards may be in the output from now on."""
-    listed = Listed(shards=sorted({*enlisted(place), *shards}))
-    place.hidden.write_sealed(_name(place), listed.model_dump_json().encode())
+def enlist(place: Workspace, shards: Iterable[str], beside: Mapping[str, str] | None = None) -> None:
+    """Write down that these shards, and files beside them with these hashes, may be in the output from now on."""
+    before = listed(place)
+    texts = {name: set(found) for name, found in before.beside.items()}
+    for name, text in (beside or {}).items():
+        texts.setdefault(name, set()).add(text)
+    now = Listed(shards=sorted({*before.shards, *shards}), beside={name: sorted(texts[name]) for name in sorted(texts)})
+    place.hidden.write_sealed(_name(place), now.model_dump_json().encode())
+
+
+def listed(place: Workspace) -> Listed:
+    """Return what the ledger says; nothing where there is none."""
+    try:
+        return Listed.model_validate_json(place.hidden.read_sealed(_name(place)))
+    except (DamageError, ValidationError):  # what it listed is then a stranger, which is told where it lies
+        return Listed(shards=[])
 
 
 def enlisted(place: Workspace) -> set[str]:
     """Return the shards that may be in the output though its manifest does not list them."""
-    try:
-        return set(Listed.model_validate_json(place.hidden.read_sealed(_name(place))).shards)
-    except (DamageError, ValidationError):  # what it listed is then a stranger, which is told where it lies
-        return set()
+    return set(listed(place).shards)
 
 
 def is_open(place: Workspace) -> bool:
@@ -60,18 +73,9 @@ def shards_of(manifest: Manifest | None) -> set[str]:
     return {shard.path for shard in manifest.shards} if manifest else set()
 
 
-def remove_dataset(place: Workspace, manifest: Manifest | None) -> None:
-    """Remove a dataset, or what was left when that was begun: what manifest or ledger list, and nothing else."""
-    enlist(place, shards_of(manifest))
-    for name in WHOLE:
-        place.output.remove(name)
-    settle(place, None)
-    place.output.prune()
-
-
 def strangers(folder: Folder, known: Iterable[str]) -> list[str]:
-    """Return the files in an output's data folder, at any depth, that are not among the known ones."""
-    return sorted({f"{DATA}/{name}" for name in folder.at(DATA).names()} - set(known))
+    """Return what is in an output's data folder, at any depth, and not among the known files; links and pipes too."""
+    return sorted({f"{DATA}/{name}" for name in folder.at(DATA).all_names()} - set(known))
 
 
 def _name(place: Workspace) -> str:

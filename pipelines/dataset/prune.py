@@ -7,12 +7,13 @@ its manifest does not list stays whole. Each function may be done again, and goe
 import time
 from collections.abc import Iterable
 
-from pipelines.dataset.ledger import WHOLE, is_open, remove_dataset, shards_of
+from pipelines.dataset.beside import remove_dataset, strange_beside
+from pipelines.dataset.ledger import WHOLE, is_open, shards_of
 from pipelines.dataset.publish import read_manifest
 from pipelines.dataset.versions import read_record, records, version_folders
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import WORK, Workspace, version_workspace, workspace
+from pipelines.storage.workspace import SHOW, WORK, Workspace, version_workspace, workspace
 from schemas.errors import DamageError, OutputError
 from schemas.manifest import MANIFEST
 from schemas.output import Versions
@@ -27,7 +28,7 @@ def prune(place: Workspace, plan: Plan, rule: Versions | None) -> list[str]:
     for name in _works(place):
         place.hidden.at(name).remove()
     _prune_models(place, plan)
-    place.hidden.at("show").remove()
+    place.hidden.at(SHOW).remove()
     return notes
 
 
@@ -91,7 +92,7 @@ def _remove_version(one: Workspace) -> list[str]:
         return [f"{error}; it stays"]
     if manifest is None:
         return []
-    foreign = sorted(set(one.output.names()) - shards_of(manifest) - set(WHOLE))
+    foreign = sorted(set(one.output.all_names()) - shards_of(manifest) - set(WHOLE)) or strange_beside(one, manifest)
     if foreign:
         return [f"{one.output.shown} stays, though it is no longer kept: {foreign[0]!r} in it is not makeweight's"]
     remove_dataset(one, manifest)

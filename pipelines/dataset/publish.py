@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from pipelines.dataset.croissant import render_croissant
 from pipelines.dataset.ledger import enlist, enlisted, shards_of
+from pipelines.dataset.seal import sha256, with_seal
 from pipelines.fill.loop import StratumProgress
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.plan.libraries import library_versions
 from pipelines.plan.registry import generator_class
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import Workspace
+from pipelines.storage.workspace import SHOW, Workspace
 from schemas.errors import OutputError
 from schemas.manifest import CARD, CROISSANT, DATA, MANIFEST, REPORT, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
@@ -148,13 +149,20 @@ def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> Man
     """
     folder = publishing_folder(place)
     companions = {CARD: card, CROISSANT: render_croissant(manifest)}
-    whole = manifest.model_copy(update={"files": _hashes(companions)})
+    whole = with_seal(manifest.model_copy(update={"files": hashes(companions)}))
+    beside = {**companions, REPORT: sealed(report, manifest)}
+    enlist(place, shards_of(manifest), hashes(beside))
     for shard in manifest.shards:
         _show(folder, place.output, shard.path)
-    for name, text in {**companions, REPORT: sealed(report, manifest)}.items():
+    for name, text in beside.items():
         put(place, name, text.encode())
-    put(place, MANIFEST, whole.model_dump_json(indent=2).encode() + b"\n")
+    put_manifest(place, whole)
     return whole
+
+
+def put_manifest(place: Workspace, manifest: Manifest) -> None:
+    """Write the manifest, by which readers find all else."""
+    put(place, MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
 
 
 def put(place: Workspace, name: str, data: bytes, folder: Folder | None = None) -> None:
@@ -163,7 +171,7 @@ def put(place: Workspace, name: str, data: bytes, folder: Folder | None = None) 
     if not target.renames:
         target.write(name, data)
         return
-    aside = place.hidden.at("show")
+    aside = place.hidden.at(SHOW)
     aside.write(name, data)
     aside.move(name, target)
 
@@ -192,5 +200,6 @@ def _show(folder: Folder, output: Folder, name: str) -> None:
         folder.move(name, output)
 
 
-def _hashes(texts: Mapping[str, str]) -> dict[str, str]:
-    return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items()}
+def hashes(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return the SHA-256 of each text by its name."""
+    return {name: sha256(text.encode()) for name, text in texts.items()}

@@ -1,18 +1,23 @@
 """Checks a published dataset against its manifest: counts again, hashes again, and says which shard is wrong."""
 
 import hashlib
+import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.dataset.beside import is_evaluation, is_pipe
 from pipelines.dataset.ledger import is_open, shards_of
 from pipelines.dataset.publish import is_sealed, read_manifest
-from pipelines.dataset.versions import latest
+from pipelines.dataset.seal import is_unbroken, sha256
+from pipelines.dataset.versions import faults_beside, latest
 from pipelines.dataset.write import content_hash, row_digests
 from pipelines.plan.features import stratum_column
 from pipelines.source.exact import simple_rows
@@ -23,7 +28,8 @@ from pipelines.storage.workspace import Workspace, version_workspace
 from pipelines.validate.memory import FingerprintSet
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
-from schemas.manifest import DATA, REPORT, Manifest, Shard
+from schemas.evaluation import EVALUATION, EVALUATION_PAGE
+from schemas.manifest import DATA, MANIFEST, REPORT, Manifest, Shard
 
 PARQUET = (".parquet", ".pq", ".parq")
 """How the names of files end that readers take for Parquet."""
@@ -65,8 +71,13 @@ def verify(path: str) -> Verification:
     _compare_boxes(manifest, boxes, found)
     if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
+    if not is_unbroken(folder.read(MANIFEST)):
+        found.problems.append(f"{MANIFEST} was changed since it was published")
     _compare_files(folder, manifest, found)
+    _compare_evaluation(folder, manifest, found)
     _find_strangers(folder, manifest, found)
+    if folder.path != path:
+        found.problems.extend(faults_beside(Folder(path)))
     if found.problems and is_open(_place(path, folder)):
         found.problems.append("a build was stopped while it published here: run the same command again, and look again")
     return found
@@ -81,6 +92,11 @@ def _place(path: str, folder: Folder) -> Workspace:
 
 def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:
     """Return the shard's rows, or nothing when it is not what was published; the reason is then in `problems`."""
+    if folder.is_link(shard.path):
+        found.problems.append(f"{shard.path} is a link to a file elsewhere, and not the one that was published")
+    if is_pipe(folder, shard.path):
+        found.problems.append(f"{shard.path} is no file, but a pipe, socket or device")
+        return None
     try:
         data = folder.read(shard.path)
     except OSError as error:
@@ -154,28 +170,46 @@ def _compare_boxes(manifest: Manifest, boxes: Counter[str], found: Verification)
 def _compare_files(folder: Folder, manifest: Manifest, found: Verification) -> None:
     """Compare card, Croissant file and report with what was published; older manifests do not list them."""
     for name, wanted in manifest.files.items():
-        try:
-            if hashlib.sha256(folder.read(name)).hexdigest() != wanted:
-                found.problems.append(f"{name} was changed since it was published")
-        except FileNotFoundError:
-            found.problems.append(f"{name} is missing")
+        _compare(folder, name, found, partial(_has_hash, wanted))
     if manifest.files:
-        _compare_report(folder, manifest, found)
+        _compare(folder, REPORT, found, lambda data: is_sealed(data.decode(errors="replace"), manifest))
 
 
-def _compare_report(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    try:
-        report = folder.read(REPORT).decode(errors="replace")
-    except FileNotFoundError:
-        found.problems.append(f"{REPORT} is missing")
+def _compare_evaluation(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    """Compare an evaluation and its page, where there is one, with what was written, and with this dataset."""
+    if not (folder.exists(EVALUATION) or folder.exists(EVALUATION_PAGE)):
         return
-    if not is_sealed(report, manifest):
-        found.problems.append(f"{REPORT} was changed since it was published")
+    told = _compare(folder, EVALUATION, found, is_evaluation)
+    page = json.loads(told).get("page") if told else None
+    if told and json.loads(told)["content_hash"] != manifest.content_hash:
+        found.problems.append(f"{EVALUATION} is of another dataset")
+    _compare(folder, EVALUATION_PAGE, found, partial(_has_hash, page))
+
+
+def _has_hash(wanted: str | None, data: bytes) -> bool:
+    """Whether these bytes have the hash that was written down, if one was."""
+    return wanted in (None, sha256(data))
+
+
+def _compare(folder: Folder, name: str, found: Verification, same: Callable[[bytes], bool]) -> bytes | None:
+    """Return a file's bytes if they are the `same` as were published; what is wrong is then in `problems`."""
+    if is_pipe(folder, name):
+        found.problems.append(f"{name} is no file, but a pipe, socket or device")
+        return None
+    try:
+        data = folder.read(name)
+    except FileNotFoundError:
+        found.problems.append(f"{name} is missing")
+        return None
+    if same(data):
+        return data
+    found.problems.append(f"{name} was changed since it was published")
+    return None
 
 
 def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:
     """Find what programs that take all Parquet files below a folder would read as rows of this dataset."""
     known = shards_of(manifest)
-    visible = (name for name in folder.names() if not name.startswith(".") and "/." not in name)
+    visible = (name for name in folder.all_names() if not name.startswith(".") and "/." not in name)
     strangers = {name for name in visible if name.startswith(f"{DATA}/") or name.endswith(PARQUET)} - known
     found.problems.extend(f"{name} is not in the manifest" for name in sorted(strangers))

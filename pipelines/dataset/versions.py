@@ -9,9 +9,10 @@ import json
 from contextlib import suppress
 
 from pipelines.dataset.publish import is_build_of, put, read_manifest
+from pipelines.dataset.seal import has_line, is_whole, with_line
 from pipelines.judge.privacy.differential import is_private
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, version_name
+from pipelines.storage.workspace import HIDDEN, VERSION, VERSIONS, Workspace, version_name
 from schemas.errors import DamageError, Fault, OutputError, SpecError
 from schemas.manifest import CARD, Manifest
 from schemas.plan import Plan
@@ -29,13 +30,19 @@ def latest(path: str) -> Folder:
     folder = Folder(path)
     if not folder.exists(LATEST):
         return folder
-    try:
-        name = json.loads(folder.read(LATEST))["version"]
-    except (ValueError, KeyError, TypeError):
-        name = ""
-    if not isinstance(name, str) or not VERSION.fullmatch(name):
+    name = named(folder)
+    if name is None:
         raise OutputError(f"{folder.shown}/{LATEST} names no version; build the dataset again, and it is written anew")
     return folder.at(name)
+
+
+def named(series: Folder) -> str | None:
+    """Return the version that `latest.json` names, or nothing if it is gone or names none."""
+    try:
+        name = json.loads(series.read(LATEST))["version"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) and VERSION.fullmatch(name) else None
 
 
 def newest_folder(path: str) -> Folder:
@@ -110,7 +117,7 @@ def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
 
 def records(series: Folder) -> Folder:
     """Return where versions keep what their successors need."""
-    return series.at(HIDDEN).at("versions")
+    return series.at(HIDDEN).at(VERSIONS)
 
 
 def read_record(series: Folder, version: str) -> Record | None:
@@ -146,4 +153,26 @@ def name_newest(place: Workspace) -> None:
     number, manifest = newest
     name = version_name(number)
     put(place, LATEST, json.dumps({"version": name}).encode() + b"\n", series)
-    put(place, CARD, render_card(manifest, f"{name}/").encode(), series)
+    card = with_line(render_card(manifest, f"{name}/"), _shown_version(name, manifest))
+    put(place, CARD, card.encode(), series)
+
+
+def _shown_version(name: str, manifest: Manifest) -> str:
+    return f"{name} {manifest.content_hash}"
+
+
+def faults_beside(series: Folder) -> list[str]:
+    """Say what is wrong with what names the newest version; a card of an earlier makeweight tells nothing of itself."""
+    newest = newest_version(series)
+    if newest is None:
+        return []
+    number, manifest = newest
+    name, faults = version_name(number), []
+    if (found := named(series)) != name:
+        faults.append(f"{LATEST} {f'names {found}' if found else 'is gone, or names no version'}; {name} is the newest")
+    if not series.exists(CARD):
+        return [*faults, f"{CARD} beside the versions is missing"]
+    card = series.read(CARD).decode(errors="replace")
+    if (manifest.seal or has_line(card)) and not is_whole(card, _shown_version(name, manifest)):
+        faults.append(f"{CARD} beside the versions was changed since it was published")
+    return faults

@@ -7,6 +7,7 @@ in its place by a test, which makes the n-th of them fail, stands for a disk or 
 import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -77,6 +78,9 @@ class Files(Protocol):
     def entries(self, path: str, recursive: bool) -> list[fs.FileInfo]:
         """Return what is in a folder; nothing if it is not there."""
 
+    def all_names(self, path: str) -> list[str]:
+        """Return all below a folder that is no folder, by its name relative to it; links and pipes too."""
+
     def read(self, path: str) -> bytes:
         """Return a whole file."""
 
@@ -126,13 +130,23 @@ class Disk(_Looked):
 
     renames: bool = True
 
+    def all_names(self, path: str) -> list[str]:
+        """See Files. A link is not followed, wherever it leads; pyarrow would not tell of one that leads nowhere."""
+        found = []
+        for place, folders, files in os.walk(path):
+            links = [name for name in folders if os.path.islink(os.path.join(place, name))]
+            found += [os.path.relpath(os.path.join(place, name), path) for name in files + links]
+        return found
+
     def read(self, path: str) -> bytes:
         """See Files."""
+        _refuse_pipe(path)
         with _no_folder(path), self.filesystem.open_input_stream(path) as stream:
             return bytes(stream.read())
 
     def view(self, path: str) -> pa.Buffer:
         """See Files."""
+        _refuse_pipe(path)
         with _no_folder(path):
             return mapped(path)
 
@@ -181,6 +195,10 @@ class Store(_Looked):
     """An object store, where a folder is no more than the beginning of names."""
 
     renames: bool = False
+
+    def all_names(self, path: str) -> list[str]:
+        """See Files."""
+        return [info.path.removeprefix(path).lstrip("/") for info in self.entries(path, True) if info.is_file]
 
     def read(self, path: str) -> bytes:
         """See Files."""
@@ -234,6 +252,14 @@ class Store(_Looked):
 def files_of(filesystem: fs.FileSystem) -> Files:
     """Return the operations of a filesystem."""
     return Disk(filesystem) if isinstance(filesystem, fs.LocalFileSystem) else Store(filesystem)
+
+
+def _refuse_pipe(path: str) -> None:
+    """Raise OSError for a pipe, socket or device, whose reading might never end."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.ENODEV, "no file, but a pipe, socket or device", path)
 
 
 @contextmanager

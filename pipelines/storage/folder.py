@@ -103,6 +103,15 @@ class Folder:
         """Return the files below this folder by their names relative to it, sorted."""
         return [info.path.removeprefix(self.inner()).lstrip("/") for info in self.files()]
 
+    def all_names(self) -> list[str]:
+        """Return all below this folder that is no folder, as `names` does: links, which are not followed, pipes too."""
+        with explained(self.shown):
+            return sorted(self._files.all_names(self.inner()))
+
+    def is_link(self, name: str) -> bool:
+        """Whether a file or folder lies elsewhere, and only its name is here."""
+        return self.renames and os.path.islink(self.inner(name))
+
     def read(self, name: str) -> bytes:
         """Return the whole file."""
         with explained(self.shown):
@@ -283,6 +292,10 @@ def explained(place: str) -> Iterator[None]:
         elif error.errno == errno.EISDIR:
             lies = error.filename2 or error.filename  # a rename names what it would put there first
             advice = f"a folder lies where a file belongs ({lies}); move it elsewhere, and run it again"
+        elif error.errno == errno.ENODEV:
+            advice = f"what lies in a file's place is {error.strerror} ({error.filename}); move it elsewhere"
+        elif error.errno == errno.EEXIST:
+            advice = f"a file lies where a folder belongs ({error.filename}); move it elsewhere, and run it again"
         elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
             by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
             why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error

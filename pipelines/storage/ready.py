@@ -6,14 +6,17 @@ Knows neither what is written there nor who asks. Rights alone do not tell: /pro
 import errno
 import os
 import socket
+from collections.abc import Iterable
 from contextlib import suppress
+from itertools import product
 from uuid import uuid4
 
 from pyarrow import fs
 
-from pipelines.storage.folder import TEMPORARY
-from pipelines.storage.workspace import Workspace
+from pipelines.storage.folder import TEMPORARY, Folder
+from pipelines.storage.workspace import SHOW, VERSIONS, Workspace
 from schemas.errors import MakeweightError, OutputError
+from schemas.manifest import DATA
 
 LOOPBACK = "127.0.0.1"
 ROOM = 1 << 20
@@ -29,6 +32,42 @@ def refuse_unwritable_output(place: Workspace) -> None:
     if reason := unwritable(place.hidden.inner()):
         shown = (place.series or place.output).shown
         raise OutputError(f"{shown}: may not be written ({reason}); give the rights or choose another output.path")
+    _refuse_no_folders(place)
+    _refuse_two_disks(place)
+
+
+def _refuse_no_folders(place: Workspace) -> None:
+    """Raise OutputError where something else lies in the place of a folder that a build needs."""
+    data = place.output.at(DATA)
+    for folder in (data, place.models, place.evaluation, place.work, *map(place.hidden.at, (SHOW, VERSIONS))):
+        path = folder.inner()
+        if os.path.lexists(path) and not os.path.isdir(path):
+            raise OutputError(f"{path} lies where makeweight needs a folder; move it elsewhere, and run it again")
+
+
+def _refuse_two_disks(place: Workspace) -> None:
+    """Raise OutputError where a finished file cannot be renamed to its place, since that is on another disk."""
+    made = [place.hidden, place.hidden.at(SHOW), place.work, place.work.at("publish"), place.work.at(f"publish/{DATA}")]
+    shown = [place.output, place.output.at(DATA), *([place.series] if place.series else [])]
+    for source, target in product(_there(made), _there(shown)):
+        if _other_disk(source, target):
+            raise OutputError(
+                f"{source} and {target} lie on two disks, and a build renames its finished files from one to the"
+                " other; put both on one, without a link or a mount between them"
+            )
+
+
+def _there(folders: Iterable[Folder]) -> list[str]:
+    return [folder.inner() for folder in folders if os.path.isdir(folder.inner())]
+
+
+def _other_disk(source: str, target: str) -> bool:
+    """Whether no file can be renamed from one folder into the other. Nothing is: no file can be named `.`."""
+    try:
+        os.rename(os.path.join(source, f"{uuid4().hex[:8]}{TEMPORARY}"), os.path.join(target, "."))
+    except OSError as error:
+        return error.errno == errno.EXDEV or os.stat(source).st_dev != os.stat(target).st_dev
+    return False
 
 
 def unwritable(folder: str, size: int = 1) -> str | None:

@@ -14,6 +14,8 @@ from schemas.plan import Plan
 HIDDEN = ".makeweight"
 WORK = "work-"
 """How the folders of unfinished work begin."""
+SHOW, VERSIONS = "show", "versions"
+"""Where files wait to be shown to readers, and where versions keep what their successors need."""
 VERSION = re.compile(r"v\d{5,}")
 """How the folders of versions are named."""
 

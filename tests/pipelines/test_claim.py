@@ -238,6 +238,30 @@ def test_an_output_in_the_folder_of_the_source_is_refused(make_spec, tmp_path):
     make_plan(make_spec(output={"path": str(tmp_path / "source-balanced")}))
 
 
+@pytest.mark.parametrize("as_uri", [("source",), ("output",), ("source", "output")])
+@pytest.mark.parametrize("folder", ["source", "source/out"])
+def test_an_output_in_the_folder_of_the_source_is_refused_however_the_two_are_written(
+    make_spec, tmp_path, as_uri, folder
+):
+    def written(name, part):
+        return f"file://{tmp_path}/{name}" if part in as_uri else str(tmp_path / name)
+
+    spec = make_spec(source={"path": written("source", "source"), "label": "label"})
+    with pytest.raises(SpecError, match=r"output.path: lies in the source's folder, .*; give a folder outside"):
+        make_plan(
+            spec.model_copy(update={"output": spec.output.model_copy(update={"path": written(folder, "output")})})
+        )
+    beside = spec.output.model_copy(update={"path": written("source-balanced", "output")})
+    make_plan(spec.model_copy(update={"output": beside}))
+
+
+@pytest.mark.parametrize("test", ["{}/held", "file://{}/held"])
+def test_an_output_in_the_folder_of_the_held_out_rows_is_refused(make_spec, tmp_path, test):
+    spec = make_spec(evaluate={"test": test.format(tmp_path)}, output={"path": str(tmp_path / "held" / "out")})
+    with pytest.raises(SpecError, match=r"output.path: lies in the folder of the held-out rows, .*; give a folder"):
+        make_plan(spec)
+
+
 def test_a_ledger_names_nothing_outside_the_data_folder(build, make_spec, out, tmp_path):
     build(make_spec())
     (tmp_path / "thesis.txt").write_text("years of work")

@@ -21,9 +21,9 @@ from pipelines.report.site.rows import NAMED, Counts, Row
 from pipelines.report.wording import printable, shorten
 from schemas.evaluation import EVALUATION_PAGE
 from schemas.manifest import REPORT, Manifest
+from schemas.versions import SITE_MARK
 
-GENERATOR = '<meta name="generator" content="makeweight site">'
-"""By this a page is known for one of ours."""
+GENERATOR = SITE_MARK
 WIDE = 1000
 """Units that the picture of the classes is wide."""
 HELPS = {True: "helps", False: "does not help", None: "cannot tell"}

@@ -1,0 +1,56 @@
+"""Seals of what lies beside a dataset's shards: a file's own hash within it, by which a later change is noticed.
+
+A seal is no signature: who writes there can write another one. It tells an edit, damage or another's file from what was
+published. What earlier versions wrote bears none.
+"""
+
+import hashlib
+import json
+from typing import TypeVar
+
+from schemas.base import Noun
+
+_WORD = "<!-- makeweight: this page has the SHA-256 "
+N = TypeVar("N", bound=Noun)
+
+
+def sha256(data: bytes) -> str:
+    """Return the SHA-256 in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def with_seal(noun: N) -> N:
+    """Return a record with its `seal`: the SHA-256 of all its other fields."""
+    return noun.model_copy(update={"seal": _seal_of(noun.model_dump_json())})
+
+
+def is_unbroken(data: bytes) -> bool:
+    """Whether a record's JSON is what its seal says; true where it bears none, as those of earlier versions."""
+    return json.loads(data).get("seal") in (None, _seal_of(data))
+
+
+def _seal_of(text: str | bytes) -> str:
+    fields = json.loads(text)
+    fields.pop("seal", None)
+    return sha256(json.dumps(fields, sort_keys=True).encode())
+
+
+def with_line(page: str, of: str = "") -> str:
+    """Return a page of Markdown or HTML with a last line that seals it, and that it is `of` this thing."""
+    return f"{page}{_line(page, of)}"
+
+
+def has_line(page: str) -> bool:
+    """Whether a page bears such a line, right or wrong."""
+    return _WORD in page
+
+
+def is_whole(page: str, of: str = "") -> bool:
+    """Whether a page is what its last line says."""
+    body, start, rest = page.rpartition(_WORD)
+    return start + rest == _line(body, of)
+
+
+def _line(page: str, of: str) -> str:
+    digest = sha256(f"{of}\n{page}".encode())
+    return f"{_WORD}{digest} -->\n"
