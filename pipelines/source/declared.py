@@ -32,7 +32,8 @@ def _yolo(names: list[str], read: Read) -> dict[str, str]:
             for split in SPLITS:
                 paths = said.get(split)
                 for path in paths if isinstance(paths, list) else [paths]:
-                    splits |= dict.fromkeys(_at(str(path or ""), names, read), split)
+                    if isinstance(path, str):  # what aliases are nested in has no path, and would be written out
+                        splits |= dict.fromkeys(_at(path, names, read), split)
     keys = {label_key(name): split for name, split in splits.items()}
     return {name: keys[label_key(name)] for name in names if label_key(name) in keys}
 

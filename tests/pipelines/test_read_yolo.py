@@ -1,5 +1,7 @@
 """YOLO's labels: boxes and outlines as shares of the image, backgrounds, names of classes, splits."""
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -214,3 +216,19 @@ def test_the_lists_of_pascal_voc_are_splits_if_asked_for(tmp_path):
     assert [row["image"]["path"] for row in rows(root, split="test")] == ["3.png"]
     with pytest.raises(SpecError, match="has no split 'tset'; did you mean 'test'"):
         make_plan(spec_for(root, split="tset"))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("key", ["train", "val", "names", "path", "nc"])
+def test_aliases_that_multiply_are_not_written_out(tmp_path, key):
+    """A few hundred bytes of nested aliases are 9 ** 11 words: whoever may write a source could stop a worker with it."""
+    root = write(tmp_path / "s")
+    bomb = [f"{name}: &{name} [{', '.join(['*' + below] * 9)}]" for below, name in pairwise("abcdefghijk")]
+    plain = {"names": "[cell, spot]", "nc": "2", key: "*k"}
+    lines = ['a: &a ["lol"]', *bomb, *(f"{name}: {value}" for name, value in plain.items())]
+    (root / "data.yaml").write_text("\n".join(lines) + "\n")
+    if key == "names":
+        with pytest.raises(MakeweightError, match="its names are no list of classes"):
+            make_plan(spec_for(root))
+    else:
+        assert make_plan(spec_for(root)).profile.rows == 4
