@@ -221,7 +221,7 @@ def test_the_lists_of_pascal_voc_are_splits_if_asked_for(tmp_path):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("key", ["train", "val", "names", "path", "nc"])
 def test_aliases_that_multiply_are_not_written_out(tmp_path, key):
-    """A few hundred bytes of nested aliases are 9 ** 11 words: whoever may write a source could stop a worker with it."""
+    """400 bytes of nested aliases are 9 ** 11 words: whoever may write a source could stop a worker with it."""
     root = write(tmp_path / "s")
     bomb = [f"{name}: &{name} [{', '.join(['*' + below] * 9)}]" for below, name in pairwise("abcdefghijk")]
     plain = {"names": "[cell, spot]", "nc": "2", key: "*k"}
