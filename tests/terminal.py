@@ -14,7 +14,12 @@ import psutil
 LIMIT = 600.0
 """Seconds that anything may take here, on however busy a machine."""
 CTRL_C = b"\x03"
-TAKE_IT = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+TAKE_IT = """
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may do so by nohup
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 """Makes the terminal on standard input the one of a new session, and becomes the command."""
 
 

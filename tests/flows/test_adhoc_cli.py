@@ -63,12 +63,12 @@ def test_init_asks_for_a_class_that_it_cannot_tell(here):
 def test_init_takes_split_format_and_annotations(here):
     for split, rows in (("train", 4), ("test", 2)):
         (here / "halves" / split).mkdir(parents=True)
-        (here / "halves" / split / "data.txt").write_text("x,y\n" + "1,a\n2,b\n" * rows)
+        (here / "halves" / split / "data.rows").write_text("x,y\n" + "1,a\n2,b\n" * rows)
         for name in "ab":
             (here / "halves" / split / f"{name}.json").write_text("{}")
     told = json.loads(run("init", "halves", "--format", "csv", "--out", "h.yaml", "--json").stdout)
     assert "no data files" in told["error"]
-    for file in (here / "halves").rglob("data.txt"):
+    for file in (here / "halves").rglob("data.rows"):
         file.rename(file.with_suffix(".csv"))
     told = json.loads(run("init", "halves", "--format", "csv", "--split", "test", "--out", "h.yaml", "--json").stdout)
     assert (told["rows"], load_spec("h.yaml")[0].source.split, told["format"]) == (4, "test", "csv")
@@ -142,5 +142,5 @@ def test_catalogues_find_what_a_dataset_holds(here, built, tmp_path):
 
 def test_the_shell_completes_commands():
     words = {"_MAKEWEIGHT_COMPLETE": "complete_bash", "COMP_WORDS": "makeweight v", "COMP_CWORD": "1"}
-    assert run(env=words, prog_name="makeweight").stdout.split() == ["verify"]
+    assert run(env=words, prog_name="makeweight").stdout.split() == ["validators", "verify"]
     assert "--install-completion" in run("--help").stdout
