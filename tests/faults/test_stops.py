@@ -145,7 +145,9 @@ def test_a_build_that_is_killed_leaves_no_server_behind(make_bench):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("point", [r"/evaluation/real\.json$", POINTS["chunk staged"], r"/evaluation/.*-.*\.arrow$"])
+@pytest.mark.parametrize(
+    "point", [r"/evaluation/real\.json$", POINTS["chunk staged"], r"/evaluation/.*trials/.*\.npz$"]
+)
 def test_ctrl_c_while_a_dataset_is_judged(make_bench, point):
     bench = make_bench(evaluate={"test": "held_out.csv", "seeds": 2})
     rows = (bench.place / "t.csv").read_text().splitlines()
