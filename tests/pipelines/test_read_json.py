@@ -9,7 +9,9 @@ import pytest
 
 from pipelines.plan.column_notes import column_lines
 from pipelines.plan.planning import make_plan
-from schemas.errors import MakeweightError
+from pipelines.source import profile_source
+from schemas.errors import MakeweightError, SourceError
+from schemas.spec import Source
 from tests.hostile.promise import spec_of
 from tests.pipelines.test_read_dialect import read
 
@@ -70,3 +72,10 @@ def test_values_that_become_text_are_told(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text('{"m": 1, "y": "a"}\n' * 70_000 + '{"m": "x", "y": "b"}\n')
     [told] = [one for one in column_lines(make_plan(spec_of(str(tmp_path / "d.jsonl"), "y"))) if "no text in" in one]
     assert "70,000 cells" in told
+
+
+@pytest.mark.parametrize("data", [b'\xfe\xff{"y\xff\x0b\xff\x0b": n', '{"y": "a"}\n'.encode("utf-16")[:-1]])
+def test_utf_16_that_breaks_off_is_told(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "d.jsonl").write_bytes(data)
+    with pytest.raises(SourceError, match="d.jsonl: is not in utf-16 throughout; fetch it again"):
+        profile_source(Source(path=str(tmp_path / "d.jsonl"), label="y"), ["y"])

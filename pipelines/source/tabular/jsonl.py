@@ -82,7 +82,11 @@ def _stream(files: Files, name: str, source: Source) -> Iterator[tuple[pa.Native
         if "\n".encode(encoding) == b"\n":
             yield stream, encoding
             return
-        yield pa.transcoding_input_stream(stream, encoding, "utf-8"), "utf-8"
+        try:
+            yield pa.transcoding_input_stream(stream, encoding, "utf-8"), "utf-8"
+        except UnicodeDecodeError as error:
+            problem = f"is not in {encoding} throughout; fetch it again, save it as UTF-8, or set source.encoding"
+            raise SourceError(f"{files.shown(name)}: {problem}") from error
 
 
 def _begins_as_utf16(files: Files, name: str) -> bool:
