@@ -1,7 +1,7 @@
-"""The formats by name, and the stream of clean blocks that a source is, whatever its format."""
+"""What a format of source files is, and the stream of clean blocks that a source is, whatever its format."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import pyarrow as pa
@@ -10,11 +10,35 @@ import pyarrow.compute as pc
 from pipelines.modality import MODALITIES, load_part
 from pipelines.source.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
 from pipelines.source.files import TABLES, Files
-from pipelines.source.format import Format
 from pipelines.source.hive import Partitions
 from pipelines.source.infer import NULL
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import NULL_TOKENS, Source
+
+
+@dataclass(frozen=True)
+class Format:
+    """How files of one format are read; `columns` returns None where only the rows tell.
+
+    Where the files are rows and not tables, both read them all `together`, and get no name.
+
+    Of the first file: `written` says in words how it is written where that is not what its name says, `index` what its
+    unnamed first column is called, `headless` whether it has no header row, and `advice` what to do then where a column
+    is not found; `names` are those of numbered classes by column. Of all files `lost` says, in sentences and once their
+    rows were read, what of them is in none, and `label` which column seems to be the class, where it is no table
+    and does not fix it.
+    """
+
+    columns: Callable[[Files, str, Source], dict[str, str] | None]
+    batches: Callable[[Files, str, Source, list[str] | None], Iterator[Cells]]
+    together: bool = False
+    written: Callable[[Files, Source], str] = lambda *_: ""
+    index: Callable[[Files, Source], str | None] = lambda *_: None
+    headless: Callable[[Files, Source], bool] = lambda *_: False
+    advice: Callable[[Files, Source], str] = lambda *_: ""
+    names: Callable[[Files], dict[str, list[str]]] = lambda _: {}
+    lost: Callable[[Files, Source], list[str]] = lambda *_: []
+    label: Callable[[Files, Source], str | None] = lambda *_: None
 
 
 def format_of(files: Files) -> Format:

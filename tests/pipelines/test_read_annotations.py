@@ -1,12 +1,16 @@
 """Annotations as tools write them: names that YAML takes for something else, namespaces, keypoints, odd places."""
 
 import json
+from collections import Counter
 
 import pytest
 from PIL import Image
 
 from pipelines.modality import modality_notes
 from pipelines.plan.planning import make_plan
+from pipelines.source import profile_source
+from pipelines.source.files import Files
+from pipelines.source.image.marks import BOXES
 from schemas.errors import MakeweightError
 from tests.pipelines.test_read_images import picture
 from tests.pipelines.test_read_marks import BOX, coco, first, polygon, save, spec_for, stored, voc
@@ -210,3 +214,22 @@ def test_an_image_beside_its_own_annotation_stays_as_it_was_called(tmp_path):
     Image.new("RGB", stored().size).save(tmp_path / "s" / "JPEGImages" / "0.png")
     voc(tmp_path / "s" / "Annotations", BOX, stored().size)
     assert rows(tmp_path / "s")[0]["image"]["path"] == "0.png"
+
+
+@pytest.mark.parametrize(("write_one", "name", "times"), [(coco, "instances.json", 2), (voc, "0.xml", 1)])
+def test_annotations_are_read_once_for_what_they_are_and_once_for_their_rows(
+    tmp_path, monkeypatch, write_one, name, times
+):
+    """They may be large, or lie one by one in a store: what is said of them is noted as they pass."""
+    save(tmp_path / "s", 1)
+    write_one(tmp_path / "s", [{"bbox": BOX}] if write_one is coco else BOX, stored().size)
+    opened, stream = Counter(), Files.stream
+
+    def counted(files, asked):
+        opened[asked] += 1
+        return stream(files, asked)
+
+    monkeypatch.setattr(Files, "stream", counted)
+    source = spec_for(tmp_path / "s", image="image", label=BOXES).source
+    found = profile_source(source, [BOXES])
+    assert (found.rows, found.lost, opened[name]) == (1, [], times)

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.source.files import CHUNK, Files, readable
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.image.pictures import MAX_FILE_BYTES
 from pipelines.source.kinds import LABELS
 from pipelines.source.splits import ClassFolders

@@ -5,14 +5,15 @@ Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box o
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from pipelines.source.cells import Cells
 from pipelines.source.files import CHUNK, Files, format_of, readable
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
 from pipelines.source.image.masks import given
@@ -79,13 +80,12 @@ class _Coco(BaseModel):
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the columns: image, objects (with masks where there are any), boxes."""
-    return marked.columns(source, _kind(_read(files, name) for name in _annotations(files, source)))
+    return marked.columns(source, _looked(files, source).kind)
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the images in the order of the annotations, those without objects too."""
-    names = _annotations(files, source)
-    kind = _kind(_read(files, name) for name in names)
+    names, kind = _annotations(files, source), _looked(files, source).kind
     found = (one for name in names for one in _marked(_read(files, name), files, name, several=len(names) > 1))
     yield from marked.batches(files, found, kind, source, wanted)
 
@@ -128,8 +128,37 @@ def _read(files: Files, name: str) -> _Coco:
         raise SourceError(f"{place}: is no COCO file: {at}: {first['msg']}; {needs}") from error
 
 
-def _kind(files: Iterable[_Coco]) -> str:
-    return MASKED if any(given(a.segmentation) and not a.iscrowd for one in files for a in one.annotations) else BOXES
+@dataclass
+class _Looked:
+    """What one look at all annotations tells before a row is made of them."""
+
+    kind: str = BOXES
+    crowds: int = 0
+    keypoints: int = 0
+    alike: set[str] = field(default_factory=set)
+
+    def observe(self, coco: _Coco) -> None:
+        """Take in one file."""
+        for one in coco.annotations:
+            self.crowds += bool(one.iscrowd)
+            self.keypoints += bool(one.keypoints)
+            if self.kind == BOXES and not one.iscrowd and given(one.segmentation):
+                self.kind = MASKED
+        counts = Counter({one.id: one.name for one in coco.categories}.values())
+        self.alike |= {category for category, ids in counts.items() if ids > 1}
+
+
+def _looked(files: Files, source: Source) -> _Looked:
+    """Return what the annotations tell; they may be large, and are looked at once."""
+    names = _annotations(files, source)
+    key = ("annotations", *names)
+    if key not in files.memo:
+        looked = _Looked()
+        for name in names:
+            looked.observe(_read(files, name))
+        files.memo[key] = looked
+    found: _Looked = files.memo[key]
+    return found
 
 
 def _marked(coco: _Coco, files: Files, name: str, *, several: bool) -> Iterator[Marked]:
@@ -165,23 +194,14 @@ def _categories(coco: _Coco, place: str) -> dict[str, str]:
 
 def lost(files: Files, source: Source) -> list[str]:
     """Say which annotations are not read, and which images have none."""
-    crowds = keypoints = 0
-    alike: set[str] = set()
-    names, index = _annotations(files, source), marked.Index(files)
-    for name in names:
-        coco = _read(files, name)
-        crowds += sum(1 for one in coco.annotations if one.iscrowd)
-        keypoints += sum(1 for one in coco.annotations if one.keypoints)
-        counts = Counter(_categories(coco, files.shown(name)).values())
-        alike |= {category for category, ids in counts.items() if ids > 1}
-        for image in coco.images:
-            index.note(Marked(image.file_name, [], base=os.path.dirname(name)))
-    said = [f"Regions that hold a crowd (iscrowd), which are left out: {crowds:,}."] if crowds else []
-    said += [f"Objects with keypoints, which are not read: {keypoints:,}."] if keypoints else []
-    said += [f"Categories of one name and several ids, which are one class: {listed(sorted(alike))}."] if alike else []
+    names, looked = _annotations(files, source), _looked(files, source)
+    said = [f"Regions that hold a crowd (iscrowd), which are left out: {looked.crowds:,}."] if looked.crowds else []
+    said += [f"Objects with keypoints, which are not read: {looked.keypoints:,}."] if looked.keypoints else []
+    alike = listed(sorted(looked.alike))
+    said += [f"Categories of one name and several ids, which are one class: {alike}."] if looked.alike else []
     others = [name for name in files.names if format_of(name) == "coco" and name not in names]
     said += [f"JSON files that are not read: {len(others):,}, such as {others[0]}."] if others else []
-    return [*said, *index.untaken(), *unread(files)]
+    return [*said, *marked.untaken(files), *unread(files)]
 
 
 def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from pipelines.source.cells import Block, Cells
 from pipelines.source.files import TABLES, Files, format_of
-from pipelines.source.format import Format
+from pipelines.source.formats import Format, blocks
 from pipelines.source.image.class_folders import NAME, read_images
-from pipelines.source.image.marked import Index
+from pipelines.source.image.marked import INDEX, Index, untaken
 from pipelines.source.unread import listed, unread
 from schemas.arrow import IMAGE
 from schemas.errors import Fault, SourceError, SpecError, nearest
@@ -23,6 +23,7 @@ from schemas.spec import Source
 
 _TRIED, _MOST = 20, 0.5
 """Rows whose cells are looked up among the images, and the share of them that must be some: others may be missing."""
+_LISTS = ("lists",)
 _USUAL = ("file_name", "filename", "file", "image", "image_path", "path", "filepath", "img", "image_name", "image_id")
 _LABELS = ("label", "labels", "class", "target", "category")
 
@@ -50,14 +51,11 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the images in the order of the tables; one that is not there is null, with its name."""
-    from pipelines.source.formats import blocks
-
-    taken: dict[str, str] = {}
-    index = Index(files)
+    index = files.memo[INDEX] = Index(files)
     for one in _chosen(files, source):
         for block in blocks(one.files, source, [one.column, source.label]):
             names = _names(block, one)
-            found = [_taken(index, name, one, taken) for name in names]
+            found = [_taken(index, name, one) for name in names]
             labels, start = block.cells.columns[source.label], 0
             for _, images in read_images(files, found):
                 here = slice(start, start + len(images))
@@ -83,16 +81,15 @@ def _names(block: Block, one: _List) -> list[str]:
     return names
 
 
-def _taken(index: Index, name: str, one: _List, taken: dict[str, str]) -> str | None:
+def _taken(index: Index, name: str, one: _List) -> str | None:
     """Return the image of that name; raises SourceError for one that has a row already."""
     found = index.find(name, one.base)
-    if found in taken:
+    if found in index.taken:
         raise SourceError(
             f"{one.files.shown(one.files.names[0])}: {name!r} has more than one row; give each image one row with its"
             " class, or write its boxes as COCO, Pascal VOC or YOLO"
         )
-    if found:
-        taken[found] = name
+    index.taken |= {found} if found else set()
     return found
 
 
@@ -113,15 +110,17 @@ _ADVICE = "write metadata.csv with the columns file_name and label beside them, 
 
 
 def _lists(files: Files, source: Source) -> list[_List]:
-    index = Index(files)
-    found = (_list(files, name, source, index) for name in files.names if format_of(name) in TABLES)
-    return [one for one in found if one]
+    """Return the tables that name images; their first rows are looked at once."""
+    if _LISTS not in files.memo:
+        index = Index(files)
+        found = (_list(files, name, source, index) for name in files.names if format_of(name) in TABLES)
+        files.memo[_LISTS] = [one for one in found if one]
+    lists: list[_List] = files.memo[_LISTS]
+    return lists
 
 
 def _list(files: Files, name: str, source: Source, index: Index) -> _List | None:
     """Return what the table lists; None if no column of its first rows names images."""
-    from pipelines.source.formats import blocks
-
     alone, base = replace(files, format=str(format_of(name)), names=[name]), os.path.dirname(name)
     for block in islice(blocks(alone, source), 1):
         names = list(block.cells.columns)
@@ -153,22 +152,13 @@ def label(files: Files, source: Source) -> str:
 
 def lost(files: Files, source: Source) -> list[str]:
     """Say which columns and tables are not read, and which images are in none."""
-    lists, index = _chosen(files, source), Index(files)
+    lists = _chosen(files, source)
     names = {one.files.names[0] for one in lists}
     others = list(dict.fromkeys(name for one in lists for name in one.others if name != source.label))
     said = [f"Columns beside file and class that are not read: {listed(others)}."] if others else []
     tables = [name for name in files.names if format_of(name) in TABLES and name not in names]
     said += [f"Tables that name no image with a class, which are not read: {listed(tables)}."] if tables else []
-    for one in lists:
-        index.note_all(_all_names(one, source), one.base)
-    return [*said, *index.untaken(), *unread(files)]
-
-
-def _all_names(one: _List, source: Source) -> Iterator[str]:
-    from pipelines.source.formats import blocks
-
-    for block in blocks(one.files, source, [one.column]):
-        yield from filter(None, block.cells.columns[one.column].to_pylist())
+    return [*said, *untaken(files), *unread(files)]
 
 
 FORMAT = Format(columns, batches, together=True, lost=lost, label=label)

@@ -5,7 +5,6 @@ Knows which file is whose, not how annotations are written: `voc` and `coco` do.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -23,6 +22,8 @@ from schemas.arrow import arrow_type
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.spec import Source
 
+INDEX = ("images by name",)
+"""Where a source's files keep the index by which their rows were read."""
 _AT_ONCE = 256
 MAX_BYTES = 16 << 20
 """Bytes that the annotation of one image may have."""
@@ -72,7 +73,7 @@ def batches(
     files: Files, marked: Iterable[Marked], kind: str, source: Source, wanted: list[str] | None
 ) -> Iterator[Cells]:
     """Yield the images with their objects, many at a time; an image that is not there is null, with its name."""
-    index = Index(files)
+    index = files.memo[INDEX] = Index(files)
     rest = iter(marked)
     while some := list(islice(rest, _AT_ONCE)):
         done = 0
@@ -111,6 +112,13 @@ def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[l
     return found
 
 
+def untaken(files: Files) -> list[str]:
+    """Return a sentence on the images that are in no row, once all rows were read, if there are any."""
+    index: Index = files.memo[INDEX]
+    rest = sorted(index.paths - index.taken)
+    return [f"Images in no annotation, which are not read: {len(rest):,}, such as {rest[0]}."] if rest else []
+
+
 class Index:
     """The image files of a source, by their path, their name, and their name without its ending."""
 
@@ -133,21 +141,6 @@ class Index:
             return one
         own = self.find(os.path.basename(one.own), os.path.dirname(one.own))
         return replace(one, image=os.path.basename(own)) if own else one
-
-    def note(self, one: Marked) -> None:
-        """Take an annotation's image, without raising what `take` raises where the rows are read."""
-        with suppress(SourceError):
-            self.taken.add(self.find(self.renamed(one).image, one.base) or "")
-
-    def note_all(self, names: Iterable[str], base: str) -> None:
-        """Take the images of these names, as `note` does."""
-        for name in names:
-            self.note(Marked(name, [], base=base))
-
-    def untaken(self) -> list[str]:
-        """Return a sentence on the images that no annotation has taken, if there are any."""
-        rest = sorted(self.paths - self.taken)
-        return [f"Images in no annotation, which are not read: {len(rest):,}, such as {rest[0]}."] if rest else []
 
     def take(self, one: Marked) -> str | None:
         """Do as `find` does; raises SourceError for an image that was taken before."""

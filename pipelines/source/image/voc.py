@@ -8,12 +8,11 @@ import os
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from pipelines.source.cells import Cells
 from pipelines.source.files import Files, format_of
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
 from pipelines.source.unread import unread
@@ -24,6 +23,8 @@ KIND = "objects"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _OTHERS = ("robndbox", "rotated_bndbox", "polygon")
 """What else than an upright box an object may be marked with."""
+_FLAGS = ("flags",)
+"""Where a source's files keep how often each of these was seen as their rows were read."""
 _TOLD = {
     "difficult": "flagged difficult, which are boxes like any other here",
     "polygon": "outlined too (polygon), which is not read",
@@ -38,20 +39,19 @@ def columns(_files: Files, _name: str, source: Source) -> dict[str, str]:
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the annotated images in the order of their annotations."""
     names = [name for name in files.names if format_of(name) == "voc"]
-    yield from marked.batches(files, (_read(files, name) for name in names), KIND, source, wanted)
+    told: Counter[str] = Counter()
+    files.memo[_FLAGS] = told
+    yield from marked.batches(files, (_read(files, name, told) for name in names), KIND, source, wanted)
 
 
-def _read(files: Files, name: str) -> Marked:
-    root = _root(files, name)
-    one = _marked(root, name)
-    place = files.shown(name)
-    return replace(one, objects=[_object(element, place, one.image) for element in root.iter("object")])
-
-
-def _marked(root: ElementTree.Element, name: str) -> Marked:
-    own = os.path.splitext(name)[0]
-    image = root.findtext("filename", "").strip() or os.path.basename(own)
-    return Marked(image, [], _size(root), os.path.dirname(name), own=own)
+def _read(files: Files, name: str, told: Counter[str]) -> Marked:
+    """Return an annotation; what is said of its objects and not read is counted in `told`."""
+    root, own = _root(files, name), os.path.splitext(name)[0]
+    elements = list(root.iter("object"))
+    told.update(kind for one in elements for kind in _TOLD if _says(one, kind))
+    image, place = root.findtext("filename", "").strip() or os.path.basename(own), files.shown(name)
+    objects = [_object(element, place, image) for element in elements]
+    return Marked(image, objects, _size(root), os.path.dirname(name), own=own)
 
 
 def _root(files: Files, name: str) -> ElementTree.Element:
@@ -114,13 +114,9 @@ def _object(element: ElementTree.Element, place: str, image: str) -> dict[str, A
 
 def lost(files: Files, _source: Source) -> list[str]:
     """Say which flags and outlines of the objects are not read, and which images have no annotation."""
-    counts, index = Counter[str](), marked.Index(files)
-    for name in (name for name in files.names if format_of(name) == "voc"):
-        root = _root(files, name)
-        counts.update(kind for one in root.iter("object") for kind in _TOLD if _says(one, kind))
-        index.note(_marked(root, name))
+    counts: Counter[str] = files.memo[_FLAGS]
     said = [f"{rows:,} objects are {_TOLD[kind]}." for kind, rows in sorted(counts.items())]
-    return [*said, *index.untaken(), *unread(files)]
+    return [*said, *marked.untaken(files), *unread(files)]
 
 
 def _says(element: ElementTree.Element, kind: str) -> bool:

@@ -12,7 +12,7 @@ import yaml
 
 from pipelines.source.cells import Cells
 from pipelines.source.files import Files, format_of
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.image import marked
 from pipelines.source.image.marked import Marked
 from pipelines.source.kinds import is_class_list, label_key

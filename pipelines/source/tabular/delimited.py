@@ -17,7 +17,7 @@ from pyarrow import csv as arrow_csv
 
 from pipelines.source.cells import BLOCK_BYTES, Cells, check_chosen, check_names, texts
 from pipelines.source.files import CHUNK, Files, readable
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
 from pipelines.source.tabular.dialect import Dialect, find_dialect
 from pipelines.source.tabular.escapes import ESCAPED

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, MAX_COLUMNS, Cells, check_names
 from pipelines.source.files import Files, readable
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.infer import NULL, STRING, join
 from pipelines.source.tabular.delimited import not_utf8
 from schemas.errors import SourceError

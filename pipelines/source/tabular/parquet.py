@@ -15,7 +15,7 @@ from pyarrow import parquet as pq
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, check_chosen, check_names
 from pipelines.source.files import Files, readable
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.infer import NULL
 from schemas.arrow import IMAGE, NESTED, arrow_type
 from schemas.errors import Fault, SourceError, SpecError

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.source.files import Files, readable
-from pipelines.source.format import Format
+from pipelines.source.formats import Format
 from pipelines.source.splits import ClassFolders
 from pipelines.source.tabular.delimited import not_utf8
 from pipelines.source.unread import unread, unread_classes
