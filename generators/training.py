@@ -62,8 +62,8 @@ class Settings:
     ema: float | None = None
 
 
-class Task(Protocol):
-    """What is learnt of which batches. It is on its device; its randomness is the libraries' global state."""
+class Learner(Protocol):
+    """What learns, whatever it learns of."""
 
     @property
     def network(self) -> nn.Module:
@@ -76,6 +76,10 @@ class Task(Protocol):
     @property
     def optimizers(self) -> Sequence[torch.optim.Optimizer]:
         """Those of the network."""
+
+
+class Task(Learner, Protocol):
+    """What is learnt of which batches. It is on its device; its randomness is the libraries' global state."""
 
     @property
     def order(self) -> Stateful | None:

@@ -3,7 +3,7 @@
 What is learnt of a batch is the `Task`'s affair. Randomness is torch's global state.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -49,20 +49,8 @@ class Source:
         return images, rows.classes[places].to(self.device)
 
 
-class Task(Protocol):
-    """What is learnt, and how."""
-
-    @property
-    def network(self) -> nn.Module:
-        """All that learns."""
-
-    @property
-    def result(self) -> nn.Module:
-        """The part of it whose running mean is the fitted model."""
-
-    @property
-    def optimizers(self) -> Sequence[torch.optim.Optimizer]:
-        """Those of the network."""
+class Task(loop.Learner, Protocol):
+    """What is learnt of images, and how; the running mean of `result` is the fitted model."""
 
     def learn(self, draw: Callable[[], Batch]) -> Tensor:
         """Do one step on as many batches as it takes; return the loss, without its graph."""
