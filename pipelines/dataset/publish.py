@@ -6,7 +6,6 @@ local disk shards are written to a hidden folder and renamed into place, so that
 data folder sees the new ones for as short a time as can be; on an object store they are written where they stay.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from uuid import uuid4
 
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from pipelines.dataset.croissant import render_croissant
 from pipelines.dataset.ledger import enlist, enlisted, shards_of
-from pipelines.dataset.seal import sha256, with_seal
+from pipelines.dataset.seal import is_whole, sha256, with_line, with_seal
 from pipelines.fill.loop import StratumProgress
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.plan.libraries import library_versions
@@ -181,18 +180,12 @@ def sealed(report: str, manifest: Manifest) -> str:
 
     It tells how long each step took, so that its hash cannot stand in the manifest, which is the same for all builds.
     """
-    return report + _seal(report, manifest)
+    return with_line(report, manifest.content_hash, _SEAL)
 
 
 def is_sealed(report: str, manifest: Manifest) -> bool:
     """Whether a report is just what was published with the dataset of this manifest."""
-    body, start, rest = report.rpartition(_SEAL)
-    return start + rest == _seal(body, manifest)
-
-
-def _seal(report: str, manifest: Manifest) -> str:
-    digest = hashlib.sha256(f"{manifest.content_hash}\n{report}".encode()).hexdigest()
-    return f"{_SEAL}{digest} -->\n"
+    return is_whole(report, manifest.content_hash, _SEAL)
 
 
 def _show(folder: Folder, output: Folder, name: str) -> None:

@@ -35,9 +35,12 @@ def _seal_of(text: str | bytes) -> str:
     return sha256(json.dumps(fields, sort_keys=True).encode())
 
 
-def with_line(page: str, of: str = "") -> str:
-    """Return a page of Markdown or HTML with a last line that seals it, and that it is `of` this thing."""
-    return f"{page}{_line(page, of)}"
+def with_line(page: str, of: str = "", word: str = _WORD) -> str:
+    """Return a page of Markdown or HTML with a last line that seals it, and that it is `of` this thing.
+
+    The line begins with the `word`.
+    """
+    return f"{page}{_line(page, of, word)}"
 
 
 def has_line(page: str) -> bool:
@@ -45,12 +48,12 @@ def has_line(page: str) -> bool:
     return _WORD in page
 
 
-def is_whole(page: str, of: str = "") -> bool:
+def is_whole(page: str, of: str = "", word: str = _WORD) -> bool:
     """Whether a page is what its last line says."""
-    body, start, rest = page.rpartition(_WORD)
-    return start + rest == _line(body, of)
+    body, start, rest = page.rpartition(word)
+    return start + rest == _line(body, of, word)
 
 
-def _line(page: str, of: str) -> str:
+def _line(page: str, of: str, word: str) -> str:
     digest = sha256(f"{of}\n{page}".encode())
-    return f"{_WORD}{digest} -->\n"
+    return f"{word}{digest} -->\n"

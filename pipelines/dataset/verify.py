@@ -1,6 +1,5 @@
 """Checks a published dataset against its manifest: counts again, hashes again, and says which shard is wrong."""
 
-import hashlib
 import json
 import os
 from collections import Counter
@@ -105,8 +104,8 @@ def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table |
         return None
     if len(data) != shard.bytes:
         found.problems.append(f"{shard.path} has {len(data):,} bytes, the manifest says {shard.bytes:,}")
-    elif (sha256 := hashlib.sha256(data).hexdigest()) != shard.sha256:
-        found.problems.append(f"{shard.path} was changed: its SHA-256 is {sha256}, the manifest says {shard.sha256}")
+    elif (got := sha256(data)) != shard.sha256:
+        found.problems.append(f"{shard.path} was changed: its SHA-256 is {got}, the manifest says {shard.sha256}")
     try:
         table = pq.read_table(
             pa.BufferReader(data), decryption_properties=found.key.decryption() if found.key else None
@@ -179,11 +178,11 @@ def _compare_evaluation(folder: Folder, manifest: Manifest, found: Verification)
     """Compare an evaluation and its page, where there is one, with what was written, and with this dataset."""
     if not (folder.exists(EVALUATION) or folder.exists(EVALUATION_PAGE)):
         return
-    told = _compare(folder, EVALUATION, found, is_evaluation)
-    page = json.loads(told).get("page") if told else None
-    if told and json.loads(told)["content_hash"] != manifest.content_hash:
+    data = _compare(folder, EVALUATION, found, is_evaluation)
+    told = json.loads(data) if data else {}
+    if data and told["content_hash"] != manifest.content_hash:
         found.problems.append(f"{EVALUATION} is of another dataset")
-    _compare(folder, EVALUATION_PAGE, found, partial(_has_hash, page))
+    _compare(folder, EVALUATION_PAGE, found, partial(_has_hash, told.get("page")))
 
 
 def _has_hash(wanted: str | None, data: bytes) -> bool:
