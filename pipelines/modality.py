@@ -21,9 +21,13 @@ from schemas.spec import Source
 _ROOMS = ("pipelines.", "generators.")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Modality:
-    """One kind of data, and the parts that the steps of a build have for it."""
+    """One kind of data, and the parts that the steps of a build have for it.
+
+    What may be left out is what any kind can do with, or do without; how rows are judged, and how wide they are, each
+    says for itself.
+    """
 
     name: str
     """How specs and manifests call it."""
@@ -40,7 +44,7 @@ class Modality:
     formats: Mapping[str, str] = field(default_factory=dict)
     """Its formats by name, each a `pipelines.source.formats.Format`; those of the first hold others too."""
 
-    generator: str = "resample"
+    generator: str
     """What makes rows where the spec does not say."""
     validators: Mapping[str, str] = field(default_factory=dict)
     """Every validator by the name that a spec gives it."""
@@ -80,18 +84,18 @@ class Modality:
     """`(profile) -> list[str]`: what there is to say of the source's rows."""
     refuse: str | None = None
     """`(plan) -> None`: raises SpecError for what cannot be built."""
-    width: str = "pipelines.plan.tabular:row_width"
+    width: str
     """`(profile) -> int`: how wide a row is, in what the time for a row goes by."""
 
-    view: str = "pipelines.judge.tabular.learning:view"
+    view: str
     """`(plan, raw) -> View`: rows as the classifiers take them."""
-    fidelity: str = "pipelines.judge.tabular.fidelity:fidelity"
+    fidelity: str
     """`(manifest, drawn, sides, choice, seed) -> Fidelity`."""
     fidelity_rows: str | None = None
     """`(manifest, choice) -> int`: how many rows of a side the figures look at."""
     fidelity_whole: bool = False
     """Whether the figures look at real rows of classes without made rows, too."""
-    points: str = "pipelines.judge.tabular.points:points"
+    points: str
     """`(real, plan, seed) -> Encode`: rows as points, which the privacy gate compares."""
     items: str | None = None
     """`(plan) -> (rows -> Items)`: what may be rare in a row."""
@@ -127,7 +131,6 @@ MODALITIES: dict[str, Modality] = {
             "logistic regression": "pipelines.judge.tabular.learning:fit_logistic",
         },
         remedies=["raw", "class_weights", "threshold", "over_sampling", "smote"],
-        profile="pipelines.source:profile_source",
         width="pipelines.plan.tabular:row_width",
         refuse="pipelines.plan.tabular:refuse_texts",
         view="pipelines.judge.tabular.learning:view",
@@ -140,7 +143,6 @@ MODALITIES: dict[str, Modality] = {
             "pipelines.report.samples:sample_section",
             "pipelines.report.samples:rejected_section",
         ],
-        samples="pipelines.report.pages:row_page",
     ),
     "text": Modality(
         name="text",
@@ -178,7 +180,6 @@ MODALITIES: dict[str, Modality] = {
             "pipelines.report.text.section:text_sample_section",
             "pipelines.report.samples:rejected_section",
         ],
-        samples="pipelines.report.pages:row_page",
     ),
     "image": Modality(
         name="image",
