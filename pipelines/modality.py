@@ -81,7 +81,7 @@ class Modality:
     encoding: str | None = None
     """`(spec, profile) -> dict`: how made rows are written."""
     notes: str | None = None
-    """`(profile) -> list[str]`: what there is to say of the source's rows."""
+    """`(profile) -> list[str]`: what there is to say of the source's rows, and of those that are left out."""
     refuse: str | None = None
     """`(plan) -> None`: raises SpecError for what cannot be built."""
     width: str
@@ -169,7 +169,6 @@ MODALITIES: dict[str, Modality] = {
         profile="pipelines.source.text.reading:profile_texts",
         guess="pipelines.plan.text:guess",
         reader="pipelines.source.text.reading:TextReader",
-        notes="pipelines.plan.text:notes",
         width="pipelines.plan.text:row_width",
         view="pipelines.judge.text.learning:view",
         fidelity="pipelines.judge.text.fidelity:fidelity",
@@ -286,9 +285,9 @@ def modality_of(plan: Plan) -> Modality:
 
 
 def modality_notes(plan: Plan) -> list[str]:
-    """Return what there is to say of the rows of a plan's source, in sentences."""
+    """Return what there is to say of a plan's source, in sentences: of its rows, and of its files that are in none."""
     notes = modality_of(plan).notes
-    return load_part(notes)(plan.profile) if notes else []
+    return [*(load_part(notes)(plan.profile) if notes else []), *plan.profile.lost]
 
 
 def modality_of_columns(columns: Iterable[Column]) -> Modality:

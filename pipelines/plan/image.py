@@ -23,7 +23,7 @@ def notes(profile: SourceProfile) -> list[str]:
         f"Images with marks that EXIF data turn, and whose declared size fits before and after: {unclear:,}; marks are"
         " taken to lie in the image as it is stored (source.marked_on: upright says otherwise)."
     )
-    return [*image_notes(profile.images), *([told] if unclear else []), *profile.lost]
+    return [*image_notes(profile.images), *([told] if unclear else [])]
 
 
 def row_width(profile: SourceProfile) -> int:

@@ -4,11 +4,6 @@ from pipelines.plan.candidates import Looked
 from schemas.plan import SourceProfile
 
 
-def notes(profile: SourceProfile) -> list[str]:
-    """Return plain sentences on the files of a source of texts."""
-    return profile.lost
-
-
 def row_width(profile: SourceProfile) -> int:
     """Return the bytes of a row."""
     return profile.row_bytes
