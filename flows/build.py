@@ -41,19 +41,17 @@ from pipelines.dataset.layout import make_layout
 from pipelines.dataset.ledger import is_open, settle
 from pipelines.dataset.prune import prune, prune_stale
 from pipelines.dataset.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
-from pipelines.dataset.versions import faults_beside, name_newest
+from pipelines.dataset.versions import faults_beside, name_newest, plan_build
 from pipelines.dataset.write import content_hash, write_group
 from pipelines.engine import actors
 from pipelines.engine.kinds import at_home, choose_kind
 from pipelines.engine.pool import open_pool, refuse_own_disk
 from pipelines.fill.filled import filled_before, refuse_shortfall, save_filled
 from pipelines.fill.loop import FillResult, StratumProgress, fill
-from pipelines.fit.fitting import fit_validator
-from pipelines.judge.privacy.differential import privacy_spent
-from pipelines.plan.planning import make_plan
+from pipelines.fit.fitting import fit_validator, privacy_spent
 from pipelines.plan.registry import make_validators
 from pipelines.plan.stream import stream_seed
-from pipelines.report import render_card
+from pipelines.report import describe, render_card
 from pipelines.report.summary import summarise
 from pipelines.source.ingest import RealRows, ingest, ingested
 from pipelines.storage.encryption import read_key
@@ -212,7 +210,7 @@ def _steps(spec: Spec, plan: Plan, place: Workspace, clock: Clock, hold: Hold, w
 @step
 def plan_task(spec: Spec) -> Plan:
     """Read the source once, and fix what the build will do."""
-    return make_plan(spec)
+    return plan_build(spec)
 
 
 @step
@@ -309,10 +307,9 @@ def publish_task(
 ) -> Manifest:
     """Render the card and the report, and switch the output to the dataset; return its manifest as published."""
     page = actors.run(summarise, plan, manifest, real, place, seconds, evaluation)
-    card = render_card(manifest)
     with hold.committing():
         actors.run(keep_record, plan, place, real)
-        return publish(place, manifest, card, page)
+        return publish(place, manifest, describe(manifest), page)
 
 
 @step
@@ -322,8 +319,8 @@ def finish_task(plan: Plan, place: Workspace, manifest: Manifest, rule: Versions
     What cannot be dropped costs nobody the dataset.
     """
     with hold.committing():
-        name_newest(place)
-        lost = write_again(place, manifest)
+        name_newest(place, render_card)
+        lost = write_again(place, manifest, describe)
         show_page_again(place, manifest)
         try:
             settle(place, manifest)

@@ -13,9 +13,9 @@ from flows.progress import Listener
 from flows.screen import shown
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
+from pipelines.fit.held_out import expected, holds_out
 from pipelines.judge.evaluate.wording import TITLES, WORDS
 from pipelines.judge.fidelity.wording import MEANING, told
-from pipelines.judge.privacy.held_out import expected, holds_out
 from pipelines.judge.privacy.wording import summary
 from pipelines.modality import modality_notes
 from pipelines.plan.succession import planned_succession, succession

@@ -4,7 +4,7 @@ from flows.build import build, plan_at_hand, planned
 from flows.server import served_flow
 from flows.utility import asked, read_evaluation
 from pipelines.dataset.claim import Replace
-from pipelines.plan.planning import make_plan
+from pipelines.dataset.versions import plan_build
 from pipelines.storage.workspace import workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.evaluation import Evaluation
@@ -19,7 +19,7 @@ def evaluate(spec: Spec, replace: Replace = False) -> Evaluation:
     """
     if spec.evaluate is None:
         raise SpecError(Fault(("evaluate",), "nothing says what to test on; add evaluate: {test: held_out.csv}"))
-    plan = plan_at_hand(spec) or make_plan(spec)
+    plan = plan_at_hand(spec) or plan_build(spec)
     with planned(spec, plan):
         manifest = build(spec, replace)
     wanted = asked(spec, plan)

@@ -6,7 +6,8 @@ import warnings
 
 from pipelines.dataset.claim import Replace, check_output
 from pipelines.dataset.publish import read_manifest
-from pipelines.engine.reach import cluster_address, ray_folder, socket_path
+from pipelines.engine.reach import ray_folder, socket_path
+from pipelines.plan.machine import cluster_address
 from pipelines.storage.folder import Folder
 from pipelines.storage.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, unwritable
 from pipelines.storage.workspace import workspace

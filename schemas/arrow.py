@@ -11,6 +11,9 @@ from schemas.stored import type_named
 STRATUM = "_stratum"
 """Name of the column, seen by generators alone, that holds each row's stratum."""
 
+REASON = "_reason"
+"""Name of the column that says why a candidate was rejected."""
+
 ROW = "_row"
 """Name of the column that holds a row's position: of a real row in the source, of a made one in its chunk."""
 PARENT_ROW = "_parent_row"

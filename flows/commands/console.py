@@ -61,11 +61,11 @@ def be_quiet() -> None:
 def planned_spec(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
     """Read the spec, and make its plan; a fault comes with the line of the file."""
     from flows.spec_file import load_spec, located
-    from pipelines.plan.planning import make_plan
+    from pipelines.dataset.versions import plan_build
 
     spec, lines = load_spec(path, overrides)
     with located(path, lines):
-        return spec, make_plan(spec)
+        return spec, plan_build(spec)
 
 
 def show_plan(

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from flows.deployed.deployments import Request, Scheduled, cron_schedule, schedule, submit, wait
 from flows.deployed.scheduled import read_spec
-from pipelines.plan.planning import make_plan
+from pipelines.dataset.versions import plan_build
 from pipelines.storage.folder import is_uri
 from schemas.errors import MakeweightError
 from schemas.spec import Spec
@@ -34,5 +34,5 @@ def put_up(place: str, overrides: Sequence[str], cron: str, timezone: str, repla
     when = cron_schedule(cron, timezone)
     whole = place if is_uri(place) else os.path.abspath(os.path.expanduser(place))
     spec = read_spec(whole, overrides)
-    make_plan(spec)
+    plan_build(spec)
     return schedule(spec, whole, overrides, when, replace)

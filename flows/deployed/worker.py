@@ -22,8 +22,8 @@ from flows.progress import Listener, Run, listening
 from flows.ready import refuse_unready
 from flows.server import SILENT
 from flows.step import step, worth_retrying
+from pipelines.dataset.versions import plan_build
 from pipelines.plan.guard import Guard
-from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class
 from pipelines.storage.folder import Folder, is_uri
 from pipelines.storage.workspace import workspace
@@ -73,7 +73,7 @@ def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
     """
     guard = worker_guard()
     spec = guard.admitted(wanted(guard))
-    plan = make_plan(spec)
+    plan = plan_build(spec)
     guard.admit_plan(plan)
     return spec, plan
 

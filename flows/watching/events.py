@@ -31,7 +31,7 @@ from openlineage.client.facet_v2 import (
 from prefect.runtime import deployment, flow_run
 
 from flows.progress import Run
-from pipelines.dataset.croissant import MEANING
+from pipelines.report.croissant import MEANING
 from pipelines.storage.folder import is_uri
 from schemas.arrow import dataset_schema
 from schemas.errors import MakeweightError

@@ -18,7 +18,7 @@ from flows.watching.gpus import gpus
 from flows.watching.pace import Filling, Steps
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
-from pipelines.plan.libraries import library_versions
+from pipelines.storage.libraries import library_versions
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 

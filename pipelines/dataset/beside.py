@@ -5,18 +5,17 @@ A file that bears such a name and is none of these is somebody else's: nothing i
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from pyarrow import fs
 
-from pipelines.dataset.croissant import render_croissant
 from pipelines.dataset.ledger import COMPANIONS, WHOLE, enlist, listed, settle, shards_of
 from pipelines.dataset.publish import hashes, is_sealed, put, put_manifest
 from pipelines.dataset.seal import is_unbroken, is_whole, sha256, with_seal
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE
-from schemas.manifest import CARD, CROISSANT, MANIFEST, REPORT, Manifest
+from schemas.manifest import CROISSANT, MANIFEST, REPORT, Manifest
 
 BESIDE = WHOLE[1:]
 """All but the manifest itself."""
@@ -78,17 +77,15 @@ def missing_beside(place: Workspace, manifest: Manifest) -> list[str]:
     return [name for name in shown if name not in there and (manifest.files or name != CROISSANT)]
 
 
-def write_again(place: Workspace, manifest: Manifest) -> list[str]:
-    """Write the card and the Croissant file again where they are gone; return what stays gone, in words.
+def write_again(place: Workspace, manifest: Manifest, describe: Callable[[Manifest], Mapping[str, str]]) -> list[str]:
+    """Write what `describe` makes of a manifest again where it is gone; return what stays gone, in words.
 
     Another version of makeweight may write them otherwise: so the manifest, which lists their hashes, goes first.
     """
-    from pipelines.report import render_card  # the templates' engine, which `plan` does without
-
     _drop_others(place, manifest)
     missing = missing_beside(place, manifest)
     bare = manifest.model_copy(update={"files": {}, "seal": None})
-    made = {name: make(bare) for name, make in ((CARD, render_card), (CROISSANT, render_croissant)) if name in missing}
+    made = {name: text for name, text in describe(bare).items() if name in missing} if missing else {}
     files = manifest.files | hashes(made)
     if manifest.files != files and manifest.files:
         put_manifest(place, with_seal(manifest.model_copy(update={"files": files})))

@@ -18,13 +18,14 @@ from pipelines.dataset.shards import dataset_batches
 from pipelines.dataset.versions import RECORD, ROWS, damaged_record, records, sound_record
 from pipelines.fill.chunk import staged_name
 from pipelines.fit.fitting import can_go_on, model_fingerprint
-from pipelines.plan.features import modelled, stratum_column
-from pipelines.plan.libraries import library_versions
+from pipelines.plan.features import modelled
 from pipelines.plan.registry import generator_class
 from pipelines.source.exact import simple_rows
 from pipelines.source.fingerprint import Words, row_hashes
 from pipelines.source.ingest import RealRows, ingested, renumber
+from pipelines.source.strata import stratum_column
 from pipelines.storage.folder import Folder
+from pipelines.storage.libraries import library_versions
 from pipelines.storage.workspace import Workspace, version_name
 from schemas.arrow import CARRIED, PARENT_ROW, ROW, source_schema
 from schemas.errors import DamageError, OutputError

@@ -5,24 +5,19 @@ of a build that goes on: such a build stops, and says what it found.
 """
 
 import json
-import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
-import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.dataset.beside import BESIDE, strange_beside
 from pipelines.dataset.ledger import Listed, enlisted, is_open, listed, shards_of, strangers
 from pipelines.dataset.publish import difference, is_build_of, read_manifest
 from pipelines.dataset.versions import named, newest_version
-from pipelines.storage.folder import Folder, is_uri, resolve
+from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, version_workspace
-from schemas.errors import Fault, OutputError, SpecError
+from schemas.errors import OutputError
 from schemas.manifest import CARD, DATA, Manifest
 from schemas.plan import Plan
-from schemas.secrets import redacted
-from schemas.spec import Spec
 from schemas.versions import LATEST, SITE, SITE_MARK
 
 OWNER = "owner.json"
@@ -179,27 +174,3 @@ def _is_version(series: Folder, info: fs.FileInfo) -> bool:
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
     return f"{', '.join(map(repr, names[:SHOWN]))}{more}"
-
-
-def refuse_nested(spec: Spec) -> None:
-    """Raise SpecError if the output lies in a folder that is read: the next build would take its files for rows."""
-    read = {"the source's folder": spec.source.path}
-    if spec.evaluate:
-        read["the folder of the held-out rows"] = spec.evaluate.test
-    output = _whole(spec.output.path)
-    for told, path in read.items():
-        if f"{output}/".startswith(f"{_whole(path).rstrip('/')}/"):
-            problem = f"lies in {told}, whose next reading would take it for rows, got {redacted(spec.output.path)!r}"
-            raise SpecError(Fault(("output", "path"), f"{problem}; give a folder outside {redacted(path)}"))
-
-
-def _whole(path: str) -> str:
-    """Return a path without links and detours, however it is written; of a URI of a store, without its options."""
-    if is_uri(path) and path.startswith("file:"):
-        with suppress(pa.ArrowInvalid):  # which is told where it is opened
-            return os.path.realpath(resolve(path)[1])
-    if not is_uri(path):
-        return os.path.realpath(path)
-    place = path.partition("?")[0]
-    scheme, _, rest = place.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}"

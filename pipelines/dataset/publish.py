@@ -11,17 +11,16 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from pipelines.dataset.croissant import render_croissant
 from pipelines.dataset.ledger import enlist, enlisted, shards_of
 from pipelines.dataset.seal import is_whole, sha256, with_line, with_seal
 from pipelines.fill.loop import StratumProgress
 from pipelines.fit.fitting import model_fingerprint
-from pipelines.plan.libraries import library_versions
 from pipelines.plan.registry import generator_class
 from pipelines.storage.folder import Folder
+from pipelines.storage.libraries import library_versions
 from pipelines.storage.workspace import SHOW, Workspace
 from schemas.errors import OutputError
-from schemas.manifest import CARD, CROISSANT, DATA, MANIFEST, REPORT, ClassCounts, Manifest, Shard
+from schemas.manifest import DATA, MANIFEST, REPORT, ClassCounts, Manifest, Shard
 from schemas.plan import Column, Plan
 from schemas.privacy import Privacy
 from schemas.versions import Base
@@ -141,13 +140,13 @@ def begin_shards(place: Workspace, shards: Sequence[str]) -> None:
     enlist(place, mine | shards_of(manifest))
 
 
-def publish(place: Workspace, manifest: Manifest, card: str, report: str) -> Manifest:
+def publish(place: Workspace, manifest: Manifest, companions: Mapping[str, str], report: str) -> Manifest:
     """Switch the output to the new dataset, and return its manifest as it is published; may be done again.
 
+    `companions` are the texts that tell what it is, by their names; the manifest lists their hashes.
     What was there before stays until `settle`: nobody looks for it any more, but a reader may be in the middle of it.
     """
     folder = publishing_folder(place)
-    companions = {CARD: card, CROISSANT: render_croissant(manifest)}
     whole = with_seal(manifest.model_copy(update={"files": hashes(companions)}))
     beside = {**companions, REPORT: sealed(report, manifest)}
     enlist(place, shards_of(manifest), hashes(beside))

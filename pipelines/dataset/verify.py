@@ -18,9 +18,9 @@ from pipelines.dataset.publish import is_sealed, read_manifest
 from pipelines.dataset.seal import is_unbroken, sha256
 from pipelines.dataset.versions import faults_beside, latest
 from pipelines.dataset.write import content_hash, row_digests
-from pipelines.plan.features import stratum_column
 from pipelines.source.exact import simple_rows
 from pipelines.source.fingerprint import row_hashes
+from pipelines.source.strata import stratum_column
 from pipelines.storage.encryption import Key, read_key
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace, version_workspace

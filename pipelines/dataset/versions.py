@@ -6,11 +6,13 @@ a version keeps of another is in `carry.py`, which versions go in `prune.py`.
 """
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 
 from pipelines.dataset.publish import is_build_of, put, read_manifest
 from pipelines.dataset.seal import has_line, is_whole, with_line
-from pipelines.judge.privacy.differential import is_private
+from pipelines.plan.planning import make_plan
+from pipelines.plan.privacy import is_private
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import HIDDEN, VERSION, VERSIONS, Workspace, version_name
 from schemas.errors import DamageError, Fault, OutputError, SpecError
@@ -66,6 +68,11 @@ def newest_version(series: Folder) -> tuple[int, Manifest] | None:
         if manifest:
             return number, manifest
     return None
+
+
+def plan_build(spec: Spec) -> Plan:
+    """Return the plan of a build, of a series that of its next version; raises as `make_plan` and `succeed` do."""
+    return succeed(spec, make_plan(spec))
 
 
 def succeed(spec: Spec, plan: Plan) -> Plan:
@@ -142,10 +149,11 @@ def damaged_record(series: Folder, version: str) -> OutputError:
     return OutputError(f"{folder.shown}: what {version} kept for its successors is damaged; {advice}")
 
 
-def name_newest(place: Workspace) -> None:
-    """Tell readers which version is the newest; may be done again."""
-    from pipelines.report import render_card  # the templates' engine, which `plan` does without
+def name_newest(place: Workspace, render_card: Callable[[Manifest, str], str]) -> None:
+    """Tell readers which version is the newest; may be done again.
 
+    `render_card` makes a card of a manifest and of the folder, from here, that its files are in.
+    """
     series = place.series
     newest = newest_version(series) if series else None
     if series is None or newest is None:

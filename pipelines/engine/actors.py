@@ -21,15 +21,9 @@ from ray._private import ray_constants, services
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from generators.base import TrainingProgress
-from pipelines.engine.reach import (
-    ADDRESS,
-    AUTO,
-    cluster_address,
-    joining_explained,
-    refuse_unreachable,
-    seconds_for_nodes,
-)
+from pipelines.engine.reach import joining_explained, refuse_unreachable, seconds_for_nodes
 from pipelines.fit.fitting import KeptTraining, fit_generator, training_folder
+from pipelines.plan.machine import ADDRESS, AUTO, cluster_address
 from pipelines.plan.registry import generator_class
 from pipelines.source.ingest import ingested
 from pipelines.storage.again import may_pass

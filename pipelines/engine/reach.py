@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipelines.plan.machine import ADDRESS
 from schemas.errors import Fault, MakeweightError, SpecError
 
-ADDRESS, AUTO, LOCAL = "RAY_ADDRESS", "auto", "local"
 NODES = "MAKEWEIGHT_WAIT_FOR_NODES"
 """The environment variable that says the cluster grows on demand, and how many seconds a build waits for its nodes."""
 PATIENCE = 10.0
@@ -22,12 +22,6 @@ PATIENCE = 10.0
 ANSWER = 20.0
 """Seconds that it has to answer as Ray does."""
 NEXT = f"see that the cluster runs and that {ADDRESS} names its head (host:6379), or unset {ADDRESS} to build here"
-
-
-def cluster_address() -> str | None:
-    """Return the address of the cluster to join, `auto` included, or nothing where Ray is to run on this machine."""
-    address = os.environ.get(ADDRESS, "").strip()
-    return None if address in ("", LOCAL) else address
 
 
 def ray_folder() -> str:

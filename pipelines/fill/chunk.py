@@ -15,12 +15,11 @@ from numpy.typing import NDArray
 
 from generators.base import Generator
 from pipelines.fill.loop import ChunkResult
-from pipelines.modality import content_column, load_part, modality_of
 from pipelines.plan.features import fresh_ids, from_model
-from pipelines.report.data import REASON
+from pipelines.source.ingest import fingerprint
 from pipelines.storage.folder import Folder
 from pipelines.validate.base import Batch, Sketching, Validator
-from schemas.arrow import CARRIED, PARENT_ROW, ROW, STRATUM
+from schemas.arrow import CARRIED, PARENT_ROW, REASON, ROW, STRATUM
 from schemas.errors import DamageError
 from schemas.plan import Plan, SampleRequest
 
@@ -103,19 +102,6 @@ class ChunkMaker:
             shown.extend((int(row), validator.name) for row in lost[:SHOWN_ROWS])
             alive = alive[verdict.keep]
         return alive, dict(reasons), shown
-
-
-def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
-    """Return a 64-bit hash of each row, shape (rows,).
-
-    It is over all columns but ids, over a text and its class, or over the pixels of an image: see `Modality.hashes`.
-    """
-    if content := content_column(plan.profile.columns):
-        columns = [content, *plan.by]  # what else describes a real row is null in a made one
-    else:
-        columns = [column.name for column in plan.profile.columns if column.role not in ("id", "carried")]
-    hashes: NDArray[np.uint64] = load_part(modality_of(plan).hashes)(table.select(columns))
-    return hashes
 
 
 def _reasons(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:

@@ -20,21 +20,23 @@ from numpy.typing import NDArray
 
 from generators.base import Generator, Trainable, Training, TrainingProgress
 from pipelines.fit.draw import draw_evenly
-from pipelines.judge.privacy.held_out import learnt
+from pipelines.fit.held_out import learnt
 from pipelines.plan.features import to_model
-from pipelines.plan.libraries import library_versions
 from pipelines.plan.machine import refuse_other_machine
 from pipelines.plan.outside import refuse_other_code
+from pipelines.plan.privacy import is_private
 from pipelines.plan.registry import make_generator, make_validators
 from pipelines.plan.seeds import derive_seed
-from pipelines.source.ingest import RealRows
+from pipelines.source.ingest import FINGERPRINT, RealRows
 from pipelines.storage.arrays import read
 from pipelines.storage.folder import Folder
+from pipelines.storage.libraries import library_versions
 from pipelines.storage.workspace import Workspace
-from pipelines.validate.base import Validator
+from pipelines.validate.base import Batch, Validator
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
+from schemas.privacy import BUDGET, PrivacyBudget
 
 _TOLD: dict[str, Any] = {
     **dict.fromkeys(("path", "files", "merged", "content", "lost"), True),
@@ -145,6 +147,23 @@ def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
     return rows
 
 
+def privacy_spent(plan: Plan, models: Folder) -> PrivacyBudget | None:
+    """Return what the training of the plan's generator spent; None where none is promised, or no rows are made."""
+    if not is_private(plan) or not plan.makes_rows:
+        return None
+    folder = models.at(model_fingerprint(plan))
+    kept = read_fitted(folder, BUDGET)
+    with readable(folder):
+        return PrivacyBudget.model_validate_json(kept)
+
+
+def batches(plan: Plan, real: RealRows) -> Iterator[Batch]:
+    """Yield the real rows as validators are fitted on them."""
+    columns = [column.name for column in plan.profile.columns]
+    for table in real.tables():
+        yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "", np.asarray(table[ROW]))
+
+
 def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> None:
     """Fit the plan's validator of that number, unless it was fitted before."""
     validator = make_validators(plan)[number]
@@ -153,7 +172,7 @@ def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> 
     folder = _validator_folder(plan, number, validator, place)
     if _is_fitted(folder, needed=plan.model is not None and _stays(plan, validator)):
         return
-    validator.fit(real.batches(plan))
+    validator.fit(batches(plan, real))
     with _recorded(folder) as path:
         validator.save(path)
 

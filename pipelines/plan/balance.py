@@ -1,18 +1,12 @@
 """From class counts and a strategy to the rows that each class shall have. Pure arithmetic; knows no data."""
 
-import json
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 from schemas.errors import Fault, SpecError, nearest
-from schemas.plan import Value
 from schemas.spec import value_name
 
 Target = str | int | Mapping[str, int]
-Key = tuple[Value, ...]
-"""The values of a stratum in the `by` columns, which identify it."""
 
 
 def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | None = None) -> dict[str, int]:
@@ -71,29 +65,3 @@ def _unquoted(name: str) -> str | None:
     except (yaml.YAMLError, ValueError):
         return None
     return value_name(value) if isinstance(value, bool | int | float | date | None) else None
-
-
-def stratum_name(key: Sequence[Value]) -> str:
-    """Return how people call the stratum with these values of the `by` columns: the values, joined by ` | `."""
-    return " | ".join(value_name(value) for value in key)
-
-
-def quoted_name(key: Sequence[Value]) -> str:
-    """Return a name that no other values have: texts stand in quotation marks, as in JSON."""
-    return " | ".join(json.dumps(value, ensure_ascii=False) for value in key)
-
-
-def stratum_names(keys: Iterable[Key]) -> dict[Key, str]:
-    """Return a name for each stratum, no two of them alike.
-
-    It is the values, joined; those that would share a name with others have their texts in quotation marks.
-    """
-    names = {key: stratum_name(key) for key in keys}
-    while twice := {name for name, strata in Counter(names.values()).items() if strata > 1}:
-        names |= {key: quoted_name(key) for key, name in names.items() if name in twice}
-    return names
-
-
-def value_of(cell: Any) -> Value:
-    """Return a cell of a `by` column as plans and manifests hold it: dates and times as ISO 8601 text."""
-    return cell.isoformat() if isinstance(cell, date) else cell

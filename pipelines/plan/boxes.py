@@ -10,44 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
-NOTHING = "none"
-"""What an image without objects holds, in words."""
+from pipelines.source.object_counts import read_contents
+
 _MOST_STEPS = 10_000
-_ESCAPES = {"%": "%25", ",": "%2C", "=": "%3D"}
-
-
-def contents(objects: pa.Array) -> pa.Array:
-    """Return what each image holds, such as `RBC=3, WBC=1`: its classes by name, each with its objects.
-
-    A comma, an equals sign and a percent sign in a class's name are written as in a URI (RFC 3986).
-    """
-    return pa.array([None if row is None else _written(row) for row in objects.to_pylist()], pa.string())
-
-
-def _written(row: list[dict[str, object]]) -> str:
-    counts = Counter(_escaped(str(one["category"])) for one in row)
-    return ", ".join(f"{name}={count}" for name, count in sorted(counts.items())) or NOTHING
-
-
-def _escaped(name: str) -> str:
-    return "".join(_ESCAPES.get(letter, letter) for letter in name)
-
-
-def read_contents(text: str) -> dict[str, int]:
-    """Return the objects of each class that `contents` wrote."""
-    if text == NOTHING:
-        return {}
-    pairs = (part.rpartition("=") for part in text.split(", "))
-    return {_plain(name): int(count) for name, _, count in pairs}
-
-
-def _plain(name: str) -> str:
-    for letter, written in reversed(_ESCAPES.items()):
-        name = name.replace(written, letter)
-    return name
 
 
 def box_counts(images: Mapping[str, int]) -> dict[str, int]:

@@ -3,56 +3,19 @@
 Since the stratum decides the `by` columns, they are put back exactly; so the class of a synthetic row is never wrong.
 """
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from pipelines.modality import modality_of_columns
-from pipelines.plan.balance import Key, quoted_name, stratum_name, value_of
 from pipelines.source.exact import settled
 from pipelines.source.id_forms import made_ids
 from schemas.arrow import IMAGE, PRIVATE, STRATUM, arrow_type, source_schema
 from schemas.errors import GeneratorError
-from schemas.plan import Column, Plan, SampleRequest, SourceProfile, Value
+from schemas.plan import Column, Plan, SampleRequest, SourceProfile
 from schemas.stored import type_named
-
-
-def stratum_column(
-    table: pa.Table, by: list[str], keys: Mapping[str, Sequence[Value]] | None = None
-) -> pa.DictionaryArray:
-    """Return each row's stratum by name, as a dictionary of int32 codes; the `by` columns hold no nulls.
-
-    `keys` holds the values of each stratum that is known, by its name. Other values get a name that is none of these.
-    """
-    codes, found = _combinations([table[name].combine_chunks() for name in by])
-    known = {tuple(key): name for name, key in (keys or {}).items()}
-    names = [known.get(key) or _other_name(key, keys or {}) for key in found]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, pa.int32()), pa.array(names, pa.string()))
-
-
-def _combinations(columns: list[pa.Array]) -> tuple[NDArray[np.int64], list[Key]]:
-    """Return the number of each row's combination, shape (rows,), and the combinations.
-
-    They are numbered column by column: the product of all columns' distinct values may be more than 64 bits hold.
-    """
-    codes: NDArray[np.int64] = np.zeros(len(columns[0]), np.int64)
-    keys: list[Key] = [()] if len(columns[0]) else []
-    for column in columns:
-        encoded = column.dictionary_encode()
-        width = max(1, len(encoded.dictionary))
-        values = [value_of(value) for value in encoded.dictionary.to_pylist()]
-        used, codes = np.unique(codes * width + np.asarray(encoded.indices), return_inverse=True)
-        keys = [(*keys[pair // width], values[pair % width]) for pair in used.tolist()]
-    return codes, keys
-
-
-def _other_name(key: Key, keys: Mapping[str, Sequence[Value]]) -> str:
-    name = stratum_name(key)
-    return quoted_name(key) if name in keys else name
 
 
 def modelled(profile: SourceProfile) -> list[Column]:

@@ -13,6 +13,8 @@ from schemas.errors import GeneratorError
 from schemas.machine import Machine
 from schemas.plan import Plan
 
+ADDRESS, AUTO, LOCAL = "RAY_ADDRESS", "auto", "local"
+"""The environment variable that names a Ray cluster, and what it says of one that Ray finds, or of none."""
 SETTINGS = (
     "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA",
     "ONEDNN_DEFAULT_FPMATH_MODE", "ARROW_USER_SIMD_LEVEL", "OPENCV_CPU_DISABLE", "NVIDIA_TF32_OVERRIDE",
@@ -23,6 +25,12 @@ _LEVELS = {
     "AVX512": ("AVX512F", "AVX512CD", "AVX512VL", "AVX512BW", "AVX512DQ", "FMA3"),
     "AVX2": ("AVX2", "FMA3"),
 }
+
+
+def cluster_address() -> str | None:
+    """Return the address of the cluster to join, `auto` included, or nothing where Ray is to run on this machine."""
+    address = os.environ.get(ADDRESS, "").strip()
+    return None if address in ("", LOCAL) else address
 
 
 class OtherMachineError(GeneratorError):

@@ -9,17 +9,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from generators.base import Generator
-from pipelines.dataset.claim import refuse_nested
-from pipelines.dataset.versions import succeed
-from pipelines.engine.reach import cluster_address
-from pipelines.judge.privacy.asked import check_privacy, mark_private
-from pipelines.judge.privacy.differential import check_private
 from pipelines.modality import MODALITIES, Modality, load_part, modality_of
-from pipelines.plan.balance import Key, Target, compute_targets, stratum_name, stratum_names
+from pipelines.plan.balance import Target, compute_targets
 from pipelines.plan.boxes import box_counts, plan_images
 from pipelines.plan.features import modelled, with_room_for_ids
-from pipelines.plan.machine import this_machine
+from pipelines.plan.machine import cluster_address, this_machine
 from pipelines.plan.outside import outside
+from pipelines.plan.privacy import check_privacy, check_private, mark_private
 from pipelines.plan.recognise import find_modality
 from pipelines.plan.registry import (
     generator_class,
@@ -28,7 +24,9 @@ from pipelines.plan.registry import (
     make_validators,
 )
 from pipelines.plan.stream import chunk_rows
+from pipelines.source.strata import Key, stratum_name, stratum_names
 from pipelines.storage.encryption import read_key
+from pipelines.storage.ready import refuse_nested
 from schemas.errors import Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec, as_before
@@ -38,7 +36,10 @@ SHARD_ROWS, SHARD_BYTES = 50_000, 256 << 20
 
 
 def make_plan(spec: Spec) -> Plan:
-    """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built."""
+    """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built.
+
+    Knows nothing of what is published already: `pipelines.dataset.versions.plan_build` does.
+    """
     read_key(spec.output.encryption_key_env)  # what cannot be written at the end is refused at once
     refuse_nested(spec)
     modality = find_modality(spec)
@@ -75,7 +76,7 @@ def make_plan(spec: Spec) -> Plan:
     make_validators(plan)
     _refuse_hopeless(plan)
     check_private(plan)
-    return succeed(spec, plan)
+    return plan
 
 
 def _generator(spec: Spec, modality: Modality) -> Step:

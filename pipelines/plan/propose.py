@@ -8,7 +8,8 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -16,7 +17,6 @@ from pipelines.modality import modality_of
 from pipelines.plan.candidates import Seen, choose, content_keys, guessed_header, listed, look, told
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class, generators_for
-from pipelines.report.engine import environment
 from pipelines.source.files import Files, find_files
 from pipelines.source.formats import format_of
 from pipelines.source.splits import TRAIN, SeveralSplitsError, kind_of
@@ -25,6 +25,9 @@ from schemas.errors import Fault, OutputError, SourceError, SpecError, nearest
 from schemas.plan import Plan
 from schemas.secrets import redacted
 from schemas.spec import Source, Spec, parse
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 FIXED = {"folders": "label", "images": "label", "voc": "category", "coco": "category", "yolo": "category"}
 """The class column of formats in which the folders, or the annotations, tell the class."""
@@ -39,6 +42,7 @@ REMEDIES: dict[str, tuple[str, str, Any]] = {
     "resample takes any": ("generator", "name", "resample"),
 }
 """What a refusal advises, and the key and value that do so."""
+_FORM = Path(__file__).parent / "proposed.yaml"
 _USUAL_NAME = re.compile(r"(?i)train|training|data|dataset|all|full|images|annotations")
 
 
@@ -199,26 +203,30 @@ def class_counts(plan: Plan) -> dict[str, int]:
 def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: list[str]) -> str:
     modality = modality_of(plan)
     checks = modality.marked_checks if plan.profile.objects else modality.checks
-    return (
-        environment()
-        .get_template("spec.yaml")
-        .render(
-            yaml=_scalar,
-            file=_scalar(os.path.basename(out)),
-            notes=notes,
-            name=draft["name"],
-            path=_from_spec(path, out),
-            source=draft["source"],
-            modality=plan.modality,
-            classes=told(class_counts(plan)),
-            generator=plan.generator.name,
-            generators=[name for name in generators_for(plan.modality) if _serves(name, plan)],
-            checks=checks,
-            more_checks=[name for name in modality.validators if name not in checks],
-            test=_test_split(path, out, draft["source"]) or _held_out(path, out),
-            output=draft["output"]["path"],
-        )
+    return _template().render(
+        yaml=_scalar,
+        file=_scalar(os.path.basename(out)),
+        notes=notes,
+        name=draft["name"],
+        path=_from_spec(path, out),
+        source=draft["source"],
+        modality=plan.modality,
+        classes=told(class_counts(plan)),
+        generator=plan.generator.name,
+        generators=[name for name in generators_for(plan.modality) if _serves(name, plan)],
+        checks=checks,
+        more_checks=[name for name in modality.validators if name not in checks],
+        test=_test_split(path, out, draft["source"]) or _held_out(path, out),
+        output=draft["output"]["path"],
     )
+
+
+def _template() -> "Template":
+    """Return the form of a spec; what is filled in is YAML already."""
+    from jinja2 import Environment, StrictUndefined
+
+    engine = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 (no HTML)
+    return engine.from_string(_FORM.read_text(encoding="utf-8"))
 
 
 def _serves(name: str, plan: Plan) -> bool:

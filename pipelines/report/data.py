@@ -5,14 +5,11 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from schemas.arrow import STRATUM
+from schemas.arrow import REASON, STRATUM
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
 
 Item = TypeVar("Item")
-
-REASON = "_reason"
-"""Name of the column that says why a rejected row was rejected."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ import pyarrow as pa
 
 from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
-from pipelines.report.data import REASON, ReportData, Section, source_columns
+from pipelines.report.data import ReportData, Section, source_columns
 from pipelines.report.wording import Cell, cell
-from schemas.arrow import STRATUM
+from schemas.arrow import REASON, STRATUM
 
 SAMPLED_CLASSES, SAMPLED_ROWS, SAMPLED_COLUMNS, REJECTED_ROWS = 6, 3, 40, 20
 LONG_TEXT = 280

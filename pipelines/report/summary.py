@@ -12,12 +12,12 @@ from pipelines.fit.draw import draw_evenly
 from pipelines.modality import modality_notes, modality_of
 from pipelines.plan.seeds import derive_seed
 from pipelines.plan.succession import succession
-from pipelines.report.data import REASON, ReportData
+from pipelines.report.data import ReportData
 from pipelines.report.page import render_report
 from pipelines.source.ingest import RealRows
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
-from schemas.arrow import SHARED, STRATUM, source_schema
+from schemas.arrow import REASON, SHARED, STRATUM, source_schema
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Plan

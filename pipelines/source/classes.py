@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.plan.balance import value_of
 from pipelines.source.cells import Block, numbered, texts
 from pipelines.source.exact import joined
 from pipelines.source.infer import convert
+from pipelines.source.strata import value_of
 from schemas.errors import SourceError
 from schemas.plan import Value
 

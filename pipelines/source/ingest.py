@@ -11,12 +11,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.fill.chunk import fingerprint
-from pipelines.plan.features import stratum_column
+from pipelines.modality import content_column, load_part, modality_of
 from pipelines.source import read_source
 from pipelines.source.exact import beside, without_own
+from pipelines.source.strata import stratum_column
 from pipelines.storage.folder import Folder
-from pipelines.validate.base import Batch
 from schemas.arrow import ROW, STRATUM
 from schemas.plan import Plan
 from schemas.spec import Source
@@ -46,12 +45,6 @@ class RealRows:
         chosen = [names.get(column.name, column.name) for column in plan.profile.columns]
         return (self.folder.read_arrow(name).select(chosen) for name in self.files)
 
-    def batches(self, plan: Plan) -> Iterator[Batch]:
-        """Yield the rows as validators are fitted on them."""
-        columns = [column.name for column in plan.profile.columns]
-        for table in self.tables():
-            yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "", np.asarray(table[ROW]))
-
 
 def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
     """Copy the source into `folder`, unless that was done before; the list of files is written last."""
@@ -66,6 +59,19 @@ def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
         folder.write_arrow(files[-1], table)
     folder.write_sealed(FILES, json.dumps(files).encode())
     return RealRows(folder, files)
+
+
+def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
+    """Return a 64-bit hash of each row, shape (rows,).
+
+    It is over all columns but ids, over a text and its class, or over the pixels of an image: see `Modality.hashes`.
+    """
+    if content := content_column(plan.profile.columns):
+        columns = [content, *plan.by]  # what else describes a real row is null in a made one
+    else:
+        columns = [column.name for column in plan.profile.columns if column.role not in ("id", "carried")]
+    hashes: NDArray[np.uint64] = load_part(modality_of(plan).hashes)(table.select(columns))
+    return hashes
 
 
 def renumber(real: RealRows, numbers: NDArray[np.int64]) -> None:

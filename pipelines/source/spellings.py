@@ -9,9 +9,9 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.plan.balance import value_of
 from pipelines.source.cells import Block, texts
 from pipelines.source.infer import STRING, convert
+from pipelines.source.strata import value_of
 from schemas.plan import Merged, Value
 
 MOST = 100_000

@@ -11,12 +11,15 @@ from contextlib import suppress
 from itertools import product
 from uuid import uuid4
 
+import pyarrow as pa
 from pyarrow import fs
 
-from pipelines.storage.folder import TEMPORARY, Folder
+from pipelines.storage.folder import TEMPORARY, Folder, is_uri, resolve
 from pipelines.storage.workspace import SHOW, VERSIONS, Workspace
-from schemas.errors import MakeweightError, OutputError
+from schemas.errors import Fault, MakeweightError, OutputError, SpecError
 from schemas.manifest import DATA
+from schemas.secrets import redacted
+from schemas.spec import Spec
 
 LOOPBACK = "127.0.0.1"
 ROOM = 1 << 20
@@ -121,3 +124,27 @@ def refuse_no_loopback() -> None:
             f"this machine has no loopback interface that answers ({LOOPBACK}: {error.strerror or error}), by which the"
             " processes of a build talk; bring it up (`ip link set lo up`), or give the container or sandbox a network"
         ) from None
+
+
+def refuse_nested(spec: Spec) -> None:
+    """Raise SpecError if the output lies in a folder that is read: the next build would take its files for rows."""
+    read = {"the source's folder": spec.source.path}
+    if spec.evaluate:
+        read["the folder of the held-out rows"] = spec.evaluate.test
+    output = _whole(spec.output.path)
+    for told, path in read.items():
+        if f"{output}/".startswith(f"{_whole(path).rstrip('/')}/"):
+            problem = f"lies in {told}, whose next reading would take it for rows, got {redacted(spec.output.path)!r}"
+            raise SpecError(Fault(("output", "path"), f"{problem}; give a folder outside {redacted(path)}"))
+
+
+def _whole(path: str) -> str:
+    """Return a path without links and detours, however it is written; of a URI of a store, without its options."""
+    if is_uri(path) and path.startswith("file:"):
+        with suppress(pa.ArrowInvalid):  # which is told where it is opened
+            return os.path.realpath(resolve(path)[1])
+    if not is_uri(path):
+        return os.path.realpath(path)
+    place = path.partition("?")[0]
+    scheme, _, rest = place.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}"

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.plan.libraries import library_versions
 from pipelines.storage.folder import Folder
+from pipelines.storage.libraries import library_versions
 from schemas.errors import MakeweightError
 from schemas.plan import Plan
 

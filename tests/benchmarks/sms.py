@@ -15,11 +15,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.plan.features import stratum_column, to_model
+from pipelines.plan.features import to_model
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import make_generator
 from pipelines.plan.stream import chunk_request
 from pipelines.source import read_source
+from pipelines.source.strata import stratum_column
 from schemas.arrow import STRATUM
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import machine, timed_build

@@ -139,7 +139,7 @@ def test_a_mistake_on_a_worker_runs_once(make_spec, monkeypatch):
         calls.append(spec.name)
         raise KeyError("makeweight's own mistake")
 
-    monkeypatch.setattr(flows.deployed.worker, "make_plan", mistaken)
+    monkeypatch.setattr(flows.deployed.worker, "plan_build", mistaken)
     spec = make_spec()
     with policy(
         os.path.dirname(spec.source.path), os.path.dirname(spec.output.path), modules=["tests.benchmarks.cheap"]

@@ -14,8 +14,7 @@ from PIL import Image
 from flows.build import build
 from flows.progress import Listener, listening
 from pipelines.dataset.verify import verify
-from pipelines.dataset.versions import latest
-from pipelines.plan.planning import make_plan
+from pipelines.dataset.versions import latest, plan_build
 from pipelines.plan.succession import planned_succession
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
@@ -108,7 +107,7 @@ def test_a_source_that_grew_keeps_what_was_made(series, table, first):
     assert verify(str(series.output / "v00002")).problems == []
     assert latest(str(series.output)).path == str(series.output / "v00002")
     assert build(series.spec()) == second, "nothing is new: no version is published"
-    assert "v00002 is just this, and complete" in planned_succession(make_plan(series.spec()))[0]
+    assert "v00002 is just this, and complete" in planned_succession(plan_build(series.spec()))[0]
     import datasets
 
     loaded = datasets.load_dataset(str(series.output), cache_dir=str(series.output.with_name("cache")))
@@ -117,7 +116,7 @@ def test_a_source_that_grew_keeps_what_was_made(series, table, first):
 
 def test_only_what_is_missing_is_made(series, first):
     more = series.spec(balance={"at_least": 330})
-    assert make_plan(more).base.anew is None
+    assert plan_build(more).base.anew is None
     second = build(more)
     assert second.counts["fraud"].real + second.counts["fraud"].synthetic == 330
     assert second.base.carried["fraud"] == first.counts["fraud"].synthetic
@@ -187,7 +186,7 @@ def test_a_base_that_misses_a_shard_is_named(series, table):
     with pytest.raises(OutputError, match=r"v00001: data/train-.* cannot be read: .*; restore it, or remove the whole"):
         build(series.spec())
     shutil.rmtree(series.output / "v00001")
-    assert make_plan(series.spec()).base is None
+    assert plan_build(series.spec()).base is None
 
 
 def test_what_versions_cannot_be_combined_with_is_refused(table, tmp_path, monkeypatch):
@@ -196,7 +195,7 @@ def test_what_versions_cannot_be_combined_with_is_refused(table, tmp_path, monke
     monkeypatch.setenv("KEY", "00" * 16)
     output = {"path": str(series.output), "versions": {}, "encryption_key_env": "KEY"}
     with pytest.raises(SpecError, match="nothing may lie beside an encrypted dataset; set it to false"):
-        make_plan(series.spec(output=output))
+        plan_build(series.spec(output=output))
     series.output.mkdir()
     (series.output / "README.md").write_text("mine")
     with pytest.raises(OutputError, match=r"is not empty \(it holds 'README.md'\)"):

@@ -5,8 +5,9 @@ import re
 import pytest
 import yaml
 
-from pipelines.plan.balance import compute_targets, stratum_name
+from pipelines.plan.balance import compute_targets
 from pipelines.plan.stream import chunk_request, chunk_rows
+from pipelines.source.strata import stratum_name
 from schemas.errors import SpecError
 from schemas.plan import Stratum
 from schemas.spec import Balance, parse

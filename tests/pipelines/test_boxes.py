@@ -5,7 +5,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.plan.boxes import box_counts, contents, plan_images, read_contents
+from pipelines.plan.boxes import box_counts, plan_images
+from pipelines.source.object_counts import contents, read_contents
 from schemas.arrow import OBJECTS
 
 NAMES = st.sampled_from(["a", "b", "c, d", "e=f", "100%", "x%2C"])

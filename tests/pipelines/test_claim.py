@@ -8,7 +8,7 @@ import pytest
 import flows.build as flow
 from flows.progress import Listener, listening
 from pipelines.dataset.verify import verify
-from pipelines.plan.planning import make_plan
+from pipelines.dataset.versions import plan_build
 from pipelines.storage.folder import Folder
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
@@ -219,8 +219,8 @@ def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, 
 def test_a_step_that_fails_after_the_switch_is_tried_again_and_loses_nothing(build, make_spec, out, monkeypatch):
     real, failures = flow.name_newest, iter([OSError(5, "Input/output error")])
 
-    def once(place):
-        real(place)
+    def once(*arguments):
+        real(*arguments)
         for error in failures:
             raise error
 
@@ -234,8 +234,8 @@ def test_an_output_in_the_folder_of_the_source_is_refused(make_spec, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "source")
     for path in ("source", "source/out", "source/../source/out", "link/out"):
         with pytest.raises(SpecError, match=r"output.path: lies in the source's folder, .*; give a folder outside"):
-            make_plan(make_spec(output={"path": str(tmp_path / path)}))
-    make_plan(make_spec(output={"path": str(tmp_path / "source-balanced")}))
+            plan_build(make_spec(output={"path": str(tmp_path / path)}))
+    plan_build(make_spec(output={"path": str(tmp_path / "source-balanced")}))
 
 
 @pytest.mark.parametrize("as_uri", [("source",), ("output",), ("source", "output")])
@@ -248,18 +248,18 @@ def test_an_output_in_the_folder_of_the_source_is_refused_however_the_two_are_wr
 
     spec = make_spec(source={"path": written("source", "source"), "label": "label"})
     with pytest.raises(SpecError, match=r"output.path: lies in the source's folder, .*; give a folder outside"):
-        make_plan(
+        plan_build(
             spec.model_copy(update={"output": spec.output.model_copy(update={"path": written(folder, "output")})})
         )
     beside = spec.output.model_copy(update={"path": written("source-balanced", "output")})
-    make_plan(spec.model_copy(update={"output": beside}))
+    plan_build(spec.model_copy(update={"output": beside}))
 
 
 @pytest.mark.parametrize("test", ["{}/held", "file://{}/held"])
 def test_an_output_in_the_folder_of_the_held_out_rows_is_refused(make_spec, tmp_path, test):
     spec = make_spec(evaluate={"test": test.format(tmp_path)}, output={"path": str(tmp_path / "held" / "out")})
     with pytest.raises(SpecError, match=r"output.path: lies in the folder of the held-out rows, .*; give a folder"):
-        make_plan(spec)
+        plan_build(spec)
 
 
 def test_a_ledger_names_nothing_outside_the_data_folder(build, make_spec, out, tmp_path):

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.dataset.croissant import render_croissant
+from pipelines.report.croissant import render_croissant
 from schemas.arrow import IMAGE, OBJECTS, dataset_schema
 from schemas.manifest import Shard
 from schemas.plan import Column

@@ -5,7 +5,7 @@ import pytest
 from pipelines.dataset.carry import keep_record
 from pipelines.dataset.prune import prune
 from pipelines.dataset.verify import verify
-from pipelines.plan.planning import make_plan
+from pipelines.dataset.versions import plan_build
 from pipelines.source.ingest import ingest
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import workspace
@@ -60,7 +60,7 @@ def test_nothing_that_was_counted_of_rows_is_kept_of_any_version(build, make_spe
 def test_what_an_earlier_build_kept_of_an_encrypted_version_goes(build, make_spec, tmp_path):
     build(make_spec(40))
     spec = make_spec(40)
-    plan = make_plan(spec)
+    plan = plan_build(spec)
     place = workspace(spec.output.path, plan)
     plain = plan.model_copy(update={"key_env": None})
     keep_record(plain, place, ingest(spec.source, plan, Folder(str(tmp_path / "rows"))))

@@ -16,6 +16,7 @@ from pipelines.fit.fitting import (
     STATE,
     KeptTraining,
     _hashes,
+    batches,
     fit_generator,
     fit_validator,
     fitted_rows,
@@ -214,7 +215,7 @@ def test_a_model_s_name_leads_into_no_other_folder(built):
 
 def test_sound_files_are_read(built):
     [validator] = load_validators(built.plan, built.place)
-    assert validator.check(next(iter(built.real.batches(built.plan)))).keep.any()
+    assert validator.check(next(iter(batches(built.plan, built.real)))).keep.any()
     _, parents = load_generator(built.plan, built.place.models, "cpu")
     assert isinstance(parents, np.ndarray)
     assert built.place.plan(plan_hash(built.plan)) == built.plan

@@ -7,9 +7,9 @@ from importlib.metadata import packages_distributions
 
 from generators import GENERATORS
 from pipelines.modality import MODALITIES
-from pipelines.plan.libraries import BENEATH, DECIDING, OTHERS, library_versions
 from pipelines.plan.outside import FILES
 from pipelines.plan.registry import generator_class, validator_class
+from pipelines.storage.libraries import BENEATH, DECIDING, OTHERS, library_versions
 from tests.conftest import ROOT
 
 ROOMS = ("generators", "pipelines", "schemas")
@@ -35,7 +35,7 @@ def imported():
 def test_every_library_that_is_imported_decides_rows_or_has_a_reason_why_not():
     deciding, others = set(map(plain, DECIDING)), set(map(plain, OTHERS))
     assert not deciding & others
-    assert imported() - deciding - others == set(), "put it into pipelines/plan/libraries.py: into DECIDING, or OTHERS"
+    assert imported() - deciding - others == set(), "put it into DECIDING, or OTHERS"
     assert deciding - imported() == set(map(plain, BENEATH)), "nothing imports it any more"
     assert others - imported() == set()
     assert all(OTHERS.values())

@@ -7,7 +7,6 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from pipelines.fill.chunk import fingerprint
 from pipelines.judge.privacy import measure
 from pipelines.judge.privacy.anonymity import group
 from pipelines.judge.privacy.attack import scores, true_positives
@@ -20,7 +19,7 @@ from pipelines.judge.privacy.vectors import MOST
 from pipelines.judge.tabular.points import table_points, values
 from pipelines.judge.text.points import text_points, words
 from pipelines.plan.planning import make_plan
-from pipelines.source.ingest import FINGERPRINT
+from pipelines.source.ingest import FINGERPRINT, fingerprint
 from schemas.privacy import Figure
 from schemas.spec import Spec, parse
 

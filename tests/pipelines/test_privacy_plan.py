@@ -7,10 +7,11 @@ import pytest
 
 from flows.display import plan_notes
 from pipelines.fit.fitting import model_fingerprint
+from pipelines.fit.held_out import expected, held_out, learnt
 from pipelines.judge.privacy.gate import refuse_breach
-from pipelines.judge.privacy.held_out import expected, held_out, learnt
-from pipelines.plan.features import stratum_column, to_model
+from pipelines.plan.features import to_model
 from pipelines.plan.planning import make_plan
+from pipelines.source.strata import stratum_column
 from schemas.errors import PrivacyError, SpecError
 from schemas.privacy import Figure, PrivacyFindings
 from schemas.spec import Spec, parse

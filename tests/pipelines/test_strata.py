@@ -5,9 +5,8 @@ import pyarrow as pa
 import pytest
 
 from flows.display import plan_notes
-from pipelines.plan.balance import quoted_name, stratum_names
-from pipelines.plan.features import stratum_column
 from pipelines.plan.planning import make_plan
+from pipelines.source.strata import quoted_name, stratum_column, stratum_names
 from schemas.errors import SourceError, SpecError
 from schemas.plan import Plan
 from schemas.spec import Spec, parse

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from generators.classes import members_of
 from pipelines.fit.draw import draw_evenly
-from pipelines.plan.features import stratum_column
 from pipelines.plan.seeds import derive_seed
+from pipelines.source.strata import stratum_column
 from pipelines.validate.sample import quota
 from schemas.arrow import ROW, STRATUM, source_schema
 from schemas.manifest import Manifest

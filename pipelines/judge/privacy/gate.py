@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.fit.held_out import LEAST, holds_out
 from pipelines.judge.privacy.anonymity import Anonymity
 from pipelines.judge.privacy.attack import true_positives
-from pipelines.judge.privacy.held_out import LEAST, holds_out
 from pipelines.judge.privacy.intervals import Estimate, auc, excess, proportion, ratio_excess
 from pipelines.judge.privacy.measure import ClassFindings
 from pipelines.judge.privacy.sides import kept

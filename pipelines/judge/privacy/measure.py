@@ -6,14 +6,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.fill.chunk import fingerprint
 from pipelines.judge.privacy.attack import scores
 from pipelines.judge.privacy.distances import Closest, to_each_other
 from pipelines.judge.privacy.rare import Rare, items_of
 from pipelines.judge.privacy.sides import LEARNT, PAIRED, made_rows, sides_of
 from pipelines.judge.privacy.vectors import learn_points
 from pipelines.plan.seeds import derive_seed
-from pipelines.source.ingest import FINGERPRINT
+from pipelines.source.ingest import FINGERPRINT, fingerprint
 from pipelines.storage.workspace import Workspace
 from schemas.plan import Plan
 

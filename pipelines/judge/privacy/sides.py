@@ -10,7 +10,7 @@ from pipelines.fill.chunk import staged_name
 from pipelines.fill.filled import load_filled
 from pipelines.fit.draw import draw_evenly
 from pipelines.fit.fitting import fitted_rows
-from pipelines.judge.privacy.held_out import held_out, holds_out
+from pipelines.fit.held_out import held_out, holds_out
 from pipelines.modality import modality_of
 from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source.ingest import RealRows

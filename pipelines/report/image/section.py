@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from generators.image.codec import decode
 from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
-from pipelines.report.data import REASON, ReportData, Section, objects_column
+from pipelines.report.data import ReportData, Section, objects_column
 from pipelines.report.image.marks import Marked, look_of, marked, with_images
 from pipelines.report.image.thumbnails import Thumbnail, thumbnail
-from schemas.arrow import STRATUM
+from schemas.arrow import REASON, STRATUM
 
 SHOWN_CLASSES, SHEET_IMAGES, MARKED_IMAGES = 12, 16, 6
 REJECTED_REASONS, REJECTED_IMAGES, REJECTED_MARKED = 8, 16, 3

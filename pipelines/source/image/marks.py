@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.plan.boxes import contents
 from pipelines.source.image.pictures import geometry
+from pipelines.source.object_counts import contents
 from schemas.arrow import BBOX
 from schemas.spec import Images
 

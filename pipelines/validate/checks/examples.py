@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from generators.image.codec import Encoding, Pixels, decode, encode
-from pipelines.plan.boxes import contents
 from pipelines.source.fingerprint import row_hashes
+from pipelines.source.object_counts import contents
 from pipelines.validate.base import Batch
 from schemas.arrow import IMAGE, NESTED, OBJECTS
 from schemas.plan import Column, ImageProfile, Plan, Role, SourceProfile, Step, Stratum

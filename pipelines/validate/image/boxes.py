@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.plan.boxes import NOTHING, contents, read_contents
+from pipelines.source.object_counts import NOTHING, contents, read_contents
 from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.image.pixels import sound_pixels
 from schemas.errors import Fault, SpecError

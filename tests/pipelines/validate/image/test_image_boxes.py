@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from generators.image.codec import Encoding, encode
-from pipelines.plan.boxes import contents
+from pipelines.source.object_counts import contents
 from pipelines.validate.base import Batch
 from pipelines.validate.image.boxes import Boxes, BoxesParams
 from schemas.arrow import IMAGE, MASKED_OBJECTS, OBJECTS
