@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from flows.progress import listener
+from flows.progress import Build
 from pipelines.storage.mend import clear_damage
-from pipelines.storage.workspace import Workspace
 from schemas.errors import DamageError
 
 R = TypeVar("R")
@@ -13,7 +12,7 @@ MOST = 20
 """Damages that one run of a build mends before it gives up: then the disk cannot be trusted."""
 
 
-def mending(place: Workspace, work: Callable[[], R]) -> R:
+def mending(build: Build, work: Callable[[], R]) -> R:
     """Do the work, and do it again where something was damaged, which is made anew then; all that is whole is kept.
 
     Raises DamageError for what nothing makes again, and once there is too much of it.
@@ -22,5 +21,5 @@ def mending(place: Workspace, work: Callable[[], R]) -> R:
         try:
             return work()
         except DamageError as damage:
-            listener().noted(clear_damage(damage, place))
+            build.listener.noted(clear_damage(damage, build.place))
     return work()

@@ -1,5 +1,6 @@
 """The privacy gate as a step of a build: measures what made rows give away, and stops what gives too much away."""
 
+from flows.progress import Build
 from flows.step import step
 from pipelines.engine import actors
 from pipelines.judge.privacy.anonymity import measure_groups
@@ -7,17 +8,16 @@ from pipelines.judge.privacy.gate import load_findings, put_together, refuse_bre
 from pipelines.judge.privacy.measure import measure_class
 from pipelines.judge.privacy.sides import draw_sides
 from pipelines.source.ingest import RealRows
-from pipelines.storage.workspace import Workspace
-from schemas.plan import Plan
 from schemas.privacy import PrivacyFindings
 
 
 @step
-def privacy_task(plan: Plan, place: Workspace, real: RealRows) -> PrivacyFindings:
+def privacy_task(build: Build, real: RealRows) -> PrivacyFindings:
     """Measure what made rows give away; raises PrivacyError if that is more than the spec allows.
 
     What was measured is kept, so that the same build is stopped again at once.
     """
+    plan, place = build.plan, build.place
     found = load_findings(plan, place)
     if found is None:
         names = actors.run(draw_sides, plan, real, place)

@@ -4,11 +4,13 @@ Listeners are no parameter of the flow, since Prefect would have to write them d
 (`contextvars`), as do the flow and its tasks: a build in another thread of the process has its own.
 """
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import uuid4
 
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
@@ -16,31 +18,13 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
 from schemas.manifest import Manifest
 from schemas.plan import Plan
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of a build: `build` names what is built (the same when it goes on later), `id` (a UUID) this run."""
-
-    id: str
-    plan: Plan
-    place: Workspace
-
-    @property
-    def build(self) -> str:
-        """The name of what is built."""
-        return self.place.key
-
-    @property
-    def output(self) -> Folder:
-        """Where the dataset goes."""
-        return self.place.output
+from schemas.spec import Spec
 
 
 class Listener:
     """Hears how a build gets on. What a method raises stops the build: a listener that may fail sees to that itself."""
 
-    def started(self, run: Run) -> None:
+    def started(self, build: "Build") -> None:
         """Hear that a run began its work; nothing is told of one that finds the dataset complete."""
 
     def joined(self, dashboard: str | None) -> None:
@@ -75,9 +59,9 @@ class Relay(Listener):
     def _tell(self, say: Callable[[Listener], None]) -> None:
         """Let everyone hear it by `say`."""
 
-    def started(self, run: Run) -> None:
+    def started(self, build: "Build") -> None:
         """Hand it on."""
-        self._tell(lambda one: one.started(run))
+        self._tell(lambda one: one.started(build))
 
     def joined(self, dashboard: str | None) -> None:
         """Hand it on."""
@@ -112,39 +96,73 @@ class Relay(Listener):
         self._tell(lambda one: one.failed(error))
 
 
-class _All(Relay):
-    """Hands on to every present listener, in the order in which they came."""
+class All(Relay):
+    """Hands on to each of these, in their order."""
+
+    def __init__(self, *to: Listener) -> None:
+        self._to = to
 
     def _tell(self, say: Callable[[Listener], None]) -> None:
-        for one in _listeners.get():
+        for one in self._to:
             say(one)
 
 
-_listeners: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
-_all = _All()
+_present: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 
 
 def listener() -> Listener:
-    """Return what hands on to all that listen where and when it is told something."""
-    return _all
+    """Return what hands on to all that listen here and now."""
+    return All(*_present.get())
 
 
 @contextmanager
 def listening(*to: Listener) -> Iterator[None]:
     """Let `to` hear of builds in this block, and of none in another thread."""
-    before = _listeners.set((*_listeners.get(), *to))
+    before = _present.set((*_present.get(), *to))
     try:
         yield
     finally:
-        _listeners.reset(before)
+        _present.reset(before)
 
 
-@contextmanager
-def told(run: Run) -> Iterator[None]:
-    """Tell that a run began, and if it ends with an exception, that too."""
-    _all.started(run)
-    try:
+@dataclass(frozen=True)
+class Build:
+    """One run of a build: what was asked for, what is planned, where it goes, and who hears how it gets on.
+
+    `id` (a UUID) names this run; `seconds` says how long each step took that is done.
+    """
+
+    spec: Spec
+    plan: Plan
+    place: Workspace
+    listener: Listener = field(default_factory=listener)
+    id: str = field(default_factory=lambda: str(uuid4()))
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The name of what is built: the same when it goes on later."""
+        return self.place.key
+
+    @property
+    def output(self) -> Folder:
+        """Where the dataset goes."""
+        return self.place.output
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Time a step, and tell that it began."""
+        self.listener.step(name)
+        start = time.perf_counter()
         yield
-    except BaseException as error:
-        _all.failed(error)
-        raise
+        self.seconds[name] = time.perf_counter() - start
+
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Tell that the run began, and if it ends with an exception, that too."""
+        self.listener.started(self)
+        try:
+            yield
+        except BaseException as error:
+            self.listener.failed(error)
+            raise

@@ -11,7 +11,7 @@ from contextvars import ContextVar
 
 import psutil
 
-from flows.progress import Listener, Run
+from flows.progress import Build, Listener
 from pipelines.engine.actors import device_name, gpu_share
 from pipelines.fill.loop import StratumProgress
 from pipelines.fit.fitting import RECORD, model_fingerprint
@@ -49,17 +49,17 @@ class Timekeeper(Listener):
         self._gpus, self._device = 0.0, "cpu"
         self._warm, self._first = 0.0, 0
 
-    def started(self, run: Run) -> None:
+    def started(self, build: Build) -> None:
         """Begin to count, if all work is still to be done."""
         self._turn("start")
         if (began := _command.get()) is not None:
             self._since -= max(0.0, time.time() - began)
         try:
-            fresh = rates_file() is not None and run.plan.base is None and not run.place.work.exists()
-            self._fitted = fresh and run.place.models.at(model_fingerprint(run.plan)).exists(RECORD)
+            fresh = rates_file() is not None and build.plan.base is None and not build.place.work.exists()
+            self._fitted = fresh and build.place.models.at(model_fingerprint(build.plan)).exists(RECORD)
         except (OSError, MakeweightError):  # the build will tell
             fresh = False
-        self._plan = run.plan if fresh else None
+        self._plan = build.plan if fresh else None
 
     def step(self, name: str) -> None:
         """Count for another step from now on."""

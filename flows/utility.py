@@ -10,7 +10,7 @@ import json
 from contextlib import suppress
 from dataclasses import dataclass
 
-from flows.progress import listener
+from flows.progress import Build
 from flows.step import step
 from pipelines.dataset.beside import missing_beside, strange_beside
 from pipelines.dataset.publish import put
@@ -33,7 +33,7 @@ from pipelines.storage.workspace import Workspace
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE, Evaluate, Evaluation
 from schemas.manifest import Manifest
 from schemas.plan import Plan
-from schemas.spec import Source, Spec
+from schemas.spec import Spec
 
 _KEY = "key"
 EVALUATIONS = (EVALUATION, EVALUATION_PAGE)
@@ -47,7 +47,6 @@ class Asked:
     """
 
     settings: Evaluate
-    source: Source
     key: str
     held_out: str
 
@@ -66,7 +65,7 @@ def asked(spec: Spec, plan: Plan) -> Asked | None:
         spec.evaluate.model_dump(mode="json", exclude={"test"}),
     ]
     key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-    return Asked(spec.evaluate, spec.source, key, mark)
+    return Asked(spec.evaluate, key, mark)
 
 
 def evaluated(wanted: Asked | None, place: Workspace, manifest: Manifest) -> bool:
@@ -115,39 +114,41 @@ def show_page_again(place: Workspace, manifest: Manifest) -> None:
 
 
 @step
-def gather_held_out_task(wanted: Asked, plan: Plan, place: Workspace) -> RealRecord:
+def gather_held_out_task(build: Build, wanted: Asked) -> RealRecord:
     """Gather raw and held-out rows; raises what is wrong with the latter before anything is built."""
-    chosen_remedies(plan, wanted.settings)
-    return actors.run(gather_real, wanted.source, plan, wanted.settings, _scratch(wanted, place), wanted.held_out)
+    chosen_remedies(build.plan, wanted.settings)
+    scratch = _scratch(wanted, build.place)
+    return actors.run(gather_real, build.spec.source, build.plan, wanted.settings, scratch, wanted.held_out)
 
 
 @step
-def measure_task(wanted: Asked, plan: Plan, place: Workspace, manifest: Manifest, dataset: Folder) -> Evaluation:
+def measure_task(build: Build, wanted: Asked, manifest: Manifest, dataset: Folder) -> Evaluation:
     """Train every classifier with every remedy, and judge; measure fidelity. `dataset` is where the shards lie."""
-    settings, scratch = wanted.settings, _scratch(wanted, place)
-    real = actors.run(gather_real, wanted.source, plan, settings, scratch, wanted.held_out)
+    plan, source = build.plan, build.spec.source
+    settings, scratch = wanted.settings, _scratch(wanted, build.place)
+    real = actors.run(gather_real, source, plan, settings, scratch, wanted.held_out)
     key = read_key(plan.key_env)
     built = actors.run(gather_built, plan, settings, manifest, dataset, key, scratch)
     trials = {remedy: trials_of(plan, settings, remedy) for remedy in all_remedies(plan, settings, built)}
     calls = [(plan, settings, real, built, scratch, trial) for some in trials.values() for trial in some]
     if remade := sum(actors.run_all(run_trial, calls)):
-        listener().noted(f"{remade:,} damaged trial(s) of the evaluation: run again")
+        build.listener.noted(f"{remade:,} damaged trial(s) of the evaluation: run again")
     minority = minority_of(real, built)
     scoring = [(scratch, some, minority, settings.seeds, plan.seed) for some in trials.values()]
     scores = dict(zip(trials, actors.run_all(score, scoring), strict=True))
     noted = real.model_copy(update={"notes": [*real.notes, *left_out(plan, settings)]})
     utility = judge(noted, built, scores, list(modality_of(plan).classifiers), settings)
-    fidelity = actors.run(measure_published, wanted.source, plan, settings.fidelity, manifest, dataset, key)
+    fidelity = actors.run(measure_published, source, plan, settings.fidelity, manifest, dataset, key)
     return Evaluation(key=wanted.key, content_hash=manifest.content_hash, utility=utility, fidelity=fidelity)
 
 
 @step
-def keep_evaluation_task(place: Workspace, manifest: Manifest, evaluation: Evaluation, hold: Hold) -> None:
+def keep_evaluation_task(build: Build, manifest: Manifest, evaluation: Evaluation, hold: Hold) -> None:
     """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
     page = actors.run(render_evaluation, manifest, evaluation)
     with hold.committing():
-        _put(place, evaluation, page)
-        place.evaluation.remove()
+        _put(build.place, evaluation, page)
+        build.place.evaluation.remove()
 
 
 def _put(place: Workspace, evaluation: Evaluation, page: str) -> None:

@@ -18,7 +18,7 @@ from prefect.states import Completed, Failed
 
 from flows.build import announce, build, planned
 from flows.deployed.policy import worker_guard
-from flows.progress import Listener, Run, listening
+from flows.progress import Build, Listener, listening
 from flows.ready import refuse_unready
 from flows.server import SILENT
 from flows.step import step, worth_retrying
@@ -95,7 +95,7 @@ class _Seen(Listener):
 
     began = False
 
-    def started(self, run: Run) -> None:  # noqa: ARG002 (the protocol's)
+    def started(self, build: Build) -> None:  # noqa: ARG002 (the protocol's)
         self.began = True
 
 

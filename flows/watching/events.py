@@ -30,7 +30,7 @@ from openlineage.client.facet_v2 import (
 )
 from prefect.runtime import deployment, flow_run
 
-from flows.progress import Run
+from flows.progress import Build
 from pipelines.report.croissant import MEANING
 from pipelines.storage.folder import is_uri
 from schemas.arrow import dataset_schema
@@ -47,12 +47,12 @@ Name = tuple[str, str]
 class Teller:
     """Makes the events of one run."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, build: Build) -> None:
         set_producer(f"urn:makeweight:{version('makeweight')}")
-        self._run, self._plan = run, run.plan
+        self._build, self._plan = build, build.plan
         self._job_namespace = os.environ.get(NAMESPACE) or "makeweight"
         self._source = _name(self._plan.profile.path)
-        self._output = _name((run.place.series or run.output).path)
+        self._output = _name((build.place.series or build.output).path)
         self._parent = _parent(self._job_namespace)  # asked for here: only the flow's own thread knows it
 
     def start(self) -> RunEvent:
@@ -85,7 +85,7 @@ class Teller:
         return RunEvent(
             eventTime=datetime.now(UTC).isoformat(),
             eventType=state,
-            run=LineageRun(run or self._run.id, {**own, **_engine(), **(facets or {})}),
+            run=LineageRun(run or self._build.id, {**own, **_engine(), **(facets or {})}),
             job=Job(self._job_namespace, self._plan.name, {"jobType": _job_type()}),
             inputs=[self._read()],
             outputs=outputs or [],
@@ -111,7 +111,7 @@ class Teller:
         )
         facets = {
             "schema": _schema(fields),
-            "dataSource": _data_source(self._output, self._run.output.path),
+            "dataSource": _data_source(self._output, self._build.output.path),
             "storage": storage_dataset.StorageDatasetFacet(storageLayer="file", fileFormat="parquet"),
             "version": dataset_version_dataset.DatasetVersionDatasetFacet(manifest.content_hash),
             "columnLineage": self._column_lineage(manifest),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from openlineage.client import OpenLineageClient
 from openlineage.client.event_v2 import RunEvent
 
-from flows.progress import Run
+from flows.progress import Build
 from flows.watching.background import Background
 from flows.watching.events import Teller
 from flows.watching.watcher import Watcher
@@ -35,12 +35,12 @@ class Lineage(Watcher):
         self._client = client
         self._thread = Background()
         self._teller: Teller | None = None
-        self._run: Run | None = None
+        self._build: Build | None = None
 
-    def started(self, run: Run) -> None:
+    def started(self, build: Build) -> None:
         """Tell that the run started, and that the one before was aborted, if that never ended."""
-        self._run, self._teller = run, Teller(run)
-        self._do(lambda: self._begin(run, self._told.start()))
+        self._build, self._teller = build, Teller(build)
+        self._do(lambda: self._begin(build, self._told.start()))
 
     def ended(self, manifest: Manifest) -> None:
         """Tell what was published."""
@@ -60,26 +60,26 @@ class Lineage(Watcher):
             raise RuntimeError("no run has started")
         return self._teller
 
-    def _begin(self, run: Run, start: RunEvent) -> None:
-        notes, name = run.place.hidden, _note(run)
+    def _begin(self, build: Build, start: RunEvent) -> None:
+        notes, name = build.place.hidden, _note(build)
         if notes.exists(name):
             self._client.emit(self._told.abort(json.loads(notes.read(name))["run"]))
-        notes.write(name, json.dumps({"run": run.id}).encode())
+        notes.write(name, json.dumps({"run": build.id}).encode())
         self._client.emit(start)
 
     def _end(self, event: RunEvent) -> None:
-        run = self._run
-        if run is None:
+        build = self._build
+        if build is None:
             return
         self._do(lambda: self._client.emit(event))
-        self._do(lambda: run.place.hidden.remove(_note(run)))
+        self._do(lambda: build.place.hidden.remove(_note(build)))
 
     def _do(self, job: Callable[[], None]) -> None:
         self._thread.do(lambda: _explained(job))
 
 
-def _note(run: Run) -> str:
-    return f"run-{run.build}.json"
+def _note(build: Build) -> str:
+    return f"run-{build.key}.json"
 
 
 def lineage() -> Lineage:

@@ -10,7 +10,7 @@ import traceback
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from flows.progress import Run
+from flows.progress import Build
 from flows.watching.pace import Filling, Pace, Steps
 from flows.watching.watcher import Watcher
 from generators.base import TrainingProgress
@@ -35,15 +35,15 @@ class JsonLog(Watcher):
         self._pace, self._steps, self._filling = Pace(SECONDS), Steps(), Filling()
         self._full: set[str] = set()
 
-    def started(self, run: Run) -> None:
+    def started(self, build: Build) -> None:
         """Write what is built, and where."""
         if self._place != "stderr":
             self._file = open(self._place, "a", encoding="utf-8")  # noqa: SIM115 it lasts as long as the run
-        self._ids = {"dataset": run.plan.name, "build": run.build, "run": run.id, **_flow_run()}
+        self._ids = {"dataset": build.plan.name, "build": build.key, "run": build.id, **_flow_run()}
         self._steps = Steps()
-        making = sum(stratum.make for stratum in run.plan.strata)
-        places = {"source": run.plan.profile.path, "output": run.output.path}
-        self._write("started", {"classes": len(run.plan.strata), "rows_to_make": making, **places})
+        making = sum(stratum.make for stratum in build.plan.strata)
+        places = {"source": build.plan.profile.path, "output": build.output.path}
+        self._write("started", {"classes": len(build.plan.strata), "rows_to_make": making, **places})
 
     def joined(self, dashboard: str | None) -> None:
         """Write where Ray's dashboard is."""

@@ -13,7 +13,7 @@ from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
-from flows.progress import Listener, Run
+from flows.progress import Build, Listener
 from flows.watching.gpus import gpus
 from flows.watching.pace import Filling, Steps
 from generators.base import TrainingProgress
@@ -34,7 +34,7 @@ class Metrics(Listener, Collector):
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._run: Run | None = None
+        self._build: Build | None = None
         self._steps, self._filling = Steps(), Filling()
         self._actors = 0
         self._training: TrainingProgress | None = None
@@ -42,9 +42,9 @@ class Metrics(Listener, Collector):
         self._ended: float | None = None
         self.last_success: float | None = None
 
-    def started(self, run: Run) -> None:
+    def started(self, build: Build) -> None:
         """Take note of what is built."""
-        self._run, self._steps = run, Steps()
+        self._build, self._steps = build, Steps()
 
     def step(self, name: str) -> None:
         """Take note of the step at work."""
@@ -87,17 +87,17 @@ class Metrics(Listener, Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give all metrics as they are now."""
-        if self._run is None:
+        if self._build is None:
             return
         with self._lock:
-            found = [*self._run_metrics(self._run), *self._fill_metrics(self._run.plan), *self._gpu_metrics()]
+            found = [*self._run_metrics(self._build), *self._fill_metrics(self._build.plan), *self._gpu_metrics()]
         yield from found
 
-    def _run_metrics(self, run: Run) -> Iterator[Metric]:
+    def _run_metrics(self, build: Build) -> Iterator[Metric]:
         version = library_versions().get("makeweight", "")
-        info = {"build": run.build, "run": run.id, "generator": run.plan.generator.name, "version": version}
+        info = {"build": build.key, "run": build.id, "generator": build.plan.generator.name, "version": version}
         about = InfoMetricFamily("makeweight_build", "What is built, and by which run.", labels=["dataset"])
-        about.add_metric([run.plan.name], info)
+        about.add_metric([build.plan.name], info)
         yield about
         steps = {**dict.fromkeys(self._steps.took, 0.0), **({self._steps.now: 1.0} if self._steps.now else {})}
         yield self._gauge("step", "1 for the step at work, 0 for those before it.", _each(steps), "step")
@@ -161,7 +161,7 @@ class Metrics(Listener, Collector):
         return self._filled(CounterMetricFamily(f"makeweight_{name}", help_, labels=["dataset", *labels]), values)
 
     def _filled(self, family: GaugeMetricFamily | CounterMetricFamily, values: Sequence[Value]) -> Metric:
-        dataset = self._run.plan.name if self._run else ""
+        dataset = self._build.plan.name if self._build else ""
         for labels, value in values:
             family.add_metric([dataset, *labels], value)
         return family

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, pushadd_to_gateway, start_http_
 from prometheus_client.exposition import basic_auth_handler, default_handler
 from prometheus_client.parser import text_fd_to_metric_families
 
-from flows.progress import Run
+from flows.progress import Build
 from flows.watching.background import Background
 from flows.watching.metrics import Metrics
 from flows.watching.pace import Pace
@@ -42,10 +42,10 @@ class Published(Watcher):
         self._metrics, self._registry, self._pace = Metrics(), CollectorRegistry(auto_describe=False), Pace(SECONDS)
         self._registry.register(self._metrics)
 
-    def started(self, run: Run) -> None:
+    def started(self, build: Build) -> None:
         """Begin to publish."""
-        self._metrics.started(run)
-        self._open(run)
+        self._metrics.started(build)
+        self._open(build)
         self._update()
 
     def step(self, name: str) -> None:
@@ -82,7 +82,7 @@ class Published(Watcher):
         if self._pace.due():
             self._update()
 
-    def _open(self, run: Run) -> None:
+    def _open(self, build: Build) -> None:
         """Make ready."""
 
     @abstractmethod
@@ -103,7 +103,7 @@ class Port(Published):
         """What a warning calls it."""
         return f"the metrics port {self._listen[1]}"
 
-    def _open(self, run: Run) -> None:  # noqa: ARG002 (the base's)
+    def _open(self, build: Build) -> None:  # noqa: ARG002 (the base's)
         host, port = self._listen
         self._server, _ = start_http_server(port, host, self._registry)
 
@@ -126,8 +126,8 @@ class File(Published):
         super().__init__()
         self._folder, self._path = folder, ""
 
-    def _open(self, run: Run) -> None:
-        name = re.sub(r"[^\w.-]+", "_", run.plan.name)
+    def _open(self, build: Build) -> None:
+        name = re.sub(r"[^\w.-]+", "_", build.plan.name)
         self._path = os.path.join(self._folder, f"makeweight-{name}.prom")
         self._metrics.last_success = _kept_success(self._path)
 
@@ -146,8 +146,8 @@ class Gateway(Published):
         self._dataset = ""
         self._thread = Background()
 
-    def _open(self, run: Run) -> None:
-        self._dataset = run.plan.name
+    def _open(self, build: Build) -> None:
+        self._dataset = build.plan.name
 
     def _update(self) -> None:
         if self._thread.idle or self._metrics.over:

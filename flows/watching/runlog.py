@@ -3,7 +3,7 @@
 from prefect.logging import get_run_logger
 
 from flows.display import training_line
-from flows.progress import Run
+from flows.progress import Build
 from flows.watching.pace import Filling, Pace, Steps
 from flows.watching.watcher import Watcher
 from generators.base import TrainingProgress
@@ -26,13 +26,13 @@ class RunLog(Watcher):
         self._pace, self._steps, self._filling = Pace(SECONDS), Steps(), Filling()
         self._classes, self._full, self._said_all = 0, set[str](), False
 
-    def started(self, run: Run) -> None:
+    def started(self, build: Build) -> None:
         """Say what is built, and where."""
         self._steps = Steps()
-        making = [stratum.make for stratum in run.plan.strata if stratum.make]
+        making = [stratum.make for stratum in build.plan.strata if stratum.make]
         self._classes = len(making)
-        what = f"{sum(making):,} rows to make for {len(making):,} of {len(run.plan.strata):,} classes"
-        self._say(f"{run.plan.name}: {what}; into {run.output.shown} (build {run.build}, run {run.id})")
+        what = f"{sum(making):,} rows to make for {len(making):,} of {len(build.plan.strata):,} classes"
+        self._say(f"{build.plan.name}: {what}; into {build.output.shown} (build {build.key}, run {build.id})")
 
     def joined(self, dashboard: str | None) -> None:
         """Say where Ray's dashboard is."""

@@ -11,6 +11,7 @@ import pytest
 
 import flows.build
 import flows.privacy
+import flows.steps
 import flows.utility
 from flows.progress import Listener
 from flows.step import worth_retrying
@@ -80,10 +81,10 @@ def answering(value):
 
 def go_in_process(monkeypatch):
     """Let builds of this test run in this process; return the flow as a plain function."""
-    for module in (flows.build, flows.privacy, flows.utility):
+    for module in (flows.steps, flows.privacy, flows.utility):
         for name, step in inspect.getmembers(module, lambda one: hasattr(one, "fn") and hasattr(one, "retries")):
             if name.endswith("_task"):
-                monkeypatch.setattr(module, name, tried_again(step.fn))
+                monkeypatch.setattr(flows.build, name, tried_again(step.fn))
     replaced = {
         "cluster": answering(nullcontext()),
         "run": lambda function, *args: function(*args),
@@ -94,14 +95,14 @@ def go_in_process(monkeypatch):
     }
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
-    monkeypatch.setattr(flows.build, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
+    monkeypatch.setattr(flows.steps, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
     monkeypatch.setattr("pipelines.report.summary.render_report", answering("<p>a report</p>"))
     monkeypatch.setattr(flows.build, "watch", Listener)
     monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
     monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)
-    monkeypatch.setattr(flows.build, "at_home", answering({}))
-    for name in ("refuse_own_disk", "announce"):
-        monkeypatch.setattr(flows.build, name, answering(None))
+    monkeypatch.setattr(flows.steps, "at_home", answering({}))
+    monkeypatch.setattr(flows.steps, "refuse_own_disk", answering(None))
+    monkeypatch.setattr(flows.build, "announce", answering(None))
     return flows.build.build.fn
 
 

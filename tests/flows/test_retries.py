@@ -9,8 +9,8 @@ import httpx
 import pytest
 from ray.exceptions import ActorDiedError, NodeDiedError, ObjectLostError, OutOfMemoryError, WorkerCrashedError
 
-import flows.build
 import flows.deployed.worker
+import flows.steps
 from flows.build import build
 from flows.deployed.request import request_balanced_dataset
 from flows.interrupt import hearing
@@ -114,7 +114,7 @@ def runs(process):
 @pytest.mark.usefixtures("engine")
 def test_a_validator_that_cannot_be_fitted_ends_the_fit_of_the_generator(marked, monkeypatch):
     make, marks = marked
-    monkeypatch.setattr(flows.build, "fit_validator", refuse_for_good)
+    monkeypatch.setattr(flows.steps, "fit_validator", refuse_for_good)
     with pytest.raises(KeyError, match="a validator's mistake"):
         build(make(FitsAlone))
     (process,) = fitting_processes(marks)
@@ -124,7 +124,7 @@ def test_a_validator_that_cannot_be_fitted_ends_the_fit_of_the_generator(marked,
 @pytest.mark.usefixtures("engine")
 def test_a_fit_that_is_tried_again_finds_nobody_at_its_files(marked, monkeypatch):
     make, marks = marked
-    monkeypatch.setattr(flows.build, "fit_validator", refuse_once)
+    monkeypatch.setattr(flows.steps, "fit_validator", refuse_once)
     assert build(make(FitsAlone, validate=["duplicates"])).rows
     first, second = fitting_processes(marks)
     assert first != second

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from flows.build import build, plan_at_hand, planned
 from flows.commands.console import running
-from flows.progress import Listener, Run, listener, listening
+from flows.progress import Build, Listener, listener, listening
 from generators.random import seeded
 from pipelines.dataset.verify import verify
 from pipelines.engine import actors
@@ -44,8 +44,8 @@ class Ears(Listener):
     def __init__(self, meets=lambda: None):
         self.heard, self.classes, self.meets = [], set(), meets
 
-    def started(self, run: Run):
-        self.heard.append(("started", run.plan.name))
+    def started(self, build: Build):
+        self.heard.append(("started", build.plan.name))
 
     def step(self, name):
         self.heard.append(("step", name))
@@ -112,7 +112,7 @@ def test_a_plan_at_hand_is_that_of_its_spec_alone(tmp_path):
 def test_a_listener_hears_nothing_of_another_thread():
     ears = Ears()
     with listening(ears), ThreadPoolExecutor(1) as threads:
-        threads.submit(listener().step, "theirs").result()
+        threads.submit(lambda: listener().step("theirs")).result()
         listener().step("ours")
     listener().step("later")
     assert ears.heard == [("step", "ours")]

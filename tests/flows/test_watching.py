@@ -10,14 +10,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import run
-from uuid import uuid4
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flows.build import build
-from flows.progress import Listener, Run, listening
+from flows.progress import Build, Listener, listening
 from flows.watching.gpus import gpus
 from flows.watching.metrics import NAMED, Metrics
 from flows.watching.settings import read_settings
@@ -240,7 +239,7 @@ def test_series_stay_few_whatever_the_classes(make_spec, tmp_path):
     spec = make_spec(source={"path": str(tmp_path / "many.csv"), "label": "label"})
     plan = make_plan(spec)
     metrics = Metrics()
-    metrics.started(Run(str(uuid4()), plan, workspace(spec.output.path, plan)))
+    metrics.started(Build(spec, plan, workspace(spec.output.path, plan)))
     metrics.filling(plan, 1)
     for stratum in plan.strata:
         if stratum.make:

@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 import flows.build as flow
+import flows.steps
 from flows.progress import Listener, listening
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
@@ -208,7 +209,7 @@ def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, 
         raise OSError(39, "Directory not empty")
 
     with monkeypatch.context() as patched, listening(heard):
-        patched.setattr(flow, fails, fail)
+        patched.setattr(flows.steps, fails, fail)
         manifest = build(make_spec(48, versions), True)
     assert any("Directory not empty" in note for note in heard.notes)
     assert build(make_spec(48, versions), True) == manifest, "it is complete; only what was left is removed"
@@ -217,14 +218,14 @@ def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, 
 
 
 def test_a_step_that_fails_after_the_switch_is_tried_again_and_loses_nothing(build, make_spec, out, monkeypatch):
-    real, failures = flow.name_newest, iter([OSError(5, "Input/output error")])
+    real, failures = flows.steps.name_newest, iter([OSError(5, "Input/output error")])
 
     def once(*arguments):
         real(*arguments)
         for error in failures:
             raise error
 
-    monkeypatch.setattr(flow, "name_newest", once)
+    monkeypatch.setattr(flows.steps, "name_newest", once)
     build(make_spec(versions={"keep": 2}))
     assert json.loads((out / "latest.json").read_text()) == {"version": "v00001"}
     assert verify(str(out)).problems == []

@@ -1,0 +1,166 @@
+"""The steps of a build, as Prefect tasks, in their order: each is handed the build, and what the steps before it made.
+
+Tasks hand on paths and small records. What a step decides lies in the build's own folder when it ends, so that each may
+be done twice, and one that is done already ends at once.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from flows.progress import Build
+from flows.step import step
+from flows.utility import show_page_again
+from pipelines.dataset.beside import write_again
+from pipelines.dataset.carry import carry_over, keep_record
+from pipelines.dataset.layout import make_layout
+from pipelines.dataset.ledger import settle
+from pipelines.dataset.prune import prune
+from pipelines.dataset.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
+from pipelines.dataset.versions import name_newest, plan_build
+from pipelines.dataset.write import content_hash, write_group
+from pipelines.engine import actors
+from pipelines.engine.kinds import at_home
+from pipelines.engine.pool import open_pool, refuse_own_disk
+from pipelines.fill.filled import filled_before, refuse_shortfall, save_filled
+from pipelines.fill.loop import FillResult, StratumProgress, fill
+from pipelines.fit.fitting import fit_validator
+from pipelines.plan.registry import make_validators
+from pipelines.plan.stream import stream_seed
+from pipelines.report import describe, render_card
+from pipelines.report.summary import summarise
+from pipelines.source.ingest import RealRows, ingest, ingested
+from pipelines.storage.encryption import read_key
+from pipelines.storage.lock import Hold
+from pipelines.validate.base import Novelty, Sketching
+from schemas.arrow import dataset_schema
+from schemas.errors import OutputError
+from schemas.evaluation import Evaluation
+from schemas.manifest import Manifest, Shard
+from schemas.plan import Plan
+from schemas.spec import Spec
+
+
+@step
+def plan_task(spec: Spec) -> Plan:
+    """Read the source once, and fix what the build will do."""
+    return plan_build(spec)
+
+
+@step
+def ingest_task(build: Build) -> RealRows:
+    """Copy the source, typed, into the build's own folder."""
+    build.place.keep_plan(build.plan)
+    refuse_own_disk(build.place)
+    return actors.run(ingest, build.spec.source, build.plan, build.place.real)
+
+
+@step
+def carry_task(build: Build, real: RealRows) -> tuple[Build, RealRows]:
+    """Keep what the version before has made, as far as it may be kept; return the build and rows to go on with."""
+    plan = actors.run(carry_over, build.plan, build.place, real, build.spec.output.versions)
+    return replace(build, plan=plan), ingested(build.place.real)
+
+
+@step
+def fit_task(build: Build, real: RealRows) -> None:
+    """Fit the generator and the validators on the real rows; nothing when no rows are to be made."""
+    plan, place, choice = build.plan, build.place, build.spec.generator
+    if not plan.makes_rows:
+        return
+    gpus = actors.gpu_share(plan, choice)
+    where = at_home(plan, choice)
+    calls = [(plan, number, real, place) for number in range(len(plan.validators))]
+    with actors.Fitting(plan, place, gpus, where) as fitting:
+        for _ in actors.run_all(fit_validator, calls, fitting.give_way, where):
+            pass
+        fitting.wait(build.listener.trained)
+
+
+@step
+def fill_task(build: Build) -> list[StratumProgress]:
+    """Make candidates until every class is full; raises ShortfallError if the budget does not suffice."""
+    result = filled_before(build.place.filled) or _fill(build)
+    refuse_shortfall(build.plan, result.strata)
+    save_filled(result, build.place.filled)
+    return result.strata
+
+
+def _fill(build: Build) -> FillResult:
+    plan = build.plan
+    if not plan.makes_rows:
+        return FillResult([], [])
+    with open_pool(plan, build.place, build.spec.generator) as pool:
+        build.listener.filling(plan, pool.actors)
+        result = fill(
+            plan.strata,
+            pool,
+            seed=stream_seed(plan),
+            attempts_per_row=plan.attempts_per_row,
+            novelties=_novelties(plan),
+            on_progress=build.listener.filled,
+        )
+        if pool.remade:
+            build.listener.noted(f"{pool.remade:,} staged chunk(s) were damaged; made again")
+        return result
+
+
+def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
+    """Return what makes a stratum's memories: one for each validator that compares candidates with one another."""
+    comparing = [validator for validator in make_validators(plan) if isinstance(validator, Sketching)]
+    return lambda: [(validator.name, validator.novelty()) for validator in comparing]
+
+
+@step
+def write_task(build: Build, real: RealRows, strata: list[StratumProgress], hold: Hold) -> Manifest:
+    """Write the shards and return the manifest of the dataset, which is not published yet."""
+    plan, place = build.plan, build.place
+    layout = actors.run(make_layout, plan, real, place, shard_tag(plan, place))
+    with hold.committing():
+        begin_shards(place, [shard.path for group in layout.groups for shard in group.shards])
+    target, key = publishing_folder(place), read_key(plan.key_env)
+    shards: list[Shard] = []
+
+    def digests() -> Iterator[bytes]:
+        calls = ((plan, layout, group, place, target, key, hold.lease) for group in layout.groups)
+        for written in actors.run_all(write_group, calls):
+            for one in written:
+                shards.append(one.shard)
+                yield one.digests
+
+    total = content_hash(dataset_schema(plan.profile.columns), digests())
+    return make_manifest(plan, strata, shards, total)
+
+
+@step
+def publish_task(
+    build: Build, real: RealRows, manifest: Manifest, hold: Hold, evaluation: Evaluation | None = None
+) -> Manifest:
+    """Render what tells of the dataset, and switch the output to it; return its manifest as published."""
+    plan, place = build.plan, build.place
+    page = actors.run(summarise, plan, manifest, real, place, build.seconds, evaluation)
+    with hold.committing():
+        actors.run(keep_record, plan, place, real)
+        return publish(place, manifest, describe(manifest), page)
+
+
+@step
+def finish_task(build: Build, manifest: Manifest, hold: Hold) -> None:
+    """Name the newest version, write again what was lost beside its shards, then drop what nobody needs.
+
+    What cannot be dropped costs nobody the dataset.
+    """
+    place = build.place
+    with hold.committing():
+        name_newest(place, render_card)
+        lost = write_again(place, manifest, describe)
+        show_page_again(place, manifest)
+        try:
+            settle(place, manifest)
+            notes = prune(place, build.plan, build.spec.output.versions)
+            place.sweep()
+            place.work.remove()
+        except (OSError, OutputError) as error:
+            left = "published; what is no longer needed could not all be removed, the next build tries again"
+            notes = [f"{left}: {error.__cause__ or error}"]
+    for note in [*lost, *notes]:
+        build.listener.noted(note)
