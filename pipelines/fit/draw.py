@@ -1,10 +1,11 @@
 """Draws rows from a stream evenly and repeatably: small classes stay whole, large ones give the same share each."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipelines.plan.seeds import keyed_order
 from schemas.arrow import STRATUM
@@ -16,30 +17,49 @@ def draw_evenly(tables: Iterable[pa.Table], rows: int, seed: int) -> pa.Table:
     """Return at most about `rows` rows of the stream, in its order; all of them if they are no more than that.
 
     The tables have a column `_stratum`; of each stratum the rows with the smallest keys are drawn, up to a share that
-    is the same for all. Holds at most four times `rows` rows, or one table more.
+    is the same for all. Holds at most four times `rows` rows, or one table more; where there are more strata than that,
+    some rows of each.
     """
     kept: list[pa.Table] = []
-    position = held = 0
+    seen: Counter[str] = Counter()
+    held, most = 0, 3 * rows
     for table in tables:
-        numbers = np.arange(position, position + table.num_rows, dtype=np.uint64)
+        start = seen.total()
+        numbers = np.arange(start, start + table.num_rows, dtype=np.uint64)
         kept.append(table.append_column(_KEY, pa.array(keyed_order(numbers, seed))))
-        position += table.num_rows
+        seen.update(_counts(table))
         held += table.num_rows
-        if held > 3 * rows:
-            # each stratum may give `rows` for now: its share is known only when all were seen
-            kept = [_smallest(_concat(kept), rows)]
+        if held > most:
+            # the share only shrinks as more rows are seen, so that none is dropped that the last one would take
+            kept = [_smallest(_concat(kept), _share(seen, rows))]
             held = kept[0].num_rows
-    table = _concat(kept)
-    return _smallest(table, _share(table, rows)).drop_columns(_KEY)
+            most = max(3 * rows, 2 * held)
+    return _smallest(_concat(kept), _share(seen, rows)).drop_columns(_KEY)
+
+
+def rank_within(groups: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return how many rows of its own group come before each row; the rows of a group stand together."""
+    starts = np.flatnonzero(np.r_[True, np.diff(groups) != 0])
+    ranks: NDArray[np.int64] = np.arange(len(groups)) - np.repeat(starts, np.diff(np.r_[starts, len(groups)]))
+    return ranks
 
 
 def _concat(tables: list[pa.Table]) -> pa.Table:
     return pa.concat_tables(tables).unify_dictionaries().combine_chunks()
 
 
-def _share(table: pa.Table, rows: int) -> int:
+def _counts(table: pa.Table) -> Counter[str]:
+    """Return the rows of each stratum."""
+    counts: Counter[str] = Counter()
+    for chunk in table[STRATUM].chunks:  # each may have a dictionary of its own
+        names, rows = chunk.value_counts().flatten()
+        counts.update(dict(zip(names.to_pylist(), rows.to_pylist(), strict=True)))
+    return counts
+
+
+def _share(seen: Counter[str], rows: int) -> int:
     """Return the largest number of rows a stratum may give so that all together give at most `rows` (at least one)."""
-    counts = pc.value_counts(table[STRATUM]).field("counts").to_numpy(zero_copy_only=False)
+    counts = np.array([*seen.values()], np.int64)
     if counts.sum() <= rows:
         return int(counts.max(initial=1))
     low, high = 1, int(counts.max())
@@ -51,8 +71,13 @@ def _share(table: pa.Table, rows: int) -> int:
 
 def _smallest(table: pa.Table, share: int) -> pa.Table:
     """Return, of each stratum, the `share` rows with the smallest keys, in the table's order."""
-    codes = np.unique(np.asarray(table[STRATUM].cast(pa.string())), return_inverse=True)[1]
+    codes = _codes(table)
     order = np.lexsort((np.asarray(table[_KEY]), codes))
-    starts = np.flatnonzero(np.r_[True, np.diff(codes[order]) != 0])
-    rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
-    return table.take(pa.array(np.sort(order[rank < share])))
+    return table.take(pa.array(np.sort(order[rank_within(codes[order]) < share])))
+
+
+def _codes(table: pa.Table) -> NDArray[np.int32]:
+    """Return a number for each row's stratum."""
+    column = table[STRATUM].combine_chunks()
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return np.asarray(encoded.indices, np.int32)

@@ -3,7 +3,9 @@
 import numpy as np
 import pyarrow as pa
 
+from pipelines.fit import draw
 from pipelines.fit.draw import draw_evenly
+from pipelines.plan.seeds import keyed_order
 from schemas.arrow import STRATUM
 
 
@@ -30,3 +32,36 @@ def test_the_draw_does_not_depend_on_the_blocks():
     draws = [draw_evenly(stream({"a": 5000, "b": 900, "c": 12}, block), 300, seed=1)["row"] for block in (9, 800, 6000)]
     assert draws[0].to_pylist() == draws[1].to_pylist() == draws[2].to_pylist()
     assert draws[0] != draw_evenly(stream({"a": 5000, "b": 900, "c": 12}, 9), 300, seed=2)["row"]
+
+
+def by_hand(table, share, seed):
+    """Return the rows with the smallest keys of each stratum, found one stratum at a time."""
+    keys = keyed_order(np.arange(table.num_rows, dtype=np.uint64), seed)
+    names = table[STRATUM].to_numpy()
+    rows = [np.flatnonzero(names == name) for name in np.unique(names)]
+    return sorted(int(row) for of_one in rows for row in of_one[np.argsort(keys[of_one])[:share]])
+
+
+def test_many_strata_are_drawn_as_by_hand_and_are_not_sorted_again_for_each_block(monkeypatch):
+    sizes = {f"s{number:02}": 200 + 40 * number for number in range(50)}
+    blocks, sorts, real = stream(sizes, 300), [], draw._smallest
+    monkeypatch.setattr(draw, "_smallest", lambda table, share: sorts.append(table.num_rows) or real(table, share))
+    drawn = draw_evenly(blocks, 2_000, seed=3)
+    assert drawn["row"].to_pylist() == by_hand(pa.concat_tables(blocks), 40, seed=3)
+    assert len(sorts) <= sum(sizes.values()) / (2 * 2_000) + 2, "of all rows each two thousand are sorted once"
+    assert max(sorts) <= 4 * 2_000
+
+
+def test_more_strata_than_rows_give_one_row_each_and_few_sorts(monkeypatch):
+    sizes = {f"s{number:04}": 20 for number in range(1_000)}
+    blocks, sorts, real = stream(sizes, 100), [], draw._smallest
+    monkeypatch.setattr(draw, "_smallest", lambda table, share: sorts.append(table.num_rows) or real(table, share))
+    drawn = draw_evenly(blocks, 10, seed=3)
+    assert drawn["row"].to_pylist() == by_hand(pa.concat_tables(blocks), 1, seed=3)
+    assert len(sorts) <= 30
+
+
+def test_blocks_may_have_dictionaries_of_their_own():
+    blocks = stream({"a": 500, "b": 90, "c": 12}, 50)
+    own = [block.set_column(1, STRATUM, block[STRATUM].dictionary_encode()) for block in blocks]
+    assert draw_evenly(own, 60, seed=1)["row"] == draw_evenly(blocks, 60, seed=1)["row"]
