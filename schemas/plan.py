@@ -4,7 +4,9 @@ A plan is derived from the spec and the profile of the source alone, so that the
 plan, and the same plan gives the same rows.
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -286,7 +288,18 @@ class Plan(Noun):
 
     def stratum(self, name: str) -> Stratum:
         """Return the stratum of that name."""
-        return next(stratum for stratum in self.strata if stratum.name == name)
+        return self.strata[self.numbers[name]]
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The number of each stratum in `strata`, by its name."""
+        return {stratum.name: number for number, stratum in enumerate(self.strata)}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with these fields changed, which numbers its own strata."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("numbers", None)
+        return copy
 
 
 class SampleRequest(Noun):

@@ -91,9 +91,8 @@ def _repeat(value: Any, column: Column, rows: int) -> pa.Array:
 
 def fresh_ids(column: Column, request: SampleRequest, plan: Plan) -> pa.Array:
     """Return ids that no real row has and no other synthetic row gets."""
-    names = [stratum.name for stratum in plan.strata]
     position = np.arange(request.rows, dtype=np.int64) + request.chunk * request.rows
-    number = position * len(names) + names.index(request.stratum)
+    number = position * len(plan.strata) + plan.numbers[request.stratum]
     if column.type != "int64":
         salt = f"{plan.seed} {plan.profile.content} {column.name}"
         made = made_ids(column.form, number.tolist(), ids_needed(plan), salt) if column.form else None
