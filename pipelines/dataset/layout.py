@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipelines.fill.chunk import staged_name
 from pipelines.fill.filled import load_filled
 from pipelines.fill.loop import AcceptedChunk
+from pipelines.fit.draw import rank_within
 from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source.ingest import RealRows
 from pipelines.storage.folder import Folder
@@ -25,7 +26,7 @@ from schemas.plan import Plan
 CHUNK_BITS = 24
 """A synthetic row's number is its chunk, shifted by so many bits, plus its row: no chunk may be larger than 2^24."""
 
-GROUP_ROWS, GROUP_BYTES = 250_000, 512 << 20
+GROUP_ROWS, GROUP_BYTES = 250_000, 256 << 20
 """Rows that one task gathers at most, and roughly their bytes, unless a single shard is larger."""
 
 
@@ -86,10 +87,9 @@ def lay_out(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folde
     """Place every row, and keep the places in `folder`. The names of the shards end with the `tag`."""
     parts = [Part(None, 0, file) for file in real.files]
     rows = list(_real_rows(plan, real))
-    codes = {stratum.name: code for code, stratum in enumerate(plan.strata)}
     for chunk in accepted:
         parts.append(Part(chunk.stratum, chunk.chunk, staged_name(chunk.stratum, chunk.chunk)))
-        rows.append(_synthetic_rows(plan.seed, chunk, codes[chunk.stratum]))
+        rows.append(_synthetic_rows(plan.seed, chunk, plan.numbers[chunk.stratum]))
     keys = np.concatenate([part.keys for part in rows])
     split = _splits(np.concatenate([part.strata for part in rows]), keys, list(plan.splits.values()))
     order = np.lexsort((keys, split))  # stable, so that equal keys stay in the order of the parts
@@ -119,19 +119,17 @@ def _real_rows(plan: Plan, real: RealRows) -> Iterable[_Rows]:
 def _codes(table: pa.Table, plan: Plan) -> NDArray[np.int32]:
     """Return each row's stratum as its number in the plan."""
     column = table[STRATUM].combine_chunks()
-    codes = {stratum.name: code for code, stratum in enumerate(plan.strata)}
-    mapping = np.array([codes[name] for name in column.dictionary.to_pylist()], np.int32)
+    mapping = np.array([plan.numbers[name] for name in column.dictionary.to_pylist()], np.int32)
     return np.asarray(mapping[np.asarray(column.indices)], np.int32)
 
 
 def _kept(plan: Plan, numbers: NDArray[np.uint64], strata: NDArray[np.int32]) -> NDArray[np.bool_]:
-    keys = keyed_order(numbers, derive_seed(plan.seed, "keep"))
-    keep = np.ones(len(numbers), bool)
-    for code, stratum in enumerate(plan.strata):
-        if stratum.keep < stratum.real:
-            rows = np.flatnonzero(strata == code)
-            keep[rows] = False
-            keep[rows[np.argsort(keys[rows])[: stratum.keep]]] = True
+    if all(stratum.keep >= stratum.real for stratum in plan.strata):
+        return np.ones(len(numbers), bool)
+    order = np.lexsort((keyed_order(numbers, derive_seed(plan.seed, "keep")), strata))
+    most = np.array([stratum.keep for stratum in plan.strata], np.int64)
+    keep = np.empty(len(numbers), bool)
+    keep[order] = rank_within(strata[order]) < most[strata[order]]
     return keep
 
 

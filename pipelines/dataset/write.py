@@ -28,8 +28,8 @@ from schemas.manifest import Shard
 from schemas.plan import Column, Plan
 
 _IDS = ("_id", "_parent")
-PARTS_AT_ONCE = 256
-"""Parts that a task opens at a time; on a local disk they are mapped, elsewhere they are read."""
+AT_ONCE = 1 << 30
+"""Bytes of rows that are put into one array at most; see `layout.GROUP_BYTES` for those of a task."""
 
 
 @dataclass(frozen=True)
@@ -59,27 +59,43 @@ def write_group(
 def _gather(
     plan: Plan, parts: Sequence[Part], part: NDArray[np.int32], position: NDArray[np.int32], place: Workspace
 ) -> pa.Table:
-    """Return the rows at these places, in their order; opens a bounded number of parts at a time."""
-    used = np.unique(part)
-    tables, order = [], []
-    for start in range(0, len(used), PARTS_AT_ONCE):
-        batch = used[start : start + PARTS_AT_ONCE]
-        here = np.flatnonzero((part >= batch[0]) & (part <= batch[-1]))
-        local = np.searchsorted(batch, part[here])
-        tables.append(_pick(plan, [parts[number] for number in batch], local, position[here], place))
-        order.append(here)
-    if len(tables) == 1:
-        return tables[0]
-    return pa.concat_tables(tables).take(pa.array(np.argsort(np.concatenate(order)))).combine_chunks()
+    """Return the rows at these places, in their order, with their provenance.
+
+    Each part is opened once, and gives its rows at once: beside one part, memory holds the rows twice. No array of them
+    grows beyond `AT_ONCE` bytes, since those of texts and images end at 2 GiB.
+    """
+    used, code = np.unique(part, return_inverse=True)
+    by_part = np.argsort(code, kind="stable")
+    ends = np.cumsum(np.bincount(code, minlength=len(used)))[:-1]
+    pieces = [
+        _rows(plan, parts[number], position[rows], place)
+        for number, rows in zip(used, np.split(by_part, ends), strict=True)
+    ]
+    rank = np.empty(len(by_part), np.int64)
+    rank[by_part] = np.arange(len(by_part))
+    step = max(1, len(rank) * AT_ONCE // max(1, sum(piece.nbytes for piece in pieces)))
+    chosen = [parts[number] for number in used]
+    slices = [
+        _dressed(plan, chosen, code[start : start + step], _ranked(pieces, rank[start : start + step]))
+        for start in range(0, len(rank), step)
+    ]
+    return pa.concat_tables(slices)
 
 
-def _pick(
-    plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], position: NDArray[np.int32], place: Workspace
-) -> pa.Table:
-    """Return the rows at these places of these parts, with their provenance."""
-    tables = [_open(plan, one, place) for one in parts]
-    starts = np.cumsum([0, *(table.num_rows for table in tables)])
-    rows = pa.concat_tables(tables).take(pa.array(starts[part] + position)).combine_chunks()
+def _ranked(pieces: Sequence[pa.Table], rank: NDArray[np.int64]) -> pa.Table:
+    """Return the rows of these ranks, which count through the pieces, in this order."""
+    starts = np.cumsum([0, *(piece.num_rows for piece in pieces)])
+    if len(rank) < starts[-1]:
+        order = np.argsort(rank)
+        cuts = np.searchsorted(rank[order], starts)
+        wanted = [rank[order[low:high]] - start for start, low, high in zip(starts, cuts, cuts[1:], strict=False)]
+        pieces = [piece.take(pa.array(rows)) for piece, rows in zip(pieces, wanted, strict=True)]
+        rank = np.argsort(order)
+    return pa.concat_tables(pieces).combine_chunks().take(pa.array(rank))
+
+
+def _dressed(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> pa.Table:
+    """Return rows of these parts as they are published, with their provenance."""
     columns = [_published(rows[column.name], column) for column in plan.profile.columns]
     schema = dataset_schema(plan.profile.columns, _says(plan))
     return pa.table([*columns, *_provenance(plan, parts, part, rows)], schema=schema)
@@ -100,22 +116,30 @@ def _says(plan: Plan) -> dict[str, str | bool]:
     }
 
 
-def _open(plan: Plan, part: Part, place: Workspace) -> pa.Table:
-    """Return the part's rows: the source's columns, `_row` and `_parent_row`, both int64."""
+def _rows(plan: Plan, part: Part, positions: NDArray[np.int32], place: Workspace) -> pa.Table:
+    """Return some rows of a part: the source's columns, `_row` and `_parent_row`, both int64."""
     table = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
+    own = {column.name for column in plan.profile.columns} | set(_own_cells(plan).values())
+    wanted = [name for name in table.column_names if name in own or name in (ROW, PARENT_ROW, *CARRIED)]
+    table = table.select(wanted).take(pa.array(positions)).combine_chunks()
     columns = list(_gathered(table, plan))
     told = [table[n] if n in table.column_names else pa.nulls(table.num_rows, f.type) for n, f in _kept(plan).items()]
     parents = table[PARENT_ROW] if PARENT_ROW in table.column_names else pa.nulls(table.num_rows, pa.int64())
     numbers = [table[ROW].cast(pa.int64()), parents]
     fields = [pa.field(ROW, pa.int64()), pa.field(PARENT_ROW, pa.int64())]
-    own = [pa.field(column.name, array.type) for column, array in zip(plan.profile.columns, columns, strict=True)]
-    schema = pa.schema([*own, *fields, *_kept(plan).values()])
+    typed = [pa.field(column.name, array.type) for column, array in zip(plan.profile.columns, columns, strict=True)]
+    schema = pa.schema([*typed, *fields, *_kept(plan).values()])
     return pa.table([*columns, *numbers, *told], schema=schema)
+
+
+def _own_cells(plan: Plan) -> dict[str, str]:
+    """Return where parts have the source's own cells of a column, by its name."""
+    return {column.name: name for name, column in beside(plan.profile.columns).items()}
 
 
 def _gathered(table: pa.Table, plan: Plan) -> Iterator[pa.ChunkedArray]:
     """Yield the columns as rows of all parts have them: the source's own cells where those are kept."""
-    names = {column.name: name for name, column in beside(plan.profile.columns).items()}
+    names = _own_cells(plan)
     for column in plan.profile.columns:
         if column.name not in names:
             yield table[column.name]
@@ -155,7 +179,7 @@ def _id_prefix(plan: Plan, part: Part) -> str:
     if part.stratum is None:
         return "real"
     made = f"made-{version_name(plan.version)}" if plan.continues and plan.version else "made"
-    return f"{made}-{plan.strata.index(plan.stratum(part.stratum))}-{part.chunk}"
+    return f"{made}-{plan.numbers[part.stratum]}-{part.chunk}"
 
 
 def _request_seed(plan: Plan, part: Part) -> int | None:

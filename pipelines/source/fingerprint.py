@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 
 _BLOCK = 16_384  # rows; a block's state and scratch stay in the processor's cache
+_LARGE = 1 << 26  # bytes of a column that are hashed at once; of images a block holds gigabytes
 _SHORT = 64  # bytes; longer texts are hashed one by one
 _SEEDS = (0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi, one for each lane
 _NULL = np.uint64(0xA4093822299F31D0)
@@ -43,7 +44,7 @@ def row_hashes(table: pa.Table, *, lanes: int = 1) -> Words:
             state = hashes[lane, start : start + _BLOCK]
             state.fill(_SEEDS[lane])
             for column in columns:
-                _absorb(state, _contiguous(column.slice(start, _BLOCK)), _SEEDS[lane])
+                _absorb_chunks(state, column.slice(start, _BLOCK), _SEEDS[lane])
     return hashes[0] if lanes == 1 else np.ascontiguousarray(hashes.T)
 
 
@@ -81,6 +82,17 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 def _contiguous(column: pa.ChunkedArray) -> pa.Array:
     """Return the one array of a column, copying only where it has several chunks."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _absorb_chunks(state: Words, column: pa.ChunkedArray, seed: int) -> None:
+    """Fold the values of a column into the rows' state, in place; large ones some at a time."""
+    start = 0
+    for array in column.chunks if column.nbytes > _LARGE else [_contiguous(column)]:
+        step = max(1, len(array) * _LARGE // max(1, array.nbytes))
+        for first in range(0, len(array), step):
+            part = array.slice(first, step)
+            _absorb(state[start : start + len(part)], part, seed)
+            start += len(part)
 
 
 def _absorb(state: Words, column: pa.Array, seed: int) -> None:

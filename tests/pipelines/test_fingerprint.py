@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.source import fingerprint
 from pipelines.source.fingerprint import row_hashes
 
 TEXTS = st.text(max_size=12) | st.text(min_size=60, max_size=70) | st.sampled_from(["", "\0", "a", "a\0"])
@@ -140,3 +141,13 @@ def test_every_process_and_version_agrees() -> None:
         [8807010345708429853, 18426606985894270904],
     )
     assert printed.stdout.strip() == str([first, second])
+
+
+def test_large_columns_are_hashed_some_rows_at_a_time(monkeypatch):
+    texts = pa.chunked_array([["a" * (n % 90) for n in range(70)], [None, "b", "é" * 80], []], pa.string())
+    boxes = pa.array([[{"x": n}] * (n % 3) for n in range(73)])
+    table = pa.table({"text": texts, "n": range(73), "boxes": boxes, "half": pa.array([n / 2 for n in range(73)])})
+    whole = row_hashes(table, lanes=2)
+    for large in (1, 100, 1000):
+        monkeypatch.setattr(fingerprint, "_LARGE", large)
+        assert (row_hashes(table, lanes=2) == whole).all()

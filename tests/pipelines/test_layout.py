@@ -6,6 +6,7 @@ import pytest
 
 from pipelines.dataset.layout import lay_out
 from pipelines.fill.loop import AcceptedChunk
+from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source.ingest import RealRows
 from pipelines.storage.folder import Folder
 from schemas.plan import Plan, SourceProfile, Step, Stratum
@@ -86,3 +87,25 @@ def test_down_sampling_and_order_depend_on_the_seed_alone(real, tmp_path):
     assert rows(1, "x") == rows(1, "y")
     assert set(rows(1, "x")) != set(rows(2, "z"))
     assert len(rows(1, "x")) == 120
+
+
+def test_of_each_class_with_too_many_rows_those_with_the_smallest_keys_stay(real, tmp_path):
+    folder = Folder(str(tmp_path / "out"))
+    rows = places(lay_out(plan({"a": 77, "b": 9}), real, [], folder, "t"), folder)
+    names = np.concatenate([table["_stratum"].to_numpy() for table in real.tables()])
+    keys = keyed_order(np.arange(960, dtype=np.uint64), derive_seed(0, "keep"))
+    smallest = [
+        rows[np.argsort(keys[rows])[:most]]
+        for name, most in (("a", 77), ("b", 9))
+        for rows in [np.flatnonzero(names == name)]
+    ]
+    assert sorted(position + 500 * part for part, position, _ in rows) == sorted(np.concatenate(smallest).tolist())
+
+
+def test_a_copy_of_a_plan_numbers_its_own_strata():
+    whole = plan({"a": 900, "b": 60})
+    assert whole.numbers == {"a": 0, "b": 1}
+    fewer = whole.model_copy(update={"strata": whole.strata[1:]})
+    assert (fewer.numbers, fewer.stratum("b").real, whole.numbers["b"]) == ({"b": 0}, 60, 1)
+    assert fewer == whole.model_copy(update={"strata": whole.strata[1:]})
+    assert "numbers" not in fewer.model_dump()
