@@ -31,7 +31,7 @@ from pipelines.report.wording import NOTHING, signed
 from schemas.arrow import IMAGE, MASKED_OBJECTS, OBJECTS
 from schemas.manifest import ClassCounts, Manifest, Shard
 from schemas.plan import BoxCounts, Column
-from tests.pipelines.test_report import Page
+from tests.pipelines.report.test_report import Page
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 Object = dict[str, Any]

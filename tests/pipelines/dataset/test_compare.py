@@ -12,7 +12,7 @@ from schemas.arrow import PROVENANCE
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST, ClassCounts
 from schemas.plan import Column
-from tests.pipelines.test_card import make_manifest
+from tests.pipelines.report.test_card import make_manifest
 
 COLUMNS = [Column(name="age", type="int64"), Column(name="income", type="string")]
 

@@ -13,7 +13,7 @@ from pipelines.source import profile_source
 from schemas.errors import MakeweightError, SourceError
 from schemas.spec import Source
 from tests.hostile.promise import spec_of
-from tests.pipelines.test_read_dialect import read
+from tests.pipelines.source.tabular.test_dialect import read
 
 ROWS = [{"x": number % 3 + 0.5, "n": f"näme {number}", "y": "ab"[number % 2]} for number in range(6)]
 ARRAY = json.dumps(ROWS, indent=1, ensure_ascii=False)

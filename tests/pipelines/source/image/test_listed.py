@@ -10,7 +10,7 @@ from pipelines.plan.planning import make_plan
 from pipelines.plan.propose import propose
 from pipelines.source.splits import SeveralSplitsError
 from schemas.errors import MakeweightError
-from tests.pipelines.test_read_images import picture, rows_of, spec_for
+from tests.pipelines.source.image.test_pictures import picture, rows_of, spec_for
 
 LABELS = ["red", "red", "blue", "red", "blue"]
 

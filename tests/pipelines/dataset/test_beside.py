@@ -13,7 +13,7 @@ from pipelines.dataset import beside
 from pipelines.dataset.verify import verify
 from schemas.errors import OutputError
 from schemas.manifest import Manifest
-from tests.pipelines.test_claim import Notes, build, everything, make_spec, out, refused, stopped
+from tests.pipelines.dataset.test_claim import Notes, build, everything, make_spec, out, refused, stopped
 
 __all__ = ["build", "make_spec", "out"]
 OTHER_DISK = Path("/dev") / "shm"

@@ -16,8 +16,8 @@ from schemas.evaluation import Evaluation, Utility, Verdict
 from schemas.manifest import ClassCounts
 from schemas.privacy import Figure, Privacy, PrivacyBudget, PrivacyFindings
 from tests.hostile.test_hostile_report import title_of
-from tests.pipelines.test_builds import published
-from tests.pipelines.test_report import HOSTILE, Page
+from tests.pipelines.dataset.test_builds import published
+from tests.pipelines.report.test_report import HOSTILE, Page
 
 
 def evaluation(content_hash, helps=True):

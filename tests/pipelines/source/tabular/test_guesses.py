@@ -12,7 +12,7 @@ from pipelines.plan.propose import propose
 from pipelines.source.tabular.guesses import guessed_encoding
 from schemas.errors import MakeweightError, SourceError
 from tests.hostile.promise import spec_of
-from tests.pipelines.test_read_dialect import read, written
+from tests.pipelines.source.tabular.test_dialect import read, written
 
 FRENCH = "Le café est fermé à Noël, où l'élève a mangé une crêpe près de la forêt; ça suffit."
 RUSSIAN = "Съешь же ещё этих мягких французских булок, да выпей чаю. Москва столица России."

@@ -15,7 +15,7 @@ from pipelines.storage.lock import RECORD, one_writer, read_writer
 from pipelines.storage.workspace import HIDDEN, workspace
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST
-from tests.pipelines.test_card import make_manifest
+from tests.pipelines.report.test_card import make_manifest
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 
 from pipelines.judge.fidelity.detector import FEWEST, auc_of, folds
 from pipelines.judge.fidelity.measure import measure_fidelity
-from tests.pipelines.fidelity.rows import manifest_of, people, shards, source
+from tests.pipelines.judge.fidelity.rows import manifest_of, people, shards, source
 
 REAL = people(600)
 

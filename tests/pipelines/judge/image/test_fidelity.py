@@ -13,7 +13,7 @@ from pipelines.judge.image.manifolds import manifold_figures
 from schemas.arrow import IMAGE
 from schemas.errors import GeneratorError
 from schemas.fidelity import FidelityChoice
-from tests.pipelines.fidelity.rows import manifest_of, shards, source
+from tests.pipelines.judge.fidelity.rows import manifest_of, shards, source
 from tests.tiny_models import tiny_causal, tiny_vision
 
 

@@ -11,7 +11,7 @@ from pipelines.judge.fidelity.measure import measure_fidelity
 from pipelines.judge.fidelity.sides import draw, even_sides
 from pipelines.judge.tabular.figures import frame, measured_columns, reports, table_figures
 from schemas.fidelity import Fidelity, FidelityChoice
-from tests.pipelines.fidelity.rows import columns_of, manifest_of, people, shards, source
+from tests.pipelines.judge.fidelity.rows import columns_of, manifest_of, people, shards, source
 
 REAL = pa.concat_tables([people(400), people(100, seed=1, income="low")])
 MADE = pa.concat_tables([people(60, seed=2, rich=3000), people(300, seed=3, income="low")])

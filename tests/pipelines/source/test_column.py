@@ -14,7 +14,7 @@ from pipelines.plan.column_notes import column_lines
 from pipelines.plan.planning import make_plan
 from schemas.errors import SourceError
 from tests.hostile.promise import spec_of
-from tests.pipelines.test_read_typed import read
+from tests.pipelines.source.tabular.test_parquet import read
 from tests.pipelines.test_round_trip import published as published_by
 
 

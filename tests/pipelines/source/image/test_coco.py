@@ -9,7 +9,7 @@ from pycocotools import mask
 from pipelines.plan.planning import make_plan
 from pipelines.source.image.masks import runs_of
 from schemas.errors import MakeweightError
-from tests.pipelines.test_read_marks import BOX, coco, first, polygon, save, spec_for, stored
+from tests.pipelines.source.image.test_marked import BOX, coco, first, polygon, save, spec_for, stored
 
 
 def compressed(seed, height=12, width=20):

@@ -11,7 +11,7 @@ from pyarrow import parquet as pq
 from pipelines.plan.planning import make_plan
 from schemas.errors import SpecError
 from tests.hostile.promise import spec_of
-from tests.pipelines.test_read_typed import read
+from tests.pipelines.source.tabular.test_parquet import read
 
 PLACES = ["year=2020/place=Köln", "year=2021/place=a%20b%2Fc", "year=2021/place=__HIVE_DEFAULT_PARTITION__"]
 

@@ -11,7 +11,7 @@ from pipelines.judge.fidelity.measure import measure_fidelity
 from pipelines.judge.text.pairs import likeness
 from schemas.errors import GeneratorError
 from schemas.fidelity import FidelityChoice
-from tests.pipelines.fidelity.rows import manifest_of, shards, source
+from tests.pipelines.judge.fidelity.rows import manifest_of, shards, source
 from tests.tiny_models import WORDS, tiny_causal
 
 

@@ -9,7 +9,7 @@ from flows.display import plan_notes
 from pipelines.plan.planning import make_plan
 from schemas.errors import SourceError
 from tests.hostile.promise import spec_of
-from tests.pipelines.test_read_dialect import read, written
+from tests.pipelines.source.tabular.test_dialect import read, written
 
 HEAD = 550
 """Times that two rows are repeated, so that what follows is not among the rows that are looked at first."""

@@ -14,7 +14,7 @@ from pipelines.dataset.croissant import render_croissant
 from schemas.arrow import IMAGE, OBJECTS, dataset_schema
 from schemas.manifest import Shard
 from schemas.plan import Column
-from tests.pipelines.test_card import make_manifest
+from tests.pipelines.report.test_card import make_manifest
 
 ODD = 'a/b "c" <é> #1%'
 
@@ -105,7 +105,7 @@ def test_tables_are_read_by_it(tmp_path, caplog):
 
 
 def test_images_and_what_is_marked_in_them(tmp_path, caplog):
-    from tests.pipelines.test_propose import png
+    from tests.pipelines.plan.test_propose import png
 
     images = [{"bytes": png(n), "path": f"{n}.png"} for n in range(4)]
     objects = [[{"bbox": [1.0, 2.0, 3.0, 4.0], "category": "cell"}], [], None, []]

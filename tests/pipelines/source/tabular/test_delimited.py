@@ -16,8 +16,9 @@ from pipelines.source import profile_source, read_source
 from schemas.arrow import source_schema
 from schemas.plan import Column, SourceProfile
 from schemas.spec import Source
+from tests.conftest import ROOT
 
-ADULT = Path(__file__).parents[2] / ".." / "shared" / "data" / "adult" / "train.csv"
+ADULT = ROOT.parent / "shared/data/adult/train.csv"
 
 
 def profiled(tmp_path: Path, text: str | bytes, name: str = "data.csv", **options: Any) -> tuple[Source, SourceProfile]:
@@ -279,7 +280,7 @@ def test_reading_a_csv_file_does_not_import_pandas(tmp_path: Path) -> None:
         "assert sum(t.num_rows for t in read_source(s, p)) == 3\n"
         "assert not {'pandas', 'torch', 'ray'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(

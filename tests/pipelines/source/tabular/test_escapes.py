@@ -19,7 +19,7 @@ from pipelines.source.tabular.dialect import Dialect
 from pipelines.source.tabular.escapes import ESCAPED, unescaped
 from schemas.errors import SourceError
 from tests.hostile.promise import spec_of
-from tests.pipelines.test_read_dialect import written
+from tests.pipelines.source.tabular.test_dialect import written
 
 BEYOND = 300_000
 """Times that two short rows take the file beyond what is looked at first."""
