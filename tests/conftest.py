@@ -43,3 +43,11 @@ def engine():
     with prefect_test_harness(server_startup_timeout=60), calm:
         yield
     ray.shutdown()
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Builds and evaluations of this test run in this process, without Ray and Prefect, which are seen elsewhere."""
+    from tests.in_process import go_without_engines
+
+    go_without_engines(monkeypatch)

@@ -23,7 +23,7 @@ from schemas.errors import DamageError
 from tests.benchmarks.common import CHEAP
 from tests.faults.conftest import SOURCES, tables
 from tests.faults.damage import DAMAGES, Outcome, Stopped, stopped
-from tests.faults.in_process import build_in_process
+from tests.in_process import build_in_process
 
 pytestmark = pytest.mark.timeout(600)
 

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.storage import lock
 from schemas.errors import MakeweightError
-from tests.faults.in_process import go_in_process
+from tests.in_process import go_in_process
 from tests.faults.storage import inject
 from tests.faults.test_storage_faults import Bench, strikes
 

@@ -14,6 +14,8 @@ from pipelines.dataset.verify import verify
 from pipelines.storage.encryption import read_key
 from schemas.errors import SpecError
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 KEY, NAME = bytes(range(32)), "MAKEWEIGHT_TEST_KEY"
 SENTINEL = "sentinel-of-the-source"
 
@@ -63,7 +65,6 @@ def test_a_missing_or_malformed_key_is_refused_before_anything_is_read(monkeypat
     assert not Path(spec().output.path).exists()
 
 
-@pytest.mark.usefixtures("engine")
 def test_nothing_is_read_without_the_key_and_everything_with_it(monkeypatch, encrypted):
     monkeypatch.setenv(NAME, KEY.hex())
     spec, make = encrypted
@@ -88,7 +89,6 @@ def test_nothing_is_read_without_the_key_and_everything_with_it(monkeypatch, enc
     assert again.shards != manifest.shards, "each file has its own random numbers"
 
 
-@pytest.mark.usefixtures("engine")
 def test_another_key_does_not_open_it(monkeypatch, encrypted):
     monkeypatch.setenv(NAME, KEY.hex())
     spec, _ = encrypted

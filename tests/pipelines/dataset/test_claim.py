@@ -12,7 +12,7 @@ from pipelines.plan.planning import make_plan
 from pipelines.storage.folder import Folder
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
-from tests.faults.in_process import go_in_process
+from tests.in_process import go_in_process
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import workspace
 from schemas.output import Versions
 from schemas.spec import Spec, parse
-from tests.faults.in_process import go_in_process
+from tests.in_process import go_in_process
 
 NAME = "MAKEWEIGHT_KEY_TEST"
 

@@ -5,7 +5,7 @@ What Ray and Prefect do to a build is seen elsewhere; here it is the files that 
 
 import inspect
 from collections import deque
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 
 import pytest
 
@@ -78,8 +78,8 @@ def answering(value):
     return lambda *_: value
 
 
-def go_in_process(monkeypatch):
-    """Let builds of this test run in this process; return the flow as a plain function."""
+def go_without_engines(monkeypatch):
+    """Let flows of this test run in this process, as they are but for Ray and Prefect."""
     for module in (flows.build, flows.privacy, flows.utility):
         for name, step in inspect.getmembers(module, lambda one: hasattr(one, "fn") and hasattr(one, "retries")):
             if name.endswith("_task"):
@@ -94,14 +94,22 @@ def go_in_process(monkeypatch):
     }
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
+    monkeypatch.setattr("flows.server._Served.__call__", lambda flow, *args, **named: flow.fn(*args, **named))
+    monkeypatch.setattr("flows.timekeeper.gpu_share", answering(0.0))
+    monkeypatch.setattr("flows.timekeeper.device_name", answering("cpu"))
     monkeypatch.setattr(flows.build, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
-    monkeypatch.setattr("pipelines.report.summary.render_report", answering("<p>a report</p>"))
-    monkeypatch.setattr(flows.build, "watch", Listener)
-    monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
     monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)
     monkeypatch.setattr(flows.build, "at_home", answering({}))
     for name in ("refuse_own_disk", "announce"):
         monkeypatch.setattr(flows.build, name, answering(None))
+
+
+def go_in_process(monkeypatch):
+    """Let builds of this test run in this process, unwatched and with no report; return the flow as a function."""
+    go_without_engines(monkeypatch)
+    monkeypatch.setattr("pipelines.report.summary.render_report", answering("<p>a report</p>"))
+    monkeypatch.setattr(flows.build, "watch", Listener)
+    monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
     return flows.build.build.fn
 
 
@@ -109,3 +117,11 @@ def build_in_process(spec):
     """Build in this process, and leave all as it was."""
     with pytest.MonkeyPatch.context() as patch:
         return go_in_process(patch)(spec)
+
+
+@contextmanager
+def without_engines():
+    """Run flows in this process in this block, and leave all as it was."""
+    with pytest.MonkeyPatch.context() as patch:
+        go_without_engines(patch)
+        yield
