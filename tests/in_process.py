@@ -95,6 +95,7 @@ def go_without_engines(monkeypatch):
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
     monkeypatch.setattr("flows.server._Served.__call__", lambda flow, *args, **named: flow.fn(*args, **named))
+    monkeypatch.setattr("flows.watching.runlog.RunLog._say", answering(None))  # it is Prefect's
     monkeypatch.setattr("flows.timekeeper.gpu_share", answering(0.0))
     monkeypatch.setattr("flows.timekeeper.device_name", answering("cpu"))
     monkeypatch.setattr(flows.build, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
