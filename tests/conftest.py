@@ -18,6 +18,26 @@ os.environ.update(
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SERVERS = ("engine", "deployed")
+"""Fixtures that start servers for all tests that need them."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """Where workers share the tests, all that need a server go to one of them, before the rest; else files stay whole.
+
+    So each server is started once, and it is waited for while the other workers are busy.
+    """
+    if config.getoption("dist", "no") != "loadgroup" and not hasattr(config, "workerinput"):
+        return
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+    items.sort(key=lambda item: SERVERS.index(group_of(item)) if group_of(item) in SERVERS else len(SERVERS))
+
+
+def group_of(item):
+    """Return which tests one goes with: those of the server that it needs, or of its file."""
+    return next((name for name in SERVERS if name in item.fixturenames), item.location[0])
 
 
 @pytest.fixture(scope="session")
