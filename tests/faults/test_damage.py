@@ -20,7 +20,6 @@ from flows.mending import MOST, mending
 from flows.progress import listener, listening
 from flows.watching.log import JsonLog
 from pipelines.storage.folder import Folder
-from pipelines.storage.mend import clear_damage
 from pipelines.storage.workspace import Workspace
 from schemas.errors import DamageError
 from tests.benchmarks.common import CHEAP
@@ -275,12 +274,3 @@ def test_a_disk_that_damages_all_that_is_made_again_ends_in_one_sentence(tmp_pat
     with pytest.raises(DamageError, match="files.json is damaged: its bytes are not those that were written; run the"):
         mending(place, work)
     assert len(tried) == MOST + 1
-
-
-def test_nothing_is_removed_for_a_damaged_file_that_no_build_makes_again(tmp_path):
-    place = Workspace(Folder(str(tmp_path)), "0")
-    place.real.write_sealed("files.json", b"[]")
-    for path in (f"{tmp_path}/mine", f"{tmp_path}/.makeweight/versions/v00001/rows.arrow", "/else/real/files.json"):
-        with pytest.raises(DamageError):
-            clear_damage(DamageError(path, path), place)
-    assert place.real.is_whole("files.json")

@@ -14,8 +14,6 @@ from pipelines.dataset.publish import is_build_of, make_manifest
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.plan.outside import refuse_other_code
 from pipelines.plan.planning import make_plan
-from pipelines.storage import contents
-from pipelines.storage.contents import content_of
 from pipelines.storage.workspace import workspace
 from schemas.errors import GeneratorError, SpecError
 from schemas.spec import Spec, parse
@@ -156,19 +154,3 @@ def test_a_dataset_of_an_earlier_version_is_complete_unless_what_made_it_is_unkn
         older = type(manifest).model_validate(data)
         assert is_build_of(older, plan) is complete
         assert is_build_of(manifest, plan)
-
-
-def test_the_hash_of_a_large_file_is_kept_until_the_file_changes(tmp_path, monkeypatch):
-    monkeypatch.setattr(contents, "LARGE", 10)
-    monkeypatch.setattr(contents, "_place", lambda: tmp_path / "kept" / "hashes.json")
-    read = []
-    monkeypatch.setattr(contents, "_sha256", lambda file, plain=contents._sha256: (read.append(file), plain(file))[1])
-    path = tmp_path / "weights"
-    path.write_bytes(b"0" * 20)
-    first = content_of(str(path))
-    assert content_of(str(path)) == first
-    assert len(read) == 1
-    path.write_bytes(b"0" * 19 + b"1")
-    assert content_of(str(path)) != first
-    (tmp_path / "kept" / "hashes.json").write_text("no JSON")
-    assert content_of(str(path)) != first

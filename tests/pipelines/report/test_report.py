@@ -8,16 +8,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy import stats
 
-from flows.display import result_table
 from pipelines.report import ReportData, render_report
-from pipelines.report.compare import gap, mix, pair, wasserstein
-from pipelines.report.data import ends
-from pipelines.report.overview import class_rows, class_section, rejection_section
-from pipelines.report.tabular.association import correlation_ratio, cramers_v
-from pipelines.report.tabular.distributions import bins, distribution_section
-from pipelines.report.wording import NOTHING, cell, compact, label, percent, printable, seconds, shorten
 from schemas.manifest import ClassCounts, Manifest, Shard
 from schemas.plan import Column
 
@@ -173,41 +165,6 @@ def test_the_page_needs_nothing_else(html: str, page: Page) -> None:
     assert not re.search(r"url\((?!#)|@import", html)
 
 
-def test_numbers_of_the_headline_and_class_table(page: Page) -> None:
-    assert "Both classes are exactly on target." in page.words
-    assert f"common 300 300 0 300 300 {NOTHING} {NOTHING}" in page.words
-    assert "rare 60 60 240 300 300 721 33.3%" in page.words
-    assert "All classes 360 360 240 600 600 721 33.3%" in page.words
-    assert "5 : 1" in page.words
-    assert "1 : 1" in page.words
-
-
-def test_a_class_off_target_is_said(data: ReportData) -> None:
-    counts = {**data.manifest.counts, "rare": ClassCounts(real=60, synthetic=239, target=300)}
-    short = ReportData(
-        data.manifest.model_copy(update={"counts": counts}), data.real, data.synthetic, data.rejected, {}, []
-    )
-    words = Page(render_report(short)).words
-    assert "1 of 2 classes are not on target" in words
-    assert "exactly on target" not in words
-
-
-def test_shards_that_hold_other_counts_are_said(data: ReportData) -> None:
-    shards = [data.manifest.shards[0].model_copy(update={"rows": 599})]
-    manifest = data.manifest.model_copy(update={"shards": shards})
-    words = Page(render_report(ReportData(manifest, data.real, data.synthetic, data.rejected, {}, []))).words
-    assert "The shards hold 599 rows, the classes add up to 600." in words
-    assert "exactly on target" not in words
-
-
-def test_rejections_timings_and_provenance(page: Page) -> None:
-    assert "481 of 721 candidates (66.7%) were rejected" in page.words
-    assert "rare 721 480 66.6% 1 0.1%" in page.words
-    assert "1 min 26 s in all: plan 0.5 s, ingest 1.0 s, fit 1 min 15 s" in page.words
-    for fact in ("5" * 64, "6" * 64, "8" * 64, "9" * 64, "a" * 64, "pyarrow 26.0.1", "123.5 kB", "A plain remark."):
-        assert fact in page.words
-
-
 def test_same_data_same_bytes(html: str) -> None:
     assert render_report(make_data()) == html
 
@@ -275,67 +232,6 @@ def test_nothing_in_the_data_gets_to_act() -> None:
     assert not set("\x00\x07\x1b\u202e") & set("".join(page.text))
 
 
-def test_nulls_and_empty_texts_are_told_from_words() -> None:
-    assert cell(None).text == "null"
-    assert cell(None).look == cell(float("nan")).look == "none"
-    assert cell("null").look == ""
-    assert cell("").text == "empty text"
-    assert cell("").look == "none"
-
-
-def test_the_same_class_mix_on_both_sides() -> None:
-    data = make_data({"a": 100, "b": 20, "c": 50}, {"b": 80, "c": 10})
-    weights = mix(data)
-    names = np.array(data.real.column("_stratum").to_pylist())
-    assert weights.strata == ["b", "c"]
-    assert weights.real[names == "a"].sum() == 0
-    assert weights.real[names == "b"].sum() == pytest.approx(80 / 90)
-    assert weights.synthetic[:80].sum() == pytest.approx(80 / 90)
-    assert weights.before[names == "a"].sum() == pytest.approx(100 / 170)
-    assert weights.after.sum() == pytest.approx(1)
-
-
-def test_distances_agree_with_scipy() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.integers(0, 30, 500).astype(float), rng.integers(3, 40, 400).astype(float)
-    even = [np.full(len(side), 1 / len(side)) for side in (a, b)]
-    assert gap("number", a, even[0], b, even[1]) == pytest.approx(stats.ks_2samp(a, b).statistic)
-    assert wasserstein(a, even[0], b, even[1]) == pytest.approx(stats.wasserstein_distance(a, b) / a.std())
-    doubled = np.concatenate([a, a])
-    assert gap("number", doubled, np.full(1000, 1 / 1000), a, even[0]) == pytest.approx(0, abs=1e-12)
-
-
-def test_total_variation_counts_nulls_as_a_category() -> None:
-    a = pa.chunked_array([["x", "x", "y", None]])
-    b = pa.chunked_array([["x", "z", "z", None]])
-    both = pair("c", a, b)
-    assert both is not None
-    quarter = np.full(4, 0.25)
-    assert gap(both.kind, both.real, quarter, both.synthetic, quarter) == pytest.approx(0.5)
-
-
-def test_associations_of_known_columns() -> None:
-    codes = np.repeat([0.0, 1.0, 2.0], 50)
-    assert cramers_v(codes, (codes + 1) % 3) == pytest.approx(1)
-    assert cramers_v(codes, np.tile([0.0, 1.0, 2.0], 50)) == pytest.approx(0, abs=0.02)
-    assert np.isnan(cramers_v(codes, np.zeros(150)))
-    assert correlation_ratio(codes, codes * 10) == pytest.approx(1)
-    assert correlation_ratio(codes, np.tile([1.0, 2.0], 75)) == pytest.approx(0)
-    assert np.isnan(correlation_ratio(codes, np.ones(150)))
-
-
-@pytest.mark.parametrize(
-    "values",
-    [[3.0], [1e300, -1e300], [1e15, 1e15 + 1], [0.1] * 5, [-5.0, 5.0], [0.0] * 990 + [1e9] * 3, [1e-320, 2e-320]],
-)
-def test_bins_are_rising_and_hold_something(values: list[float]) -> None:
-    array = np.array(values)
-    edges, _ = bins(array, np.full(len(array), 1 / len(array)))
-    assert (np.diff(edges) > 0).all()
-    assert len(edges) <= 33
-    assert np.isfinite(edges).all()
-
-
 def test_no_synthetic_rows_at_all() -> None:
     data = make_data({"a": 50, "b": 80}, {})
     empty = ReportData(data.manifest, data.real, data.real.slice(0, 0), with_reason(data.real.slice(0, 0)), {}, [])
@@ -344,30 +240,12 @@ def test_no_synthetic_rows_at_all() -> None:
     assert page.values("aria-labelledby") == ["classes-title", "provenance-title"]
 
 
-def test_synthetic_rows_without_real_ones_of_their_class() -> None:
-    data = make_data({"a": 50, "b": 80}, {"b": 30})
-    only = ReportData(data.manifest, data.real.slice(0, 50), data.synthetic, data.rejected.slice(0, 0), {}, [])
-    assert "no real rows of the classes that got synthetic rows" in Page(render_report(only)).words
-
-
 def test_one_column_and_no_rejections() -> None:
     real = pa.table({"x": [1.0, 2.0, 3.0], "_stratum": ["a", "a", "b"]})
     manifest = make_manifest(real, {"a": (2, 2, 0), "b": (1, 1, 1)}, rejections={}, attempts={"a": 0, "b": 1})
     page = Page(render_report(ReportData(manifest, real, real.slice(2), with_reason(real.slice(0, 0)), {}, [])))
     assert "None of the 1 candidates was rejected." in page.words
     assert "associations" not in page.values("id")
-
-
-def test_the_report_and_the_terminal_tell_one_share_of_candidates_kept(data: ReportData) -> None:
-    made = {name: counts.synthetic for name, counts in data.manifest.counts.items() if counts.synthetic}
-    attempts = {name: 2 * rows + 40 for name, rows in made.items()}  # of the last chunk not all that pass are needed
-    manifest = data.manifest.model_copy(
-        update={"attempts": attempts, "rejections": {name: {"schema": rows} for name, rows in made.items()}}
-    )
-    told = {row.name: row.rate for row in class_rows(manifest) if row.rate is not None}
-    assert told == {name: 1 - rows / attempts[name] for name, rows in made.items()}
-    shown = dict(zip(manifest.counts, result_table(manifest).columns[-1].cells, strict=True))
-    assert {name: f"{share:.0%}" for name, share in told.items()} == {name: shown[name] for name in told}
 
 
 def test_odd_types_and_values_do_not_stop_it() -> None:
@@ -400,40 +278,3 @@ def test_many_classes_are_capped_and_it_is_said() -> None:
     assert "900 more classes" in page.words
     assert "488 more classes, with fewer synthetic rows, are not listed" in page.words
     assert "494 more classes with synthetic rows" in page.words
-
-
-def test_many_columns_are_capped_and_it_is_said() -> None:
-    rng = np.random.default_rng(0)
-    columns = {f"c{k}": pa.array(rng.normal(size=60)) for k in range(200)}
-    real = pa.table({**columns, "_stratum": ["a"] * 60})
-    html = render_report(ReportData(make_manifest(real, {"a": (60, 60, 60)}), real, real, with_reason(real), {}, []))
-    words = Page(html).words
-    assert "Plotted are the 36 of 200 columns that differ most." in words
-    assert "past the first 25" in words
-    assert "160 more columns" in words
-    assert len(html) < 1_500_000
-
-
-def test_sections_can_be_used_one_by_one(data: ReportData) -> None:
-    for make in (class_section, rejection_section, distribution_section):
-        section = make(data)
-        assert section is not None
-        assert section.template.startswith("report_")
-
-
-@pytest.mark.parametrize(
-    ("share", "text"),
-    [(0.0, "0%"), (0.0001, "<0.1%"), (0.5, "50.0%"), (0.99999, ">99.9%"), (1.0, "100%"), (None, NOTHING)],
-)
-def test_percent_never_rounds_to_none_or_all(share: float | None, text: str) -> None:
-    assert percent(share) == text
-
-
-def test_wording() -> None:
-    assert [compact(n) for n in (0, 250, 1994, 12_000, 2_500_000)] == ["0", "250", "1994", "12k", "2.5M"]
-    assert [seconds(s) for s in (0.04, 12.4, 75, 7800)] == ["0.0 s", "12 s", "1 min 15 s", "2 h 10 min"]
-    assert shorten("abcdefghij", 5) == "ab…ij"
-    assert len(label("x" * 300, 24)) == 24
-    assert label("") == "(empty)"
-    assert printable("a\r\nb\tc\x00\u202e") == "a↵b⇥c��"
-    assert ends(list(range(10)), 4) == ([0, 1, 8, 9], [2, 3, 4, 5, 6, 7])

@@ -7,43 +7,19 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from pipelines.judge.fidelity.measure import measure_fidelity
 from pipelines.judge.fidelity.sides import draw, even_sides
 from pipelines.judge.tabular.figures import frame, measured_columns, reports, table_figures
-from schemas.fidelity import Fidelity, FidelityChoice
 from tests.pipelines.judge.fidelity.rows import columns_of, manifest_of, people, shards, source
 
 REAL = pa.concat_tables([people(400), people(100, seed=1, income="low")])
+
+
 MADE = pa.concat_tables([people(60, seed=2, rich=3000), people(300, seed=3, income="low")])
 
 
 def drawn(made=MADE, rows=10_000, parents=None):
     manifest = manifest_of(REAL, "income")
     return manifest, draw(manifest, source(REAL), shards(REAL, made, parents), rows, 5, whole=False)
-
-
-def test_sides_have_the_same_classes_and_share_no_real_row():
-    _, rows = drawn()
-    sides = even_sides(rows, 10_000, 5)
-    for side in (sides.reference, sides.real, sides.made):
-        counts = {one["values"]: one["counts"] for one in side["_stratum"].value_counts().to_pylist()}
-        assert counts == {"high": 60, "low": 50}  # as many as made rows, or as half the real ones
-    ids = [set(side["_id"].to_pylist()) for side in (sides.reference, sides.real, sides.made)]
-    assert not ids[0] & ids[1]
-    assert {one[:5] for one in ids[2]} == {"made-"}
-
-
-def test_large_sides_are_cut_evenly():
-    _, rows = drawn()
-    sides = even_sides(rows, 80, 5)
-    assert sorted(one["counts"] for one in sides.made["_stratum"].value_counts().to_pylist()) == [40, 40]
-
-
-def test_classes_without_made_rows_are_left_out_and_parents_are_found():
-    _, rows = drawn(people(30, seed=3, income="low"), parents=[400 + n % 7 for n in range(30)])
-    assert set(rows.real["_stratum"].to_pylist()) == {"low"}
-    assert sorted(rows.parents["_id"].to_pylist()) == [f"real-{n}" for n in range(400, 407)]
-    assert rows.parents["age"].to_pylist() == REAL["age"].to_pylist()[400:407]
 
 
 def test_the_figures_are_those_of_sdmetrics():
@@ -96,22 +72,6 @@ def test_every_type_is_measured_and_free_text_is_not():
     _, shapes = reports(same, late, metadata(columns))
     assert shapes["time"] == pytest.approx(0, abs=0.1)
     assert shapes["flag"] < 0.7
-
-
-def test_the_same_rows_give_the_same_figures_and_survive_json():
-    found = [
-        measure_fidelity(manifest_of(REAL, "income"), source(REAL), shards(REAL, MADE), FidelityChoice())
-        for _ in range(2)
-    ]
-    assert found[0] == found[1]
-    assert Fidelity.model_validate_json(found[0].model_dump_json()) == found[0]
-    assert [one.stratum for one in found[0].detectors] == ["high", "low"]
-
-
-def test_nothing_made_is_said():
-    found = measure_fidelity(manifest_of(REAL, "income"), source(REAL), shards(REAL, MADE.slice(0, 0)))
-    assert (found.groups, found.detectors) == ([], [])
-    assert found.notes == ["No class has both made rows and two real ones to compare with."]
 
 
 def test_wide_tables_are_cut():

@@ -3,18 +3,13 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from pipelines.dataset.builds import find_builds
 from pipelines.report.site import write_site
-from pipelines.report.site.links import link
 from pipelines.report.site.page import picture, render_site
 from pipelines.report.site.rows import Counts, make_groups
 from pipelines.storage.workspace import HIDDEN
-from schemas.errors import OutputError
 from schemas.evaluation import Evaluation, Utility, Verdict
 from schemas.manifest import ClassCounts
-from schemas.privacy import Figure, Privacy, PrivacyBudget, PrivacyFindings
 from tests.hostile.test_hostile_report import title_of
 from tests.pipelines.dataset.test_builds import published
 from tests.pipelines.report.test_report import HOSTILE, Page
@@ -57,75 +52,6 @@ def test_each_build_is_told_of(tmp_path):
         assert f'<b class="state {state}">{state}</b>' in page
 
 
-def test_versions_of_a_dataset_go_together_the_newest_first(tmp_path):
-    for name in ("series/v00001", "series/v00010", "series/v00002", "other/v00001", "v00003x"):
-        published(tmp_path / name)
-    (tmp_path / "series" / HIDDEN / "versions").mkdir(parents=True)
-    groups = make_groups(find_builds(str(tmp_path)))
-    told = {tuple(row.build.path.removeprefix(f"{tmp_path}/") for row in group) for group in groups}
-    newest_first = ("series/v00010", "series/v00002", "series/v00001")
-    assert told == {newest_first, ("other/v00001",), ("v00003x",)}
-    assert write_site([str(tmp_path / "series")]).builds == 3, "the page may lie beside versions"
-
-
-def test_a_verdict_is_of_this_very_dataset_or_none(tmp_path):
-    for name in ("judged", "stale", "newer"):
-        published(tmp_path / name)
-    (tmp_path / "judged" / "evaluation.json").write_text(evaluation("a" * 64, helps=False))
-    (tmp_path / "judged" / "evaluation.html").write_text("page")
-    (tmp_path / "stale" / "evaluation.json").write_text(evaluation("b" * 64))
-    (tmp_path / "newer" / "evaluation.json").write_text('{"of": "another version"}')
-    rows = {row.build.path: row for group in make_groups(find_builds(str(tmp_path))) for row in group}
-    verdicts = [rows[str(tmp_path / name)].verdict for name in ("judged", "stale", "newer")]
-    assert verdicts == [Verdict(helps=False, sentence="Yes: so it was measured."), None, None]
-    told = '<a href="judged/evaluation.html" title="Yes: so it was measured.">does not help</a>'
-    assert told in page_of(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("limit", "value", "said"),
-    [(0.6, 0.5, "within limits"), (None, 0.9, "measured"), (0.6, 0.7, "1 beyond limit")],
-)
-def test_what_is_said_of_privacy(tmp_path, limit, value, said):
-    figure = Figure(name="attack_auc", value=value, low=value, high=value, limit=limit)
-    published(tmp_path / "a", privacy=PrivacyFindings(asked=Privacy(), figures=[figure]))
-    assert f'<td data-t="privacy">{said}</td>' in page_of(tmp_path)
-
-
-def test_a_spent_budget_is_told(tmp_path):
-    spent = PrivacyBudget(
-        epsilon=2.96,
-        delta=1e-5,
-        declared_epsilon=3,
-        noise_multiplier=1,
-        clip=1,
-        sample_rate=0.1,
-        steps=9,
-        accountant="rdp",
-    )
-    published(tmp_path / "a", differential_privacy=spent)
-    assert '<td data-t="privacy">epsilon 2.96</td>' in page_of(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("build", "out", "leads_to"),
-    [
-        ("/out/a b/c#?", "/out", "a%20b/c%23%3F/report.html"),
-        ("/out/javascript:alert(1)", "/out", "javascript%3Aalert%281%29/report.html"),
-        ("/out", "/out", "report.html"),
-        ("/other/a", "/out", "file:///other/a/report.html"),
-        ("/outer/a", "/out", "file:///outer/a/report.html"),
-        ("s3://b/data/a?region=x", "s3://b/data?region=x", "a/report.html"),
-        ("s3://b/data/a", "s3://b/pages/site", "../../data/a/report.html"),
-        ("s3://***@b/data/a?region=x", "/out", "s3://***@b/data/a/report.html"),
-        ("s3://b/data/a", "s3://c/data", "s3://b/data/a/report.html"),
-        ("/out/a", "s3://b/data", "file:///out/a/report.html"),
-    ],
-)
-def test_links(build, out, leads_to):
-    assert link(build, "report.html", out) == leads_to
-
-
 def test_the_picture_has_the_shares_of_the_classes():
     [(_, before), (_, real), (_, made)] = picture([Counts(900, 900, 0), Counts(100, 100, 800)])
     assert before == "M0 0h892v4h-892zM900 0h100v4h-100z"
@@ -152,39 +78,6 @@ def test_the_same_builds_give_the_same_page(tmp_path):
     )  # fmt: skip
     assert first == second
     assert "looked at 2001-09-09 01:46 UTC" in first
-
-
-def test_a_folder_without_builds_gets_a_page_that_says_so(tmp_path):
-    page = page_of(tmp_path)
-    assert "There are no builds here yet" in page
-    assert "<table" not in page
-
-
-def test_what_is_not_ours_is_left(tmp_path):
-    (tmp_path / "index.html").write_text("<title>my page</title>")
-    with pytest.raises(OutputError, match=r"index.html was not written by makeweight, and is left as it is; .*--out"):
-        write_site([str(tmp_path)])
-    assert (tmp_path / "index.html").read_text() == "<title>my page</title>"
-    out = tmp_path / "new" / "deep"
-    write_site([str(tmp_path)], str(out))
-    assert write_site([str(tmp_path)], str(out)).page == str(out / "index.html"), "our own is written anew"
-    assert [path.name for path in out.iterdir()] == ["index.html"]
-
-
-def test_where_no_page_can_be(tmp_path):
-    published(tmp_path / "a")
-    (tmp_path / "begun" / HIDDEN).mkdir(parents=True)
-    (tmp_path / "file").write_text("")
-    for place in ("a", "begun"):
-        with pytest.raises(OutputError, match="is a dataset itself, and nothing is added to it; name a folder"):
-            write_site([str(tmp_path / place)])
-    with pytest.raises(OutputError, match="builds of 2 folders, but no place for the page; name a folder by --out"):
-        write_site([str(tmp_path), str(tmp_path / "a")])
-    with pytest.raises(OutputError, match="file is a file; name a folder by --out"):
-        write_site([str(tmp_path)], str(tmp_path / "file"))
-    with pytest.raises(OutputError, match="there is no such folder"):
-        write_site([str(tmp_path / "none")])
-    assert write_site([str(tmp_path), str(tmp_path / "a")], str(tmp_path / "page")).builds == 2, "each is told once"
 
 
 def hostile(folder: Path) -> None:

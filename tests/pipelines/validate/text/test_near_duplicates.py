@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.validate.sets import Postings, Sets, distinct, near_pairs, prefixes
 from pipelines.validate.text.near_duplicates import NearDuplicates, NearDuplicatesParams
-from pipelines.validate.text.set_memory import NearTexts, as_signatures, min_hashes, pack, unpack
 
 
 def shingles_of(text: str, size: int) -> set[tuple[str, ...]]:
@@ -58,23 +56,6 @@ def test_no_pair_is_missed_and_none_refused_wrongly(plan_of, batch_of, real, mad
         if all(jaccard(one, sets[k]) < threshold for k in kept):
             kept.append(row)
     assert np.flatnonzero(np.concatenate(new)).tolist() == kept
-
-
-@settings(deadline=None, max_examples=60)
-@given(seed=st.integers(0, 2**32), spread=st.integers(2, 60), threshold=st.sampled_from([0.3, 0.6, 0.9]))
-def test_the_join_finds_what_comparing_all_with_all_does(seed, spread, threshold) -> None:
-    rng = np.random.default_rng(seed)
-
-    def some(rows: int) -> Sets:
-        sizes = rng.integers(1, 12, rows)
-        return distinct(Sets.of(rng.integers(0, spread, sizes.sum()).astype(np.uint64), sizes), ranks)
-
-    ranks = rng.integers(0, 5, 16).astype(np.uint32)
-    asked, held = some(40), some(60)
-    left, right = near_pairs(asked, held, Postings.of(*prefixes(held, threshold)), threshold)
-    rows = [[set(s.values[s.starts[k] : s.starts[k + 1]].tolist()) for k in range(len(s))] for s in (asked, held)]
-    near = [(i, j) for i, a in enumerate(rows[0]) for j, b in enumerate(rows[1]) if jaccard(a, b) >= threshold]
-    assert sorted(zip(left.tolist(), right.tolist(), strict=True)) == near
 
 
 def words(rng: np.random.Generator, count: int) -> list[str]:
@@ -145,27 +126,3 @@ def test_switched_off(plan_of, batch_of) -> None:
     batch = batch_of(table_of(["a b c", "a b c"]))
     assert validator.check(batch).keep.all()
     assert validator.novelty().admit(validator.sketch(batch)).all()
-
-
-def test_packing_keeps_short_sets_and_estimates_agree() -> None:
-    rng = np.random.default_rng(0)
-    sizes = np.array([0, 3, 64, 65, 900])
-    sets = distinct(Sets.of(rng.integers(0, 2**63, sizes.sum()).astype(np.uint64), sizes))
-    short, held = unpack(pack(sets, 64))
-    assert short.tolist() == [True, True, True, False, False]
-    np.testing.assert_array_equal(held.take(np.arange(3)).values, sets.take(np.arange(3)).values)
-    again = as_signatures(held.take(np.array([2, 4])), short[[2, 4]], 64)
-    expected = as_signatures(sets.take(np.array([2, 4])), np.array([True, True]), 64)
-    np.testing.assert_array_equal(again.values, expected.values)
-    many = rng.integers(0, 2**63, 3000).astype(np.uint64)
-    pair = min_hashes(Sets.of(np.concatenate([many[:2000], many[1000:]]), np.array([2000, 2000])), 1024)
-    assert (pair[0] == pair[1]).mean() == pytest.approx(1 / 3, abs=0.06)
-
-
-def test_a_memory_of_many_texts_grows_and_stays_fast() -> None:
-    rng = np.random.default_rng(0)
-    novelty = NearTexts(0.8, 128)
-    sketches = pack(Sets.of(rng.integers(0, 2**63, 12 * 20_000).astype(np.uint64), np.full(20_000, 12)), 128)
-    assert novelty.admit(sketches).all()
-    assert not novelty.admit(sketches[::7].copy()).any()
-    assert len(novelty._exact._runs) < 16
