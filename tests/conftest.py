@@ -22,17 +22,17 @@ SERVERS = ("engine", "deployed")
 """Fixtures that start servers for all tests that need them."""
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(config, items):
     """Where workers share the tests, all that need a server go to one of them, before the rest; else files stay whole.
 
     So each server is started once, and it is waited for while the other workers are busy.
     """
-    if config.getoption("dist", "no") != "loadgroup" and not hasattr(config, "workerinput"):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=lambda item: SERVERS.index(group_of(item)) if group_of(item) in SERVERS else len(SERVERS))
+    if hasattr(config, "workerinput"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+        items.sort(key=lambda item: SERVERS.index(group_of(item)) if group_of(item) in SERVERS else len(SERVERS))
+    return (yield)  # xdist reads the groups after this
 
 
 def group_of(item):
