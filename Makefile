@@ -12,7 +12,7 @@ demo: $(INSTALLED)  ## build a balanced dataset from a real imbalanced table
 	$(BIN)/python -m flows.demo
 
 test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 check: lint types test  ## what CI runs
 
@@ -33,6 +33,7 @@ bench-utility: $(INSTALLED)  ## print what made rows of a table are worth beside
 soak: $(INSTALLED)  ## the long tests: every storage operation fails, builds killed and paused, services that go away
 	MAKEWEIGHT_KILLS=$${MAKEWEIGHT_KILLS:-200} $(BIN)/python -m pytest -m slow --timeout 3600 -s
 	MAKEWEIGHT_FAULTS=all $(BIN)/python -m pytest tests/faults/test_storage_faults.py -m "slow or not slow" --timeout 14400
+	MAKEWEIGHT_FAULTS=all $(BIN)/python -m pytest tests/faults/test_damage.py tests/faults/test_fenced.py --timeout 14400
 	MAKEWEIGHT_EXAMPLES=$${MAKEWEIGHT_EXAMPLES:-10000} $(BIN)/python -m pytest tests/hostile --timeout 14400
 
 fuzz: $(INSTALLED)  ## fuzz each reader and the spec for FUZZ_SECONDS

@@ -18,6 +18,26 @@ os.environ.update(
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SERVERS = ("engine", "deployed")
+"""Fixtures that start servers for all tests that need them."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(config, items):
+    """Where workers share the tests, all that need a server go to one of them, before the rest; else files stay whole.
+
+    So each server is started once, and it is waited for while the other workers are busy.
+    """
+    if hasattr(config, "workerinput"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(group_of(item)))
+        items.sort(key=lambda item: SERVERS.index(group_of(item)) if group_of(item) in SERVERS else len(SERVERS))
+    return (yield)  # xdist reads the groups after this
+
+
+def group_of(item):
+    """Return which tests one goes with: those of the server that it needs, or of its file."""
+    return next((name for name in SERVERS if name in item.fixturenames), item.location[0])
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +63,11 @@ def engine():
     with prefect_test_harness(server_startup_timeout=60), calm:
         yield
     ray.shutdown()
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Builds and evaluations of this test run in this process, without Ray and Prefect, which are seen elsewhere."""
+    from tests.in_process import go_without_engines
+
+    go_without_engines(monkeypatch)

@@ -42,13 +42,13 @@ def test_imports_run_one_way(package):
         assert not set(imported(path)) & {*against, "tests"}, path
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_engines_stay_in_their_rooms(engine):
+@pytest.mark.parametrize("library", ENGINES)
+def test_engines_stay_in_their_rooms(library):
     for package in ORDER:
         for path in (ROOT / package).rglob("*.py"):
             name = path.relative_to(ROOT).as_posix()
-            if not any(name.startswith(room) for room in ENGINES[engine]):
-                assert engine not in set(imported(path)), name
+            if not any(name.startswith(room) for room in ENGINES[library]):
+                assert library not in set(imported(path)), name
 
 
 def test_schemas_know_pydantic_and_pyarrow_only():

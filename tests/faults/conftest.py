@@ -7,9 +7,9 @@ import random
 import numpy as np
 import pytest
 
-from flows.build import build
 from flows.spec_file import load_spec
 from tests.faults.harness import Bench
+from tests.in_process import build_in_process
 
 WORDS = ["amber", "basin", "cedar", "delta", "ember", "fjord", "grove", "haven", "inlet", "jetty"]
 
@@ -86,14 +86,14 @@ def make_bench(tmp_path_factory, prefect_home):
 
 
 @pytest.fixture(scope="session")
-def calm(engine, make_bench):
-    """Return the content hash of an undisturbed build of a modality, on the Ray and Prefect of this process."""
+def calm(make_bench):
+    """Return the content hash of an undisturbed build of a modality, in this process."""
     known = {}
 
     def of(modality):
         if modality not in known:
             spec, _ = load_spec(str(make_bench(modality).spec_file("calm")))
-            known[modality] = build(spec).content_hash
+            known[modality] = build_in_process(spec).content_hash
         return known[modality]
 
     return of

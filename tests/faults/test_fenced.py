@@ -10,9 +10,9 @@ import pytest
 
 from pipelines.storage import lock
 from schemas.errors import MakeweightError
-from tests.faults.in_process import go_in_process
 from tests.faults.storage import inject
 from tests.faults.test_storage_faults import Bench, strikes
+from tests.in_process import go_in_process
 
 SOME = 12
 """How many operations of a kind the suite takes."""

@@ -19,8 +19,8 @@ from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError
 from schemas.manifest import MANIFEST, Manifest
 from schemas.spec import Spec, parse
-from tests.faults.in_process import go_in_process
 from tests.faults.storage import CHANGES, Killed, inject
+from tests.in_process import go_in_process
 from tests.s3_server import Store
 
 KINDS = ["first", "replace", "version", "top-up", "prune"]

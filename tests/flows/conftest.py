@@ -7,6 +7,7 @@ import pytest
 
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import CHEAP
+from tests.prefect_server import deploy, prefect_server
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +31,15 @@ def source(tmp_path_factory):
     path = tmp_path_factory.mktemp("source") / "payments.csv"
     pa.csv.write_csv(table, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory):
+    """The address of a Prefect server with makeweight's deployments, and its folder; nobody works there yet."""
+    home = tmp_path_factory.mktemp("prefect")
+    with prefect_server(home) as api:
+        deploy(api, home)
+        yield api, home
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from flows.build import build
 from flows.cli import app
 from flows.spec_file import load_spec
+from tests.in_process import without_engines
 
 ROWS = [(n, n * 37 % 101 / 10, "hi" if n % 9 else "lo", n % 2) for n in range(90)]
 TABLE = "age,score,income,vip\n" + "".join(f"{n % 50},{score},{label},{vip}\n" for n, score, label, vip in ROWS)
@@ -33,7 +34,7 @@ def here(place, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def built(place, engine):
+def built(place):
     """Two builds by a spec that `init` wrote, the second of another seed."""
     spec = str(place / "built.yaml")
     assert run("init", str(place / "people.csv"), "--label", "income", "--out", spec).exit_code == 0
@@ -43,9 +44,10 @@ def built(place, engine):
         "validate=[schema]",
         "output.splits={train: 0.5, test: 0.5}",
     ]
-    return [
-        build(load_spec(spec, [*sets, f"output.path={place}/out/{seed}", f"seed={seed}"])[0]) for seed in (1, 2)
-    ]  # fmt: skip
+    with without_engines():
+        return [
+            build(load_spec(spec, [*sets, f"output.path={place}/out/{seed}", f"seed={seed}"])[0]) for seed in (1, 2)
+        ]  # fmt: skip
 
 
 def test_init_asks_for_a_class_that_it_cannot_tell(here):

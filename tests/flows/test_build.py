@@ -15,9 +15,8 @@ from flows.progress import Listener, listening
 from pipelines.dataset.verify import verify
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError, ShortfallError
+from tests.in_process import without_engines
 from tests.machine import s3_bucket, small_disk
-
-pytestmark = pytest.mark.usefixtures("engine")
 
 
 def read(manifest, spec):
@@ -29,7 +28,10 @@ def counts(table, *by):
     return {tuple(row[name] for name in by): row["count_all"] for row in grouped.to_pylist()}
 
 
+@pytest.mark.usefixtures("engine")
 def test_every_class_has_exactly_its_target_and_every_row_says_where_it_came_from(make_spec, source):
+    from prefect.artifacts import Artifact
+
     spec = make_spec(generator={"name": "smote"})
     manifest = build(spec)
     table = read(manifest, spec)
@@ -47,20 +49,28 @@ def test_every_class_has_exactly_its_target_and_every_row_says_where_it_came_fro
     assert set(made["currency"].to_pylist()) == {"EUR"}
     assert len(set(table["customer_id"].to_pylist())) == table.num_rows
     assert verify(spec.output.path).problems == []
+    shown = json.loads(Artifact.get("payments-class-counts").data)
+    assert {row["class"]: row["target"] for row in shown} == {"fair": 539, "fraud": 539}
+    assert f"file://{spec.output.path}/report.html" in Artifact.get("payments-report").data, "Prefect links to it"
 
 
+@pytest.mark.usefixtures("engine")
 def test_the_bytes_do_not_depend_on_the_number_of_actors_nor_on_the_folder(make_spec):
-    manifests = [
-        build(make_spec(f"with{actors}", generator={"name": "smote", "actors": actors, "chunk_rows": 40}))
-        for actors in (1, 2, 4)
-    ]
+    def parts(actors):
+        return {"generator": {"name": "smote", "actors": actors, "chunk_rows": 40}}
+
+    manifests = [build(make_spec(f"with{actors}", **parts(actors))) for actors in (2, 4)]
+    with without_engines():
+        manifests.append(build(make_spec("alone", **parts(1))))
+        seeded = build(make_spec("seed", seed=1, **parts(1)))
     assert len({m.content_hash for m in manifests}) == 1
     assert len({m.model_dump_json() for m in manifests}) == 1, (
         "manifests agree in every byte: shards, attempts, reasons"
     )
-    assert build(make_spec("seed", seed=1)).content_hash != manifests[0].content_hash
+    assert seeded.content_hash != manifests[0].content_hash
 
 
+@pytest.mark.usefixtures("in_process")
 def test_joint_strata_down_sampling_and_splits(make_spec):
     spec = make_spec(
         balance={"target": 60, "by": ["label", "region"]},
@@ -76,6 +86,7 @@ def test_joint_strata_down_sampling_and_splits(make_spec):
     assert verify(spec.output.path).problems == []
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_complete_build_is_not_built_again(make_spec):
     spec = make_spec()
     first = build(spec)
@@ -85,6 +96,7 @@ def test_a_complete_build_is_not_built_again(make_spec):
     assert shard.stat().st_mtime_ns == before
 
 
+@pytest.mark.usefixtures("in_process")
 def test_another_build_is_refused_unless_it_may_replace(make_spec):
     first = build(make_spec())
     other = make_spec(seed=5)
@@ -95,6 +107,7 @@ def test_another_build_is_refused_unless_it_may_replace(make_spec):
     assert verify(other.output.path).problems == []
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_folder_with_something_else_is_refused(make_spec):
     spec = make_spec()
     Path(spec.output.path).mkdir()
@@ -106,6 +119,7 @@ def test_a_folder_with_something_else_is_refused(make_spec):
         build(spec)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_shortfall_publishes_nothing_and_a_larger_budget_goes_on(make_spec):
     parts = {"generator": {"name": "resample", "chunk_rows": 50}, "budget": {"attempts_per_row": 2}}
     with pytest.raises(ShortfallError) as caught:
@@ -141,9 +155,11 @@ class KillActors(Listener):
                         self.killed += 1
 
 
+@pytest.mark.usefixtures("engine")
 def test_dead_actors_cost_nothing_but_time(make_spec):
     parts = {"generator": {"name": "smote", "actors": 2, "chunk_rows": 8}}
-    expected = build(make_spec("calm", **parts))
+    with without_engines():
+        expected = build(make_spec("calm", **parts))
     killer = KillActors()
     with listening(killer):
         manifest = build(make_spec("stormy", **parts))
@@ -151,6 +167,7 @@ def test_dead_actors_cost_nothing_but_time(make_spec):
     assert manifest == expected
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_fitted_model_is_used_again(make_spec):
     spec = make_spec()
     build(spec)
@@ -170,6 +187,7 @@ class Ears(Listener):
         self.heard.append(what)
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_changed_model_is_fitted_again_and_that_is_told(make_spec):
     build(make_spec())
     model = next(Path(make_spec().output.path).glob(".makeweight/models/*/cheap.json"))
@@ -181,6 +199,7 @@ def test_a_changed_model_is_fitted_again_and_that_is_told(make_spec):
     assert model.read_bytes() == whole
 
 
+@pytest.mark.usefixtures("in_process")
 def test_no_rows_to_make_needs_no_model(make_spec):
     spec = make_spec(balance={"target": "smallest"})
     manifest = build(spec)
@@ -189,6 +208,7 @@ def test_no_rows_to_make_needs_no_model(make_spec):
     assert not list(Path(spec.output.path).glob(".makeweight/models/*"))
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_manifest_is_written_last_and_work_is_cleared(make_spec):
     spec = make_spec()
     build(spec)
@@ -199,16 +219,6 @@ def test_the_manifest_is_written_last_and_work_is_cleared(make_spec):
     assert json.loads(newest.read_text())["rejections"] is not None
 
 
-def test_prefect_holds_the_counts_and_a_link_to_the_report(make_spec):
-    from prefect.artifacts import Artifact
-
-    spec = make_spec()
-    build(spec)
-    table = json.loads(Artifact.get("payments-class-counts").data)
-    assert {row["class"]: row["target"] for row in table} == {"fair": 539, "fraud": 539}
-    assert f"file://{spec.output.path}/report.html" in Artifact.get("payments-report").data
-
-
 @pytest.fixture
 def disk(tmp_path):
     """A file system of 2 MB."""
@@ -216,6 +226,7 @@ def disk(tmp_path):
         yield place
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_full_disk_is_told_and_the_build_goes_on_once_there_is_room(make_spec, disk):
     ballast = disk / "out" / ".makeweight" / "ballast"
     ballast.parent.mkdir(parents=True)
@@ -236,6 +247,7 @@ def bucket():
         yield made
 
 
+@pytest.mark.usefixtures("in_process")
 def test_source_and_output_on_an_object_store(make_spec, source, bucket):
     uri, client = bucket
     client.put_object(Bucket="data", Key="payments.csv", Body=source.read_bytes())

@@ -29,8 +29,7 @@ cli.main()
 """
 
 
-@pytest.mark.parametrize("command", ["verify", "build"])
-@pytest.mark.parametrize("code", [0, 1, 2, 3])
+@pytest.mark.parametrize(("command", "code"), [("verify", 0), ("verify", 1), ("build", 0), ("build", 3)])
 def test_it_ends_by_its_code_once_all_is_said_and_the_interpreter_is_not_taken_down(command, code):
     """Where it is taken down, threads of C++ are ended in the middle, which ends the process by 134 now and then."""
     script = BUSY.format(code=code, command=command)

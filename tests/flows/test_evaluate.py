@@ -62,7 +62,7 @@ def gather(spec, place):
     return gather_real(spec.source, plan, spec.evaluate, Folder(str(place / "scratch")), asked(spec, plan).held_out)
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_where_class_weights_do_as_well_the_answer_is_no_and_it_is_kept_and_shown(place):
     spec = spec_for(place)
     first = evaluate(spec)
@@ -133,7 +133,7 @@ def two_places(rare, common, seed, share):
     return pa.table({**columns, "label": ["rare"] * rare + ["common"] * common})
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_where_made_rows_show_what_no_real_row_does_the_answer_is_yes(tmp_path):
     pa.csv.write_csv(two_places(30, 200, 1, share=0), tmp_path / "train.csv")
     pa.csv.write_csv(two_places(60, 60, 2, share=0.5), tmp_path / "test.csv")
@@ -171,6 +171,7 @@ def test_a_fault_in_the_held_out_rows_is_told_plainly(place, change, message):
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.usefixtures("in_process")
 def test_what_cannot_be_evaluated_is_refused(place):
     with pytest.raises(SpecError, match="evaluate.test: these are the rows that the dataset is built from"):
         gather(spec_for(place, test="train.csv"), place)
@@ -201,6 +202,7 @@ def test_neither_ids_nor_the_label_are_learned_from_and_whole_numbers_may_have_f
     assert Folder(str(place / "scratch")).read_arrow(RAW).column_names == ["amount", "visits", "region", CLASS]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_too_many_rows_are_drawn_by_the_same_share_and_it_is_noted(place):
     pa.csv.write_csv(table(2_000, 1), place / "train.csv")
     record = gather(spec_for(place, evaluate={"max_rows": 900}), place)
@@ -209,7 +211,7 @@ def test_too_many_rows_are_drawn_by_the_same_share_and_it_is_noted(place):
     assert (place / "scratch" / REAL_RECORD).exists()
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_texts_are_compared_with_edited_texts(tmp_path):
     words = {"spam": "win free prize cash claim now call urgent", "ham": "see you later home dinner work train lunch"}
     rng = np.random.default_rng(0)
@@ -234,7 +236,7 @@ def test_texts_are_compared_with_edited_texts(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_images_are_told_apart_by_a_small_network(tmp_path):
     rng = np.random.default_rng(0)
     for name, counts in (("train", {"bright": 40, "dark": 12}), ("test", {"bright": 20, "dark": 20})):
@@ -257,6 +259,7 @@ def test_images_are_told_apart_by_a_small_network(tmp_path):
     assert utility.rows["test"] == {"bright": 20, "dark": 20}
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_command_says_what_is_missing(place):
     data = {"name": "t", "source": {"path": "train.csv", "label": "label"}, "output": {"path": "out"}}
     (place / "spec.yaml").write_text(json.dumps(data))

@@ -15,8 +15,7 @@ from flows.progress import Listener, listening
 from pipelines.dataset.verify import verify
 from schemas.errors import MakeweightError, SpecError
 from schemas.spec import Spec, parse
-
-pytestmark = pytest.mark.usefixtures("engine")
+from tests.in_process import without_engines
 
 COUNTS = {"0": 60, "1": 25, "7": 10}
 
@@ -41,12 +40,14 @@ def spec_for(path, out, *, label="label", source=None, **parts):
 
 
 @pytest.fixture(scope="module")
-def built(digits, tmp_path_factory):
-    """The digits balanced with one actor and with two, and their manifests."""
+def built(digits, tmp_path_factory, engine):
+    """The digits balanced with one actor here and with two on Ray, and their manifests."""
     folder = tmp_path_factory.mktemp("built")
     generator = {"name": "augment", "params": {"flip": False}, "chunk_rows": 16}
     specs = [spec_for(digits, folder / str(n), generator={**generator, "actors": n}) for n in (1, 2)]
-    return folder, [build(spec) for spec in specs]
+    with without_engines():
+        alone = build(specs[0])
+    return folder, [alone, build(specs[1])]
 
 
 def test_every_class_is_full_and_the_bytes_do_not_depend_on_the_number_of_actors(built):
@@ -122,6 +123,7 @@ def squares(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("in_process")
 def test_boxes_are_balanced_and_lie_where_their_objects_are(tmp_path):
     spec = spec_for(squares(tmp_path / "squares"), tmp_path / "out", label="category", balance={"target": {"black": 9}})
     manifest = build(spec)
@@ -164,6 +166,7 @@ class KillTraining(Listener):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("engine")
 def test_a_training_that_is_killed_goes_on_and_ends_the_same(digits, tmp_path):
     params = {"steps": 300, "look_every": 30}
     parts = {"generator": {"name": "vae", "actors": 1, "params": params}, "validate": ["duplicates"]}
@@ -177,6 +180,7 @@ def test_a_training_that_is_killed_goes_on_and_ends_the_same(digits, tmp_path):
     assert not list((tmp_path / "stormy").glob(".makeweight/models/*.training")), "the training's state is cleared"
 
 
+@pytest.mark.usefixtures("engine")
 def test_a_gpu_that_is_not_there_is_told_before_any_work(digits, tmp_path):
     spec = spec_for(digits, tmp_path / "out", generator={"name": "vae", "actors": 1, "gpus": 1})
     with pytest.raises(

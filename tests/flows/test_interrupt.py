@@ -17,6 +17,7 @@ from flows.progress import Listener, listener, listening
 from flows.stopping import Stopping
 from pipelines.engine.actors import _sigterm_kept
 from schemas.errors import SourceError
+from tests.waiting import LIMIT
 
 
 class Steps(Listener):
@@ -90,7 +91,7 @@ def test_an_early_interrupt_ends_with_one_line_and_no_traceback(tmp_path, second
         process.stdout.readline()
         time.sleep(seconds)
         process.send_signal(sent)
-        _, told = process.communicate(timeout=60)
+        _, told = process.communicate(timeout=LIMIT)
     assert process.returncode in (1, -signal.SIGINT), "Python ends so where C code was being imported"
     assert told.splitlines()[-1] == STOPPED
     assert told.count("Traceback") == told.count("Exception ignored in"), "Python tells of those that no code can see"

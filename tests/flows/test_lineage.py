@@ -107,7 +107,7 @@ def test_a_build_tells_its_source_and_its_dataset_to_a_server(make_spec, source,
     assert len(server) == 2, "what is complete already is no run"
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_a_failure_is_told_with_its_message_and_the_end_of_a_run_that_was_killed_before_it(make_spec, file):
     spec, killed = make_spec(**SHORT), "0191c2a8-1111-7111-8111-111111111111"
     place = workspace(spec.output.path, make_plan(spec))
@@ -124,7 +124,7 @@ def test_a_failure_is_told_with_its_message_and_the_end_of_a_run_that_was_killed
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_a_build_that_is_stopped_and_goes_on_is_two_runs_of_one_job(make_spec, file):
     with pytest.raises(KeyboardInterrupt), listening(StopOnce()):
         build(make_spec())
@@ -136,7 +136,7 @@ def test_a_build_that_is_stopped_and_goes_on_is_two_runs_of_one_job(make_spec, f
     assert len({json.dumps([e["job"], e["inputs"]]) for e in events}) == 1
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_a_wrong_configuration_is_refused(make_spec, monkeypatch):
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "http")
     with pytest.raises(SpecError, match="OpenLineage's configuration .*url.*; mend it, or set OPENLINEAGE_DISABLED"):

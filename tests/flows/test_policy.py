@@ -405,7 +405,7 @@ def test_a_guard_without_a_file_allows_nothing():
     assert len(refusal.value.faults) == 1, "one sentence, however much is not allowed"
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_a_plan_that_was_changed_names_no_code_to_a_builds_actors(ground, monkeypatch):
     """Whoever may write the output folder could have had code run by the next build."""
     import flows.build

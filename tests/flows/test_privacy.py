@@ -18,8 +18,7 @@ from pipelines.judge.privacy.gate import put_together
 from pipelines.plan.planning import make_plan
 from schemas.errors import OutputError, PrivacyError
 from schemas.spec import Balance, Spec, parse
-
-pytestmark = pytest.mark.usefixtures("engine")
+from tests.in_process import without_engines
 
 COPYING = {"name": "resample", "actors": 2, "chunk_rows": 64}
 NO_LIMITS = dict.fromkeys(["attack_auc", "attack_tpr", "closer", "copies", "singling_out"])
@@ -59,13 +58,15 @@ def freed(source, tmp_path_factory):
     """Copies that were published since nothing limits them: their spec and manifest."""
     out = tmp_path_factory.mktemp("freed") / "out"
     spec = spec_for(source, out, privacy={"held_out": 0.3, "limits": NO_LIMITS})
-    return spec, build(spec)
+    with without_engines():
+        return spec, build(spec)
 
 
 def stamps(output, folder):
     return {path: path.stat().st_mtime_ns for path in output.glob(f".makeweight/work-*/{folder}/**/*")}
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_generator_that_copies_its_rows_is_stopped_and_nothing_is_published(source, tmp_path):
     spec, output = spec_for(source, tmp_path / "out"), tmp_path / "out"
     with pytest.raises(PrivacyError) as caught:
@@ -97,6 +98,7 @@ def test_a_generator_that_copies_its_rows_is_stopped_and_nothing_is_published(so
     assert stamps(output, "staged") == kept[0], "other limits make no other rows"
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_generator_that_learns_passes_and_the_figures_are_told(source, tmp_path):
     asked = {"held_out": 0.3, "quasi_identifiers": ["town", "age"], "sensitive": ["wage"]}
     manifest = build(spec_for(source, tmp_path / "out", privacy=asked, generator={"name": "gaussian_copula"}))
@@ -120,6 +122,7 @@ def test_a_generator_that_learns_passes_and_the_figures_are_told(source, tmp_pat
     assert "`attack_auc` " in (tmp_path / "out" / "README.md").read_text()
 
 
+@pytest.mark.usefixtures("in_process")
 def test_held_out_rows_are_not_learnt_from_and_yet_published(freed):
     output = Path(freed[0].output.path)
     [parents] = output.glob(".makeweight/models/*/parents.npy")
@@ -132,12 +135,14 @@ def test_held_out_rows_are_not_learnt_from_and_yet_published(freed):
     assert len(used) > 200
 
 
+@pytest.mark.usefixtures("engine")
 def test_the_figures_do_not_depend_on_the_number_of_actors(source, freed, tmp_path):
-    alone = spec_for(source, tmp_path / "out", privacy=freed[0].privacy, generator=COPYING | {"actors": 1})
-    assert build(alone).model_dump_json() == freed[1].model_dump_json()
+    on_ray = spec_for(source, tmp_path / "out", privacy=freed[0].privacy)
+    assert build(on_ray).model_dump_json() == freed[1].model_dump_json(), "two actors, and one in this process"
     assert {figure.name: figure.limit for figure in freed[1].privacy.figures} == NO_LIMITS
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_published_dataset_is_not_taken_for_one_of_stricter_limits(source, freed):
     spec, manifest = freed
     assert build(spec) == manifest
@@ -146,6 +151,7 @@ def test_a_published_dataset_is_not_taken_for_one_of_stricter_limits(source, fre
         build(spec_for(source, spec.output.path))
 
 
+@pytest.mark.usefixtures("in_process")
 def test_classes_with_too_few_rows_are_named(tmp_path):
     rows = "".join(f"{n},{n % 7},{'x' if n % 12 else 'few'}\n" for n in range(300))
     (tmp_path / "few.csv").write_text("a,b,label\n" + rows)
@@ -162,6 +168,7 @@ def test_classes_with_too_few_rows_are_named(tmp_path):
     ]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_texts_that_are_copied_are_stopped(tmp_path):
     rng = random.Random(0)
     words = [f"word{n}" for n in range(400)]
@@ -183,6 +190,7 @@ def test_texts_that_are_copied_are_stopped(tmp_path):
         build(parse(Spec, data))
 
 
+@pytest.mark.usefixtures("in_process")
 def test_images_that_are_copied_are_stopped(tmp_path):
     from sklearn.datasets import load_digits
 

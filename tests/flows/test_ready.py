@@ -13,7 +13,6 @@ from flows import ready
 from flows.ready import refuse_unready
 from pipelines.engine.reach import ray_folder
 from pipelines.plan.planning import make_plan
-from pipelines.storage.ready import unwritable
 from schemas.errors import MakeweightError, OutputError, SpecError
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import CHEAP
@@ -79,14 +78,6 @@ def test_the_command_says_it_and_starts_nothing(place):
 def test_a_path_of_what_is_no_text_is_refused_with_the_spec(place, bad, why):
     with pytest.raises(SpecError, match=f"output.path: {why}"):
         spec_of(place, bad)
-
-
-def test_what_was_asked_is_left_as_it_was(tmp_path):
-    assert unwritable(str(tmp_path / "a" / "b")) is None
-    assert not any(tmp_path.iterdir())
-    (tmp_path / "file").touch()
-    assert unwritable(str(tmp_path / "c" / ("n" * 300) / "d")) == "File name too long"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 def test_a_dataset_that_is_there_may_lie_where_nothing_can_be_written(place, monkeypatch):

@@ -18,18 +18,16 @@ from flows.deployed.request import requested
 from pipelines.dataset.verify import verify
 from schemas.errors import SpecError
 from tests.hostile.ground import EVIL
-from tests.prefect_server import deploy, pointed_at, policy, prefect_server, worker
+from tests.prefect_server import pointed_at, policy, worker
 
 CHROMIUM, ALONE = shutil.which("chromium"), ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(deployed):
     """A server with the deployments, and the folder for what its worker writes; nothing works there yet."""
-    home = tmp_path_factory.mktemp("prefect")
-    with prefect_server(home) as api, pointed_at(api):
-        deploy(api, home)
-        yield api, home
+    with pointed_at(deployed[0]):
+        yield deployed
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,9 @@
 """What a build shows on Prefect's pages: keys of its own, cells as they are, nothing that is encrypted."""
 
-import numpy as np
 import pytest
 
 from flows.build import build
 from flows.samples import artifact_key
-from pipelines.report.image.sheet import ACROSS, GAP, TILE, contact_sheet
-from pipelines.report.pages import line
 
 
 def test_datasets_do_not_share_a_history():
@@ -15,18 +12,6 @@ def test_datasets_do_not_share_a_history():
     assert len(set(keys)) == len(keys)
     assert keys[0] == "adult-rows"
     assert all(set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") and key[0] != "-" for key in keys)
-
-
-def test_a_cell_is_no_markup():
-    assert line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | \<b\> | \[x\]\(javascript\:y\) |"
-
-
-def test_a_contact_sheet_holds_each_group_in_rows_of_its_own():
-    dark, light = np.zeros((TILE, TILE, 3), np.uint8), np.full((TILE, TILE, 3), 200, np.uint8)
-    sheet = contact_sheet([[dark] * (ACROSS + 1), [light]])
-    assert sheet.shape == (3 * (TILE + GAP) + 4 * GAP, ACROSS * (TILE + GAP), 3)
-    assert (sheet == 0).all(2).sum() == (ACROSS + 1) * TILE * TILE
-    assert (sheet == 200).all(2).sum() == TILE * TILE
 
 
 @pytest.mark.usefixtures("engine")

@@ -24,23 +24,15 @@ from pipelines.plan.guard import SETTING
 from pipelines.plan.planning import make_plan
 from schemas.errors import GeneratorError, SpecError
 from tests.benchmarks.requests import most_at_once
-from tests.prefect_server import deploy, free_port, pointed_at, policy, prefect_server
+from tests.prefect_server import free_port, pointed_at, policy
 from tests.waiting import LIMIT, wait_until
 
 
 @pytest.fixture(scope="module")
-def empty_server(tmp_path_factory):
-    """A server that holds nothing yet, and its folder."""
-    home = tmp_path_factory.mktemp("prefect")
-    with prefect_server(home) as api, pointed_at(api):
-        yield api, home
-
-
-@pytest.fixture(scope="module")
-def server(empty_server):
-    """The same, with the deployments."""
-    deploy(*empty_server)
-    return empty_server[0]
+def server(deployed):
+    """A server with the deployments."""
+    with pointed_at(deployed[0]):
+        yield deployed[0]
 
 
 @pytest.fixture(autouse=True)
@@ -86,19 +78,23 @@ def test_without_a_server_it_is_said_what_to_start(spec_file):
             assert "does not answer" in refused(*words, code=1)
 
 
-def test_what_the_server_lacks_is_told(empty_server, spec_file):
+@pytest.mark.usefixtures("engine")
+def test_what_the_server_lacks_is_told(spec_file):
     assert "prefect deploy --all --prefect-file infra/prefect.yaml" in refused("request", spec_file, code=1)
     told = refused("schedule", spec_file, "--cron", "0 2 * * *", code=1)
     assert "no work pool 'makeweight'; create it with `prefect work-pool create makeweight" in told
 
 
 def test_a_spec_that_cannot_be_built_is_not_put_in(server, spec_file, tmp_path):
-    wrong = ("--set", "balance.target=-3")
+    def asked():
+        with get_client(sync_client=True) as client:
+            return {run.id for run in client.read_flow_runs() if not run.auto_scheduled}
+
+    before, wrong = asked(), ("--set", "balance.target=-3")
     assert "balance.target: must be" in refused("request", spec_file, *wrong, code=2)
     assert "balance.target: must be" in refused("schedule", spec_file, "--cron", "0 2 * * *", *wrong, code=2)
     assert refused("schedule", str(tmp_path / "gone.yaml"), "--cron", "0 2 * * *", code=2).startswith("no such file")
-    with get_client(sync_client=True) as client:
-        assert not [run for run in client.read_flow_runs() if not run.auto_scheduled]
+    assert asked() == before
 
 
 def test_infra_deploys_a_nightly_build(server):

@@ -19,7 +19,7 @@ from schemas.evaluation import Utility
 from schemas.fidelity import Detector, Fidelity
 from schemas.spec import Spec, parse
 from schemas.terminal import escaped, escaped_json
-from tests.faults.in_process import build_in_process
+from tests.in_process import build_in_process
 
 EVIL = "b\x1b]0;PWNED\x07\x1b[31m\x9b31m\u202eevil\u2066x"
 TOLD = r"b\x1b]0;PWNED\x07\x1b[31m\x9b31m\u202eevil\u2066x"

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from flows.cli import app
 from tests.benchmarks.site import browser, measure, write_builds
 from tests.machine import s3_bucket
-from tests.pipelines.test_builds import published
+from tests.pipelines.dataset.test_builds import published
 
 BUILDS = 40
 NAMES = "[...document.querySelectorAll('tbody tr:not([hidden]) th bdi')].map(one => one.textContent)"

@@ -15,7 +15,7 @@ from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import CHEAP
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def write(path, *classes):

@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import nullcontext
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +13,7 @@ from pipelines.plan.planning import make_plan
 from pipelines.plan.recognise import find_modality
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
+from tests.in_process import without_engines
 
 WORDS = {
     "spam": "win free prize cash claim now call text mobile urgent guaranteed bonus reply winner award",
@@ -42,10 +44,11 @@ def folders(tmp_path):
 @pytest.mark.usefixtures("engine")
 def test_class_folders_become_an_exact_dataset_whatever_the_number_of_actors(folders, tmp_path):
     manifests = []
-    for actors in (1, 2):
+    for actors, where in ((1, without_engines()), (2, nullcontext())):
         generator = {"name": "edit", "actors": actors, "chunk_rows": 20}
         spec = spec_for(folders, tmp_path / f"out{actors}", generator=generator)
-        manifests.append(build(spec))
+        with where:
+            manifests.append(build(spec))
         assert verify(spec.output.path).problems == []
     assert manifests[0] == manifests[1]
     assert {name: c.real + c.synthetic for name, c in manifests[0].counts.items()} == {"ham": 90, "spam": 90}

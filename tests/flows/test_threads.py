@@ -17,11 +17,11 @@ from flows.commands.console import running
 from flows.progress import Build, Listener, listener, listening
 from generators.random import seeded
 from pipelines.dataset.verify import verify
-from pipelines.engine import actors
 from pipelines.plan.planning import make_plan
 from pipelines.storage.folder import Folder
-from schemas.spec import GeneratorChoice, Spec, parse
+from schemas.spec import Spec, parse
 from tests.conftest import ROOT
+from tests.in_process import without_engines
 
 LIMIT = 600
 """Seconds that a thread waits for the other one, at most."""
@@ -70,13 +70,14 @@ def built(spec, ears):
 
 
 @pytest.mark.usefixtures("engine")
-@pytest.mark.parametrize("times", [2, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.slow)])
 def test_two_builds_in_two_threads_have_each_their_own(tmp_path, times):
     makes = {"left": {"rows": 60, "seed": 1}, "right": {"rows": 90, "seed": 2, "generator": {"chunk_rows": 11}}}
     alone = {}
     for name, parts in makes.items():
         ears = Ears()
-        alone[name] = built(spec_of(tmp_path, name, f"{name}-alone", **parts), ears)[0], ears.heard
+        with without_engines():
+            alone[name] = built(spec_of(tmp_path, name, f"{name}-alone", **parts), ears)[0], ears.heard
     for number in range(times):
         together = Barrier(2, timeout=LIMIT)
         ears = {name: Ears(together.wait) for name in makes}
@@ -158,78 +159,6 @@ def test_a_relative_path_is_looked_for_where_the_process_is_now(tmp_path, monkey
     assert [(tmp_path / name / "out" / "file").read_text() for name in ("one", "two")] == ["one", "two"]
 
 
-class Fake:
-    """Stands for Ray: notes when it is started and ended."""
-
-    dashboard_url = ""
-
-    def __init__(self):
-        self.up, self.log = False, []
-
-    def init(self, **options):
-        self.up = True
-        self.log.append(options["num_cpus"])
-        return self
-
-    def shutdown(self):
-        self.up = False
-        self.log.append("down")
-
-    def is_initialized(self):
-        return self.up
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    """Put it in Ray's place on a machine of two CPUs."""
-    ray = Fake()
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(actors.os, "cpu_count", lambda: 2)
-    for name in ("init", "shutdown", "is_initialized"):
-        monkeypatch.setattr(actors.ray, name, getattr(ray, name))
-    return ray
-
-
-def test_the_last_of_several_builds_ends_ray(fake):
-    with actors.cluster(GeneratorChoice()):
-        assert not actors.shared()
-        with actors.cluster(GeneratorChoice()):
-            assert actors.shared()
-        assert fake.up
-        assert not actors.shared()
-    assert fake.log == [2, "down"]
-    fake.up = True
-    with actors.cluster(GeneratorChoice()):
-        pass
-    assert fake.up, "whoever started it ends it"
-
-
-def test_a_build_that_asks_for_more_than_ray_has_waits_until_it_can_be_started_anew(fake):
-    began = Event()
-
-    def larger():
-        began.set()
-        with actors.cluster(GeneratorChoice(actors=5)):
-            return list(fake.log)
-
-    with ThreadPoolExecutor(1) as threads:
-        with actors.cluster(GeneratorChoice()):
-            waits = threads.submit(larger)
-            assert began.wait(LIMIT)
-            assert fake.log == [2]
-        assert waits.result(LIMIT) == [2, "down", 5]
-
-
-def test_a_ray_that_cannot_be_started_is_tried_again(fake, monkeypatch):
-    with monkeypatch.context() as broken:
-        broken.setattr(actors, "_start", lambda _choice: 1 / 0)
-        with pytest.raises(ZeroDivisionError), actors.cluster(GeneratorChoice()):
-            pytest.fail("it is up")
-    with actors.cluster(GeneratorChoice()):
-        assert fake.up
-    assert fake.log == [2, "down"]
-
-
 OVERLAP = """
 import json, sys
 from concurrent.futures import ThreadPoolExecutor
@@ -288,8 +217,11 @@ def both(place, when, **environment):
 
 
 def alone(place):
-    """Build the same specs one after another."""
-    return [build(spec_of(place, name, f"{name}-a", rows)).content_hash for name, rows in (("left", 40), ("right", 60))]
+    """Build the same specs one after another, in this process."""
+    with without_engines():
+        return [
+            build(spec_of(place, name, f"{name}-a", rows)).content_hash for name, rows in (("left", 40), ("right", 60))
+        ]
 
 
 @pytest.mark.usefixtures("engine")

@@ -13,7 +13,7 @@ import pytest
 from flows.build import build
 from pipelines.dataset.verify import verify
 
-pytestmark = pytest.mark.usefixtures("engine")
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def typed_table(rows: int) -> pa.Table:

@@ -18,9 +18,7 @@ from pipelines.dataset.versions import latest, plan_build
 from pipelines.plan.succession import planned_succession
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
-
-pytestmark = pytest.mark.usefixtures("engine")
-
+from tests.in_process import without_engines
 
 OLD = 560
 """Rows of the table that the first version is built of."""
@@ -58,7 +56,8 @@ def begun(table, tmp_path_factory):
     """The folder of a series of one version, and that version's manifest."""
     series = Series(tmp_path_factory.mktemp("begun"))
     series.write(table.slice(0, OLD))
-    return series.path.parent, build(series.spec())
+    with without_engines():
+        return series.path.parent, build(series.spec())
 
 
 @pytest.fixture
@@ -89,6 +88,7 @@ def by_id(table, columns):
 VALUES = ["amount", "visits", "region", "label", "_origin", "_generator", "_seed", "_parent"]
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_source_that_grew_keeps_what_was_made(series, table, first):
     series.write(pa.concat_tables([table.slice(0, 100), table.slice(OLD), table.slice(100, OLD - 100)]))
     second = build(series.spec())
@@ -114,6 +114,7 @@ def test_a_source_that_grew_keeps_what_was_made(series, table, first):
     assert loaded["train"].num_rows == second.rows, "the newest version alone"
 
 
+@pytest.mark.usefixtures("in_process")
 def test_only_what_is_missing_is_made(series, first):
     more = series.spec(balance={"at_least": 330})
     assert plan_build(more).base.anew is None
@@ -138,18 +139,20 @@ class Stop(Listener):
 @pytest.mark.parametrize(
     "at", [pytest.param("fit", marks=pytest.mark.slow), "write", pytest.param("report", marks=pytest.mark.slow)]
 )
+@pytest.mark.usefixtures("engine")
 def test_a_version_is_the_same_whatever_the_actors_the_place_and_a_stop(series, table, tmp_path, at):
     series.write(table)
     shutil.copytree(series.output.parent, tmp_path / "elsewhere")
     other, balance = Series(tmp_path / "elsewhere"), {"at_least": 400}
-    calm = build(other.spec(balance=balance))
-    one_actor = {"name": "smote", "actors": 1, "chunk_rows": 50}
+    with without_engines():
+        calm = build(other.spec(balance=balance))
     with listening(Stop(at)), pytest.raises(KeyboardInterrupt):
         build(series.spec(balance=balance))
     assert latest(str(series.output)).path.endswith("v00001"), "readers see what is whole"
-    assert build(series.spec(balance=balance, generator=one_actor)) == calm, "whole manifests"
+    assert build(series.spec(balance=balance)) == calm, "whole manifests: of two actors, and of one here"
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_source_that_lost_a_row_starts_anew(series, table):
     series.write(table.slice(1))
     second = build(series.spec())
@@ -159,6 +162,7 @@ def test_a_source_that_lost_a_row_starts_anew(series, table):
     assert second.content_hash == plain.content_hash, "a start is what a plain build is"
 
 
+@pytest.mark.usefixtures("in_process")
 def test_the_model_is_fitted_anew_once_the_source_has_grown_much_and_old_versions_go(series, table, first):
     rule = {"refit_after": 0.01, "keep": 1}
     series.write(table)
@@ -172,6 +176,7 @@ def test_the_model_is_fitted_anew_once_the_source_has_grown_much_and_old_version
     assert json.loads((series.output / "latest.json").read_text()) == {"version": "v00002"}
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_kept_row_that_turned_out_real_is_made_anew(series, table):
     copied = made(rows(series, "v00001")).slice(0, 1).select(table.column_names)
     series.write(pa.concat_tables([table.slice(0, OLD), copied.cast(table.schema)]))
@@ -180,6 +185,7 @@ def test_a_kept_row_that_turned_out_real_is_made_anew(series, table):
     assert second.counts["fraud"].real + second.counts["fraud"].synthetic == 320
 
 
+@pytest.mark.usefixtures("in_process")
 def test_a_base_that_misses_a_shard_is_named(series, table):
     next((series.output / "v00001" / "data").glob("*.parquet")).unlink()
     series.write(table)
@@ -189,6 +195,7 @@ def test_a_base_that_misses_a_shard_is_named(series, table):
     assert plan_build(series.spec()).base is None
 
 
+@pytest.mark.usefixtures("in_process")
 def test_what_versions_cannot_be_combined_with_is_refused(table, tmp_path, monkeypatch):
     series = Series(tmp_path)
     series.write(table)
@@ -237,6 +244,7 @@ def texts(folder, names):
     ("write", "generator", "column"),
     [(pictures, "augment", "image"), pytest.param(texts, "edit", "text", marks=pytest.mark.slow)],
 )
+@pytest.mark.usefixtures("in_process")
 def test_made_rows_keep_their_parents_though_new_rows_come_before_them(tmp_path, write, generator, column):
     def spec():
         return parse(

@@ -156,7 +156,7 @@ def test_a_build_is_seen_by_logs_prefect_port_file_and_gateway_and_the_dashboard
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_a_run_that_fails_says_so_and_keeps_when_the_last_one_succeeded(make_spec, tmp_path, monkeypatch):
     monkeypatch.setenv("MAKEWEIGHT_LOG", str(tmp_path / "log.jsonl"))
     monkeypatch.setenv("MAKEWEIGHT_METRICS_DIR", str(tmp_path))
@@ -173,7 +173,7 @@ def test_a_run_that_fails_says_so_and_keeps_when_the_last_one_succeeded(make_spe
     assert "traceback" not in last, "what was explained needs none"
 
 
-@pytest.mark.usefixtures("engine", "quick")
+@pytest.mark.usefixtures("in_process", "quick")
 def test_what_watches_never_costs_the_build(make_spec, tmp_path, monkeypatch, capfd, free_port):
     with small_disk(tmp_path / "disk", "16k") as disk, socket.create_server(("127.0.0.1", free_port)):
         (disk / "log.jsonl").write_bytes(b"x" * 12_000)
@@ -213,7 +213,7 @@ def test_a_setting_of_a_wrong_form_is_refused(name, text, message):
         read_settings({name: text})
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_a_wrong_setting_stops_a_build_before_its_work(make_spec, monkeypatch):
     spec = make_spec()
     monkeypatch.setenv("MAKEWEIGHT_METRICS_PORT", "none")

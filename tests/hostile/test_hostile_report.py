@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.report import render_card, render_report
-from tests.pipelines.test_report import HOSTILE, hostile_data
+from tests.pipelines.report.test_report import HOSTILE, hostile_data
 
 TRAP = "<script>window.alert = () => { document.title = 'it ran' }</script>"
 

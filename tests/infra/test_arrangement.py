@@ -21,7 +21,11 @@ from tests.faults.conftest import tables
 pytestmark = pytest.mark.skipif(
     postgres_binaries() is None, reason="Postgres is not installed (Debian: apt-get install postgresql)"
 )
+
+
 REQUESTS = "request-balanced-dataset/makeweight"
+
+
 SECONDS = 600
 
 
@@ -174,26 +178,6 @@ def test_prefect_takes_the_kubernetes_work_pool(stand, call):
     made = ["work-pool", "create", "k8s", "--type", "kubernetes", "--base-job-template", template]
     code, out, err = ended(call("prefect", *made, **stand.environment))
     assert code == 0, out + err
-
-
-@pytest.mark.parametrize(
-    ("address", "told"),
-    [
-        (
-            "127.0.0.1:9",
-            "no Ray cluster answers at 127.0.0.1:9: .*refused; see that the cluster runs and that RAY_ADDRESS",
-        ),
-        (
-            "ray://user:secret@head:10001",
-            "RAY_ADDRESS is ray://\\*\\*\\*@head:10001: a build does not run through Ray's client",
-        ),
-        ("head", "RAY_ADDRESS must be host:port, auto or local, got 'head'"),
-    ],
-)
-def test_an_address_that_does_not_answer_is_told(monkeypatch, address, told):
-    monkeypatch.setattr("pipelines.engine.reach.PATIENCE", 2.0)
-    with pytest.raises(MakeweightError, match=told):
-        refuse_unreachable(address)
 
 
 def test_what_listens_but_is_no_ray_is_told(stand, monkeypatch):

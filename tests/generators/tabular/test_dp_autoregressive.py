@@ -228,7 +228,7 @@ def test_undeclared_columns_and_drawn_rows_are_refused_by_the_plan(spec):
     assert second.startswith("generator.params: what these columns may hold is not declared")
 
 
-@pytest.mark.usefixtures("engine")
+@pytest.mark.usefixtures("in_process")
 def test_a_build_tells_what_was_spent(spec):
     manifest = build(spec())
     budget = manifest.differential_privacy

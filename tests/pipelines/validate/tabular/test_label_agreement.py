@@ -3,9 +3,8 @@ import pyarrow as pa
 import pytest
 from threadpoolctl import threadpool_limits
 
-from pipelines.validate.sample import quota, stratified_sample
 from pipelines.validate.tabular import label_agreement
-from pipelines.validate.tabular.features import encode, learn_features
+from pipelines.validate.tabular.features import encode
 from pipelines.validate.tabular.label_agreement import LabelAgreement, LabelAgreementParams
 
 
@@ -87,41 +86,9 @@ def test_nothing_to_tell_classes_by_keeps_all(plan_of, batch_of, tmp_path, table
     assert loaded.check(batch_of(table)).keep.all()
 
 
-def test_many_categories_keep_the_most_frequent() -> None:
-    words = [f"w{k}" for k in range(300) for _ in range(2)] + ["often"] * 5
-    [feature] = learn_features(pa.table({"word": words}), ["word"])
-    assert feature.categories is not None
-    assert len(feature.categories) == 254
-    assert feature.categories[0] == "often"
-
-
 def test_a_label_that_strata_are_not_made_by(adult, unseen, plan_of, batch_of) -> None:
     plan = plan_of(adult, "income")
     by_job = plan.model_copy(update={"profile": plan.profile.model_copy(update={"by": ["job"]})})
     validator = LabelAgreement(LabelAgreementParams(), by_job)
     validator.fit([batch_of(adult)])
     assert validator.check(batch_of(_flipped(unseen))).keep.mean() < 0.2
-
-
-def test_the_sample_keeps_small_classes_and_does_not_depend_on_batches() -> None:
-    rng = np.random.default_rng(0)
-    classes = rng.choice(3, 5000, p=[0.9, 0.09, 0.01])
-    table = pa.table({"row": np.arange(5000), "class": classes})
-    fingerprints = rng.integers(0, 2**64, 5000, dtype=np.uint64)
-
-    def sample(order, size):
-        cuts = [order[start : start + size] for start in range(0, 5000, size)]
-        return stratified_sample(((table.take(cut), fingerprints[cut], classes[cut]) for cut in cuts), 600)
-
-    whole = sample(np.arange(5000), 5000)
-    assert np.bincount(whole["class"].to_numpy())[2] == (classes == 2).sum()
-    assert 595 < len(whole) <= 600
-    for size in (1000, 37):
-        assert sample(rng.permutation(5000), size) == whole
-
-
-@pytest.mark.parametrize(
-    ("sizes", "rows", "expected"), [([10, 10], 100, 10), ([90, 10], 50, 40), ([5, 5, 5], 7, 2), ([9, 9, 9], 2, 1)]
-)
-def test_quota(sizes: list[int], rows: int, expected: int) -> None:
-    assert quota(np.array(sizes), rows) == expected

@@ -1,0 +1,304 @@
+"""Whose an output is: nothing that is not ours is removed, and a dataset belongs to its name."""
+
+import json
+import shutil
+
+import pytest
+
+import flows.build as flow
+import flows.steps
+from flows.progress import Listener, listening
+from pipelines.dataset.verify import verify
+from pipelines.dataset.versions import plan_build
+from pipelines.storage.folder import Folder
+from schemas.errors import OutputError, SpecError
+from schemas.spec import Spec, parse
+from tests.in_process import go_in_process
+
+
+@pytest.fixture
+def build(monkeypatch):
+    return go_in_process(monkeypatch)
+
+
+@pytest.fixture
+def make_spec(tmp_path):
+    """Return a spec of a small table into `out`; parts of it may be given."""
+    (tmp_path / "source").mkdir()
+
+    def make(rows=40, versions=None, **parts):
+        lines = [f"{n * 37 % 101},{n},{'ab'[n % 4 == 0]}" for n in range(rows)]
+        (tmp_path / "source" / "t.csv").write_text("\n".join(["x,n,label", *lines]) + "\n")
+        output = {"path": str(tmp_path / "out"), "shard_rows": 30}
+        base = {
+            "name": "teamA",
+            "source": {"path": str(tmp_path / "source"), "label": "label"},
+            "generator": {"name": "resample", "chunk_rows": 8},
+            "validate": [],
+            "output": output if versions is None else output | {"versions": versions},
+        }
+        return parse(Spec, base | parts)
+
+    return make
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "out"
+
+
+def everything(folder):
+    """Return each file below a folder with its bytes; not the lock's guard, which any look at it makes."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "writer.guard"}
+
+
+def refused(build, spec, message, out, replace=False):
+    """Check that a build is refused before it changes anything."""
+    before = everything(out)
+    with pytest.raises(OutputError, match=message):
+        build(spec, replace)
+    assert everything(out) == before
+
+
+def test_a_folder_that_is_named_like_a_version_is_no_version(build, make_spec, out):
+    (out / "v00000").mkdir(parents=True)
+    (out / "v00000" / "thesis.txt").write_text("years of work")
+    refused(build, make_spec(versions={"keep": 1}), "holds 'v00000', which is named like a version and was not", out)
+    shutil.rmtree(out)
+    build(make_spec(versions={"keep": 1}))
+    (out / "v00007").mkdir()
+    (out / "v00007" / "thesis.txt").write_text("years of work")
+    refused(build, make_spec(48, versions={"keep": 1}), "holds 'v00007', which is named like a version", out)
+
+
+@pytest.mark.parametrize("name", ["data/more.parquet", "data/other/manifest.json", "data/notes.txt"])
+def test_files_among_the_shards_that_no_manifest_lists_stop_a_replacement(build, make_spec, out, name):
+    build(make_spec())
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text("mine")
+    refused(build, make_spec(seed=1), f"holds '{name}', which no build of makeweight wrote there; move it", out, True)
+    (out / name).unlink()
+    (out / "notes.txt").write_text("mine")
+    build(make_spec(seed=1), True)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_a_file_in_a_version_keeps_that_version(build, make_spec, out):
+    build(make_spec(versions={"keep": 1}))
+    (out / "v00001" / "notes.txt").write_text("mine")
+    heard = Notes()
+    with listening(heard):
+        build(make_spec(48, versions={"keep": 1}))
+    assert verify(str(out / "v00001")).problems == verify(str(out)).problems == []
+    assert ["v00001 stays, though it is no longer kept: 'notes.txt'" in note for note in heard.notes] == [True]
+    build(make_spec(56, versions={"keep": 1}))
+    assert sorted(path.name for path in out.glob("v0*")) == ["v00001", "v00003"]
+
+
+class Notes(Listener):
+    def __init__(self):
+        self.notes = []
+
+    def noted(self, note):
+        self.notes.append(note)
+
+
+@pytest.mark.parametrize("versions", [None, {"keep": 1}])
+def test_a_dataset_belongs_to_its_name(build, make_spec, out, versions):
+    build(make_spec(versions=versions))
+    other = make_spec(48, versions, name="teamB")
+    told = "out belongs to the dataset 'teamA', and this one is 'teamB'; give another .* or --replace-other teamA"
+    for replace in (False, True, "teamC"):
+        refused(build, other, told, out, replace)
+    assert build(other, "teamA").name == "teamB"
+    refused(build, make_spec(versions=versions), "belongs to the dataset 'teamB'", out)
+
+
+def test_what_was_begun_belongs_to_a_name_too(build, make_spec, out, monkeypatch):
+    stopped(build, make_spec(), monkeypatch)
+    refused(build, make_spec(name="teamB"), "'teamA', which was begun there and is not published yet, and this", out)
+    assert build(make_spec()).name == "teamA"
+
+
+def stopped(build, spec, monkeypatch, replace=False):
+    """Stop a build between its shards and its manifest."""
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(flow, "publish_task", stop)
+        build(spec, replace)
+
+
+def test_rows_of_the_source_do_not_outlive_the_builds_that_need_them(build, make_spec, out, monkeypatch):
+    hidden = out / ".makeweight"
+
+    def lying(kind):
+        return {path.name for path in hidden.glob(kind)}
+
+    stopped(build, make_spec(), monkeypatch)
+    (first,) = lying("work-*")
+    stopped(build, make_spec(seed=1), monkeypatch)
+    assert first in lying("work-*"), "the source is as it was: the first spec may still be built"
+    stopped(build, make_spec(rows=39), monkeypatch)
+    assert len(lying("work-*")) == 1, "the source has changed: neither can go on"
+    manifest = build(make_spec(rows=39, seed=2))
+    assert lying("work-*") == set()
+    assert lying("models/*") == {f"models/{manifest.model_fingerprint}".split("/")[1]}
+    again = build(make_spec(rows=38), True)
+    assert lying("models/*") == {again.model_fingerprint} != {manifest.model_fingerprint}
+
+
+@pytest.mark.parametrize("harm", ["gone", "emptied", "flipped", "a folder", "a link"])
+def test_work_of_another_spec_that_is_damaged_stops_no_build(build, make_spec, out, tmp_path, monkeypatch, harm):
+    """Seen: a build was killed while it removed such work, and every later one ended at the plan that was gone."""
+    stopped(build, make_spec(), monkeypatch)
+    (work,) = (out / ".makeweight").glob("work-*")
+    plan = work / "plan.json"
+    if harm == "a link":
+        shutil.rmtree(work)
+        (tmp_path / "thesis").mkdir()
+        (tmp_path / "thesis" / "thesis.txt").write_text("years of work")
+        work.symlink_to(tmp_path / "thesis")
+    else:
+        whole = plan.read_bytes()
+        plan.unlink()
+        if harm == "a folder":
+            plan.mkdir()
+        elif harm != "gone":
+            plan.write_bytes(whole[:100] + bytes([whole[100] ^ 1]) + whole[101:] if harm == "flipped" else b"")
+    assert build(make_spec(seed=5)).rows == 60
+    assert verify(str(out)).problems == []
+    if harm == "a link":
+        assert (tmp_path / "thesis" / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("name", ["ledger.json", "writer.json", "work-*/real/files.json", "work-*/real/000000.arrow"])
+def test_a_folder_where_a_file_belongs_is_told_and_stays(build, make_spec, out, monkeypatch, name):
+    stopped(build, make_spec(), monkeypatch)
+    (out / ".makeweight" / "writer.json").touch()
+    (file,) = (out / ".makeweight").glob(name)
+    file.unlink()
+    file.mkdir()
+    (file / "thesis.txt").write_text("years of work")
+    with pytest.raises(OutputError, match=rf"a folder lies where a file belongs \(.*{file.name}\); move it elsewhere"):
+        build(make_spec())
+    assert (file / "thesis.txt").read_text() == "years of work"
+    shutil.rmtree(file)
+    assert build(make_spec()).rows == 60
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}'])
+def test_a_manifest_that_is_none_is_told_in_one_line(build, make_spec, out, text):
+    build(make_spec())
+    (out / "manifest.json").write_text(text)
+    with pytest.raises(OutputError, match=r"manifest.json is not a manifest of makeweight: .*; put the right") as told:
+        verify(str(out))
+    assert "\n" not in str(told.value)
+    assert "http" not in str(told.value)
+
+
+@pytest.mark.parametrize("versions", [None, {"keep": 1}])
+@pytest.mark.parametrize("fails", ["settle", "prune"])
+def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, monkeypatch, fails, versions):
+    build(make_spec(versions=versions))
+    heard = Notes()
+
+    def fail(*_):
+        raise OSError(39, "Directory not empty")
+
+    with monkeypatch.context() as patched, listening(heard):
+        patched.setattr(flows.steps, fails, fail)
+        manifest = build(make_spec(48, versions), True)
+    assert any("Directory not empty" in note for note in heard.notes)
+    assert build(make_spec(48, versions), True) == manifest, "it is complete; only what was left is removed"
+    assert verify(str(out)).problems == []
+    assert not list((out / ".makeweight").glob("work-*"))
+
+
+def test_a_step_that_fails_after_the_switch_is_tried_again_and_loses_nothing(build, make_spec, out, monkeypatch):
+    real, failures = flows.steps.name_newest, iter([OSError(5, "Input/output error")])
+
+    def once(*arguments):
+        real(*arguments)
+        for error in failures:
+            raise error
+
+    monkeypatch.setattr(flows.steps, "name_newest", once)
+    build(make_spec(versions={"keep": 2}))
+    assert json.loads((out / "latest.json").read_text()) == {"version": "v00001"}
+    assert verify(str(out)).problems == []
+
+
+def test_an_output_in_the_folder_of_the_source_is_refused(make_spec, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "source")
+    for path in ("source", "source/out", "source/../source/out", "link/out"):
+        with pytest.raises(SpecError, match=r"output.path: lies in the source's folder, .*; give a folder outside"):
+            plan_build(make_spec(output={"path": str(tmp_path / path)}))
+    plan_build(make_spec(output={"path": str(tmp_path / "source-balanced")}))
+
+
+@pytest.mark.parametrize("as_uri", [("source",), ("output",), ("source", "output")])
+@pytest.mark.parametrize("folder", ["source", "source/out"])
+def test_an_output_in_the_folder_of_the_source_is_refused_however_the_two_are_written(
+    make_spec, tmp_path, as_uri, folder
+):
+    def written(name, part):
+        return f"file://{tmp_path}/{name}" if part in as_uri else str(tmp_path / name)
+
+    spec = make_spec(source={"path": written("source", "source"), "label": "label"})
+    with pytest.raises(SpecError, match=r"output.path: lies in the source's folder, .*; give a folder outside"):
+        plan_build(
+            spec.model_copy(update={"output": spec.output.model_copy(update={"path": written(folder, "output")})})
+        )
+    beside = spec.output.model_copy(update={"path": written("source-balanced", "output")})
+    plan_build(spec.model_copy(update={"output": beside}))
+
+
+@pytest.mark.parametrize("test", ["{}/held", "file://{}/held"])
+def test_an_output_in_the_folder_of_the_held_out_rows_is_refused(make_spec, tmp_path, test):
+    spec = make_spec(evaluate={"test": test.format(tmp_path)}, output={"path": str(tmp_path / "held" / "out")})
+    with pytest.raises(SpecError, match=r"output.path: lies in the folder of the held-out rows, .*; give a folder"):
+        plan_build(spec)
+
+
+def test_a_ledger_names_nothing_outside_the_data_folder(build, make_spec, out, tmp_path):
+    build(make_spec())
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "t.parquet").write_text("years of work")
+    hidden, whole = Folder(str(out / ".makeweight")), everything(out / "data")
+    for path in ("../thesis.txt", "data/../../thesis.txt", str(tmp_path / "t.parquet"), "data/x\\..\\..\\t.parquet"):
+        hidden.write_sealed("ledger.json", json.dumps({"shards": [path]}).encode())
+        assert build(make_spec()).rows == 60
+        assert everything(out / "data") == whole
+        assert (tmp_path / "thesis.txt").exists()
+        assert (tmp_path / "t.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("harm", "problem"),
+    [
+        (
+            lambda out: shutil.copy(next((out / "data").glob("*.parquet")), out / "more.parquet"),
+            "more.parquet is not in",
+        ),
+        (lambda out: (out / "report.html").write_text("all is well"), "report.html was changed since it was published"),
+        (lambda out: (out / "README.md").unlink(), "README.md is missing"),
+        (lambda out: (out / "croissant.json").write_text("{}"), "croissant.json was changed since it was published"),
+    ],
+)
+def test_verify_looks_at_all_that_was_published(build, make_spec, out, harm, problem):
+    build(make_spec())
+    assert verify(str(out)).problems == []
+    harm(out)
+    assert [problem in one for one in verify(str(out)).problems] == [True]
+
+
+def test_a_manifest_names_no_shard_elsewhere(build, make_spec, out):
+    build(make_spec())
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["shards"][0]["path"] = "data/../../other/data/x.parquet"
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(OutputError, match="is not a manifest of makeweight"):
+        verify(str(out))

@@ -1,0 +1,146 @@
+"""Numbers with decimal commas and marks between thousands: what a cell can mean decides, never the delimiter alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.display import plan_notes
+from pipelines.plan.planning import make_plan
+from schemas.errors import SourceError
+from tests.hostile.promise import spec_of
+from tests.pipelines.source.tabular.test_dialect import read, written
+
+HEAD = 550
+"""Times that two rows are repeated, so that what follows is not among the rows that are looked at first."""
+
+
+def table(delimiter: str, columns: dict[str, list[str]]) -> str:
+    """Return a table of these columns and a class; cells that hold the delimiter are quoted."""
+    rows = [[*columns, "y"], *([*row, "ab"[at % 2]] for at, row in enumerate(zip(*columns.values(), strict=True)))]
+    quoted = ([f'"{cell}"' if delimiter in cell else cell for cell in row] for row in rows)
+    return "".join(delimiter.join(row) + "\n" for row in quoted)
+
+
+def notes(tmp_path: Path, name: str = "d.csv") -> list[str]:
+    return [note for note in plan_notes(make_plan(spec_of(str(tmp_path / name), "y"))) if "written" in note]
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
+@pytest.mark.parametrize(
+    ("cells", "right"),
+    [
+        (["1.123", "2.456", "12.789"], [1.123, 2.456, 12.789]),
+        (["0.123", "0.456", "0.789"], [0.123, 0.456, 0.789]),
+        (["0,123", "0,456", "0,789"], [0.123, 0.456, 0.789]),
+        (["1.234.567", "2.345", "12"], [1234567, 2345, 12]),
+        (["1,234,567", "2,345", "12"], [1234567, 2345, 12]),
+        (["1.234,5", "2.345", "12"], [1234.5, 2345, 12]),
+        (["1,5e-05", "2,25e3", "1,5"], [1.5e-05, 2250, 1.5]),
+        (["01,5", "02,5", "03,5"], ["01,5", "02,5", "03,5"]),
+        (["001,202", "001,203", "001,204"], ["001,202", "001,203", "001,204"]),
+        (["060 234 567", "060 234 568", "060 234 569"], ["060 234 567", "060 234 568", "060 234 569"]),
+        (["601 234 567", "601 234 568", "601 234 569"], ["601 234 567", "601 234 568", "601 234 569"]),
+        (["1 234 567", "12 345", "999"], [1234567, 12345, 999]),
+        (["10.100.200.100", "10.100.200.101", "10.9.8.7"], ["10.100.200.100", "10.100.200.101", "10.9.8.7"]),
+        (["1.23.456", "1.234", "12"], ["1.23.456", "1.234", "12"]),
+    ],
+)  # fmt: skip
+def test_a_column_is_read_by_what_its_cells_can_mean(
+    tmp_path: Path, delimiter: str, cells: list[str], right: list[Any]
+) -> None:
+    assert written(tmp_path, table(delimiter, {"p": cells}))["p"].to_pylist() == right
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cells", "other", "right"),
+    [
+        (";", "1.123", "1,5", 1123),
+        (";", "1.123", "1.5", 1.123),
+        ("|", "1,123", "1.5", 1123),
+        ("\t", "1,123", "1,5", 1.123),
+        (",", "1,123", "0,5", 1.123),
+        (",", "1,123", "1.5", 1123),
+        (",", "1.123", "1,5", 1123),
+    ],
+)
+def test_other_columns_and_other_files_decide_what_a_column_leaves_open(
+    tmp_path: Path, delimiter: str, cells: str, other: str, right: float
+) -> None:
+    both = {"p": [cells] * 3, "q": [other] * 3, "r": ["7", "9", "8"]}
+    assert written(tmp_path, table(delimiter, both))["p"].to_pylist() == [right] * 3
+    assert not any("two ways" in note for note in notes(tmp_path))
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "a.csv").write_text(table(delimiter, both))
+    alone = {"p": [cells] * 3, "q": ["7"] * 3, "r": ["7", "9", "8"]}
+    (tmp_path / "all" / "b.csv").write_text(table(delimiter, alone))
+    assert read(tmp_path / "all")["p"].to_pylist() == [right] * 6
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cell", "value", "told"),
+    [
+        (";", "1.123", 1.123, "1.123 is not taken for 1123; if it is, set source.decimal to ','"),
+        ("\t", "1.123", 1.123, "1.123 is not taken for 1123; if it is, set source.decimal to ','"),
+        (";", "1,123", 1.123, "1,123 is not taken for 1123; if it is, set source.decimal to '.'"),
+        (",", "1,123", 1123, "1,123 is not taken for 1.123; if it is, set source.decimal to ','"),
+    ],
+)
+def test_the_plan_says_what_was_chosen_where_nothing_decides(
+    tmp_path: Path, delimiter: str, cell: str, value: float, told: str
+) -> None:
+    text = table(delimiter, {"p": [cell, cell], "r": ["7", "8"]})
+    assert written(tmp_path, text)["p"].to_pylist() == [value] * 2
+    [note] = notes(tmp_path)
+    assert told in note
+    other = 1123 if value == 1.123 else 1.123
+    assert written(tmp_path, text, decimal=told[-2])["p"].to_pylist() == [other] * 2
+
+
+def test_decimal_commas_are_told_of_columns_that_have_them(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text(table(";", {"p": ["1.123.456", "2.345"], "q": ["1,5", "2,5"]}))
+    told = "semicolons between cells, decimal commas in 'q', marks between thousands in 'p'"
+    assert notes(tmp_path) == [f"The source is written with {told}."]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "head", "later", "wrong"),
+    [
+        (";", {"p": ["1.234.567", "2.345"]}, {"p": ["12.5"]}, "12.5"),
+        (";", {"p": ["1.234.567", "2.345"]}, {"p": ["1.2345"]}, "1.2345"),
+        (",", {"p": ["1,234", "2,345"]}, {"p": ["12,5"]}, "12,5"),
+        (",", {"p": ["1,234", "2,345"]}, {"p": ["1,23,456"]}, "1,23,456"),
+        (",", {"p": ["1 234", "2 345"]}, {"p": ["12 5"]}, "12 5"),
+        (";", {"p": ["12", "34"], "q": ["1,5", "2,5"]}, {"p": ["12.5"], "q": ["2,5"]}, "12.5"),
+    ],
+)
+def test_every_cell_is_held_against_the_style_of_its_column(
+    tmp_path: Path, delimiter: str, head: dict[str, list[str]], later: dict[str, list[str]], wrong: str
+) -> None:
+    columns = {name: cells * HEAD + later[name] for name, cells in head.items()}
+    with pytest.raises(SourceError) as error:
+        written(tmp_path, table(delimiter, columns))
+    assert "data row 1,101: the numbers of column 'p' have the decimal mark" in str(error.value)
+    assert f"but here is {wrong!r}; mend it" in str(error.value)
+    kept = written(tmp_path, table(delimiter, columns), types={"p": "string"})["p"]
+    assert kept.to_pylist() == columns["p"]
+
+
+def test_thousands_that_come_late_are_read_as_the_file_writes_numbers(tmp_path: Path) -> None:
+    head = {"n": ["12", "34"] * HEAD, "q": ["1,5", "2,5"] * HEAD}
+    found = written(tmp_path, table(";", {"n": [*head["n"], "1.234"], "q": [*head["q"], "2,5"]}))
+    assert (str(found.schema.field("n").type), found["n"][-1].as_py()) == ("int64", 1234)
+    words = {"n": [*head["n"], "a, b", "012"], "q": [*head["q"], "2,5", "2,5"]}
+    assert written(tmp_path, table(";", words))["n"].to_pylist() == words["n"]
+    mixed = {"n": [*head["n"], "1.234", "word"], "q": [*head["q"], "2,5", "2,5"]}
+    with pytest.raises(SourceError, match=r"column 'n': some cells are numbers .* set the column's source.types to st"):
+        written(tmp_path, table(";", mixed))
+    assert written(tmp_path, table(";", mixed), types={"n": "string"})["n"].to_pylist() == mixed["n"]
+
+
+def test_numbers_in_one_file_and_words_in_another_are_not_mixed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(table(";", {"p": ["1,5", "2,5"]}))
+    (tmp_path / "b.csv").write_text(table(";", {"p": ["one", "two"]}))
+    with pytest.raises(SourceError, match=r"column 'p': some cells are numbers with decimal commas"):
+        read(tmp_path)
+    assert read(tmp_path, types={"p": "string"})["p"].to_pylist() == ["1,5", "2,5", "one", "two"]
