@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from generators.image.codec import Encoding
 from pipelines.plan.registry import generator_class
-from schemas.errors import Fault, SpecError
+from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import ImageProfile, Plan, SourceProfile
 from schemas.spec import Spec
 
@@ -45,12 +45,15 @@ def refuse_unfit(plan: Plan) -> None:
     if images is None:
         return
     if plan.profile.objects and not able.makes_objects:
-        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
-        raise SpecError(Fault(("generator", "name"), problem))
+        advice = Advice(("generator", "name"), "augment")
+        problem = f"{plan.generator.name!r} makes no boxes; set {advice} (or resample)"
+        raise SpecError(Fault(advice.path, problem, "makes-no-boxes", advice))
     if able.needs_one_size and not images.uniform:
         listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
-        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
-        raise SpecError(Fault(("source", "images", "size"), problem))
+        width, height = next(iter(images.sizes)).split(" x ")
+        advice = Advice(("source", "images", "size"), (int(width), int(height)))
+        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …"
+        raise SpecError(Fault(advice.path, f"{problem}; set {advice}", "several-sizes", advice))
 
 
 def image_notes(images: ImageProfile) -> list[str]:

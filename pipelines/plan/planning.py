@@ -29,7 +29,7 @@ from pipelines.plan.registry import (
 )
 from pipelines.plan.stream import chunk_rows
 from pipelines.storage.encryption import read_key
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec, as_before
 
@@ -85,19 +85,21 @@ def _generator(spec: Spec, modality: Modality) -> Step:
     if (name := modality.name) not in able:
         known = ", ".join(generators_for(name))
         problem = f"{step.name!r} makes {' or '.join(able)} rows, not {name}; for {name}: {known}"
-        problem += _other_modality(able, modality)
-        raise SpecError(Fault(("generator", "name"), problem))
+        advice = _other_modality(able, modality)
+        if advice:
+            problem += f"; if the source holds {MODALITIES[str(advice.value)].called}, set {advice}"
+        raise SpecError(Fault(("generator", "name"), problem, "other-modality", advice))
     make_generator(step)
     return step
 
 
-def _other_modality(made: tuple[str, ...], modality: Modality) -> str:
+def _other_modality(made: tuple[str, ...], modality: Modality) -> Advice | None:
     """Say how to take the source for what the generator makes, where its files do not tell what it is."""
     known = (MODALITIES[name] for name in made if name in MODALITIES)
     other = next((one for one in known if not one.recognise), None)
     if modality.recognise or other is None:
-        return ""
-    return f"; if the source holds {other.called}, set source.modality: {other.name}"
+        return None
+    return Advice(("source", "modality"), other.name)
 
 
 def _shard_rows(profile: SourceProfile) -> int:
@@ -168,8 +170,9 @@ def _stratum(
 def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
     """Return one stratum for all images of the same content; many are small, and so are their chunks."""
     if spec.balance.by:
-        problem = "marked images are balanced by the classes of their boxes; leave this out"
-        raise SpecError(Fault(("balance", "by"), problem))
+        advice = Advice(("balance", "by"), None)
+        problem = f"marked images are balanced by the classes of their boxes; {advice}"
+        raise SpecError(Fault(advice.path, problem, "boxes-balanced-by", advice))
     images = {str(key[0]): real for key, real in profile.counts}
     images = {name: images[name] for name in sorted(images)}
     counts = box_counts(images)
@@ -215,9 +218,12 @@ def _refuse_hopeless(plan: Plan) -> None:
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
         listed = ", ".join(f"{stratum.name!r} ({stratum.real})" for stratum in small[:5])
+        advice = Advice(("generator", "name"), "resample")
         raise SourceError(
             f"too few real rows for generator {plan.generator.name!r}, which needs {least} of a class: {listed}; "
-            f"choose another generator (resample takes any), or set balance.target for these classes to what they have"
+            f"choose another generator ({advice} takes any), or set balance.target for these classes to what they have",
+            code="few-rows",
+            advice=advice,
         )
 
 

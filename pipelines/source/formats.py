@@ -12,7 +12,7 @@ from pipelines.source.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
 from pipelines.source.files import TABLES, Files
 from pipelines.source.hive import Partitions
 from pipelines.source.infer import NULL
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import NULL_TOKENS, Source
 
 
@@ -24,9 +24,9 @@ class Format:
 
     Of the first file: `written` says in words how it is written where that is not what its name says, `index` what its
     unnamed first column is called, `headless` whether it has no header row, and `advice` what to do then where a column
-    is not found; `names` are those of numbered classes by column. Of all files `lost` says, in sentences and once their
-    rows were read, what of them is in none, and `label` which column seems to be the class, where it is no table
-    and does not fix it.
+    is not found, in words, with the key that mends it if there is one; `names` are those of numbered classes by column.
+    Of all files `lost` says, in sentences and once their rows were read, what of them is in none, and `label` which
+    column seems to be the class, where it is no table and does not fix it.
     """
 
     columns: Callable[[Files, str, Source], dict[str, str] | None]
@@ -35,7 +35,7 @@ class Format:
     written: Callable[[Files, Source], str] = lambda *_: ""
     index: Callable[[Files, Source], str | None] = lambda *_: None
     headless: Callable[[Files, Source], bool] = lambda *_: False
-    advice: Callable[[Files, Source], str] = lambda *_: ""
+    advice: Callable[[Files, Source], tuple[str, Advice | None]] = lambda *_: ("", None)
     names: Callable[[Files], dict[str, list[str]]] = lambda _: {}
     lost: Callable[[Files, Source], list[str]] = lambda *_: []
     label: Callable[[Files, Source], str | None] = lambda *_: None
@@ -64,7 +64,8 @@ def columns_of(files: Files, source: Source) -> dict[str, str] | None:
     None if the format has no columns but those of its rows. Raises SourceError where two files differ.
     """
     if files.format == "jsonl" and source.header is not None:
-        raise SpecError(Fault(("source", "header"), "JSON Lines name their own columns; leave this out"))
+        advice = Advice(("source", "header"), None)
+        raise SpecError(Fault(advice.path, f"JSON Lines name their own columns; {advice}", "own-names", advice))
     first: dict[str, str] | None = None
     hive = _partitions(files)
     for name in _parts(files):
