@@ -82,7 +82,7 @@ def test_a_folder_of_training_rows_alone_is_taken(tmp_path, kind):
     root = folders(tmp_path / "s", ["train"], kind)
     assert classes(root) == CLASSES
     test = folders(tmp_path / "t", ["test"], kind)
-    with pytest.raises(SeveralSplitsError, match=r"has the splits test \(8 files\).*as in split: test"):
+    with pytest.raises(SeveralSplitsError, match=r"has the splits test \(8 files\).*as in source.split: test"):
         make_plan(spec_for(test))
     assert classes(test, split="test") == CLASSES
     assert len(find_held_out(Source(path=str(test), label="label")).names) == 8
