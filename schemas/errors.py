@@ -4,7 +4,8 @@ A message says what was wrong, what was got, and what to do next. Anything else 
 makeweight's own and shows its traceback.
 """
 
-import math
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,6 +13,9 @@ from typing import Any
 
 from schemas.secrets import all_redacted, redacted
 from schemas.terminal import escaped
+
+_NO_TEXTS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf")
+"""Words that YAML takes for something else."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Advice:
         return list(self.value) if isinstance(self.value, tuple) else self.value
 
     def __str__(self) -> str:
-        return f"leave out {self.key}" if self.value is None else f"{self.key}: {as_yaml(self.plain)}"
+        return f"leave out {self.key}" if self.value is None else f"{self.key}: {_as_yaml(self.plain)}"
 
     def applied(self, draft: Mapping[str, Any]) -> dict[str, Any]:
         """Return a spec, as a mapping, in which it is done."""
@@ -62,20 +66,12 @@ def _with(draft: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[s
     return {**draft, key: value}
 
 
-def as_yaml(value: Any) -> str:
-    """Return a value as one line of YAML, whatever characters it holds."""
-    import yaml
-
-    odd = isinstance(value, str) and not value.isprintable()
-    text: str = yaml.safe_dump(
-        [value],
-        default_flow_style=True,
-        width=math.inf,
-        allow_unicode=not odd,
-        default_style='"' if odd else None,
-        sort_keys=False,
-    )
-    return text.strip()[1:-1]
+def _as_yaml(value: Any) -> str:
+    """Return a value as one line of YAML: words as they are, others in quotes."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_yaml, value))}]"
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w-]*", value) and value.lower() not in _NO_TEXTS
+    return str(value) if plain else json.dumps(value)
 
 
 class MakeweightError(Exception):

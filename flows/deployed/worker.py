@@ -31,6 +31,7 @@ from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Spec
+from schemas.touch import touched
 
 DATASET, EXIT_CODE = "makeweight.dataset", "makeweight.exit_code"
 """The labels of a run: where its dataset is, and what the command line would have ended with."""
@@ -112,9 +113,8 @@ def one_gpu_build(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
 
 def refuse_relative(spec: Spec, why: str) -> None:
     """Refuse relative paths, which mean nothing where a spec is not in a folder."""
-    test = spec.evaluate.test if spec.evaluate else None
-    paths = {("source", "path"): spec.source.path, ("evaluate", "test"): test, ("output", "path"): spec.output.path}
-    relative = {keys: path for keys, path in paths.items() if path and not is_uri(path) and not os.path.isabs(path)}
+    paths = {one.keys: one.name for one in touched(spec) if one.kind in ("read", "write")}
+    relative = {keys: path for keys, path in paths.items() if not is_uri(path) and not os.path.isabs(path)}
     if relative:
         problem = f"is relative, and {why}; give a URI, or the whole path as the worker knows it, got"
         raise SpecError(*(Fault(keys, f"{problem} {path!r}") for keys, path in relative.items()))

@@ -24,7 +24,7 @@ from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
 from schemas.secrets import told_variable, variable_name
-from schemas.touch import Touch
+from schemas.touch import Touch, Untouching
 
 _ROUNDS = 6  # of calls for a request: the first, and more for rows that did not come
 
@@ -42,7 +42,7 @@ class EndpointParams(base.Params):
     base_url: Annotated[str, Touch("hosts")] = Field(
         description="Address of the API, such as http://localhost:8000/v1."
     )
-    model: str = Field(min_length=1, description="Name of the model at the endpoint.")
+    model: Annotated[str, Untouching()] = Field(min_length=1, description="Name of the model at the endpoint.")
     api_key_env: Annotated[str, Touch("keys"), BeforeValidator(variable_name)] = Field(
         "OPENAI_API_KEY", description="Environment variable that holds the key, if one is needed."
     )

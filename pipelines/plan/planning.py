@@ -48,7 +48,7 @@ def make_plan(spec: Spec) -> Plan:
     check_privacy(spec.privacy, profile)
     strata = _strata(spec, profile, generator_class(generator.name))
     validators = _validators(spec, profile, modality, generator_class(generator.name))
-    beside = outside(generator, validators)
+    beside = outside(generator, validators, modality.name)
     plan = Plan(
         name=spec.name,
         seed=spec.seed,

@@ -3,12 +3,15 @@
 What the plan refuses and a key of the spec mends is mended and said; so what is proposed can be planned as it is.
 """
 
+import math
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
+
+import yaml
 
 from pipelines.modality import modality_of
 from pipelines.plan.candidates import Seen, choose, content_keys, guessed_header, listed, look, told
@@ -19,7 +22,7 @@ from pipelines.source.files import Files, find_files
 from pipelines.source.formats import format_of
 from pipelines.source.splits import SeveralSplitsError, kind_of
 from pipelines.storage.folder import is_uri
-from schemas.errors import Advice, Fault, OutputError, SourceError, SpecError, as_yaml, nearest
+from schemas.errors import Advice, Fault, OutputError, SourceError, SpecError, nearest
 from schemas.plan import Plan
 from schemas.secrets import redacted
 from schemas.spec import Source, Spec, parse
@@ -200,8 +203,8 @@ def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: li
         environment()
         .get_template("spec.yaml")
         .render(
-            yaml=as_yaml,
-            file=as_yaml(os.path.basename(out)),
+            yaml=_scalar,
+            file=_scalar(os.path.basename(out)),
             notes=notes,
             name=draft["name"],
             path=_from_spec(path, out),
@@ -258,3 +261,17 @@ def _stem(files: Files) -> str:
         if stem and not _USUAL_NAME.fullmatch(stem):
             return stem[:80]
     return "data"
+
+
+def _scalar(value: Any) -> str:
+    """Return a value as one line of YAML, whatever characters it holds."""
+    plain = isinstance(value, str) and not value.isprintable()
+    text: str = yaml.safe_dump(
+        [value],
+        default_flow_style=True,
+        width=math.inf,
+        allow_unicode=not plain,
+        default_style='"' if plain else None,
+        sort_keys=False,
+    )
+    return text.strip()[1:-1]

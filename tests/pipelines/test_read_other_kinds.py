@@ -58,7 +58,7 @@ def test_a_guess_is_made_of_any_bytes() -> None:
         (b"PAR1 and so on", r"but a Parquet file: set source.format to parquet"),
         (gzip.compress(b"a,y\n1,u\n", mtime=0), r"packed with gzip: let its name end in .gz"),
         (b"Report of 2024\na,b,y\n1,x,u\n2,z,v\n3,z,v\n", r"first line, 'Report of 2024', is no header of the 3"),
-        (b"a b y\n1 x u\n2 z v\n", r"parted by blanks: set source.delimiter: ' '"),
+        (b"a b y\n1 x u\n2 z v\n", r"parted by blanks: set source.delimiter: \" \""),
         ("\ufeffa,y\né,u\nb,v\n".encode(), None),
     ],
 )  # fmt: skip
