@@ -5,8 +5,6 @@ gathered and predicted lies in a folder of its own below the output until the en
 goes on where it was.
 """
 
-import hashlib
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -31,6 +29,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.lock import Hold
 from pipelines.storage.workspace import Workspace
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE, Evaluate, Evaluation
+from schemas.hashing import json_hash
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import Source, Spec
@@ -65,7 +64,7 @@ def asked(spec: Spec, plan: Plan) -> Asked | None:
         mark,
         spec.evaluate.model_dump(mode="json", exclude={"test"}),
     ]
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    key = json_hash(parts)
     return Asked(spec.evaluate, spec.source, key, mark)
 
 

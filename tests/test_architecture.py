@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -152,3 +153,13 @@ def test_plan_imports_no_heavy_library(tmp_path):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_json_is_hashed_in_one_place():
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for package in ORDER
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"sha256\(\s*json\.dumps", path.read_text())
+    ]
+    assert found == ["schemas/hashing.py"]

@@ -1,7 +1,6 @@
 """Texts from any OpenAI-compatible chat endpoint (vLLM, TGI, Ollama, a vendor). Knows prompts, no HTTP."""
 
 import asyncio
-import hashlib
 import json
 import os
 from collections import Counter
@@ -22,6 +21,7 @@ from generators.text.calls import Call, Caller, Limits
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
+from schemas.hashing import json_hash
 from schemas.plan import SampleRequest
 from schemas.secrets import told_variable, variable_name
 from schemas.touch import Touch, Untouching
@@ -125,7 +125,7 @@ class Endpoint:
         check_class_sizes(table, label, self.capabilities.min_class_rows, "endpoint")
         texts = texts_of(table, label)
         asked = [self.params.model_dump(mode="json", exclude=LIMITS), seed, texts, table[label].to_pylist()]
-        self._remember(table, label, hashlib.sha256(json.dumps(asked).encode()).hexdigest())
+        self._remember(table, label, json_hash(asked, sort_keys=False))
 
     def _remember(self, table: pa.Table, label: str, account: str) -> None:
         self._table, self._label, self._account = table, label, account

@@ -34,6 +34,7 @@ from pipelines.storage.workspace import Workspace
 from pipelines.validate.base import Validator
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import DamageError, MakeweightError
+from schemas.hashing import json_hash
 from schemas.plan import Plan
 
 _TOLD: dict[str, Any] = {
@@ -66,7 +67,7 @@ def model_fingerprint(plan: Plan) -> str:
         parts.append({"held_out": plan.privacy.held_out})
     if plan.continues:
         parts.append({"continues": plan.continues.content_hash})  # its real rows have other numbers
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return json_hash(parts)
 
 
 class KeptTraining:

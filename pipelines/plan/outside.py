@@ -8,7 +8,6 @@ nothing is known but the id.
 import ast
 import hashlib
 import importlib.util
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from pipelines.plan.parameters import touched_by_step
 from pipelines.plan.registry import generator_class, validator_class
 from pipelines.storage.contents import content_of
 from schemas.errors import Fault, GeneratorError, SpecError
+from schemas.hashing import json_hash
 from schemas.plan import Plan, Step
 
 _OURS = Path(__file__).parents[1]
@@ -103,7 +103,7 @@ def _hash_code(module: str, path: tuple[str | int, ...]) -> str:
     files = _reachable(module, root)
     files[module] = Path(spec.origin)
     hashes = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())}
-    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+    return json_hash(hashes, sort_keys=False)
 
 
 def _reachable(module: str, root: Path) -> dict[str, Path]:

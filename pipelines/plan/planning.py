@@ -3,8 +3,6 @@
 Knows no model and starts nothing: it answers within a second or two.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +28,7 @@ from pipelines.plan.registry import (
 from pipelines.plan.stream import chunk_rows
 from pipelines.storage.encryption import read_key
 from schemas.errors import Advice, Fault, SourceError, SpecError
+from schemas.hashing import json_hash
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec, as_before
 
@@ -229,7 +228,7 @@ def _refuse_hopeless(plan: Plan) -> None:
 
 def fingerprint_spec(spec: Spec) -> str:
     """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
-    return _sha256(_deciding(spec))
+    return json_hash(_deciding(spec))
 
 
 def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
@@ -242,7 +241,7 @@ def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
     data["balance"] = spec.by
     if beside:
         data["outside"] = dict(beside)
-    return _sha256(data)
+    return json_hash(data)
 
 
 def _deciding(spec: Spec) -> dict[str, Any]:
@@ -259,7 +258,3 @@ def _deciding(spec: Spec) -> dict[str, Any]:
     for key in ("actors", "cpus", "gpus", "deadline_seconds"):
         del data["generator"][key]
     return data
-
-
-def _sha256(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

@@ -1,7 +1,6 @@
 """Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_r
 from pipelines.source.splits import ALL, choose
 from pipelines.storage.folder import away, resolve
 from schemas.errors import Advice, Fault, SourceError, SpecError, nearest
+from schemas.hashing import json_hash
 from schemas.plan import SourceProfile
 from schemas.secrets import redacted
 from schemas.spec import LATER, Source, as_before
@@ -411,8 +411,7 @@ def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
     options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
     if files.format in TABLES and any("=" in os.path.dirname(name) for name in files.names):
         options["folders"] = [os.path.dirname(name) for name in files.names]
-    text = json.dumps({"files": contents, "format": files.format, **options}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_hash({"files": contents, "format": files.format, **options})
 
 
 def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:
