@@ -19,7 +19,7 @@ from pipelines.modality import content_column, load_part, modality_of
 from pipelines.plan.features import fresh_ids, from_model
 from pipelines.report.data import REASON
 from pipelines.storage.folder import Folder
-from pipelines.validate.base import Batch, Sketching, Validator
+from pipelines.validate.base import Batch, Sketching, Validator, reasons_of
 from schemas.arrow import CARRIED, PARENT_ROW, ROW, STRATUM
 from schemas.errors import DamageError
 from schemas.plan import Plan, SampleRequest
@@ -99,7 +99,7 @@ class ChunkMaker:
                 break
             verdict = validator.check(_select(batch, alive))
             lost = alive[~verdict.keep]
-            reasons.update(_reasons(validator.name, len(lost), verdict.details))
+            reasons.update(reasons_of(validator.name, len(lost), verdict.details))
             shown.extend((int(row), validator.name) for row in lost[:SHOWN_ROWS])
             alive = alive[verdict.keep]
         return alive, dict(reasons), shown
@@ -116,12 +116,6 @@ def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
         columns = [column.name for column in plan.profile.columns if column.role not in ("id", "carried")]
     hashes: NDArray[np.uint64] = load_part(modality_of(plan).hashes)(table.select(columns))
     return hashes
-
-
-def _reasons(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:
-    if not lost:
-        return {}
-    return {f"{name}: {detail}": rows for detail, rows in details.items()} or {name: lost}
 
 
 def _select(batch: Batch, rows: NDArray[np.int32]) -> Batch:

@@ -31,7 +31,7 @@ from pipelines.source.ingest import RealRows
 from pipelines.storage.arrays import read
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
-from pipelines.validate.base import Validator
+from pipelines.validate.base import Learning, Validator
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import DamageError, MakeweightError
 from schemas.hashing import json_hash
@@ -177,7 +177,7 @@ def _validator_folder(plan: Plan, number: int, validator: Validator, place: Work
 
 
 def _stays(plan: Plan, validator: Validator) -> bool:
-    return plan.version is not None and bool(getattr(validator, "learns", False))
+    return plan.version is not None and isinstance(validator, Learning) and validator.learns
 
 
 def can_go_on(plan: Plan, place: Workspace) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from generators.image.codec import Encoding
 from pipelines.plan.registry import generator_class
+from pipelines.source.formats import format_named
 from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import ImageProfile, Plan, SourceProfile
 from schemas.spec import Spec
 
-_DECLARED = ("coco", "voc")
-"""Formats in which the size that is declared tells which image marks are drawn on."""
 _KEPT = ("PNG", "JPEG", "WEBP")
 _MODES = {"RGB": "in colour", "L": "grey"}
 
@@ -18,7 +17,7 @@ def notes(profile: SourceProfile) -> list[str]:
     """Return plain sentences on the images of a source and what becomes of them, the first about all of them."""
     if profile.images is None:
         return []
-    unclear = profile.images.unclear if profile.format in _DECLARED else 0
+    unclear = profile.images.unclear if format_named(profile.format).declared else 0
     told = (
         f"Images with marks that EXIF data turn, and whose declared size fits before and after: {unclear:,}; marks are"
         " taken to lie in the image as it is stored (source.marked_on: upright says otherwise)."

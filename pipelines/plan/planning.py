@@ -107,14 +107,13 @@ def _shard_rows(profile: SourceProfile) -> int:
 
 
 def _validators(spec: Spec, profile: SourceProfile, modality: Modality, generator: type[Generator]) -> list[Step]:
-    """Return the checks in order; the strata of marked images hold only if their objects are counted again."""
+    """Return the checks in order."""
     if spec.validators is None:
         known = modality.marked_checks if profile.objects else modality.checks
         return [Step(name=name, params={}) for name in known if name not in generator.capabilities.skips]
     chosen = [Step(name=choice.name, params=choice.params) for choice in spec.validators]
-    if profile.objects and all(step.name != "boxes" for step in chosen):
-        chosen.append(Step(name="boxes", params={}))
-    return chosen
+    needed = modality.marked_needs if profile.objects else ()
+    return chosen + [Step(name=name, params={}) for name in needed if all(step.name != name for step in chosen)]
 
 
 def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:

@@ -27,8 +27,6 @@ from schemas.plan import Plan
 from schemas.secrets import redacted
 from schemas.spec import Source, Spec, parse
 
-FIXED = {"folders": "label", "images": "label", "voc": "category", "coco": "category", "yolo": "category"}
-"""The class column of formats in which the folders, or the annotations, tell the class."""
 T = TypeVar("T")
 _USUAL_NAME = re.compile(r"(?i)train|training|data|dataset|all|full|images|annotations")
 
@@ -126,12 +124,11 @@ def _absolute(path: str) -> str:
 
 def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, Any], list[Seen], list[str]]:
     """Return the keys of the source, the other candidates for its class, and what there is to say."""
-    if fixed := FIXED.get(files.format) or format_of(files).label(files, source):
+    if fixed := format_of(files).label(files, source):
         return {"label": label or fixed}, [], []
     looked = look(files, source, label)
-    delimited = files.format in ("csv", "tsv")
     headless = format_of(files).headless(files, source)
-    header = guessed_header(looked, headless) if delimited and label not in looked.names else None
+    header = guessed_header(looked, headless) if format_of(files).delimited and label not in looked.names else None
     if header:
         looked = look(files, source.model_copy(update={"header": header}), label)
     if label is not None and label not in looked.names:
@@ -254,7 +251,7 @@ def _held_out(path: str, out: str) -> str:
 
 def _stem(files: Files) -> str:
     """Return what the source is called: its file or folder, or one above where that says no more than `train`."""
-    single = len(files.names) == 1 and files.format not in FIXED
+    single = len(files.names) == 1 and not format_of(files).together
     parts = re.split(r"[/\\]+", f"{files.root}/{files.names[0]}" if single else files.root)
     for part in reversed(parts):
         stem = re.sub(r"[^\w-]+", "-", part.split(".")[0]).strip("-_")

@@ -41,7 +41,8 @@ EXTENSIONS = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
     **dict.fromkeys((".jpe", ".jfif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"), "images"),
 }
-TABLES = ("csv", "tsv", "jsonl", "parquet")
+TABLES = tuple(next(iter(MODALITIES.values())).formats)
+"""The formats whose files are tables: those of the first modality."""
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
 """The formats whose files are rows and not tables, and what they hold."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}

@@ -342,6 +342,7 @@ def not_utf8(file: str, at: int, byte: int, guess: str = "cp1252") -> SourceErro
 FORMAT = Format(
     columns,
     batches,
+    delimited=True,
     written=written,
     index=unnamed_index,
     headless=_headless,

@@ -19,7 +19,7 @@ from pipelines.source.files import Files, readable
 from pipelines.source.formats import Format
 from pipelines.source.infer import NULL, STRING, join
 from pipelines.source.tabular.delimited import not_utf8
-from schemas.errors import Advice, SourceError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _PEEKED = 1 << 12
@@ -46,8 +46,11 @@ _SHORT = 15
 _DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__, parse_float=_number)
 
 
-def columns(_files: Files, _name: str, _source: Source) -> None:
+def columns(_files: Files, _name: str, source: Source) -> None:
     """Return nothing: which keys there are shows itself only in the lines."""
+    if source.header is not None:
+        advice = Advice(("source", "header"), None)
+        raise SpecError(Fault(advice.path, f"JSON Lines name their own columns; {advice}", "own-names", advice))
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
