@@ -19,7 +19,7 @@ from pipelines.judge.evaluate.measures import score
 from pipelines.judge.evaluate.rows import RealRecord, gather_built, gather_real
 from pipelines.judge.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
 from pipelines.judge.evaluate.verdict import judge
-from pipelines.judge.fidelity.published import measure_published
+from pipelines.judge.fidelity.measure import measure_published
 from pipelines.modality import modality_of
 from pipelines.report.page import render_evaluation
 from pipelines.source.files import fingerprint

@@ -7,8 +7,7 @@ import pytest
 
 from pipelines.dataset.builds import find_builds
 from pipelines.report.site import write_site
-from pipelines.report.site.links import link
-from pipelines.report.site.page import picture, render_site
+from pipelines.report.site.page import link, picture, render_site
 from pipelines.report.site.rows import Counts, make_groups
 from pipelines.storage.workspace import HIDDEN
 from schemas.errors import OutputError
