@@ -19,6 +19,15 @@ class Params(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Lasting:
+    """The mark of a parameter that says how long a generator learns: the longer, the closer to single real rows."""
+
+
+def lasting(params: type[BaseModel]) -> list[str]:
+    """Return the parameters that say how long a generator learns."""
+    return [name for name, field in params.model_fields.items() if any(isinstance(m, Lasting) for m in field.metadata)]
+
+
 Origin = Literal["synthetic", "augmented"]
 """What the rows of a generator are."""
 
