@@ -2,36 +2,40 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipelines.plan.parameters import touched_by_parameters
 from pipelines.storage.folder import is_uri
 from schemas.errors import Fault, Lines, SpecError
 from schemas.spec import Spec, parse
+from schemas.touch import replaced, touched
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64
 MAX_DIGITS = 40
-PATH_KEYS = {"file", "examples", "model", "back", "lora", "image_model", "language_model"}
-"""Parameters of generators and validators that may hold a path."""
 
 
-def load_spec(path: str, overrides: Sequence[str] = ()) -> tuple[Spec, Lines]:
+def load_spec(
+    path: str, overrides: Sequence[str] = (), admit: Callable[[Spec], None] = lambda _: None
+) -> tuple[Spec, Lines]:
     """Return the spec of a YAML file and the line of each of its keys.
 
     `overrides` are `key.of.spec=value` pairs, the value in YAML. Relative paths in the file are made absolute: they
-    are relative to the file. Raises SpecError.
+    are relative to the file. Which parameters are paths, their classes tell; before any is imported, `admit` may refuse
+    the spec. Raises SpecError.
     """
     data, lines = read_mapping(path)
     with located(path, lines):
         for override in overrides:
             _override(data, override)
-        _absolute(data, os.path.dirname(os.path.abspath(path)))
-        return parse(Spec, data), lines
+        spec = parse(Spec, data)
+    admit(spec)
+    return _absolute(spec, os.path.dirname(os.path.abspath(path))), lines
 
 
 def read_mapping(path: str, kind: str = "spec") -> tuple[dict[str, Any], Lines]:
@@ -169,25 +173,20 @@ def _override(data: dict[str, Any], override: str) -> None:
     data[last] = value
 
 
-def _absolute(data: dict[str, Any], base: str) -> None:
-    """Make relative paths start at `base`: of source, test and output, and of files that parameters name."""
-    for part, key in (("source", "path"), ("evaluate", "test"), ("output", "path")):
-        section = data.get(part)
-        path = section.get(key) if isinstance(section, dict) else None
-        if isinstance(path, str) and path and not is_uri(path):
-            data[part] = {**data[part], key: os.path.join(base, os.path.expanduser(path))}
-    for params in _all_params(data):
-        for key in PATH_KEYS & {name for name, value in params.items() if isinstance(value, str)}:
-            inside = os.path.join(base, str(params[key]))
-            if os.path.exists(inside):  # else it may name a model on a hub
-                params[key] = inside
+def _absolute(spec: Spec, base: str) -> Spec:
+    """Make relative paths start at `base`: those of the spec, and of files and models that are there."""
+    for one in touched(spec):
+        if one.kind in ("read", "write") and not is_uri(one.name):
+            spec = replaced(spec, one.keys, os.path.join(base, os.path.expanduser(one.name)))
+        elif one.kind == "models":
+            spec = replaced(spec, one.keys, _beside(one.name, base))
+    for place in touched_by_parameters(spec, strict=False):
+        if place.touched.kind in ("read", "models"):
+            spec = replaced(spec, place.held, _beside(place.touched.name, base))
+    return spec
 
 
-def _all_params(data: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the parameters of the generator, of each validator, and of what is measured."""
-    generator, evaluation, steps = data.get("generator"), data.get("evaluate"), data.get("validate")
-    found = [generator.get("params")] if isinstance(generator, dict) else []
-    found += [evaluation.get("fidelity")] if isinstance(evaluation, dict) else []
-    for step in steps if isinstance(steps, list) else []:
-        found += step.values() if isinstance(step, dict) else []
-    yield from (params for params in found if isinstance(params, dict))
+def _beside(name: str, base: str) -> str:
+    """Return the whole path of what is in `base`; else it may name a model on a hub."""
+    inside = os.path.join(base, name)
+    return inside if os.path.exists(inside) else name

@@ -5,8 +5,6 @@ gathered and predicted lies in a folder of its own below the output until the en
 goes on where it was.
 """
 
-import hashlib
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -21,7 +19,7 @@ from pipelines.judge.evaluate.measures import score
 from pipelines.judge.evaluate.rows import RealRecord, gather_built, gather_real
 from pipelines.judge.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
 from pipelines.judge.evaluate.verdict import judge
-from pipelines.judge.fidelity.published import measure_published
+from pipelines.judge.fidelity.measure import measure_published
 from pipelines.modality import modality_of
 from pipelines.report.page import render_evaluation
 from pipelines.source.files import fingerprint
@@ -31,6 +29,7 @@ from pipelines.storage.folder import Folder
 from pipelines.storage.lock import Hold
 from pipelines.storage.workspace import Workspace
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE, Evaluate, Evaluation
+from schemas.hashing import json_hash
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import Spec
@@ -64,7 +63,7 @@ def asked(spec: Spec, plan: Plan) -> Asked | None:
         mark,
         spec.evaluate.model_dump(mode="json", exclude={"test"}),
     ]
-    key = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    key = json_hash(parts)
     return Asked(spec.evaluate, key, mark)
 
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from schemas.errors import Fault, SpecError
+from schemas.evaluation import Remedy
 from schemas.plan import SampleRequest
 
 
@@ -16,6 +17,15 @@ class Params(BaseModel):
     """Base of a generator's or validator's parameters: frozen, unknown keys refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lasting:
+    """The mark of a parameter that says how long a generator learns: the longer, the closer to single real rows."""
+
+
+def lasting(params: type[BaseModel]) -> list[str]:
+    """Return the parameters that say how long a generator learns."""
+    return [name for name, field in params.model_fields.items() if any(isinstance(m, Lasting) for m in field.metadata)]
 
 
 Origin = Literal["synthetic", "augmented"]
@@ -46,6 +56,8 @@ class Capabilities:
     look at real rows for it. Its method `check(schema, label, rows)` raises GeneratorError for what is wrong before the
     training, and `save` writes a `schemas.privacy.PrivacyBudget` to the file `BUDGET`.
 
+    `remedy` is what it does, where that is one of the remedies that an evaluation compares a build with.
+
     Raises SpecError for what no generator can be.
 
     >>> Capabilities(modalities=("tabular",), min_class_rows=2).origin
@@ -66,6 +78,7 @@ class Capabilities:
     makes_objects: bool = False
     smooths_private: bool = False
     differentially_private: bool = False
+    remedy: Remedy | None = None
 
     def __post_init__(self) -> None:
         for problem in _capability_faults(self):

@@ -27,6 +27,7 @@ class Resample:
         origin="augmented",
         max_chunk_rows=100_000,
         skips=frozenset({"duplicates", "near_duplicates"}),
+        remedy="over_sampling",
         makes_objects=True,
     )
 

@@ -51,6 +51,8 @@ class Modality:
     checks: Sequence[str] = ()
     """The validators where the spec does not say; `marked_checks` where objects are marked in the rows."""
     marked_checks: Sequence[str] = ()
+    marked_needs: Sequence[str] = ()
+    """The validators that marked rows pass in any case: their strata hold only if objects are counted again."""
     classifiers: Mapping[str, str] = field(default_factory=dict)
     """What an evaluation trains, by name: `(lesson) -> Predict`."""
     remedies: Sequence[str] = ()
@@ -206,6 +208,7 @@ MODALITIES: dict[str, Modality] = {
         },
         checks=["image", "duplicates", "near_duplicates", "label_agreement"],
         marked_checks=["image", "duplicates", "boxes"],
+        marked_needs=["boxes"],
         classifiers={"small ResNet": "pipelines.judge.image.learning:fit_network"},
         remedies=["raw", "class_weights", "threshold", "over_sampling", "augmentation"],
         fit_rows=100_000,
@@ -253,7 +256,8 @@ def check_modality(one: Modality) -> None:
     """
     problems = [problem for name, reference in _references(one) if (problem := _missing(name, reference))]
     validators, generators = set(one.validators), {one.generator, *filter(None, [one.augmentation])}
-    named = {"checks": {*one.checks, *one.marked_checks} - validators, "generator": generators - GENERATORS.keys()}
+    checks = {*one.checks, *one.marked_checks, *one.marked_needs}
+    named = {"checks": checks - validators, "generator": generators - GENERATORS.keys()}
     problems += [
         f"{key} names {sorted(unknown)}, which are not registered" for key, unknown in named.items() if unknown
     ]

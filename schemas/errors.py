@@ -4,21 +4,97 @@ A message says what was wrong, what was got, and what to do next. Anything else 
 makeweight's own and shows its traceback.
 """
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
-from schemas.secrets import redacted
+from schemas.secrets import all_redacted, redacted
 from schemas.terminal import escaped
+
+_NO_TEXTS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf")
+"""Words that YAML takes for something else."""
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A key of the spec that mends a refusal, by the keys that lead to it, and the value to give it.
+
+    A message shows it as it is written in a spec, and `init` does it; so the two cannot differ. A value that is a tuple
+    is a list, and is added to the one that is there; None leaves the key out.
+
+    >>> str(Advice(("source", "missing_label"), "drop"))
+    'source.missing_label: drop'
+    >>> str(Advice(("source", "split"), None))
+    'leave out source.split'
+    """
+
+    path: tuple[str, ...]
+    value: str | tuple[str | int, ...] | None
+
+    @property
+    def key(self) -> str:
+        """The key as `--set` takes it: `source.missing_label`."""
+        return ".".join(self.path)
+
+    @property
+    def plain(self) -> Any:
+        """The value as YAML and JSON have it."""
+        return list(self.value) if isinstance(self.value, tuple) else self.value
+
+    def __str__(self) -> str:
+        return f"leave out {self.key}" if self.value is None else f"{self.key}: {_as_yaml(self.plain)}"
+
+    def applied(self, draft: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a spec, as a mapping, in which it is done."""
+        return _with(draft, self.path, self.plain)
+
+    def record(self) -> dict[str, Any]:
+        """Return it for machines, without credentials."""
+        return {"key": redacted(self.key), "value": all_redacted(self.plain)}
+
+
+def _with(draft: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    key, *below = path
+    held = draft.get(key)
+    if below:
+        return {**draft, key: _with(held or {}, tuple(below), value)}
+    if isinstance(held, list) and isinstance(value, list):
+        value = [*held, *(one for one in value if one not in held)]
+    return {**draft, key: value}
+
+
+def _as_yaml(value: Any) -> str:
+    """Return a value as one line of YAML: words as they are, others in quotes."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_as_yaml, value))}]"
+    plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w-]*", value) and value.lower() not in _NO_TEXTS
+    return str(value) if plain else json.dumps(value)
 
 
 class MakeweightError(Exception):
     """Any failure that is explained to the user in one plain message.
 
     It never shows credentials, nor characters that a terminal would obey: a name from the source may hold them.
+
+    `code` says for machines what failed; it stays what it is where the message is worded anew. Where a key of the spec
+    mends the failure, `advice` says which one, and the message shows that.
     """
 
     exit_code = 1
+    code = "failed"
+    advice: Advice | None = None
+
+    def __init__(self, *said: object, code: str | None = None, advice: Advice | None = None) -> None:
+        super().__init__(*said)
+        self.code, self.advice = code or self.code, advice  # kept in `__dict__`, which crosses to other processes
+
+    def record(self) -> dict[str, Any]:
+        """Return what a machine needs to know of it."""
+        advice = self.advice.record() if self.advice else None
+        return {"error": str(self), "code": self.code, "advice": advice, "exit_code": self.exit_code}
 
     def __str__(self) -> str:
         return escaped(redacted(super().__str__()))
@@ -30,32 +106,53 @@ Lines = Mapping[tuple[str | int, ...], int]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a spec, and the keys that lead to it from the top."""
+    """One thing that is wrong with a spec, and the keys that lead to it from the top.
+
+    `code` and `advice` are what they are of a `MakeweightError`.
+    """
 
     path: tuple[str | int, ...]
     problem: str
+    code: str = "spec"
+    advice: Advice | None = None
 
     def describe(self, file: str = "", lines: Lines | None = None) -> str:
         """Return `file:line: generator.name: problem`, leaving out what is not known."""
         known = [self.path[:n] for n in range(len(self.path), 0, -1) if self.path[:n] in (lines or {})]
         line = str(lines[known[0]]) if lines and known else ""
         place = ":".join(part for part in (file, line) if part)
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
-        return ": ".join(part for part in (place, key, self.problem) if part)
+        return ": ".join(part for part in (place, self.key, self.problem) if part)
+
+    @property
+    def key(self) -> str:
+        """The keys as they are shown: `validate[0].name`."""
+        return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
+
+    def record(self) -> dict[str, Any]:
+        """Return it for machines, without credentials."""
+        advice = self.advice.record() if self.advice else None
+        return {"key": redacted(self.key), "code": self.code, "problem": redacted(self.problem), "advice": advice}
 
 
 class SpecError(MakeweightError):
-    """The spec asks for something that cannot be; holds every fault that was found."""
+    """The spec asks for something that cannot be; holds every fault that was found, and the advice of the first."""
 
     exit_code = 2
+    code = "spec"
 
     def __init__(self, *faults: Fault, file: str = "", lines: Lines | None = None) -> None:
         self.faults, self.file, self.lines = faults, file, dict(lines or {})
-        super().__init__("\n".join(fault.describe(file, lines) for fault in faults))
+        said = "\n".join(fault.describe(file, lines) for fault in faults)
+        advice = next((fault.advice for fault in faults if fault.advice), None)
+        super().__init__(said, code=faults[0].code if faults else None, advice=advice)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by the faults, so that the error crosses to another process whole."""
         return (_spec_error, (self.faults, self.file, self.lines))
+
+    def record(self) -> dict[str, Any]:
+        """Return what a machine needs to know of it, with each fault."""
+        return {**super().record(), "faults": [fault.record() for fault in self.faults]}
 
     def located(self, file: str, lines: Lines) -> "SpecError":
         """Return the same faults with the spec file's name and line numbers."""
@@ -70,6 +167,7 @@ class SourceError(MakeweightError):
     """The source cannot be read as the spec says; one line, whatever the names in it hold."""
 
     exit_code = 2
+    code = "source"
 
     def __str__(self) -> str:
         return super().__str__().replace("\n", "\\n")
@@ -79,6 +177,7 @@ class OutputError(MakeweightError):
     """The output folder cannot take the dataset (it holds another build, is full, or may not be written)."""
 
     exit_code = 2
+    code = "output"
 
 
 class DamageError(MakeweightError):
@@ -86,6 +185,8 @@ class DamageError(MakeweightError):
 
     `path` is the file's within its filesystem. A build makes it again by itself; this is told where that cannot be.
     """
+
+    code = "damage"
 
     def __init__(self, path: str, shown: str, gone: bool = False) -> None:
         self.path, self.shown, self.gone = path, shown, gone
@@ -101,28 +202,32 @@ class ShortfallError(MakeweightError):
     """One or more classes could not reach their target within the budget."""
 
     exit_code = 3
+    code = "shortfall"
 
 
 class BudgetError(MakeweightError):
     """The tokens or the money that the spec allows are spent; what was bought is kept, and is not paid for again."""
 
     exit_code = 3
+    code = "budget"
 
 
 class GeneratorError(MakeweightError):
     """A generator failed on a request in a way that trying again does not mend."""
 
+    code = "generator"
+
 
 class CheckError(MakeweightError):
     """A generator or a validator breaks what its protocol promises; a line for each promise."""
+
+    code = "check"
 
 
 class PrivacyError(MakeweightError):
     """Made rows give away more of the real ones than the spec allows; they are not published."""
 
-
-class VerifyError(MakeweightError):
-    """A published dataset does not agree with its manifest."""
+    code = "privacy"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

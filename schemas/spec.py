@@ -335,16 +335,16 @@ def parse(model: type[Model], data: Any, path: tuple[str | int, ...] = ()) -> Mo
 
 
 def _fault(model: type[BaseModel], detail: Any, path: tuple[str | int, ...]) -> Fault:
-    loc = _known_part(detail["loc"])
+    loc, code = _known_part(detail["loc"]), str(detail["type"]).replace("_", "-")
     if detail["type"] == "extra_forbidden":
         above, key = _known_part(detail["loc"][:-1]), str(detail["loc"][-1])  # a key may look like a branch
-        return Fault((*path, *above, key), f"unknown key {key[:80]!r}{nearest(key, _keys_at(model, above))}")
+        return Fault((*path, *above, key), f"unknown key {key[:80]!r}{nearest(key, _keys_at(model, above))}", code)
     if detail["type"] == "missing":
-        return Fault((*path, *loc[:-1]), f"the key {loc[-1]!r} is missing")
+        return Fault((*path, *loc[:-1]), f"the key {loc[-1]!r} is missing", code)
     got = detail.get("input")
     problem = detail["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(got, dict | list | BaseModel) else f", got {got!r}"
-    return Fault((*path, *loc), problem[:1].lower() + problem[1:] + ("" if "got" in problem else shown))
+    return Fault((*path, *loc), problem[:1].lower() + problem[1:] + ("" if "got" in problem else shown), code)
 
 
 def _known_part(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:

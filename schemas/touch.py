@@ -4,9 +4,10 @@ Knows no policy and no file. Who checks specs walks the marks, so that a field w
 stands; a test holds that every field of text is either marked or known to be harmless.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -15,6 +16,13 @@ Kind = Literal["read", "write", "models", "hosts", "keys", "modules"]
 """What is touched: a path that is read or written, a model's folder or hub id, an address, a variable with a key, code
 that is imported."""
 Keys = tuple[str | int, ...]
+_NAMED: Mapping[tuple[str, ...], Kind] = {
+    ("path", "file", "folder", "dir", "directory"): "read",
+    ("model", "lora", "checkpoint"): "models",
+    ("url", "uri", "host", "address"): "hosts",
+    ("env",): "keys",
+}
+"""What the last word of a field's name makes one think that it touches."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,10 @@ class Touch:
     kind: Kind
     but: tuple[str, ...] = ()
     below: tuple[str, ...] = ()
+
+
+class Untouching:
+    """The mark of a field whose text names nothing here, whatever it is called: a model that is elsewhere, say."""
 
 
 @dataclass(frozen=True)
@@ -42,18 +54,79 @@ def touched(record: BaseModel) -> Iterator[Touched]:
     """Yield all that the record and the records in it touch, by the marks of their fields."""
     for key, field in type(record).model_fields.items():
         value, mark = getattr(record, key), mark_of(field)
-        if isinstance(value, BaseModel):
-            yield from (Touched((key, *one.keys), one.kind, one.name) for one in touched(value))
-        elif mark:
+        for keys, inner in _records(value, (key,)):
+            yield from (Touched((*keys, *one.keys), one.kind, one.name) for one in touched(inner))
+        if mark:
             for keys, name in _names(value, (key,), mark):
                 if name not in mark.but:
                     yield Touched(keys, mark.kind, name)
 
 
+def _records(value: Any, keys: Keys) -> Iterator[tuple[Keys, BaseModel]]:
+    """Yield the records that a field's value is or holds, and the keys that lead to them."""
+    if isinstance(value, BaseModel):
+        yield keys, value
+    for key, inner in _items(value):
+        yield from _records(inner, (*keys, key))
+
+
+def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, Mapping):
+        yield from value.items()
+    elif isinstance(value, list | tuple):
+        yield from enumerate(value)
+
+
+def replaced(holder: Any, keys: Keys, name: str) -> Any:
+    """Return a record, a mapping or a list with another name at the end of these keys; nothing to do for no keys."""
+    if not keys:
+        return holder
+    key, rest = keys[0], keys[1:]
+    inner = getattr(holder, str(key)) if isinstance(holder, BaseModel) else holder[key]
+    new = replaced(inner, rest, name) if rest else name
+    if isinstance(holder, BaseModel):
+        return holder.model_copy(update={str(key): new})
+    if isinstance(holder, Mapping):
+        return {**holder, key: new}
+    return [new if number == key else one for number, one in enumerate(holder)]
+
+
+def unmarked(model: type[BaseModel]) -> Iterator[tuple[str, Kind]]:
+    """Yield the fields of text whose name says that they touch something, and that have no mark; and what they touch.
+
+    A name is no proof: nothing is decided by it but what an author is told.
+    """
+    for name, field in model.model_fields.items():
+        for inner in _models_in(field.annotation):
+            yield from ((f"{name}.{below}", kind) for below, kind in unmarked(inner))
+        kind = next((kind for ends, kind in _NAMED.items() if name.lower().rpartition("_")[2] in ends), None)
+        told = any(isinstance(one, Touch | Untouching) for one in _marks(field))
+        if kind and _holds_text(field.annotation) and not told:
+            yield name, kind
+
+
+def _holds_text(annotation: Any) -> bool:
+    if get_origin(annotation) is Literal:
+        return False
+    plain = isinstance(annotation, type) and issubclass(annotation, str | os.PathLike)
+    return plain or any(map(_holds_text, get_args(annotation)))
+
+
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models_in(inner)
+
+
 def mark_of(field: FieldInfo) -> Touch | None:
     """Return the mark of a field, wherever it stands in the annotation."""
-    found = (one for one in (*field.metadata, *_metadata(field.annotation)) if isinstance(one, Touch))
-    return next(found, None)
+    return next((one for one in _marks(field) if isinstance(one, Touch)), None)
+
+
+def _marks(field: FieldInfo) -> Iterator[Any]:
+    yield from field.metadata
+    yield from _metadata(field.annotation)
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
@@ -65,11 +138,7 @@ def _metadata(annotation: Any) -> Iterator[Any]:
 def _names(value: Any, keys: Keys, mark: Touch) -> Iterator[tuple[Keys, str]]:
     """Yield the texts of a field's value that are meant, and the keys that lead to them."""
     meant = not mark.below or any(key in mark.below for key in keys)
-    if isinstance(value, str) and meant:
-        yield keys, value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _names(inner, (*keys, key), mark)
-    elif isinstance(value, list | tuple):
-        for number, inner in enumerate(value):
-            yield from _names(inner, (*keys, number), mark)
+    if isinstance(value, str | os.PathLike) and meant:
+        yield keys, os.fspath(value)
+    for key, inner in _items(value):
+        yield from _names(inner, (*keys, key), mark)

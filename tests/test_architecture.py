@@ -2,17 +2,27 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from graphlib import TopologicalSorter
+from typing import get_args
 
 import pytest
 
+from flows.commands import console
+from generators import GENERATORS
+from infra import arrangement
 from pipelines.judge.evaluate.remedies import REMEDIES
 from pipelines.modality import MODALITIES, check_modality
 from pipelines.plan.registry import generator_class
+from pipelines.report.fidelity_figures import TITLES
+from pipelines.source.files import EXTENSIONS
 from schemas.errors import CheckError
+from schemas.evaluation import BUILD, MADE_ALONE, Remedy
+from schemas.fidelity import FigureGroup
+from schemas.spec import Modality, SourceFormat
 from tests.conftest import ROOT
 
 ORDER = ["flows", "pipelines", "generators", "schemas"]
@@ -165,3 +175,32 @@ def test_plan_imports_no_heavy_library(tmp_path):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+def test_json_is_hashed_in_one_place():
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for package in ORDER
+        for path in (ROOT / package).rglob("*.py")
+        if re.search(r"sha256\(\s*json\.dumps", path.read_text())
+    ]
+    assert found == ["schemas/hashing.py"]
+
+
+def test_names_that_are_written_twice_agree():
+    formats = {name for one in MODALITIES.values() for name in one.formats}
+    assert set(get_args(SourceFormat)) == formats
+    assert {*EXTENSIONS.values(), "listed"} == formats, "a list of images is a table beside them"
+    assert set(get_args(Modality)) == set(MODALITIES)
+    assert set(get_args(Remedy)) == set(REMEDIES) - {BUILD, MADE_ALONE}
+    assert set(TITLES) == set(get_args(FigureGroup.model_fields["kind"].annotation))
+    shared = {name: value for name, value in console.QUIET.items() if name in arrangement.QUIET}
+    assert shared == arrangement.QUIET
+
+
+@pytest.mark.parametrize("name", GENERATORS)
+def test_what_a_generator_says_of_others_is_there(name):
+    able = generator_class(name).capabilities
+    assert set(able.modalities) <= set(MODALITIES)
+    assert able.skips <= {check for one in able.modalities for check in MODALITIES[one].validators}
+    assert able.remedy is None or able.remedy in REMEDIES

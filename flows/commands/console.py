@@ -138,7 +138,7 @@ def explained(as_json: bool) -> Iterator[None]:
             yield
     except MakeweightError as error:
         if as_json:
-            print_json({"error": str(error), "exit_code": error.exit_code})
+            print_json(error.record())
         else:
             say(f"makeweight: {error}", error=True)
         raise typer.Exit(error.exit_code) from None

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from flows.deployed.request import request_balanced_dataset
 from flows.deployed.scheduled import scheduled_build
-from flows.deployed.worker import DATASET, EXIT_CODE, refuse_relative
+from flows.deployed.worker import DATASET, EXIT_CODE, FAULT, refuse_relative
 from flows.server import WHO, server_explained
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec, parse
@@ -39,13 +39,14 @@ PAUSES = (1.0, 3.0, 9.0, 20.0)
 
 @dataclass(frozen=True)
 class Request:
-    """A run that was asked for: `url` is its page; `exit_code` and `dataset` are known when it has ended."""
+    """A run that was asked for: `url` is its page; `exit_code`, `fault` and `dataset` when it has ended."""
 
     id: str
     url: str
     state: str
     message: str = ""
     exit_code: int | None = None
+    fault: str | None = None
     dataset: str | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -155,6 +156,7 @@ def request_of(run: FlowRun) -> Request:
         state=(state.name if state else None) or "Scheduled",
         message=(state.message if state and ended else None) or "",
         exit_code=code,
+        fault=str(labels[FAULT]) if FAULT in labels else None,
         dataset=str(labels[DATASET]) if DATASET in labels else None,
     )
 

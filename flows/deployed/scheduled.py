@@ -1,7 +1,7 @@
 """The flow behind schedules: it reads a spec file anew each time, and builds what stands in it then."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from flows.spec_file import load_spec
 from pipelines.storage.folder import Folder, is_uri
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec
+from schemas.touch import replaced, touched
 
 
 @flow(
@@ -30,19 +31,22 @@ def scheduled_build(
     replace: Annotated[bool, Field(description="Put this build in the place of the one before.")] = True,
 ) -> State[Any]:
     """Build the dataset that a spec file asks for; the file is read anew each time."""
-    return built_on_worker(lambda guard: read_spec(guard.file_to_read(spec), overrides), replace)
+    return built_on_worker(lambda guard: read_spec(guard.file_to_read(spec), overrides, guard.admit_modules), replace)
 
 
-def read_spec(place: str, overrides: Sequence[str]) -> Spec:
-    """Return the spec of a YAML file at a path or URI; raises SpecError, which names the file."""
+def read_spec(place: str, overrides: Sequence[str], admit: Callable[[Spec], None]) -> Spec:
+    """Return the spec of a YAML file at a path or URI; raises SpecError, which names the file.
+
+    `admit` is asked before any class that the spec names is imported.
+    """
     if is_uri(place):
-        return _fetched(place, overrides)
+        return _fetched(place, overrides, admit)
     if not os.path.isabs(place):
         raise SpecError(Fault((), f"the spec's path is relative; give it whole, as the worker knows it, got {place!r}"))
-    return load_spec(place, overrides)[0]
+    return load_spec(place, overrides, admit)[0]
 
 
-def _fetched(place: str, overrides: Sequence[str]) -> Spec:
+def _fetched(place: str, overrides: Sequence[str], admit: Callable[[Spec], None]) -> Spec:
     """Return the spec of a file on another filesystem; relative paths start beside it, as beside any spec."""
     path, question, options = place.partition("?")
     above, _, name = path.rpartition("/")
@@ -54,7 +58,7 @@ def _fetched(place: str, overrides: Sequence[str]) -> Spec:
     with TemporaryDirectory() as folder:
         with open(os.path.join(folder, name), "wb") as file:
             file.write(text)
-        spec, _ = load_spec(os.path.join(folder, name), overrides)
+        spec, _ = load_spec(os.path.join(folder, name), overrides, admit)
     return _moved(spec, os.path.abspath(folder), beside)
 
 
@@ -64,9 +68,7 @@ def _moved(spec: Spec, folder: str, beside: Folder) -> Spec:
     def at(path: str) -> str:
         return beside.at(os.path.relpath(path, folder)).path if path.startswith(f"{folder}/") else path
 
-    parts = {
-        "source": spec.source.model_copy(update={"path": at(spec.source.path)}),
-        "output": spec.output.model_copy(update={"path": at(spec.output.path)}),
-        "evaluate": spec.evaluate and spec.evaluate.model_copy(update={"test": at(spec.evaluate.test)}),
-    }
-    return spec.model_copy(update=parts)
+    for one in touched(spec):
+        if one.kind in ("read", "write"):
+            spec = replaced(spec, one.keys, at(one.name))
+    return spec

@@ -1,6 +1,7 @@
 """How a worker builds: it checks first, and what was explained to the user ends its run as one plain message.
 
-Knows no deployment. The run's labels say what a program wants to know: `makeweight.dataset`, `makeweight.exit_code`.
+Knows no deployment. The run's labels say what a program wants to know: `makeweight.dataset`, `makeweight.exit_code`,
+and `makeweight.fault`, the code of what was explained.
 """
 
 import logging
@@ -31,8 +32,9 @@ from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Spec
+from schemas.touch import touched
 
-DATASET, EXIT_CODE = "makeweight.dataset", "makeweight.exit_code"
+DATASET, EXIT_CODE, FAULT = "makeweight.dataset", "makeweight.exit_code", "makeweight.fault"
 """The labels of a run: where its dataset is, and what the command line would have ended with."""
 GPU_LIMIT = "makeweight-gpu"
 """The global concurrency limit that a build takes a slot of if it may use a GPU; without it, nothing is limited."""
@@ -54,7 +56,7 @@ def built_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any
         output, manifest = _built(spec, plan, replace)
     except MakeweightError as error:
         _refuse_retries()
-        _label({EXIT_CODE: error.exit_code})
+        _label({EXIT_CODE: error.exit_code, FAULT: error.code})
         return Failed(message=str(error), data=error)
     except Exception as error:
         if not worth_retrying(error):
@@ -112,9 +114,8 @@ def one_gpu_build(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
 
 def refuse_relative(spec: Spec, why: str) -> None:
     """Refuse relative paths, which mean nothing where a spec is not in a folder."""
-    test = spec.evaluate.test if spec.evaluate else None
-    paths = {("source", "path"): spec.source.path, ("evaluate", "test"): test, ("output", "path"): spec.output.path}
-    relative = {keys: path for keys, path in paths.items() if path and not is_uri(path) and not os.path.isabs(path)}
+    paths = {one.keys: one.name for one in touched(spec) if one.kind in ("read", "write")}
+    relative = {keys: path for keys, path in paths.items() if not is_uri(path) and not os.path.isabs(path)}
     if relative:
         problem = f"is relative, and {why}; give a URI, or the whole path as the worker knows it, got"
         raise SpecError(*(Fault(keys, f"{problem} {path!r}") for keys, path in relative.items()))

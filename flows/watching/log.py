@@ -95,7 +95,10 @@ class JsonLog(Watcher):
         self._end_step(None)
         fault = isinstance(error, Exception)  # else it was stopped
         fields = {"error": redacted(str(error)), "kind": type(error).__name__, "seconds": round(self._steps.total, 3)}
-        if fault and not isinstance(error, MakeweightError):
+        if isinstance(error, MakeweightError):
+            fields["code"] = error.code
+            fields |= {"advice": error.advice.record()} if error.advice else {}
+        elif fault:
             fields["traceback"] = redacted("".join(traceback.format_exception(error)))
         self._write("failed" if fault else "stopped", fields, "error" if fault else "warning")
 

@@ -17,6 +17,7 @@ from generators.checks.promises import (
     in_another_process,
     known_here_alone,
     params_faults,
+    touch_faults,
 )
 from generators.checks.subject import Subject
 from schemas.plan import SampleRequest
@@ -26,6 +27,10 @@ from schemas.spec import parse
 
 def _params(subject: Subject) -> Iterator[str]:
     yield from params_faults(subject.generator)
+
+
+def _touches(subject: Subject) -> Iterator[str]:
+    yield from touch_faults(subject.generator)
 
 
 def _importable(subject: Subject) -> Iterator[str]:
@@ -115,6 +120,7 @@ def _budget(subject: Subject) -> Iterator[str]:
 
 MODEL_PROMISES: dict[str, Promise[Subject]] = {
     "params": Promise("`Params` is a pydantic model that names an unknown parameter", _params),
+    "touches": Promise("a parameter that names a file, a model, an address or a key says so by its type", _touches),
     "importable": Promise(
         "another process can import the class, as module:Class, and loads no heavy library by that", _importable
     ),

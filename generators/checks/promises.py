@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from generators.checks.traps import attacks
 from schemas.errors import CheckError, MakeweightError, SpecError, nearest
 from schemas.spec import parse
+from schemas.touch import unmarked
 
 Subject = TypeVar("Subject")
 HEAVY = (
@@ -79,10 +80,16 @@ def params_faults(cls: Any) -> Iterator[str]:
     try:
         parse(params, {"no_such_parameter": 1})
     except SpecError as error:
-        if "no_such_parameter" not in str(error):
+        if not any("no_such_parameter" in fault.path for fault in error.faults):
             yield f"{str(error)!r} for the unknown parameter 'no_such_parameter'"
     else:
         yield "no error for the unknown parameter 'no_such_parameter'; derive it from generators.base.Params"
+
+
+def touch_faults(cls: Any) -> Iterator[str]:
+    """Yield the parameters of a class whose names say that they touch something, and whose types do not."""
+    for name, kind in unmarked(cls.Params):
+        yield f'{name!r} without a mark; write {name}: Annotated[str, Touch("{kind}")], with Touch from schemas.touch'
 
 
 def import_faults(*classes: type) -> Iterator[str]:

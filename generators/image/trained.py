@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -50,7 +50,9 @@ class TrainedParams(base.Params):
     preset: Literal["auto", "tiny", "small", "base"] = Field(
         "auto", description="Size of the network: tiny up to 16 pixels, small up to 32, else base."
     )
-    steps: int | None = Field(None, ge=1, description="Training steps, at most; the preset's if left out.")
+    steps: Annotated[int | None, base.Lasting()] = Field(
+        None, ge=1, description="Training steps, at most; the preset's if left out."
+    )
     batch_rows: int | None = Field(None, ge=2, description="Images in one training step; the preset's if left out.")
     learning_rate: float | None = Field(None, gt=0, description="Of Adam; the preset's if left out.")
     warm_up: int = Field(100, ge=0, description="Steps in which the learning rate rises.")

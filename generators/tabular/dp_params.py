@@ -56,7 +56,9 @@ class DPAutoregressiveParams(base.Params):
         description="Environment variable with a secret of 16 characters or more, from which the noise is drawn.",
     )
     clip: float = Field(1.0, gt=0, description="Greatest norm of a row's gradient; longer ones are cut to it.")
-    epochs: int = Field(10, ge=1, description="Passes over the real rows; more passes need more noise.")
+    epochs: Annotated[int, base.Lasting()] = Field(
+        10, ge=1, description="Passes over the real rows; more passes need more noise."
+    )
     batch_rows: int = Field(1024, ge=1, description="Rows in one step on average; a 32nd of a small table.")
     learning_rate: float = Field(0.01, gt=0, description="Highest learning rate.")
     hidden: int = Field(32, ge=1, description="Hidden units of each column's network.")

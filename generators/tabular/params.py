@@ -21,7 +21,7 @@ class CopulaParams(base.Params):
 class NetworkParams(base.Params):
     """What all neural models have in common."""
 
-    epochs: int = Field(30, ge=1, description="Passes over the real rows.")
+    epochs: Annotated[int, base.Lasting()] = Field(30, ge=1, description="Passes over the real rows.")
     batch_size: int = Field(500, ge=2, description="Rows in one training step.")
     embedding_dim: int = Field(128, ge=1, description="Width of the random vector that a row is made from.")
     max_categories: int = Field(100, ge=2, description=_CATEGORIES)
@@ -82,7 +82,7 @@ class SMOTEParams(base.Params):
 class AutoregressiveParams(base.Params):
     """Parameters of `autoregressive`."""
 
-    epochs: int = Field(15, ge=1, description="Passes over the real rows.")
+    epochs: Annotated[int, base.Lasting()] = Field(15, ge=1, description="Passes over the real rows.")
     min_steps: int = Field(400, ge=1, description="Training steps at least, for small tables.")
     max_steps: int = Field(20_000, ge=1, description="Training steps at most, for large ones.")
     batch_rows: int = Field(512, ge=1, description="Rows in one step; fewer of a small table.")

@@ -46,6 +46,7 @@ class SMOTE:
         modalities=("tabular",),
         max_chunk_rows=2_000,  # rows x neighbours x categories are held in memory
         min_class_rows=2,
+        remedy="smote",
     )
 
     def __init__(self, params: SMOTEParams) -> None:

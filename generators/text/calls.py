@@ -5,7 +5,6 @@ those under way are waited for, so that nothing that was paid for is lost.
 """
 
 import asyncio
-import hashlib
 import json
 import logging
 import random
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from generators.text.answers import Answer, Answers, Tokens
 from generators.text.refusals import FAILURES, NoAnswerError, explain, pause_asked, seems_absent, wrong_format
 from schemas.errors import BudgetError, GeneratorError
+from schemas.hashing import json_hash
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -69,7 +69,7 @@ class Call:
     def key(self, base_url: str, form: str) -> str:
         """Return the hash under which the answer is kept."""
         asked = [base_url, self.number, self.body, self.schema, form]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        return json_hash(asked)
 
     def most_tokens(self) -> Tokens:
         """Return what the call may cost, counted high."""

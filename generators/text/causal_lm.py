@@ -41,7 +41,9 @@ class CausalLMParams(base.Params):
     vocabulary: int = Field(8000, ge=300, description="From scratch: tokens that the tokenizer learns, at most.")
     dropout: float = Field(0.1, ge=0, lt=1, description="From scratch: share of values left out in training.")
     lora_rank: int = Field(16, ge=1, description="Rank of LoRA's matrices.")
-    epochs: int = Field(4, ge=1, description="Passes over as many texts as there are, at most.")
+    epochs: Annotated[int, base.Lasting()] = Field(
+        4, ge=1, description="Passes over as many texts as there are, at most."
+    )
     max_steps: int | None = Field(None, ge=1, description="Training steps, at most.")
     max_minutes: float | None = Field(
         None, gt=0, description="Training time, at most; the model then depends on the machine's speed."

@@ -1,7 +1,6 @@
 """Texts from any OpenAI-compatible chat endpoint (vLLM, TGI, Ollama, a vendor). Knows prompts, no HTTP."""
 
 import asyncio
-import hashlib
 import json
 import os
 from collections import Counter
@@ -22,9 +21,10 @@ from generators.text.calls import Call, Caller, Limits
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
+from schemas.hashing import json_hash
 from schemas.plan import SampleRequest
 from schemas.secrets import told_variable, variable_name
-from schemas.touch import Touch
+from schemas.touch import Touch, Untouching
 
 _ROUNDS = 6  # of calls for a request: the first, and more for rows that did not come
 
@@ -42,7 +42,7 @@ class EndpointParams(base.Params):
     base_url: Annotated[str, Touch("hosts")] = Field(
         description="Address of the API, such as http://localhost:8000/v1."
     )
-    model: str = Field(min_length=1, description="Name of the model at the endpoint.")
+    model: Annotated[str, Untouching()] = Field(min_length=1, description="Name of the model at the endpoint.")
     api_key_env: Annotated[str, Touch("keys"), BeforeValidator(variable_name)] = Field(
         "OPENAI_API_KEY", description="Environment variable that holds the key, if one is needed."
     )
@@ -125,7 +125,7 @@ class Endpoint:
         check_class_sizes(table, label, self.capabilities.min_class_rows, "endpoint")
         texts = texts_of(table, label)
         asked = [self.params.model_dump(mode="json", exclude=LIMITS), seed, texts, table[label].to_pylist()]
-        self._remember(table, label, hashlib.sha256(json.dumps(asked).encode()).hexdigest())
+        self._remember(table, label, json_hash(asked, sort_keys=False))
 
     def _remember(self, table: pa.Table, label: str, account: str) -> None:
         self._table, self._label, self._account = table, label, account

@@ -9,6 +9,7 @@ import json
 from typing import TypeVar
 
 from schemas.base import Noun
+from schemas.hashing import json_hash
 
 _WORD = "<!-- makeweight: this page has the SHA-256 "
 N = TypeVar("N", bound=Noun)
@@ -32,7 +33,7 @@ def is_unbroken(data: bytes) -> bool:
 def _seal_of(text: str | bytes) -> str:
     fields = json.loads(text)
     fields.pop("seal", None)
-    return sha256(json.dumps(fields, sort_keys=True).encode())
+    return json_hash(fields)
 
 
 def with_line(page: str, of: str = "", word: str = _WORD) -> str:

@@ -18,7 +18,7 @@ from pipelines.fill.loop import ChunkResult
 from pipelines.plan.features import fresh_ids, from_model
 from pipelines.source.ingest import fingerprint
 from pipelines.storage.folder import Folder
-from pipelines.validate.base import Batch, Sketching, Validator
+from pipelines.validate.base import Batch, Sketching, Validator, reasons_of
 from schemas.arrow import CARRIED, PARENT_ROW, REASON, ROW, STRATUM
 from schemas.errors import DamageError
 from schemas.plan import Plan, SampleRequest
@@ -98,16 +98,10 @@ class ChunkMaker:
                 break
             verdict = validator.check(_select(batch, alive))
             lost = alive[~verdict.keep]
-            reasons.update(_reasons(validator.name, len(lost), verdict.details))
+            reasons.update(reasons_of(validator.name, len(lost), verdict.details))
             shown.extend((int(row), validator.name) for row in lost[:SHOWN_ROWS])
             alive = alive[verdict.keep]
         return alive, dict(reasons), shown
-
-
-def _reasons(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:
-    if not lost:
-        return {}
-    return {f"{name}: {detail}": rows for detail, rows in details.items()} or {name: lost}
 
 
 def _select(batch: Batch, rows: NDArray[np.int32]) -> Batch:

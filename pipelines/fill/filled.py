@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.fill.loop import AcceptedChunk, FillResult, StratumProgress
+from pipelines.plan.registry import make_validators
 from pipelines.storage.folder import Folder
+from pipelines.validate.base import Lenient, is_reason_of
 from schemas.errors import ShortfallError
 from schemas.plan import Plan
 
@@ -54,14 +56,19 @@ def refuse_shortfall(plan: Plan, strata: Sequence[StratumProgress]) -> None:
         raise ShortfallError("\n".join(_explain(plan, stratum) for stratum in short))
 
 
+def _lowered(plan: Plan, reasons: Sequence[str]) -> list[str]:
+    """Return which parameters of the validators that gave these reasons would keep more rows."""
+    gave = [one for one in make_validators(plan) if any(is_reason_of(one.name, reason) for reason in reasons)]
+    return [f"lower {one.name}.{one.lowered}" for one in gave if isinstance(one, Lenient)]
+
+
 def _explain(plan: Plan, stratum: StratumProgress) -> str:
     accepted = f"{stratum.accepted:,} of {stratum.target:,} rows accepted"
     reasons = sorted(stratum.rejected.items(), key=lambda item: (-item[1], item[0]))[:_SHOWN]
     share = max(1, stratum.candidates)
     why = ", ".join(f"{reason} rejected {rows / share:.0%}" for reason, rows in reasons) or "none was made"
     advice = ["raise budget.attempts_per_row", "choose another generator"]
-    if any(reason.startswith("label_agreement") for reason, _ in reasons):
-        advice.insert(1, "lower label_agreement.min_probability")
+    advice[1:1] = _lowered(plan, [reason for reason, _ in reasons])
     return (
         f"class {stratum.name!r}: {accepted} after {plan.attempts_per_row:g} attempts a row ({why}); "
         f"{', '.join(advice[:-1])} or {advice[-1]}; finished work is kept"

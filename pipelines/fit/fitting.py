@@ -32,9 +32,10 @@ from pipelines.storage.arrays import read
 from pipelines.storage.folder import Folder
 from pipelines.storage.libraries import library_versions
 from pipelines.storage.workspace import Workspace
-from pipelines.validate.base import Batch, Validator
+from pipelines.validate.base import Batch, Learning, Validator
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import DamageError, MakeweightError
+from schemas.hashing import json_hash
 from schemas.plan import Plan
 from schemas.privacy import BUDGET, PrivacyBudget
 
@@ -68,7 +69,7 @@ def model_fingerprint(plan: Plan) -> str:
         parts.append({"held_out": plan.privacy.held_out})
     if plan.continues:
         parts.append({"continues": plan.continues.content_hash})  # its real rows have other numbers
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return json_hash(parts)
 
 
 class KeptTraining:
@@ -195,7 +196,7 @@ def _validator_folder(plan: Plan, number: int, validator: Validator, place: Work
 
 
 def _stays(plan: Plan, validator: Validator) -> bool:
-    return plan.version is not None and bool(getattr(validator, "learns", False))
+    return plan.version is not None and isinstance(validator, Learning) and validator.learns
 
 
 def can_go_on(plan: Plan, place: Workspace) -> bool:

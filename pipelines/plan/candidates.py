@@ -120,14 +120,17 @@ class Looked:
 
 
 def look(files: Files, source: Source, label: str | None = None) -> Looked:
-    """Return what the first `LOOKED` rows tell of each column; of `label` all values are counted, however many."""
+    """Return what the first `LOOKED` rows tell of each column; of `label` all values are counted, however many.
+
+    Columns that are only carried may hold anything, and are not looked at.
+    """
     known = columns_of(files, source)
-    plain = None if known is None else [name for name, kind in known.items() if kind not in NESTED]
+    plain = None if known is None else [n for n, kind in known.items() if kind not in NESTED and n not in source.carry]
     columns = {name: _begin(name) for name in plain or []}
     found = Looked(nested=any(kind in NESTED for kind in (known or {}).values()))
     for block in _until(blocks(files, source, plain), found):
         for name in block.cells.columns:
-            if name not in columns:
+            if name not in columns and name not in source.carry:
                 columns[name] = _begin(name, found.rows)
         for name, column in columns.items():
             column.observe(block, name == label)

@@ -7,26 +7,23 @@ is changed later leads nowhere else.
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
-from pydantic import BaseModel
 
 from generators.hub import is_path
-from pipelines.modality import MODALITIES
-from pipelines.plan.registry import generator_class, validator_class
+from pipelines.plan.parameters import Place, touched_by_parameters
 from pipelines.storage.folder import is_uri
 from pipelines.storage.workspace import HIDDEN
 from schemas.errors import Fault, SpecError
 from schemas.plan import Plan
 from schemas.policy import Policy, read_origin, read_store
 from schemas.secrets import redacted
-from schemas.spec import Spec, parse
-from schemas.touch import Keys, Touched, touched
+from schemas.spec import Spec
+from schemas.touch import Keys, Touched, replaced, touched
 
 SETTING = "MAKEWEIGHT_POLICY"
 """The environment variable of a worker that names its policy, a YAML file."""
@@ -52,14 +49,6 @@ class _RefusedError(Exception):
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Something that a spec touches: where the spec says so, and the keys that lead to it in the spec's own record."""
-
-    touched: Touched
-    held: Keys
-
-
-@dataclass(frozen=True)
 class Guard:
     """A policy, and the file that it stands in; without a file nothing is allowed."""
 
@@ -71,10 +60,14 @@ class Guard:
 
         Raises SpecError with all that goes against the policy; modules first, since nothing of theirs may be imported.
         """
-        self._refuse(_modules(spec))
+        self.admit_modules(spec)
         for place, name in self._refuse(_places(spec)):
-            spec = _put(spec, place.held, name)
+            spec = replaced(spec, place.held, name)
         return spec
+
+    def admit_modules(self, spec: Spec) -> None:
+        """Raise SpecError for a module of one's own that may not be imported."""
+        self._refuse(_modules(spec))
 
     def admit_plan(self, plan: Plan) -> None:
         """Raise SpecError for a plan of more rows than the policy allows."""
@@ -85,10 +78,10 @@ class Guard:
 
     def file_to_read(self, path: str) -> str:
         """Return the real path of a spec file, or its URI; raises SpecError if it may not be read."""
-        ((_, name),) = self._refuse([_Place(Touched((), "read", path), ())])
+        ((_, name),) = self._refuse([Place(Touched((), "read", path), ())])
         return name
 
-    def _refuse(self, places: Iterable[_Place]) -> list[tuple[_Place, str]]:
+    def _refuse(self, places: Iterable[Place]) -> list[tuple[Place, str]]:
         """Return each place with the name to use; raises SpecError with those that are not allowed."""
         passed, faults = [], []
         for place in places:
@@ -202,61 +195,16 @@ def _refuse_links(folder: str, kind: str, roots: list[str]) -> None:
                 raise _RefusedError(kind, f"holds the link {inner!r}, which leads out of what is allowed; remove it")
 
 
-def _modules(spec: Spec) -> Iterator[_Place]:
+def _modules(spec: Spec) -> Iterator[Place]:
     """Yield the modules of generators and validators of one's own."""
     named: list[tuple[Keys, str | None]] = [(("generator", "name"), spec.generator.name)]
     named += [(("validate", number), choice.name) for number, choice in enumerate(spec.validators or [])]
     for keys, name in named:
         if name and ":" in name:
-            yield _Place(Touched(keys, "modules", name), ())
+            yield Place(Touched(keys, "modules", name), ())
 
 
-def _places(spec: Spec) -> Iterator[_Place]:
-    """Yield all else that the spec touches: by its own fields, and by the parameters of what it names.
-
-    Which modality it is of is not known before the source is read, so every one is thought of.
-    """
-    for one in touched(spec):
-        yield _Place(one, one.keys)
-    generator = spec.generator
-    names = [generator.name] if generator.name else [one.generator for one in MODALITIES.values()]
-    for name in names:
-        known = _parameters(generator_class(name), generator.params, ("generator", "params"), strict=len(names) == 1)
-        yield from _inner(known, ("generator", "params"), ("generator", "params"), generator.params)
-    for number, choice in enumerate(spec.validators or []):
-        for modality in [one.name for one in MODALITIES.values() if choice.name in one.validators]:
-            shown: Keys = ("validate", number, choice.name)
-            known = _parameters(validator_class(choice.name, modality), choice.params, shown, strict=False)
-            yield from _inner(known, shown, ("validators", number, "params"), choice.params)
-
-
-def _parameters(cls: Any, params: dict[str, Any], keys: Keys, *, strict: bool) -> BaseModel | None:
-    """Return the parameters as their own class reads them, or nothing where they are not of this class."""
-    try:
-        found: BaseModel = parse(cls.Params, params, keys)
-    except SpecError:
-        if strict:
-            raise
-        return None
-    return found
-
-
-def _inner(record: BaseModel | None, shown: Keys, held: Keys, given: Mapping[str, Any]) -> Iterator[_Place]:
-    """Yield what parameters touch; a default is checked too, but stays what it is."""
-    for one in touched(record) if record else ():
-        where = Touched((*shown, *one.keys), one.kind, one.name)
-        yield _Place(where, (*held, *one.keys) if one.keys[0] in given else ())
-
-
-def _put(holder: Any, keys: Keys, value: str) -> Any:
-    """Return a record, a mapping or a list with another value at the end of these keys; nothing to do for no keys."""
-    if not keys:
-        return holder
-    key, rest = keys[0], keys[1:]
-    inner = getattr(holder, str(key)) if isinstance(holder, BaseModel) else holder[key]
-    new = _put(inner, rest, value) if rest else value
-    if isinstance(holder, BaseModel):
-        return holder.model_copy(update={str(key): new})
-    if isinstance(holder, Mapping):
-        return {**holder, key: new}
-    return [new if number == key else one for number, one in enumerate(holder)]
+def _places(spec: Spec) -> Iterator[Place]:
+    """Yield all else that the spec touches: by its own fields, and by the parameters of what it names."""
+    yield from (Place(one, one.keys) for one in touched(spec))
+    yield from touched_by_parameters(spec, strict=True)

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from generators.image.codec import Encoding
 from pipelines.plan.registry import generator_class
-from schemas.errors import Fault, SpecError
+from pipelines.source.formats import format_named
+from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import ImageProfile, Plan, SourceProfile
 from schemas.spec import Spec
 
-_DECLARED = ("coco", "voc")
-"""Formats in which the size that is declared tells which image marks are drawn on."""
 _KEPT = ("PNG", "JPEG", "WEBP")
 _MODES = {"RGB": "in colour", "L": "grey"}
 
@@ -18,7 +17,7 @@ def notes(profile: SourceProfile) -> list[str]:
     """Return plain sentences on the images of a source and what becomes of them, the first about all of them."""
     if profile.images is None:
         return []
-    unclear = profile.images.unclear if profile.format in _DECLARED else 0
+    unclear = profile.images.unclear if format_named(profile.format).declared else 0
     told = (
         f"Images with marks that EXIF data turn, and whose declared size fits before and after: {unclear:,}; marks are"
         " taken to lie in the image as it is stored (source.marked_on: upright says otherwise)."
@@ -45,12 +44,15 @@ def refuse_unfit(plan: Plan) -> None:
     if images is None:
         return
     if plan.profile.objects and not able.makes_objects:
-        problem = f"{plan.generator.name!r} makes no boxes; for marked images: augment, resample"
-        raise SpecError(Fault(("generator", "name"), problem))
+        advice = Advice(("generator", "name"), "augment")
+        problem = f"{plan.generator.name!r} makes no boxes; set {advice} (or resample)"
+        raise SpecError(Fault(advice.path, problem, "makes-no-boxes", advice))
     if able.needs_one_size and not images.uniform:
         listed = ", ".join(f"{size} ({number:,})" for size, number in list(images.sizes.items())[:3])
-        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …; set it"
-        raise SpecError(Fault(("source", "images", "size"), problem))
+        width, height = next(iter(images.sizes)).split(" x ")
+        advice = Advice(("source", "images", "size"), (int(width), int(height)))
+        problem = f"{plan.generator.name!r} learns from images of one size, and these have several: {listed} …"
+        raise SpecError(Fault(advice.path, f"{problem}; set {advice}", "several-sizes", advice))
 
 
 def image_notes(images: ImageProfile) -> list[str]:

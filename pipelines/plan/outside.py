@@ -8,28 +8,31 @@ nothing is known but the id.
 import ast
 import hashlib
 import importlib.util
-import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.plan.parameters import touched_by_step
+from pipelines.plan.registry import generator_class, validator_class
 from pipelines.storage.contents import content_of
 from schemas.errors import Fault, GeneratorError, SpecError
+from schemas.hashing import json_hash
 from schemas.plan import Plan, Step
 
-FILES = ("model", "lora", "file", "examples")
-"""Parameters that may name a file or a folder; others do if they lead to one and look like a path."""
 _OURS = Path(__file__).parents[1]
 _ROOMS = {"flows", "pipelines", "generators", "schemas"}
 _INSTALLED = {"site-packages", "dist-packages"}
 
 
-def outside(generator: Step, validators: Sequence[Step]) -> dict[str, str]:
-    """Return the hash of each such thing by where the spec names it; raises SpecError for code that is in no file."""
+def outside(generator: Step, validators: Sequence[Step], modality: str) -> dict[str, str]:
+    """Return the hash of each such thing by where the spec names it; raises SpecError for code that is in no file.
+
+    The validators are those of a modality.
+    """
     code = {name: _hash_code(module, tuple(name.split("."))) for name, module in _own_code(generator, validators)}
-    return {**code, **_models(generator, validators)}
+    return {**code, **_files(generator, validators, modality)}
 
 
 def _own_code(generator: Step, validators: Sequence[Step]) -> Iterator[tuple[str, str]]:
@@ -56,14 +59,30 @@ def _steps(generator: Step, validators: Sequence[Step]) -> Iterator[tuple[tuple[
         yield ("validate", number), step
 
 
-def _models(generator: Step, validators: Sequence[Step]) -> dict[str, str]:
+def _files(generator: Step, validators: Sequence[Step], modality: str) -> dict[str, str]:
     found = {}
     for path, step in _steps(generator, validators):
-        for name, value in _texts(step.params):
+        for name, value in _named(path, step, modality):
             place = os.path.expanduser(value)
-            if (name.rpartition(".")[2] in FILES or os.sep in value) and os.path.exists(place):
+            if os.path.exists(place):
                 found[f"{'.'.join(map(str, path[: 1 if path[0] == 'generator' else 2]))}.{name}"] = content_of(place)
     return found
+
+
+def _named(path: tuple[str | int, ...], step: Step, modality: str) -> Iterator[tuple[str, str]]:
+    """Yield the files, folders and models that a step's parameters name; of a user's own, all that looks like a path.
+
+    Whether a class of one's own marks its parameters, nobody has seen to.
+    """
+    if path[0] == "generator":
+        found = touched_by_step(generator_class(step.name), step, ("generator", "params"))
+    else:
+        found = touched_by_step(validator_class(step.name, modality, path), step, (*path, step.name))
+    for one in found:
+        if one.kind in ("read", "models"):
+            yield ".".join(map(str, one.keys)), one.name
+    if ":" in step.name:
+        yield from ((name, value) for name, value in _texts(step.params) if os.sep in value)
 
 
 def _texts(params: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -84,7 +103,7 @@ def _hash_code(module: str, path: tuple[str | int, ...]) -> str:
     files = _reachable(module, root)
     files[module] = Path(spec.origin)
     hashes = {name: hashlib.sha256(file.read_bytes()).hexdigest() for name, file in sorted(files.items())}
-    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+    return json_hash(hashes, sort_keys=False)
 
 
 def _reachable(module: str, root: Path) -> dict[str, Path]:

@@ -3,8 +3,6 @@
 Knows no model and starts nothing: it answers within a second or two.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,7 +25,8 @@ from pipelines.plan.stream import chunk_rows
 from pipelines.source.strata import Key, stratum_name, stratum_names
 from pipelines.storage.encryption import read_key
 from pipelines.storage.ready import refuse_nested
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
+from schemas.hashing import json_hash
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec, as_before
 
@@ -49,7 +48,7 @@ def make_plan(spec: Spec) -> Plan:
     check_privacy(spec.privacy, profile)
     strata = _strata(spec, profile, generator_class(generator.name))
     validators = _validators(spec, profile, modality, generator_class(generator.name))
-    beside = outside(generator, validators)
+    beside = outside(generator, validators, modality.name)
     plan = Plan(
         name=spec.name,
         seed=spec.seed,
@@ -86,19 +85,21 @@ def _generator(spec: Spec, modality: Modality) -> Step:
     if (name := modality.name) not in able:
         known = ", ".join(generators_for(name))
         problem = f"{step.name!r} makes {' or '.join(able)} rows, not {name}; for {name}: {known}"
-        problem += _other_modality(able, modality)
-        raise SpecError(Fault(("generator", "name"), problem))
+        advice = _other_modality(able, modality)
+        if advice:
+            problem += f"; if the source holds {MODALITIES[str(advice.value)].called}, set {advice}"
+        raise SpecError(Fault(("generator", "name"), problem, "other-modality", advice))
     make_generator(step)
     return step
 
 
-def _other_modality(made: tuple[str, ...], modality: Modality) -> str:
+def _other_modality(made: tuple[str, ...], modality: Modality) -> Advice | None:
     """Say how to take the source for what the generator makes, where its files do not tell what it is."""
     known = (MODALITIES[name] for name in made if name in MODALITIES)
     other = next((one for one in known if not one.recognise), None)
     if modality.recognise or other is None:
-        return ""
-    return f"; if the source holds {other.called}, set source.modality: {other.name}"
+        return None
+    return Advice(("source", "modality"), other.name)
 
 
 def _shard_rows(profile: SourceProfile) -> int:
@@ -107,14 +108,13 @@ def _shard_rows(profile: SourceProfile) -> int:
 
 
 def _validators(spec: Spec, profile: SourceProfile, modality: Modality, generator: type[Generator]) -> list[Step]:
-    """Return the checks in order; the strata of marked images hold only if their objects are counted again."""
+    """Return the checks in order."""
     if spec.validators is None:
         known = modality.marked_checks if profile.objects else modality.checks
         return [Step(name=name, params={}) for name in known if name not in generator.capabilities.skips]
     chosen = [Step(name=choice.name, params=choice.params) for choice in spec.validators]
-    if profile.objects and all(step.name != "boxes" for step in chosen):
-        chosen.append(Step(name="boxes", params={}))
-    return chosen
+    needed = modality.marked_needs if profile.objects else ()
+    return chosen + [Step(name=name, params={}) for name in needed if all(step.name != name for step in chosen)]
 
 
 def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
@@ -169,8 +169,9 @@ def _stratum(
 def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
     """Return one stratum for all images of the same content; many are small, and so are their chunks."""
     if spec.balance.by:
-        problem = "marked images are balanced by the classes of their boxes; leave this out"
-        raise SpecError(Fault(("balance", "by"), problem))
+        advice = Advice(("balance", "by"), None)
+        problem = f"marked images are balanced by the classes of their boxes; {advice}"
+        raise SpecError(Fault(advice.path, problem, "boxes-balanced-by", advice))
     images = {str(key[0]): real for key, real in profile.counts}
     images = {name: images[name] for name in sorted(images)}
     counts = box_counts(images)
@@ -216,15 +217,18 @@ def _refuse_hopeless(plan: Plan) -> None:
     small = [stratum for stratum in plan.strata if stratum.make and stratum.real < least]
     if small:
         listed = ", ".join(f"{stratum.name!r} ({stratum.real})" for stratum in small[:5])
+        advice = Advice(("generator", "name"), "resample")
         raise SourceError(
             f"too few real rows for generator {plan.generator.name!r}, which needs {least} of a class: {listed}; "
-            f"choose another generator (resample takes any), or set balance.target for these classes to what they have"
+            f"choose another generator ({advice} takes any), or set balance.target for these classes to what they have",
+            code="few-rows",
+            advice=advice,
         )
 
 
 def fingerprint_spec(spec: Spec) -> str:
     """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
-    return _sha256(_deciding(spec))
+    return json_hash(_deciding(spec))
 
 
 def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
@@ -237,7 +241,7 @@ def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
     data["balance"] = spec.by
     if beside:
         data["outside"] = dict(beside)
-    return _sha256(data)
+    return json_hash(data)
 
 
 def _deciding(spec: Spec) -> dict[str, Any]:
@@ -254,7 +258,3 @@ def _deciding(spec: Spec) -> dict[str, Any]:
     for key in ("actors", "cpus", "gpus", "deadline_seconds"):
         del data["generator"][key]
     return data
-
-
-def _sha256(data: Any) -> str:
-    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

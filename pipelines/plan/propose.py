@@ -6,10 +6,11 @@ What the plan refuses and a key of the spec mends is mended and said; so what is
 import math
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 
@@ -19,9 +20,9 @@ from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class, generators_for
 from pipelines.source.files import Files, find_files
 from pipelines.source.formats import format_of
-from pipelines.source.splits import TRAIN, SeveralSplitsError, kind_of
+from pipelines.source.splits import SeveralSplitsError, kind_of
 from pipelines.storage.folder import is_uri
-from schemas.errors import Fault, OutputError, SourceError, SpecError, nearest
+from schemas.errors import Advice, Fault, OutputError, SourceError, SpecError, nearest
 from schemas.plan import Plan
 from schemas.secrets import redacted
 from schemas.spec import Source, Spec, parse
@@ -29,20 +30,8 @@ from schemas.spec import Source, Spec, parse
 if TYPE_CHECKING:
     from jinja2 import Template
 
-FIXED = {"folders": "label", "images": "label", "voc": "category", "coco": "category", "yolo": "category"}
-"""The class column of formats in which the folders, or the annotations, tell the class."""
-REMEDIES: dict[str, tuple[str, str, Any]] = {
-    "source.missing_label: drop": ("source", "missing_label", "drop"),
-    "source.missing_text: drop": ("source", "missing_text", "drop"),
-    "source.faulty_boxes: mend": ("source", "faulty_boxes", "mend"),
-    "unreadable: skip": ("source", "images", {"unreadable": "skip"}),
-    "mode: L (or RGB)": ("source", "images", {"mode": "L"}),
-    "mode: RGB (or L)": ("source", "images", {"mode": "RGB"}),
-    "animated: first": ("source", "images", {"animated": "first"}),
-    "resample takes any": ("generator", "name", "resample"),
-}
-"""What a refusal advises, and the key and value that do so."""
 _FORM = Path(__file__).parent / "proposed.yaml"
+T = TypeVar("T")
 _USUAL_NAME = re.compile(r"(?i)train|training|data|dataset|all|full|images|annotations")
 
 
@@ -79,14 +68,13 @@ def propose(
     """
     place = _absolute(path)
     given, split = _with_split(place, dict(given or {}))
-    asked = parse(Source, {"path": place, "label": label or "label", **given}, ("source",))
-    files = find_files(asked)
-    source, candidates, notes = _source(files, asked, label)
+    draft, looked, read = mended({"source": {"path": place, **given}}, partial(_look, label))
+    files, source, candidates, notes = looked
     name = f"{_stem(files)}-balanced"
-    draft = {"name": name, "source": {"path": place, **given, **source}, "output": {"path": f"out/{name}"}}
-    draft, plan, mended = _planned(draft)
+    draft = {"name": name, "source": {**draft["source"], **source}, "output": {"path": f"out/{name}"}}
+    draft, plan, fitted = mended(draft, _plan)
     listed = [f"the source lists the splits {', '.join(files.lists)}; source.split takes one, else all are taken"]
-    notes = [*split, *(listed if files.lists else []), *notes, *mended]
+    notes = [*split, *read, *(listed if files.lists else []), *notes, *fitted]
     return Proposal(_render(draft, plan, path, out, notes), out, source["label"], plan, candidates, notes)
 
 
@@ -95,13 +83,15 @@ def _with_split(place: str, given: dict[str, Any]) -> tuple[dict[str, Any], list
     try:
         find_files(parse(Source, {"path": place, "label": "label", **given}))
     except SeveralSplitsError as error:
-        names = list(error.splits.files)
-        found = [name for name in names if kind_of(name) == TRAIN]
-        if len(found) != 1:
-            raise SpecError(Fault((), f"{error.faults[0].problem} (--split)")) from error
-        others = ", ".join(name for name in names if name != found[0])
-        note = f"the source has splits, and {found[0]} was chosen (source.split); {others or 'the rest'} stays out"
-        return {**given, "split": found[0]}, [note]
+        if error.advice is None:
+            fault = replace(error.faults[0], path=(), problem=f"{error.faults[0].problem} (--split)")
+            raise SpecError(fault) from error
+        chosen = str(error.advice.value)
+        others = ", ".join(name for name in error.splits.files if name != chosen)
+        note = f"the source has splits, and {chosen} was chosen ({error.advice.key}); {others or 'the rest'} stays out"
+        return {**given, "split": chosen}, [note]
+    except (SourceError, SpecError):  # it is met again, and mended if it can be, where the files are looked at
+        return given, []
     return given, []
 
 
@@ -138,16 +128,18 @@ def _absolute(path: str) -> str:
 
 def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, Any], list[Seen], list[str]]:
     """Return the keys of the source, the other candidates for its class, and what there is to say."""
-    if fixed := FIXED.get(files.format) or format_of(files).label(files, source):
+    if fixed := format_of(files).label(files, source):
         return {"label": label or fixed}, [], []
     looked = look(files, source, label)
-    delimited = files.format in ("csv", "tsv")
     headless = format_of(files).headless(files, source)
-    header = guessed_header(looked, headless) if delimited and label not in looked.names else None
+    header = guessed_header(looked, headless) if format_of(files).delimited and label not in looked.names else None
     if header:
         looked = look(files, source.model_copy(update={"header": header}), label)
     if label is not None and label not in looked.names:
-        raise SpecError(Fault((), f"--label {label}: the source has no such column{nearest(label, looked.names)}"))
+        hint, advice = format_of(files).advice(files, source)
+        hint = hint if advice else ""
+        problem = f"--label {label}: the source has no such column{nearest(label, looked.names)}{hint}"
+        raise SpecError(Fault((), problem, "unknown-column", advice))
     chosen = looked.column(label) if label is not None else choose(looked)
     if chosen is None:
         raise _undecided(files, looked.candidates, looked.names)
@@ -170,26 +162,31 @@ def _undecided(files: Files, candidates: list[Seen], names: list[str]) -> SpecEr
     return SpecError(Fault((), f"{files.path}: {problem}"))
 
 
-def _planned(draft: dict[str, Any]) -> tuple[dict[str, Any], Plan, list[str]]:
-    """Return the spec and its plan; does what a refusal advises, if it is a key that can be set, and says why."""
+def mended(draft: dict[str, Any], attempt: Callable[[dict[str, Any]], T]) -> tuple[dict[str, Any], T, list[str]]:
+    """Return a spec, what an attempt made of it, and notes; does what a refusal advises, and says why."""
+    done: list[Advice] = []
     notes: list[str] = []
-    open_ = dict(REMEDIES)
     while True:
         try:
-            return draft, make_plan(parse(Spec, draft)), notes
+            return draft, attempt(draft), notes
         except (SourceError, SpecError) as error:
-            advice = next((advice for advice in open_ if advice in str(error)), None)
-            if advice is None:
+            advice = error.advice
+            if advice is None or advice in done:
                 raise
-            section, key, value = open_.pop(advice)
-            draft = _with(draft, section, key, value)
-            notes.append(f"{section}.{key} was set, since {' '.join(str(error).split())}")
+            done.append(advice)
+            draft = advice.applied(draft)
+            notes.append(f"{advice.key} was set, since {' '.join(str(error).split())}")
 
 
-def _with(draft: dict[str, Any], section: str, key: str, value: Any) -> dict[str, Any]:
-    part = draft.get(section, {})
-    value = {**part.get(key, {}), **value} if isinstance(value, dict) else value
-    return {**draft, section: {**part, key: value}}
+def _look(label: str | None, draft: dict[str, Any]) -> tuple[Files, dict[str, Any], list[Seen], list[str]]:
+    """Return the files of a source, and what `_source` finds in them."""
+    asked = parse(Source, {"label": label or "label", **draft["source"]}, ("source",))
+    files = find_files(asked)
+    return files, *_source(files, asked, label)
+
+
+def _plan(draft: dict[str, Any]) -> Plan:
+    return make_plan(parse(Spec, draft))
 
 
 def class_counts(plan: Plan) -> dict[str, int]:
@@ -262,7 +259,7 @@ def _held_out(path: str, out: str) -> str:
 
 def _stem(files: Files) -> str:
     """Return what the source is called: its file or folder, or one above where that says no more than `train`."""
-    single = len(files.names) == 1 and files.format not in FIXED
+    single = len(files.names) == 1 and not format_of(files).together
     parts = re.split(r"[/\\]+", f"{files.root}/{files.names[0]}" if single else files.root)
     for part in reversed(parts):
         stem = re.sub(r"[^\w-]+", "-", part.split(".")[0]).strip("-_")

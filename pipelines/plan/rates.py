@@ -4,8 +4,6 @@ Nothing of it is part of a build: it decides no row, and where it cannot be writ
 another file, or is `off`.
 """
 
-import hashlib
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +12,7 @@ from filelock import FileLock, Timeout
 from platformdirs import user_state_path
 
 from pipelines.modality import load_part, modality_of
+from schemas.hashing import json_hash
 from schemas.plan import Plan, Step
 from schemas.rates import RATES_FORMAT, Rates
 
@@ -78,7 +77,7 @@ def recall() -> list[Rates]:
 
 def params_key(generator: Step) -> str:
     """Return a hash of the generator's parameters."""
-    return hashlib.sha256(json.dumps(generator.params, sort_keys=True).encode()).hexdigest()[:16]
+    return json_hash(generator.params)[:16]
 
 
 def row_width(plan: Plan) -> int:

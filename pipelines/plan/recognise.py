@@ -1,4 +1,4 @@
-"""Tells of which modality a source is: by what the spec names, by the generator, or by the files."""
+"""Tells of which modality a source is, by what the spec names or by the files: the one decision before any plan."""
 
 from pipelines.modality import MODALITIES, Modality, load_part, named_content
 from pipelines.plan.registry import generator_class

@@ -2,7 +2,7 @@
 
 from pipelines.plan.features import modelled
 from pipelines.plan.registry import generator_class, generators_for
-from schemas.errors import Fault, SpecError
+from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import Plan, SourceProfile
 
 _WORDS = 3
@@ -23,8 +23,9 @@ def refuse_texts(plan: Plan) -> None:
     words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
     different = one.distinct is None or one.distinct > rows / 2
     if one.type == "string" and different and (one.categories is None or words >= _WORDS):
+        advice = Advice(("source", "modality"), "text")
         problem = (
             f"{plan.generator.name!r} makes rows of tables, and {one.name!r}, the only column beside the class, holds "
-            f"texts: set source.modality: text, and a generator of texts ({', '.join(generators_for('text'))})"
+            f"texts: set {advice}, and a generator of texts ({', '.join(generators_for('text'))})"
         )
-        raise SpecError(Fault(("generator", "name"), problem))
+        raise SpecError(Fault(("generator", "name"), problem, "texts-as-table", advice))

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.arrow import REASON, STRATUM
 from schemas.evaluation import Evaluation
@@ -53,6 +55,11 @@ def objects_column(manifest: Manifest) -> str | None:
 def by_size(manifest: Manifest) -> list[str]:
     """Return the strata, those with the most source rows first."""
     return sorted(manifest.counts, key=lambda name: (-manifest.source_counts.get(name, 0), name))
+
+
+def some_of(places: NDArray[np.intp], count: int) -> list[int]:
+    """Return so many of the places, at most, in random order, the same each time."""
+    return [int(place) for place in np.random.default_rng(0).permutation(places)[:count]]
 
 
 def ends(items: list[Item], most: int) -> tuple[list[Item], list[Item]]:

@@ -45,6 +45,7 @@ def markdown(value: object, most: int = 80) -> Markup:
     """Return a value as one line of Markdown that shows just that value, also within a table cell."""
     text = html.escape(shorten(printable(str(value)[:2000]), most), quote=False)
     text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", text).replace("://", ":&#47;/").replace("@", "&#64;")
+    text = re.sub(r"(?i)(www)\.", r"\1&#46;", text)  # a forge makes links of these by itself
     return Markup(text or "*(empty)*")  # noqa: S704 (escaped above, for HTML and for Markdown)
 
 

@@ -1,10 +1,10 @@
 """Rows to look at on Prefect's page of a build, as Markdown: real ones beside made ones. Knows no shards."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.report.engine import markdown
 from pipelines.report.wording import cell
 from schemas.manifest import Manifest
 
@@ -30,10 +30,10 @@ def row_page(manifest: Manifest, draw: Draw) -> Page:
     real, made = draw(names, ROWS, LOOKED_AT)
     more = len(manifest.columns) - len(names)
     lines = [
-        f"Some rows of **{plain(manifest.name)}**, {manifest.origin} ones below real ones.",
+        f"Some rows of **{markdown(manifest.name)}**, {manifest.origin} ones below real ones.",
         "",
         line(["origin", *names]),
-        line(["---"] * (len(names) + 1)),
+        f"|{' --- |' * (len(names) + 1)}",
         *(line(["real", *(cell(row[name], TEXT).text for name in names)]) for row in real),
         *(line([manifest.origin, *(cell(row[name], TEXT).text for name in names)]) for row in made),
         *(["", f"{more:,} more columns are not shown."] if more > 0 else []),
@@ -42,10 +42,5 @@ def row_page(manifest: Manifest, draw: Draw) -> Page:
 
 
 def line(cells: Sequence[str]) -> str:
-    """Return a row of a table in Markdown."""
-    return f"| {' | '.join(plain(one) for one in cells)} |"
-
-
-def plain(text: str) -> str:
-    """Return the text as Markdown shows it as it is: a source's text is no markup here."""
-    return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$^=:@.-])", r"\\\1", text) if text != "---" else text
+    """Return a row of a table in Markdown, in which a source's text is no markup."""
+    return f"| {' | '.join(markdown(one, TEXT) for one in cells)} |"

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
-from pipelines.report.data import ReportData, Section, source_columns
+from pipelines.report.data import ReportData, Section, some_of, source_columns
 from pipelines.report.wording import Cell, cell
 from schemas.arrow import REASON, STRATUM
 
@@ -55,8 +55,7 @@ def sample_section(data: ReportData) -> Section | None:
 def _few(mask: "np.typing.NDArray[np.bool_]") -> list[int]:
     """Return some of the rows that `mask` marks, in order."""
     places = np.flatnonzero(mask)
-    chosen = np.random.default_rng(0).permutation(places)[:SAMPLED_ROWS]
-    return sorted(int(place) for place in chosen)
+    return sorted(some_of(places, SAMPLED_ROWS))
 
 
 def _sample(data: ReportData, name: str, real: list[int], synthetic: list[int], columns: list[str]) -> ClassSample:

@@ -31,7 +31,7 @@ from pipelines.source.infer import (
     misfits,
 )
 from schemas.arrow import NESTED
-from schemas.errors import SourceError
+from schemas.errors import Advice, SourceError
 from schemas.plan import Column, Role, Value
 from schemas.stored import shown_type, type_name, type_named
 
@@ -133,9 +133,12 @@ class ColumnState:
         """Refuse times of day and durations that are counted in another way in another file."""
         if len(self.stored) > 1 and any(own.startswith(("time32", "time64", "duration")) for own in self.stored):
             kinds = " and ".join(map(shown_type, self.stored))
+            advice = Advice(("source", "drop"), (self.name,))
             raise SourceError(
                 f"{file}: column {self.name!r} is of types {kinds} in the source's files, which count times in"
-                " different ways; bring the files to one type, or leave the column out with source.drop"
+                f" different ways; bring the files to one type, or leave the column out with {advice}",
+                code="times-counted-differently",
+                advice=advice,
             )
 
     def _typed(self, cells: pa.Array, block: Block) -> pa.Array:

@@ -1,7 +1,6 @@
 """Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
 
 import hashlib
-import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +20,8 @@ from pipelines.source.packed import UNPACKING, from_xz, from_zip
 from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_records, table_in
 from pipelines.source.splits import ALL, choose
 from pipelines.storage.folder import away, resolve
-from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.errors import Advice, Fault, SourceError, SpecError, nearest
+from schemas.hashing import json_hash
 from schemas.plan import SourceProfile
 from schemas.secrets import redacted
 from schemas.spec import LATER, Source, as_before
@@ -41,7 +41,8 @@ EXTENSIONS = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"), "images"),
     **dict.fromkeys((".jpe", ".jfif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"), "images"),
 }
-TABLES = ("csv", "tsv", "jsonl", "parquet")
+TABLES = tuple(next(iter(MODALITIES.values())).formats)
+"""The formats whose files are tables: those of the first modality."""
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
 """The formats whose files are rows and not tables, and what they hold."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
@@ -133,11 +134,11 @@ def _advice(reason: str) -> str:
         return "the file is cut short or is not what its name says: fetch it again, or set source.format"
     if "ermission" in reason or "ACCESS_DENIED" in reason or "Forbidden" in reason:
         return "give this user the right to read it"
-    return "check that the file is whole and that source.path and source.format are right"
+    return "check that the file is whole and that its path and source.format are right"
 
 
-def find_files(source: Source) -> Files:
-    """Return the files of a source and their format.
+def find_files(source: Source, key: str = "source.path") -> Files:
+    """Return the files of a source and their format; `key` is the one of the spec that says where they are.
 
     A folder is searched at any depth; files and folders whose name begins with `_` or `.` are left out. Raises
     SourceError where there is nothing to read, or something that must not be (a link out of the folder).
@@ -147,14 +148,14 @@ def find_files(source: Source) -> Files:
         filesystem, inner = resolve(source.path)
         info = filesystem.get_file_info(inner)
     if info.type == fs.FileType.Directory:
-        return _folder(source, filesystem, inner)
+        return _folder(source, filesystem, inner, key)
     if not info.is_file:
-        raise SourceError(_missing(place, filesystem, inner, info))
+        raise SourceError(_missing(place, filesystem, inner, info, key), code="no-such-source")
     if is_archive(inner):
         with readable(place):
             archive = open_archive(source.path, place)
         inside = Files(place, "", archive, archive.root, list(archive.sizes), info.size)
-        return _one_table(source, inside, inner) or _folder(source, archive, archive.root)
+        return _one_table(source, inside, inner) or _folder(source, archive, archive.root, key)
     root, name = os.path.split(inner)
     found = source.format or format_of(name)
     alone = Files(place, found or "", filesystem, root, [name], info.size, alone=True)
@@ -167,7 +168,9 @@ def find_files(source: Source) -> Files:
             f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
         )
     if source.split not in (None, ALL):
-        raise SpecError(Fault(("source", "split"), f"{place} is one file, got {source.split!r}; leave it out"))
+        advice = Advice(("source", "split"), None)
+        problem = f"{place} is one file, got {source.split!r}; {advice}"
+        raise SpecError(Fault(advice.path, problem, "no-splits", advice))
     return replace(alone, format=found)
 
 
@@ -237,18 +240,18 @@ def _one_table(source: Source, files: Files, packed: str) -> Files | None:
     return replace(one, format=found) if found in TABLES and source.split in (None, ALL) else None
 
 
-def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo) -> str:
+def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo, key: str) -> str:
     if info.type != fs.FileType.NotFound:
-        return f"{place}: is neither a file nor a folder; set source.path to one"
+        return f"{place}: is neither a file nor a folder; set {key} to one"
     folder, name = os.path.split(inner)
     with readable(place):
         beside = filesystem.get_file_info(fs.FileSelector(folder, allow_not_found=True)) if folder else []
     hint = nearest(name, [info.base_name for info in beside])
     hint = hint if "did you mean" in hint else ""
-    return f"{place}: no such file or folder; check source.path (relative paths start at the spec file){hint}"
+    return f"{place}: no such file or folder; check {key} (relative paths start at the spec file){hint}"
 
 
-def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> Files:
+def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str, key: str) -> Files:
     place = redacted(source.path)
     with readable(place):
         sizes = _all_sizes(source, filesystem, root)
@@ -267,7 +270,7 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
         looked_for = [end for end, found in EXTENSIONS.items() if found == source.format or not source.format]
         raise SourceError(
             f"{place}: the folder holds no data files; looked for {', '.join(looked_for)} at any depth and found "
-            f"{len(sizes):,} other files; check source.path and source.format"
+            f"{len(sizes):,} other files; check {key} and source.format"
         )
     if len(wanted) > 1:
         raise SourceError(
@@ -409,8 +412,7 @@ def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
     options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
     if files.format in TABLES and any("=" in os.path.dirname(name) for name in files.names):
         options["folders"] = [os.path.dirname(name) for name in files.names]
-    text = json.dumps({"files": contents, "format": files.format, **options}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_hash({"files": contents, "format": files.format, **options})
 
 
 def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:

@@ -12,7 +12,7 @@ from pipelines.source.cells import EMPTY, NO_TEXT, Block, Cells, numbered, texts
 from pipelines.source.files import TABLES, Files
 from pipelines.source.hive import Partitions
 from pipelines.source.infer import NULL
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, SourceError
 from schemas.spec import NULL_TOKENS, Source
 
 
@@ -20,22 +20,25 @@ from schemas.spec import NULL_TOKENS, Source
 class Format:
     """How files of one format are read; `columns` returns None where only the rows tell.
 
-    Where the files are rows and not tables, both read them all `together`, and get no name.
+    Where the files are rows and not tables, both read them all `together`, and get no name. Cells that are `delimited`
+    are all texts, some of which stand for what is missing. `declared` says that annotations declare the size of images.
 
     Of the first file: `written` says in words how it is written where that is not what its name says, `index` what its
     unnamed first column is called, `headless` whether it has no header row, and `advice` what to do then where a column
-    is not found; `names` are those of numbered classes by column. Of all files `lost` says, in sentences and once their
-    rows were read, what of them is in none, and `label` which column seems to be the class, where it is no table
-    and does not fix it.
+    is not found, in words, with the key that mends it if there is one; `names` are those of numbered classes by column.
+    Of all files `lost` says, in sentences and once their rows were read, what of them is in none, and `label` which
+    column is the class, or seems to be, where it is no table.
     """
 
     columns: Callable[[Files, str, Source], dict[str, str] | None]
     batches: Callable[[Files, str, Source, list[str] | None], Iterator[Cells]]
     together: bool = False
+    delimited: bool = False
+    declared: bool = False
     written: Callable[[Files, Source], str] = lambda *_: ""
     index: Callable[[Files, Source], str | None] = lambda *_: None
     headless: Callable[[Files, Source], bool] = lambda *_: False
-    advice: Callable[[Files, Source], str] = lambda *_: ""
+    advice: Callable[[Files, Source], tuple[str, Advice | None]] = lambda *_: ("", None)
     names: Callable[[Files], dict[str, list[str]]] = lambda _: {}
     lost: Callable[[Files, Source], list[str]] = lambda *_: []
     label: Callable[[Files, Source], str | None] = lambda *_: None
@@ -43,7 +46,12 @@ class Format:
 
 def format_of(files: Files) -> Format:
     """Return how the files are read."""
-    reference = next(one.formats[files.format] for one in MODALITIES.values() if files.format in one.formats)
+    return format_named(files.format)
+
+
+def format_named(name: str) -> Format:
+    """Return the format of a name."""
+    reference = next(one.formats[name] for one in MODALITIES.values() if name in one.formats)
     found: Format = load_part(reference)
     return found
 
@@ -63,8 +71,6 @@ def columns_of(files: Files, source: Source) -> dict[str, str] | None:
 
     None if the format has no columns but those of its rows. Raises SourceError where two files differ.
     """
-    if files.format == "jsonl" and source.header is not None:
-        raise SpecError(Fault(("source", "header"), "JSON Lines name their own columns; leave this out"))
     first: dict[str, str] | None = None
     hive = _partitions(files)
     for name in _parts(files):
@@ -96,9 +102,9 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Ite
     In delimited files blanks around a cell were trimmed, and the texts of `source.nulls` are null. In the other formats
     a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
     """
-    delimited_text = files.format in ("csv", "tsv")
-    tokens = source.nulls if delimited_text or source.nulls != list(NULL_TOKENS) else []
-    nulls = texts(token.strip() if delimited_text else token for token in tokens)
+    delimited = format_of(files).delimited
+    tokens = source.nulls if delimited or source.nulls != list(NULL_TOKENS) else []
+    nulls = texts(token.strip() if delimited else token for token in tokens)
     position = 0
     hive = _partitions(files)
     for name in _parts(files):

@@ -5,7 +5,6 @@ block is compared when it is read. Whatever is read of a file twice must be the 
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -17,6 +16,7 @@ import xxhash
 
 from pipelines.source.files import CHUNK, Files, file_hash, readable
 from schemas.errors import SourceError
+from schemas.hashing import json_hash
 
 BLOCK = 1 << 20
 """Bytes that are compared at once in a file that is read here and there."""
@@ -76,7 +76,7 @@ class HashedFiles(Files):
 
 def content_hash(contents: Sequence[str]) -> str:
     """Return one hash of the contents of all files."""
-    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+    return json_hash(contents)
 
 
 def hashed(files: Files) -> HashedFiles:

@@ -16,7 +16,7 @@ from pipelines.source.formats import blocks, columns_of, complete, droppable, fo
 from pipelines.source.hashed import content_hash, hashed
 from pipelines.source.infer import NUMBER
 from pipelines.source.spellings import Spellings
-from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.errors import Advice, Fault, SourceError, SpecError, nearest
 from schemas.plan import Column, SourceProfile
 from schemas.spec import Source
 
@@ -129,9 +129,9 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
     wanted += [(("source", str(content[0].key)), content[1])] if content else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]
-    advice = format_of(files).advice(files, source)
+    hint, advice = format_of(files).advice(files, source)
     faults = [
-        Fault(path, f"the source has no column {name!r}{nearest(name, known)}{advice}")
+        Fault(path, f"the source has no column {name!r}{nearest(name, known)}{hint}", "unknown-column", advice)
         for path, name in wanted
         if name not in names
     ]
@@ -153,7 +153,10 @@ def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], t
         raise SourceError(f"{files.path}: all {total:,} rows lack a class ({', '.join(by)}); check source.label")
     for name in by:
         if nulls := states[name].nulls:
+            advice = Advice(("source", "missing_label"), "drop")
             raise SourceError(
                 f"column {name!r}: {nulls:,} of {total:,} rows have no class; fill it in, or leave these rows out with "
-                "source.missing_label: drop"
+                f"{advice}",
+                code="missing-label",
+                advice=advice,
             )

@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.errors import Fault, SpecError, nearest
+from schemas.errors import Advice, Fault, SpecError, nearest
 
 Told = Callable[[str], bool]
 ALL = "all"
@@ -52,12 +52,14 @@ class SeveralSplitsError(SpecError):
         self.splits, self.others = splits, others
         found = ", ".join(f"{name} ({files:,} files)" for name, files in splits.files.items())
         beside = f" and {others:,} files in none of them" if others else ""
-        example = next((name for name in splits.files if kind_of(name) == TRAIN), next(iter(splits.files)))
+        trained = [name for name in splits.files if kind_of(name) == TRAIN]
+        example = Advice(("source", "split"), (trained or list(splits.files))[0])
         problem = (
-            f"{place} has the splits {found}{beside}: say which one to build from, as in split: {example}, or split:"
+            f"{place} has the splits {found}{beside}: say which one to build from, as in {example}, or split:"
             " all for one dataset of all files; what is held out goes to evaluate.test"
         )
-        super().__init__(Fault(("source", "split"), problem))
+        advice = example if len(trained) == 1 else None
+        super().__init__(Fault(example.path, problem, "several-splits", advice))
 
 
 def kind_of(name: str) -> str | None:
@@ -158,7 +160,8 @@ def choose(
     if splits is None and asked in (None, ALL):
         return names
     if splits is None:
-        raise SpecError(Fault(("source", "split"), f"{place} has no splits, got {asked!r}; leave it out"))
+        advice = Advice(("source", "split"), None)
+        raise SpecError(Fault(advice.path, f"{place} has no splits, got {asked!r}; {advice}", "no-splits", advice))
     if asked == ALL:
         return _without(notes, names, splits)
     loose = [name for name in names if name not in splits.of]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from platformdirs import user_state_path
 
+from schemas.hashing import json_hash
+
 LARGE = 64 << 20
 """Bytes from which on the hash of a file is kept."""
 FILE, MOST = "hashes.json", 1_000
@@ -24,7 +26,7 @@ def content_of(place: str) -> str:
         return _hash(root)
     files = sorted(file for file in root.rglob("*") if file.is_file() and not _hidden(file.relative_to(root)))
     named = {file.relative_to(root).as_posix(): _hash(file) for file in files}
-    return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+    return json_hash(named, sort_keys=False)
 
 
 def _hidden(path: Path) -> bool:

@@ -1,6 +1,6 @@
-"""Clears away what was found damaged, with all that was concluded from it, so that the same build makes it again.
+"""Clears away what was found damaged, with all that was concluded from it: the one table of what hangs on what.
 
-Knows where things lie, not what is in them. What it removes is made anew from what is left, and is the same then.
+The same build makes it again, from what is left, and it is the same then. Knows where things lie, not what is in them.
 """
 
 import re

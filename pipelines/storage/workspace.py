@@ -1,7 +1,6 @@
 """Where a build keeps its own things: below the output, in `.makeweight/`. Knows names only, not what is in them."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from pipelines.storage.folder import Folder
 from pipelines.storage.libraries import library_versions
 from schemas.errors import MakeweightError
+from schemas.hashing import json_hash
 from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
@@ -119,7 +119,7 @@ def workspace(output: str, plan: Plan) -> Workspace:
         identity.append(plan.outside)
     if plan.base:
         identity.append(plan.base.content_hash)
-    key = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]
+    key = json_hash(identity, sort_keys=False)[:16]
     folder = Folder(output)
     if plan.version is None:
         return Workspace(folder, key)

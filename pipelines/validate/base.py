@@ -46,6 +46,18 @@ class Verdict:
     details: dict[str, int] = field(default_factory=dict)
 
 
+def reasons_of(name: str, lost: int, details: dict[str, int]) -> dict[str, int]:
+    """Return the rows that a validator of this name rejected by the reason that a reader sees."""
+    if not lost:
+        return {}
+    return {f"{name}: {detail}": rows for detail, rows in details.items()} or {name: lost}
+
+
+def is_reason_of(name: str, reason: str) -> bool:
+    """Whether a reason that a reader sees is one of the validator of this name."""
+    return reason == name or reason.startswith(f"{name}: ")
+
+
 def first_faults(rows: int, faults: Iterable[tuple[str, NDArray[np.bool_]]]) -> Verdict:
     """Return the verdict on so many rows of which each fault, in order, marks some: a row counts under its first."""
     keep, details = np.ones(rows, np.bool_), {}
@@ -60,10 +72,9 @@ def first_faults(rows: int, faults: Iterable[tuple[str, NDArray[np.bool_]]]) -> 
 class Validator(Protocol):
     """One check. `name` begins the reason that a rejected row carries.
 
-    Building one is cheap and needs no heavy library, so that faults in `params` are found at plan time. One that learns
-    from the real rows, as a model does, says so by `learns`: it is kept along with the model then. The first sentence
-    of its docstring is what `makeweight validators` shows. `pipelines.validate.checks.check_validator` says whether a
-    class keeps these promises.
+    Building one is cheap and needs no heavy library, so that faults in `params` are found at plan time. The first
+    sentence of its docstring is what `makeweight validators` shows. It may also be `Learning`, `Lenient` and
+    `Sketching`. `pipelines.validate.checks.check_validator` says whether a class keeps these promises.
     """
 
     name: ClassVar[str]
@@ -85,6 +96,20 @@ class Validator(Protocol):
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote. No file that others put there can run code."""
+
+
+@runtime_checkable
+class Learning(Protocol):
+    """A validator that learns from the real rows, as a model does, if `learns` is true: it is kept with the model."""
+
+    learns: ClassVar[bool]
+
+
+@runtime_checkable
+class Lenient(Protocol):
+    """A validator that keeps more rows where the parameter `lowered` is lower: who lacks rows is told of it."""
+
+    lowered: ClassVar[str]
 
 
 class Novelty(Protocol):

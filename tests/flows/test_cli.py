@@ -138,6 +138,18 @@ def test_a_missing_spec_and_json_errors(place):
     assert told["exit_code"] == 2
 
 
+def test_a_machine_is_told_what_failed_and_what_mends_it(place):
+    (place / "gaps.csv").write_text("age,income\n1,low\n2,\n3,high\n")
+    told = json.loads(run("plan", spec_file(place, source=source("gaps.csv")), "--json").stdout)
+    assert (told["code"], told["exit_code"]) == ("missing-label", 2)
+    assert told["advice"] == {"key": "source.missing_label", "value": "drop"}
+    told = json.loads(run("plan", spec_file(place, seed=-1, sed=2), "--json").stdout)
+    assert [(one["key"], one["code"], one["advice"]) for one in told["faults"]] == [
+        ("seed", "greater-than-equal", None),
+        ("sed", "extra-forbidden", None),
+    ]
+
+
 def command(*args):
     return [sys.executable, "-m", "flows.cli", *args]
 

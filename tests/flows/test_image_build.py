@@ -208,7 +208,7 @@ def test_marked_images_need_a_generator_that_makes_boxes(tmp_path):
     from pipelines.plan.planning import make_plan
 
     source = squares(tmp_path / "squares")
-    with pytest.raises(MakeweightError, match="'gan' makes no boxes; for marked images: augment, resample"):
+    with pytest.raises(MakeweightError, match="'gan' makes no boxes; set generator.name: augment"):
         make_plan(spec_for(source, tmp_path / "out", label="category", generator={"name": "gan"}))
     with pytest.raises(MakeweightError, match="balance.by: marked images are balanced by the classes of their boxes"):
         make_plan(spec_for(source, tmp_path / "out", label="category", balance={"by": ["category"]}))

@@ -208,6 +208,38 @@ def test_what_is_within_the_policy_stays_as_it_is(ground):
             assert worker_guard().admitted(spec) == spec
 
 
+OWN = """
+from pathlib import Path
+from typing import Annotated
+from generators.base import Params
+from schemas.touch import Touch
+
+class Entry(Params):
+    known: Annotated[Path, Touch("read")]
+
+class Given(Params):
+    entries: list[Entry]
+
+class Own:
+    name = "own"
+    Params = Given
+"""
+
+
+def test_a_validator_of_ones_own_reads_no_more_than_any_other(ground, monkeypatch):
+    monkeypatch.syspath_prepend(str(ground.root))
+    (ground.root / "own_reader.py").write_text(OWN)
+    ground.write_policy(modules=["own_reader"])
+    inside, secret = str(ground.data / "words.txt"), str(ground.secret)
+    own = {"own_reader:Own": {"entries": [{"known": inside}]}}
+    spec = worker_guard().admitted(parse(Spec, ground.spec(validate=[own])))
+    assert spec.validators[0].params == {"entries": [{"known": os.path.realpath(inside)}]}
+    own = {"own_reader:Own": {"entries": [{"known": inside}, {"known": secret}]}}
+    where = r"validate\[0\].own_reader:Own.entries\[1\].known: the policy of this worker does not let it read"
+    with pytest.raises(SpecError, match=where):
+        worker_guard().admitted(parse(Spec, ground.spec(validate=[own])))
+
+
 def test_stores_and_addresses_are_compared_as_a_whole():
     root = read_store("s3://bucket/data?endpoint_override=store:9000&scheme=http")
     assert root.holds(read_store("s3://bucket/data/a%20b.csv?scheme=http&endpoint_override=store:9000"))
@@ -295,7 +327,7 @@ def scheduled(ground):
         from flows.deployed.scheduled import read_spec
 
         with pytest.raises(SpecError) as refusal:
-            check_task.fn(lambda guard: read_spec(guard.file_to_read(path), overrides))
+            check_task.fn(lambda guard: read_spec(guard.file_to_read(path), overrides, guard.admit_modules))
         assert "\n" not in str(refusal.value)
         return str(refusal.value)
 

@@ -64,7 +64,7 @@ def test_the_command_says_it_and_starts_nothing(place):
         f"{{name: t, source: {{path: data.csv, label: y}}, generator: {{name: '{CHEAP}'}}, output: {{path: /proc/x}}}}"
     )
     told = "/proc/x: may not be written (no folder can be made there); give the rights or choose another output.path"
-    assert run_build(place) == {"error": told, "exit_code": 2}
+    assert run_build(place) == {"error": told, "code": "output", "advice": None, "exit_code": 2}
 
 
 @pytest.mark.parametrize(

@@ -107,9 +107,9 @@ def test_what_a_worker_cannot_read_or_reach_ends_the_request_at_once_in_plain_wo
     short = make_spec("short", generator={"name": "resample"}, validate=["duplicates"], budget={"attempts_per_row": 1})
     asked = [submit(spec, False) for spec in (gone, short)]
     unread, unfilled = (wait(request, print) for request in asked)
-    assert (unread.state, unread.exit_code) == ("Failed", 2)
+    assert (unread.state, unread.exit_code, unread.fault) == ("Failed", 2, "no-such-source")
     assert unread.message.startswith("/nowhere/payments.csv: no such file or folder; check source.path")
-    assert (unfilled.state, unfilled.exit_code) == ("Failed", 3)
+    assert (unfilled.state, unfilled.exit_code, unfilled.fault) == ("Failed", 3, "shortfall")
     assert unfilled.message.startswith("class 'fraud': 0 of")
     for request in (unread, unfilled):
         assert run_of(request).run_count == 1, "an explained failure is not tried again"

@@ -206,14 +206,18 @@ def test_the_spec_is_read_anew_each_time_and_only_what_may_pass_is_tried_again(s
     assert seen[2:] == [80]
 
 
+def anything(_spec):
+    """Admit any spec."""
+
+
 def test_a_spec_at_a_uri_has_its_paths_beside_it(make_spec, tmp_path):
     text = json.dumps({"name": "t", "source": {"path": "data/t.csv", "label": "y"}, "output": {"path": "/out"}})
     (tmp_path / "spec.yaml").write_text(text)
-    spec = read_spec(f"file://{tmp_path}/spec.yaml", ["evaluate.test=held.csv"])
+    spec = read_spec(f"file://{tmp_path}/spec.yaml", ["evaluate.test=held.csv"], anything)
     assert spec.source.path == f"file://{tmp_path}/data/t.csv"
     assert spec.evaluate.test == f"file://{tmp_path}/held.csv"
     assert spec.output.path == "/out"
     with pytest.raises(SpecError, match="cannot read the spec file://.*/none.yaml"):
-        read_spec(f"file://{tmp_path}/none.yaml", [])
+        read_spec(f"file://{tmp_path}/none.yaml", [], anything)
     with pytest.raises(SpecError, match="the spec's path is relative"):
-        read_spec("spec.yaml", [])
+        read_spec("spec.yaml", [], anything)

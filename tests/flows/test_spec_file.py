@@ -3,7 +3,7 @@
 import pytest
 
 from flows.spec_file import load_spec
-from schemas.errors import SpecError
+from schemas.errors import Fault, SpecError
 
 GOOD = "name: x\nsource:\n  path: data.csv\n  label: y\noutput: {path: out}\n"
 
@@ -84,9 +84,50 @@ def test_overrides(write):
 def test_files_that_parameters_name_are_relative_to_the_spec_too(write, tmp_path):
     (tmp_path / "tiny").mkdir()
     (tmp_path / "words.txt").write_text("darn\n")
-    text = (
-        GOOD + "generator: {params: {model: tiny, back: some/hub-id}}\nvalidate: [{inappropriate: {file: words.txt}}]\n"
-    )
+    text = GOOD + "generator: {name: seq2seq, params: {model: tiny, back: some/hub-id}}\n"
+    text += "validate: [{inappropriate: {file: words.txt}}]\n"
     spec, _ = load_spec(write(text))
     assert spec.generator.params == {"model": str(tmp_path / "tiny"), "back": "some/hub-id"}
     assert spec.validators[0].params == {"file": str(tmp_path / "words.txt")}
+
+
+OWN = """
+from pathlib import Path
+from typing import Annotated
+from generators.base import Params
+from generators.resample import Resample
+from schemas.touch import Touch
+
+class Given(Params):
+    known: Annotated[Path, Touch("read")]
+    mode: str
+
+class Own(Resample):
+    Params = Given
+"""
+
+
+def test_what_is_a_path_is_told_by_its_type_and_by_no_name(write, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_paths.py").write_text(OWN)
+    for name in ("names.txt", "train"):
+        (tmp_path / name).write_text("one\n")
+    text = GOOD + "generator: {name: 'own_paths:Own', params: {known: names.txt, mode: train}}\n"
+    spec, _ = load_spec(write(text))
+    assert spec.generator.params == {"known": str(tmp_path / "names.txt"), "mode": "train"}
+    transforms = "[{TextImage: {font_path: names.txt}}, {OneOf: [{TextImage: {font_path: names.txt}}]}]"
+    spec, _ = load_spec(write(GOOD + f"generator: {{name: augment, params: {{transforms: {transforms}}}}}\n"))
+    whole = {"TextImage": {"font_path": str(tmp_path / "names.txt")}}
+    assert spec.generator.params == {"transforms": [whole, {"OneOf": [whole]}]}
+
+
+def test_a_class_is_imported_only_once_the_spec_is_admitted(write, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_forbidden.py").write_text("raise KeyboardInterrupt\n")
+
+    def refuse(_spec):
+        raise SpecError(Fault((), "no such module here"))
+
+    for named in ("generator: {name: 'own_forbidden:Own'}\n", "validate: ['own_forbidden:Own']\n"):
+        with pytest.raises(SpecError, match="no such module here"):
+            load_spec(write(GOOD + named), (), refuse)

@@ -94,6 +94,16 @@ class Bare(Sound):
     Params = dict
 
 
+class Unmarked(Params):
+    """Names a file in a text that is no more than that."""
+
+    word_file: str | None = None
+
+
+class Reaching(Sound):
+    Params = Unmarked
+
+
 class Restless(Sound):
     def fit(self, table, label, seed):
         super().fit(table, label, int.from_bytes(os.urandom(6)))

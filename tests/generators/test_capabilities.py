@@ -4,7 +4,8 @@ from importlib.metadata import metadata
 
 import pytest
 
-from generators.base import Capabilities
+from generators import GENERATORS
+from generators.base import Capabilities, lasting
 from pipelines.plan.registry import generator_class
 from schemas.errors import SpecError
 
@@ -54,3 +55,13 @@ def test_a_class_without_capabilities_is_told_what_to_write(tmp_path, monkeypatc
         ' Capabilities(modalities=("tabular",)), with Capabilities from generators.base and the modalities that it'
         " makes"
     )
+
+
+def test_how_long_a_generator_learns_is_said_by_the_parameter_itself():
+    found = {name: lasting(generator_class(name).Params) for name in GENERATORS}
+    learning = {name: keys for name, keys in found.items() if keys}
+    assert learning.keys() == {
+        "autoregressive", "dp_autoregressive", "ctgan", "tvae", "copulagan", "causal_lm", "diffusion", "gan", "vae",
+    }  # fmt: skip
+    assert {key for keys in learning.values() for key in keys} == {"epochs", "steps"}
+    assert "steps" in generator_class("pretrained").Params.model_fields, "of denoising, which is no learning"

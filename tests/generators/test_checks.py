@@ -13,6 +13,7 @@ PROCESSES = ("importable", "reload_elsewhere")
 """Checks that start a process each."""
 BROKEN = {
     "params": [(broken.Lax, "no error for the unknown parameter"), (broken.Bare, "<class 'dict'>")],
+    "touches": [(broken.Reaching, r"'word_file' without a mark; write word_file: Annotated\[str, Touch\(\"read\"\)\]")],
     "same_seed": [(broken.Restless, "other rows from a second model of the same seed")],
     "random_state": [(broken.Meddling, "another state of numpy")],
     "quiet": [(broken.Talking, "'epoch 1"), (broken.Muttering, "a library's warning")],

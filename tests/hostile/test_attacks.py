@@ -18,8 +18,8 @@ from flows.deployed.worker import check_task
 from generators.image.codec import Encoding, encode
 from pipelines.dataset.verify import verify
 from pipelines.plan.guard import SETTING
+from pipelines.validate.text.inappropriate import WordList
 from pipelines.validate.text.quality import TextParams, _patterns
-from pipelines.validate.text.wordlist import WordList
 from schemas.errors import MakeweightError
 from tests.hostile.ground import EVIL, HUSH, LONG_AGO, ROWS, Ground, Listener
 

@@ -19,7 +19,7 @@ from pipelines.source.infer import convert, misfits
 from pipelines.source.splits import SeveralSplitsError
 from pipelines.storage.folder import is_uri
 from schemas.arrow import ROW, arrow_type
-from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.errors import Advice, Fault, SourceError, SpecError, nearest
 from schemas.evaluation import Evaluate
 from schemas.plan import Column, Plan
 from schemas.spec import Source
@@ -102,15 +102,13 @@ def _tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) ->
 def find_held_out(source: Source) -> Files:
     """Return the files of the held-out rows; raises SourceError where there are none, or where they have splits."""
     try:
-        return find_files(source)
+        return find_files(source, "evaluate.test")
     except SeveralSplitsError as error:
         names = list(error.splits.files)
         if len(names) == 1 and not error.others:
             return find_files(source.model_copy(update={"split": names[0]}))
         problem = f"{source.path} has the splits {', '.join(names)}: give the folder of the one that is held out"
         raise SpecError(Fault(("evaluate", "test"), problem)) from error
-    except SourceError as error:
-        raise SourceError(str(error).replace("source.path", "evaluate.test")) from error
 
 
 def _compare_columns(files: Files, names: list[str], plan: Plan, notes: list[str]) -> None:
@@ -137,7 +135,9 @@ def _with_class(block: Block, source: Source, plan: Plan, files: Files) -> Block
     without = kept.cells.rows - labelled.cells.rows
     if without and source.missing_label == "refuse":
         problem = f"{without:,} held-out rows lack a class (column {plan.label!r})"
-        raise SourceError(f"{files.path}: {problem}; fill it in, or leave them out with source.missing_label: drop")
+        advice = Advice(("source", "missing_label"), "drop")
+        said = f"{files.path}: {problem}; fill it in, or leave them out with {advice}"
+        raise SourceError(said, code="missing-held-out-label", advice=advice)
     return labelled
 
 

@@ -16,7 +16,7 @@ from pipelines.judge.evaluate.classifiers import Floats, Lesson, Predict, View, 
 from pipelines.judge.evaluate.rows import CLASS, MADE
 from pipelines.modality import modality_of
 from pipelines.plan.features import modelled
-from pipelines.plan.registry import make_generator
+from pipelines.plan.registry import generator_class, make_generator
 from pipelines.plan.seeds import derive_seed
 from schemas.arrow import STRATUM
 from schemas.evaluation import BUILD, MADE_ALONE
@@ -226,13 +226,11 @@ REMEDIES: Mapping[str, Callable[[Trial], Prediction]] = {
 }
 """Every remedy by the name that a spec gives it, the cheapest first, and this build."""
 
-_SAME = {"smote": "smote", "resample": "over_sampling"}
-
 
 def same_as(plan: Plan) -> str | None:
     """Return the cheaper remedy that the plan's generator is itself, if it is one."""
     name = plan.generator.name
-    return "augmentation" if name == modality_of(plan).augmentation else _SAME.get(name)
+    return "augmentation" if name == modality_of(plan).augmentation else generator_class(name).capabilities.remedy
 
 
 SEEDLESS = frozenset({"raw", "class_weights", BUILD, MADE_ALONE})

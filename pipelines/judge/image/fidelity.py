@@ -1,16 +1,21 @@
 """The fidelity and diversity of made images."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from pipelines.judge.fidelity.detector import detect
-from pipelines.judge.fidelity.pairs import pairs
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from generators.image.codec import Pixels
+from pipelines.judge.fidelity.detector import Evidence, Model, detect
+from pipelines.judge.fidelity.pairs import Pairs, pairs
 from pipelines.judge.fidelity.sides import Drawn, Sides
-from pipelines.judge.image.evidence import of_images
-from pipelines.judge.image.figures import image_figures, open_eye
-from pipelines.judge.image.pairs import image_pairs
+from pipelines.judge.image.figures import Eye, image_figures, open_eye
 from pipelines.modality import content_column
-from schemas.fidelity import Fidelity, FidelityChoice, FigureGroup
+from pipelines.validate.image.pixels import sound_pixels
+from schemas.fidelity import Fidelity, FidelityChoice, Figure, FigureGroup
 from schemas.manifest import Manifest
 
 IMAGE_BYTES = 1 << 27
@@ -42,3 +47,61 @@ def fidelity(manifest: Manifest, drawn: Drawn, sides: Sides, choice: FidelityCho
     detectors = detect(new, partial(of_images, column=column, eye=eye), seed) if eye else []
     kept = [group for group in groups if group]
     return Fidelity(origin=manifest.origin, groups=kept, detectors=detectors, notes=notes)
+
+
+def of_images(rows: pa.Table, column: str, eye: Eye) -> Evidence:
+    """Return the features of images for logistic regression to look at; what one of them is worth says nothing."""
+    return Evidence(eye.see(rows, column).features, _linear, lambda *_: {})
+
+
+def _linear() -> Model:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model: Model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
+    return model
+
+
+def image_pairs(found: Pairs) -> FigureGroup | None:
+    """Return mean SSIM and PSNR of the pairs whose images have one size; nothing where none has.
+
+    Images that are the same have no PSNR: they are counted instead.
+    """
+    made = _similar(found.made, found.parents)
+    if not len(made):
+        return None
+    other = _similar(found.others, found.parents)
+    names = ("SSIM", "PSNR (dB)", "Same pixels")
+    figures = [
+        Figure(name=name, made=_mean(made[:, place]), real=_mean(other[:, place]), better="real")
+        for place, name in enumerate(names)
+    ]
+    basis = (
+        "Each augmented image against the real one that it was made from (where both have one size), and against"
+        " another real one of the class. SSIM is 1 for the same image."
+    )
+    return FigureGroup(kind="pairs", rows=len(made), basis=basis, figures=figures)
+
+
+def _similar(one: pa.ChunkedArray, other: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return SSIM, PSNR (NaN for the same images) and whether they are the same, for each pair of one size."""
+    from generators.image.figures import SMALLEST, psnr, ssim, steady
+
+    with steady():
+        rows = [
+            (ssim(a, b), np.nan if (a == b).all() else psnr(a, b), float((a == b).all()))
+            for a, b in _decoded(one, other)
+            if a.shape == b.shape and min(a.shape[:2]) >= SMALLEST
+        ]
+    return np.array(rows, np.float64).reshape(-1, 3)
+
+
+def _decoded(one: pa.ChunkedArray, other: pa.ChunkedArray) -> Iterator[tuple[Pixels, Pixels]]:
+    for place in range(len(one)):
+        yield sound_pixels(one.slice(place, 1))[0], sound_pixels(other.slice(place, 1))[0]
+
+
+def _mean(values: NDArray[np.float64]) -> float | None:
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else None

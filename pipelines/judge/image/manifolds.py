@@ -1,4 +1,4 @@
-"""Whether made points lie where real ones do, and whether they are everywhere that real ones are. Knows points alone.
+"""Whether points lie where others do, and everywhere that those are: a theory of points, whatever they are of.
 
 Each set's manifold is the union of balls around its points that reach to the k-th nearest point of the same set
 (Kynkäänniemi et al. 2019, arXiv:1904.06991: precision and recall; Naeem et al. 2020, arXiv:2002.09797: density and

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from generators.base import lasting
 from pipelines.fit.held_out import LEAST, holds_out
 from pipelines.judge.privacy.anonymity import Anonymity
 from pipelines.judge.privacy.attack import true_positives
@@ -23,8 +24,6 @@ QUANTILES = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9]
 _FILE, _DIGITS, _NAMED = "findings.json", 6, 3
 _FEW_VALUES = 20
 """Columns of so few values single nobody out."""
-_TRAINED = {"epochs", "steps"}
-"""Parameters that say how long a generator learns."""
 
 
 def load_findings(plan: Plan, place: Workspace) -> PrivacyFindings | None:
@@ -145,7 +144,7 @@ def _advice(plan: Plan, found: PrivacyFindings) -> str:
     elif shares:
         if "privacy.limits.singling_out" in shares and able.smooths_private and (telling := _telling(plan)):
             advice.append(f"list in source.private the columns whose values few rows share ({telling})")
-        shorter = _TRAINED & set(getattr(generator.Params, "model_fields", {}))
+        shorter = lasting(generator.Params)
         advice.append("choose another generator" + (f", lower generator.params.{min(shorter)}" if shorter else ""))
     if numbers:
         advice.append("declare fewer or coarser quasi-identifiers")

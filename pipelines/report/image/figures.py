@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from generators.image.codec import Pixels, decode
 from pipelines.modality import content_column
 from pipelines.report.compare import Floats, gap, mix, strata_of
-from pipelines.report.data import ReportData, Section, objects_column
+from pipelines.report.data import ReportData, Section, objects_column, some_of
 from pipelines.report.image.marks import with_images
 from pipelines.report.image.pixels import MEASURED_SIDE, MEASURES, apart, measure, small
 from pipelines.report.measure import Measure, compare_numbers
@@ -163,7 +163,7 @@ def _spreads(sides: tuple[Side, Side], names: list[str], *, whole: bool) -> list
 def _spread(name: str, sides: tuple[Side, Side], places: list[NDArray[np.intp]]) -> Spread:
     count = min(SPREAD_IMAGES, *map(len, places))
     real, made = (
-        apart([side.images[place] for place in np.random.default_rng(0).permutation(where)[:count]])
+        apart([side.images[place] for place in some_of(where, count)])
         for side, where in zip(sides, places, strict=True)
     )
     return Spread(name, count, Apart(real[0], made[0]), Apart(real[1], made[1]))

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from generators.image.codec import decode
 from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
-from pipelines.report.data import ReportData, Section, objects_column
+from pipelines.report.data import ReportData, Section, objects_column, some_of
 from pipelines.report.image.marks import Marked, look_of, marked, with_images
 from pipelines.report.image.thumbnails import Thumbnail, thumbnail
 from schemas.arrow import REASON, STRATUM
@@ -65,18 +64,13 @@ def image_section(data: ReportData) -> Section | None:
         Sheet(
             name,
             (counts[name].real, counts[name].synthetic),
-            _thumbnails(real[column], _drawn(np.flatnonzero(strata[0] == name), SHEET_IMAGES)),
-            _thumbnails(made[column], _drawn(np.flatnonzero(strata[1] == name), SHEET_IMAGES)),
+            _thumbnails(real[column], some_of(np.flatnonzero(strata[0] == name), SHEET_IMAGES)),
+            _thumbnails(made[column], some_of(np.flatnonzero(strata[1] == name), SHEET_IMAGES)),
         )
         for name in names[:SHOWN_CLASSES]
     ]
     view = Sheets(data.manifest.origin, sheets, len(names) - len(sheets))
     return Section("images", f"Images, real beside {view.made}", "report_images.html", view)
-
-
-def _drawn(places: NDArray[np.intp], count: int) -> list[int]:
-    """Return some of the places in random order, the same each time."""
-    return [int(place) for place in np.random.default_rng(0).permutation(places)[:count]]
 
 
 def _thumbnails(column: pa.ChunkedArray, places: Sequence[int]) -> list[Thumbnail]:
@@ -116,7 +110,7 @@ def _categories(column: pa.ChunkedArray) -> list[set[str]]:
 def _varied(column: pa.ChunkedArray) -> list[int]:
     """Draw images at random, so that each class is seen in turn, the rarest first."""
     held = _categories(column)
-    order = _drawn(np.arange(len(held)), len(held))
+    order = some_of(np.arange(len(held)), len(held))
     rarity = {name: sum(name in names for names in held) for name in set().union(*held)}
     names = sorted(rarity, key=lambda name: (rarity[name], name))
     chosen: list[int] = []
@@ -170,7 +164,7 @@ def rejected_image_section(data: ReportData) -> Section | None:
 
 def _refused(reason: str, table: pa.Table, column: str, objects: str | None, looks: dict[str, str]) -> Refused:
     names: list[Any] = table[STRATUM].cast(pa.string()).to_pylist()
-    places = _drawn(np.arange(len(names)), REJECTED_IMAGES if objects is None else REJECTED_MARKED)
+    places = some_of(np.arange(len(names)), REJECTED_IMAGES if objects is None else REJECTED_MARKED)
     asked = [str(names[place]) for place in places]
     if objects is None:
         images, boxed = list(zip(asked, _thumbnails(table[column], places), strict=True)), []

@@ -6,19 +6,23 @@ rows, same bytes.
 
 import base64
 import hashlib
+import os
+import posixpath
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup
 
 from pipelines.report.engine import TEMPLATES, environment
-from pipelines.report.site.links import link, place
 from pipelines.report.site.rows import NAMED, Counts, Row
 from pipelines.report.wording import printable, shorten
+from pipelines.storage.folder import is_uri
 from schemas.evaluation import EVALUATION_PAGE
 from schemas.manifest import REPORT, Manifest
 from schemas.versions import SITE_MARK
@@ -152,3 +156,35 @@ def detail(row: Row) -> str:
 def when(seconds: float) -> str:
     """Return a time in UTC, to the minute."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def link(build: str, name: str, out: str) -> str:
+    """Return the address of the file `name` of a build, for a page in the folder `out`; both without credentials."""
+    if is_uri(build) != is_uri(out):
+        return _whole(build, name)
+    if is_uri(build):
+        there, here = urlsplit(build), urlsplit(out)
+        same = (there.scheme, there.netloc, there.query) == (here.scheme, here.netloc, here.query)
+        return _relative(there.path, name, here.path) if same else _whole(build, name)
+    return _relative(build, name, out) if is_below(build, out) else _whole(build, name)
+
+
+def place(build: str, out: str) -> str:
+    """Return how the page names the place of a build: from its own folder, if it is below."""
+    return os.path.relpath(build, out) if is_below(build, out) else build
+
+
+def is_below(build: str, out: str) -> bool:
+    """Whether a build lies in the folder `out` or deeper."""
+    return f"{build.rstrip('/')}/".startswith(f"{out.rstrip('/')}/")
+
+
+def _relative(build: str, name: str, out: str) -> str:
+    return quote(posixpath.relpath(f"{build or '/'}/{name}", out or "/"))
+
+
+def _whole(build: str, name: str) -> str:
+    if not is_uri(build):
+        return Path(build, name).as_uri()
+    parts = urlsplit(build)
+    return f"{parts.scheme}://{parts.netloc}{quote(f'{parts.path}/{name}')}"

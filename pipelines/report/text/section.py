@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipelines.judge.text.language import MOST_CHARACTERS, Bag, bags, distinct_n, log_odds, self_bleu
 from pipelines.modality import content_column
 from pipelines.report.compare import Floats, Mix, halves, mix, strata_of
-from pipelines.report.data import ReportData, Section
+from pipelines.report.data import ReportData, Section, some_of
 from pipelines.report.measure import Measure, compare_numbers
 from pipelines.report.plots import bars_plot
 from pipelines.report.samples import LONG_TEXT
@@ -167,16 +167,11 @@ def _diversity(name: str, strata: Strata, sides: list[list[str | None]]) -> Dive
     count = min(DISTINCT_TEXTS, *map(len, places))
     few = min(BLEU_TEXTS, count)
     chosen = [
-        [words_of((side[place] or "")[:MOST_CHARACTERS]) for place in _drawn(where, count)]
+        [words_of((side[place] or "")[:MOST_CHARACTERS]) for place in some_of(where, count)]
         for side, where in zip(sides, places, strict=True)
     ]
     distinct = [(distinct_n(chosen[0], n), distinct_n(chosen[1], n)) for n in (1, 2, 3)]
     return Diversity(name, count, distinct, few, (self_bleu(chosen[0][:few]), self_bleu(chosen[1][:few])))
-
-
-def _drawn(places: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    """Return some of the places in random order, the same each time."""
-    return np.random.default_rng(0).permutation(places)[:count]
 
 
 @dataclass(frozen=True)
@@ -206,7 +201,7 @@ def text_sample_section(data: ReportData) -> Section | None:
     sides = [table.column(name) for table in (data.real, data.synthetic)]
     classes = []
     for one in names[:SHOWN_CLASSES]:
-        drawn = [_drawn(np.flatnonzero(side == one), SHOWN_TEXTS) for side in strata]
+        drawn = [some_of(np.flatnonzero(side == one), SHOWN_TEXTS) for side in strata]
         cells = [[cell(side[int(k)].as_py(), LONG_TEXT) for k in at] for side, at in zip(sides, drawn, strict=True)]
         classes.append(TextSample(one, list(zip_longest(*cells))))
     view = TextSamples(classes, len(names) - len(classes))

@@ -14,7 +14,7 @@ from pipelines.source.splits import ClassFolders
 from pipelines.source.text.folders import refuse_loose
 from pipelines.source.unread import unread, unread_classes
 from schemas.arrow import IMAGE
-from schemas.errors import SourceError
+from schemas.errors import Advice, SourceError
 from schemas.spec import Source
 
 NAME = "image"
@@ -78,9 +78,12 @@ def _refuse_labels(files: Files) -> None:
     for name in files.others:
         stem, ending = os.path.splitext(os.path.basename(name))
         if ending.lower() == ".txt" and stem in stems and LABELS in name.lower().split("/")[:-1]:
+            advice = Advice(("source", "format"), "images")
             raise SourceError(
                 f"{files.shown(name)}: looks like labels of YOLO, whose images lie in `images` beside `labels`, and"
-                " there is no such folder; rename their folder, or set source.format: images to have its name as class"
+                f" there is no such folder; rename their folder, or set {advice} to have its name as class",
+                code="stray-labels",
+                advice=advice,
             )
 
 
@@ -97,4 +100,4 @@ def lost(files: Files, _source: Source) -> list[str]:
     return [*unread_classes(files), *unread(files)]
 
 
-FORMAT = Format(columns, batches, together=True, lost=lost)
+FORMAT = Format(columns, batches, together=True, lost=lost, label=lambda *_: "label")

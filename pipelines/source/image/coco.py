@@ -211,4 +211,4 @@ def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:
     return {"bbox": one.bbox and list(one.bbox), "category": category, "segmentation": mask, "told": told}
 
 
-FORMAT = Format(columns, batches, together=True, lost=lost)
+FORMAT = Format(columns, batches, together=True, declared=True, lost=lost, label=lambda *_: "category")

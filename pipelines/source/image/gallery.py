@@ -17,7 +17,7 @@ from pipelines.source.image import marks
 from pipelines.source.image.marks import BOXES, OBJECTS
 from pipelines.source.image.pictures import DEEP, Look, Mode, bring, examine, levels_of
 from schemas.arrow import IMAGE
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.plan import ImageProfile
 from schemas.spec import Images, Source
 
@@ -152,19 +152,28 @@ class Gallery:
     def _refuse(self) -> None:
         rules = self.source.images
         if rules.mode == "L" and rules.format == "webp":
-            raise SpecError(Fault(("source", "images", "format"), "webp holds no grey images; take png or jpeg"))
+            advice = _advice("format", "png")
+            problem = f"webp holds no grey images; set {advice} (or jpeg)"
+            raise SpecError(Fault(advice.path, problem, "grey-webp", advice))
         if self.unreadable and rules.unreadable == "refuse":
-            self._refuse_some("unreadable", self.unreadable, "cannot be read", "unreadable: skip leaves them out")
+            skip = _advice("unreadable", "skip")
+            said = self._told("unreadable", self.unreadable, "cannot be read", f"{skip} leaves them out")
+            raise SourceError(said, code="unreadable-images", advice=skip)
         if self.animated and rules.animated == "refuse":
             named = dict.fromkeys(self.animated, "several frames")
-            advice = "animated: first takes the first frame, skip leaves them out"
-            self._refuse_some("animated", named, "are animated", advice)
+            first = _advice("animated", "first")
+            does = f"{first} takes the first frame, skip leaves them out"
+            said = self._told("animated", named, "are animated", does)
+            raise SourceError(said, code="animated-images", advice=first)
         if not self.looks:
             raise SourceError(f"none of {self.total:,} images can be read; check source.path")
         if self.deep and rules.mode is None:
             grey = {mode for _, mode in self.looks} <= {"L", "1", *DEEP}
-            advice = f"mode: {'L (or RGB)' if grey else 'RGB (or L)'} brings them to 8 bits"
-            self._refuse_some("deep", dict.fromkeys(self.deep, "16 bits or more"), "are deeper than 8 bits", advice)
+            mode, other = _advice("mode", "L" if grey else "RGB"), "RGB" if grey else "L"
+            named = dict.fromkeys(self.deep, "16 bits or more")
+            does = f"{mode} (or {other}) brings them to 8 bits"
+            said = self._told("deep", named, "are deeper than 8 bits", does)
+            raise SourceError(said, code="deep-images", advice=mode)
         if self.wide and self.upper <= DARK:
             raise SourceError(
                 f"{self.numbers['wide']:,} of {self.total:,} images have 16 bits a channel, and use the lower"
@@ -173,16 +182,21 @@ class Gallery:
                 " white is 65,535"
             )
         if self.faulty and self.source.faulty_boxes == "refuse":
+            mend = Advice(("source", "faulty_boxes"), "mend")
             raise SourceError(
                 f"{self.numbers['faulty']:,} boxes do not lie in their images: {_listed(self.faulty)}; mend the"
-                " annotations, or set source.faulty_boxes: mend, which cuts boxes to the image and drops empty ones"
+                f" annotations, or set {mend}, which cuts boxes to the image and drops empty ones",
+                code="faulty-boxes",
+                advice=mend,
             )
 
-    def _refuse_some(self, name: str, some: dict[str, str], what: str, advice: str) -> None:
-        raise SourceError(
-            f"{self.numbers[name]:,} of {self.total:,} images {what}: {_listed(some)}; mend them, or say so in the"
-            f" spec: source.images.{advice}"
-        )
+    def _told(self, name: str, some: dict[str, str], what: str, does: str) -> str:
+        count = f"{self.numbers[name]:,} of {self.total:,} images {what}"
+        return f"{count}: {_listed(some)}; mend them, or say so in the spec: {does}"
+
+
+def _advice(key: str, value: str) -> Advice:
+    return Advice(("source", "images", key), value)
 
 
 def _most_first(item: tuple[tuple[int, int], int]) -> tuple[int, tuple[int, int]]:

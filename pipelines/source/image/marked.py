@@ -19,7 +19,7 @@ from pipelines.source.image.marks import BOXES, LABEL, OBJECTS, contents
 from pipelines.source.image.pictures import frame
 from pipelines.source.image.turning import in_pixels, settle
 from schemas.arrow import arrow_type
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 
 INDEX = ("images by name",)
@@ -64,8 +64,9 @@ def columns(source: Source, kind: str) -> dict[str, str]:
     The label that a spec has which names none will do.
     """
     if source.label not in (LABEL, BOXES, Source.model_fields["label"].default):
-        problem = f"a box carries its class as {LABEL!r}, got {source.label!r}; set it to {LABEL}"
-        raise SpecError(Fault(("source", "label"), problem))
+        advice = Advice(("source", "label"), LABEL)
+        problem = f"a box carries its class as {LABEL!r}, got {source.label!r}; set {advice}"
+        raise SpecError(Fault(advice.path, problem, "label-of-boxes", advice))
     return {NAME: "image", OBJECTS: kind, BOXES: "string"}
 
 

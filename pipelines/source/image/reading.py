@@ -10,7 +10,7 @@ from pipelines.source.formats import columns_of
 from pipelines.source.image.gallery import Gallery, brought
 from pipelines.source.image.marks import BOXES, OBJECTS
 from pipelines.source.profile import profile_source
-from schemas.errors import Fault, SpecError
+from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import ImageProfile, SourceProfile
 from schemas.spec import Source
 
@@ -78,6 +78,9 @@ def profile_images(source: Source, by: list[str]) -> SourceProfile:
 def _refuse_resizing(source: Source, kind: str) -> None:
     """Refuse what would lose some of what is marked."""
     if source.images.size and kind != "objects":
-        raise SpecError(Fault(("source", "images", "size"), "masks are not resized; leave it out"))
+        advice = Advice(("source", "images", "size"), None)
+        raise SpecError(Fault(advice.path, f"masks are not resized; {advice}", "masks-resized", advice))
     if source.images.size and source.images.fit == "crop":
-        raise SpecError(Fault(("source", "images", "fit"), "crop would cut boxes off; take pad or stretch"))
+        advice = Advice(("source", "images", "fit"), "pad")
+        problem = f"crop would cut boxes off; set {advice} (or stretch)"
+        raise SpecError(Fault(advice.path, problem, "boxes-cropped", advice))

@@ -124,4 +124,4 @@ def _says(element: ElementTree.Element, kind: str) -> bool:
     return found is not None and (kind == "polygon" or (found.text or "").strip().lower() not in ("", "0", "false"))
 
 
-FORMAT = Format(columns, batches, together=True, lost=lost)
+FORMAT = Format(columns, batches, together=True, declared=True, lost=lost, label=lambda *_: "category")

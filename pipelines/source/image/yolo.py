@@ -228,4 +228,4 @@ def lost(files: Files, _source: Source) -> list[str]:
     return [*unnamed, *unread(files)]
 
 
-FORMAT = Format(columns, batches, together=True, lost=lost)
+FORMAT = Format(columns, batches, together=True, lost=lost, label=lambda *_: "category")

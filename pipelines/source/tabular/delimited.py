@@ -23,7 +23,7 @@ from pipelines.source.tabular.dialect import Dialect, find_dialect
 from pipelines.source.tabular.escapes import ESCAPED
 from pipelines.source.tabular.guesses import guessed_encoding
 from pipelines.source.tabular.styles import plain_numbers
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _NO_WORD = r"^[-+0-9.,:/eETZ ]+$"
@@ -66,7 +66,7 @@ class _Watched:
                 if cleaned := self._clean(self._look(chunk), last=self.whole):
                     return cleaned
         except SourceError as error:
-            raise SourceError(f"{self.file}: {error}") from error
+            raise SourceError(f"{self.file}: {error}", code=error.code, advice=error.advice) from error
         else:
             self.told = True
             return b""
@@ -171,16 +171,18 @@ def _headless(files: Files, source: Source) -> bool:
     return dialect_of(files, files.names[0], source).headless
 
 
-def _advice(files: Files, source: Source) -> str:
+def _advice(files: Files, source: Source) -> tuple[str, Advice | None]:
     if source.header is not None:
-        return ""
+        return "", None
     found = dialect_of(files, files.names[0], source)
     if len(found.names) == 1 and source.label in found.first[0].split()[:-1] + found.first[0].split()[1:]:
-        return "; the cells seem to be parted by blanks: set source.delimiter to ' ' or write the file with commas"
+        blank = Advice(("source", "delimiter"), " ")
+        return f"; the cells seem to be parted by blanks: set {blank} or write the file with commas", blank
     if not found.headless:
-        return " (a file without a header row needs source.header)"
+        return " (a file without a header row needs source.header)", None
     first = ", ".join(found.first)[:80]
-    return f"; the first row ({first}) looks like data, so there is no header row: name the columns in source.header"
+    problem = f"; the first row ({first}) looks like data, so there is no header row: name the columns in source.header"
+    return problem, None
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
@@ -273,7 +275,9 @@ def _explained(files: Files, name: str, source: Source) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise _encoding(files, name, source) from error
     except SourceError as error:
-        reason = str(error.__cause__)
+        if not isinstance(error.__cause__, pa.ArrowException):
+            raise
+        reason = str(error.__cause__)  # pyarrow has one error for all that a file may be
         if "UTF8" in reason:
             raise _encoding(files, name, source) from error.__cause__
         if ragged := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", reason):
@@ -326,15 +330,19 @@ def _encoding(files: Files, name: str, source: Source) -> SourceError:
 
 def not_utf8(file: str, at: int, byte: int, guess: str = "cp1252") -> SourceError:
     """Return the refusal of a file whose byte at offset `at` (from zero) is no UTF-8."""
+    advice = Advice(("source", "encoding"), guess)
     return SourceError(
-        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8, or set source.encoding"
-        f" (it may be {guess})"
+        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8, or set {advice}"
+        " (or what else it is in)",
+        code="not-utf8",
+        advice=advice,
     )
 
 
 FORMAT = Format(
     columns,
     batches,
+    delimited=True,
     written=written,
     index=unnamed_index,
     headless=_headless,

@@ -18,7 +18,7 @@ from pipelines.source.files import COMPRESSIONS, Files, readable
 from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
 from pipelines.source.tabular.guesses import other_kind, title
 from pipelines.source.tabular.styles import Styles, find_styles
-from schemas.errors import SourceError
+from schemas.errors import Advice, SourceError
 from schemas.spec import Source
 
 HEAD_BYTES = 1 << 20
@@ -129,8 +129,11 @@ def _refuse_other(head: bytes, name: str, file: str, source: Source) -> None:
         raise SourceError(f"{file}: unpacks to nothing: it is empty or cut short; fetch it again")
     unicode = codecs.lookup(source.encoding or "utf-8").name in ("utf-8", "utf-8-sig")
     if head.startswith(codecs.BOM_UTF8) and not unicode:
+        advice = Advice(("source", "encoding"), None)
         raise SourceError(
-            f"{file}: begins with the mark of UTF-8, and source.encoding says {source.encoding}; leave that out"
+            f"{file}: begins with the mark of UTF-8, and source.encoding says {source.encoding}; {advice}",
+            code="other-encoding",
+            advice=advice,
         )
 
 

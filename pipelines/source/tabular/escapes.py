@@ -9,7 +9,7 @@ import io
 import re
 from collections.abc import Callable
 
-from schemas.errors import SourceError
+from schemas.errors import Advice, SourceError
 
 ESCAPED = "\ufffe"
 """Stands for a quotation mark within a cell until the cells are apart; no text holds it, since it is no character."""
@@ -82,17 +82,23 @@ class Late:
             marks, at = marks + data.count(b'"', at, found.start()), found.start()
             if marks % 2:
                 cell = data[max(0, found.start() - 20) : found.end() + 20].decode(errors="replace")
+                advice = Advice(("source", "escape"), "\\")
                 raise SourceError(
                     f"a quoted cell holds a mark with a backslash before it ({cell!r}), and the first rows have none: "
-                    "set source.escape to '\\' if that is how marks are written in cells, or to '' if not"
+                    f"set {advice} if that is how marks are written in cells, or to '' if not",
+                    code="late-escape",
+                    advice=advice,
                 )
 
     def _refuse_quotes(self, data: bytes) -> None:
         data, self._tail = self._tail + data, b""
         end = data.rfind(b"\n") + 1
         if self._quotes and self._quotes("\n" + data[:end].decode(errors="replace"), True):
+            advice = Advice(("source", "quote"), '"')
             raise SourceError(
-                "cells far down are quoted, and in the first rows none is: set source.quote to '\"' if these marks are "
-                "no letters, or to '' if they are"
+                f"cells far down are quoted, and in the first rows none is: set {advice} if these marks are "
+                "no letters, or to '' if they are",
+                code="late-quotes",
+                advice=advice,
             )
         self._tail = data[end:][-(1 << 16) :]

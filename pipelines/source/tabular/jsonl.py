@@ -19,7 +19,7 @@ from pipelines.source.files import Files, readable
 from pipelines.source.formats import Format
 from pipelines.source.infer import NULL, STRING, join
 from pipelines.source.tabular.delimited import not_utf8
-from schemas.errors import SourceError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _PEEKED = 1 << 12
@@ -46,8 +46,11 @@ _SHORT = 15
 _DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__, parse_float=_number)
 
 
-def columns(_files: Files, _name: str, _source: Source) -> None:
+def columns(_files: Files, _name: str, source: Source) -> None:
     """Return nothing: which keys there are shows itself only in the lines."""
+    if source.header is not None:
+        advice = Advice(("source", "header"), None)
+        raise SpecError(Fault(advice.path, f"JSON Lines name their own columns; {advice}", "own-names", advice))
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
@@ -215,9 +218,12 @@ def _column(values: list[Any], name: str, file: str, line: int) -> tuple[pa.Arra
     nested = kinds & {list, dict}
     if nested:
         at = next(number for number, value in enumerate(values, line) if type(value) in nested)
+        advice = Advice(("source", "carry"), (name,))
         raise SourceError(
             f"{file}: column {name!r} holds {_kind(values[at - line])} near line {at:,}; nested values are no feature: "
-            "flatten the column, or name it in source.carry (real rows keep it) or source.drop"
+            f"flatten the column, or set {advice} (real rows keep it), or name it in source.drop",
+            code="nested-values",
+            advice=advice,
         )
     found = NULL
     for kind in kinds:

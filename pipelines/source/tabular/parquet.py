@@ -18,7 +18,7 @@ from pipelines.source.files import Files, readable
 from pipelines.source.formats import Format
 from pipelines.source.infer import NULL
 from schemas.arrow import IMAGE, NESTED, arrow_type
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 from schemas.stored import type_name
 
@@ -29,7 +29,8 @@ _INT64_DIGITS, _WIDE = 18, 128
 def columns(files: Files, name: str, source: Source) -> dict[str, str]:
     """Return the columns of the file in order, with the names of their types."""
     if source.header is not None:
-        raise SpecError(Fault(("source", "header"), "a Parquet file names its own columns; leave this out"))
+        advice = Advice(("source", "header"), None)
+        raise SpecError(Fault(advice.path, f"a Parquet file names its own columns; {advice}", "own-names", advice))
     file = files.shown(name)
     fields = _fields(files, name)
     check_chosen([field.name for field in fields], source)
@@ -149,9 +150,12 @@ def _type(field: pa.Field, file: str, source: Source) -> str:
     if field.name in source.carry or (declared and pa.types.is_binary(kind)):
         return "string"
     if found is None:
+        advice = Advice(("source", "carry"), (field.name,))
         raise SourceError(
-            f"{file}: column {field.name!r} is of type {field.type}, which is no feature: name it in source.carry, and "
-            "real rows keep it (made ones have none), or in source.drop, or convert it to numbers, text, dates or times"
+            f"{file}: column {field.name!r} is of type {field.type}, which is no feature: set {advice}, and real rows "
+            "keep it (made ones have none), or name it in source.drop, or convert it to numbers, text, dates or times",
+            code="no-feature",
+            advice=advice,
         )
     if found == "timestamp[us]" and kind.tz is not None:
         return "timestamp[us, tz=UTC]"

@@ -73,4 +73,4 @@ def lost(files: Files, _source: Source) -> list[str]:
     return [*unread_classes(files), *unread(files)]
 
 
-FORMAT = Format(columns, batches, together=True, lost=lost)
+FORMAT = Format(columns, batches, together=True, lost=lost, label=lambda *_: "label")

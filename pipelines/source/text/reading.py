@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from pipelines.source.cells import NO_TEXT, Block, numbered
 from pipelines.source.column import ColumnState
 from pipelines.source.profile import profile_source
-from schemas.errors import Fault, SourceError, SpecError
+from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.plan import Column, ImageProfile, SourceProfile
 from schemas.spec import Source
 
@@ -51,9 +51,12 @@ class TextReader:
         if not state.rows:
             raise SourceError(f"{path}: all {total:,} texts of column {name!r} are empty; check source.text")
         if state.nulls:
+            advice = Advice(("source", "missing_text"), "drop")
             raise SourceError(
                 f"column {name!r}: {state.nulls:,} of {total:,} texts are empty; fill them in, or leave these rows "
-                "out with source.missing_text: drop"
+                f"out with {advice}",
+                code="missing-text",
+                advice=advice,
             )
 
 

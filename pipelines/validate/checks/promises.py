@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from generators.checks.promises import Promise, code_faults, import_faults, params_faults
+from generators.checks.promises import Promise, code_faults, import_faults, params_faults, touch_faults
 from pipelines.validate.base import Sketching
 from pipelines.validate.checks.examples import batch_of_table
 from pipelines.validate.checks.subject import Subject, cut
@@ -20,6 +20,10 @@ def _name(subject: Subject) -> Iterator[str]:
 
 def _params(subject: Subject) -> Iterator[str]:
     yield from params_faults(subject.validator)
+
+
+def _touches(subject: Subject) -> Iterator[str]:
+    yield from touch_faults(subject.validator)
 
 
 def _importable(subject: Subject) -> Iterator[str]:
@@ -133,6 +137,7 @@ def _novelty(subject: Subject) -> Iterator[str]:
 VALIDATOR_PROMISES: dict[str, Promise[Subject]] = {
     "name": Promise("`name` is the text that begins the reason of a rejected row", _name),
     "params": Promise("`Params` is a pydantic model that names an unknown parameter", _params),
+    "touches": Promise("a parameter that names a file, a model, an address or a key says so by its type", _touches),
     "importable": Promise(
         "another process can import the class, as module:Class, and loads no heavy library by that", _importable
     ),

@@ -52,6 +52,7 @@ class LabelAgreement:
 
     name: ClassVar[str] = "label_agreement"
     learns: ClassVar[bool] = True
+    lowered: ClassVar[str] = "min_probability"
     Params: ClassVar[type[base.Params]] = LabelAgreementParams
 
     def __init__(self, params: LabelAgreementParams, plan: Plan) -> None:

@@ -6,8 +6,9 @@ itself as much as all but one in a thousand of them do. What looks like a prompt
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,11 +18,32 @@ from pydantic import Field, field_validator
 
 from generators import base
 from pipelines.validate.base import Batch, Verdict, first_faults
-from pipelines.validate.text.leftovers import LEFTOVERS
 from pipelines.validate.text.measures import Scripts
 from pipelines.validate.text.usual import Learner, Usual, measure
 from pipelines.validate.text.words import as_texts
 from schemas.plan import Plan
+
+_SELF = r"an? (?:ai|artificial intelligence|(?:large )?language model)\b"
+_VERBS = "assist|help|comply|fulfill?|provide|generate|create|write|produce"
+_PRODUCTS = "text|version|message|example|paraphrase|translation|summary"
+
+LEFTOVERS: dict[str, str] = {
+    "about itself": rf"\bas {_SELF}|\bi(?:['\u2019]m| am) {_SELF}",
+    "refusal": r"\bi(?:['\u2019]m| am) sorry,? but (?:i|as)\b"
+    rf"|\bi (?:cannot|can['\u2019]t|am unable to) (?:{_VERBS})\b",
+    "announcement": r"\A\W*(?:sure|certainly|of course|absolutely)[!,.:]|\A\W*here(?:['\u2019]s| is| are)\b[^\n]{0,80}:"
+    rf"|\A\W*(?:the )?(?:rewritten|paraphrased|generated|translated) (?:{_PRODUCTS})s?\b",
+    "closing": r"\bi hope this helps\b|\blet me know if you(?:['\u2019]d like| would like| need| want)\b",
+    "chat token": r"<\|[a-z_0-9]+\|>|\[/?inst\]|<</?sys>>|</?s>|<(?:start|end)_of_turn>"
+    r"|[<\[](?:unk|pad|mask|cls|sep)[\]>]",
+    "role": r"(?:\A|\n)\W*(?:user|assistant|system|human|response|output|input|instructions?):",
+    "placeholder": r"\{\{?\s*\w+\s*\}?\}|[<\[](?:your|insert|name of|company name)\b[^>\]\n]{0,40}[>\]]",
+    "markup": r"```|(?:\A|\n)#{1,6} \S|\*\*[^*\n]{1,80}\*\*",
+    "structured": rf"\A\s*[{{\[]\s*\"[\s\S]*[}}\]]\s*\Z|\A\s*\"?(?:label|{_PRODUCTS})\"?\s*:",
+    "list item": r"\A\s*(?:\d{1,2}[.)]|[-*•])\s+\S",
+}
+"""Kinds of leftovers, each as a regular expression to be looked for without regard to case."""
+
 
 Mask = NDArray[np.bool_]
 
@@ -51,7 +73,7 @@ class TextParams(base.Params):
     @field_validator("language")
     @classmethod
     def _known(cls, codes: list[str]) -> list[str]:
-        from pipelines.validate.text.language import unknown_codes
+        from pipelines.validate.text.quality import unknown_codes
 
         wrong = unknown_codes(codes)
         if wrong:
@@ -115,7 +137,7 @@ class TextQuality:
             if kind not in usual.natural:
                 yield f"prompt leftover ({kind})", np.array([bool(pattern.search(text)) for text in texts], np.bool_)
         if params.language:
-            from pipelines.validate.text.language import is_other
+            from pipelines.validate.text.quality import is_other
 
             yield "other language", is_other(texts, params.language, params.certainty)
 
@@ -133,3 +155,34 @@ def _outside(
     least, most = (given if given is not None else found for given, found in zip(declared, learnt, strict=True))
     yield f"too few {unit}", values < least
     yield f"too many {unit}", values > most
+
+
+def unknown_codes(codes: Sequence[str]) -> list[str]:
+    """Return those that are no ISO 639-1 codes of languages that can be told."""
+    return [code for code in codes if code.lower() not in _languages()] if codes else []
+
+
+def is_other(texts: Sequence[str], codes: Sequence[str], certainty: float) -> NDArray[np.bool_]:
+    """Return which texts are, to that certainty, in a language that is none of `codes`."""
+    declared = {_languages()[code] for code in codes}
+    detector = _detector()
+    other = np.zeros(len(texts), np.bool_)
+    for place, text in enumerate(texts):
+        best = detector.compute_language_confidence_values(text)[0]
+        other[place] = best.value >= certainty and best.language not in declared
+    return other
+
+
+@cache
+def _languages() -> dict[str, Any]:
+    from lingua import Language
+
+    return {language.iso_code_639_1.name.lower(): language for language in Language.all()}
+
+
+@cache
+def _detector() -> Any:
+    """Return the detector in its small form: 70 MB instead of 900, eight times as fast, a little less sure."""
+    from lingua import LanguageDetectorBuilder
+
+    return LanguageDetectorBuilder.from_all_languages().with_low_accuracy_mode().build()

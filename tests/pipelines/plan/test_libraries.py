@@ -7,9 +7,9 @@ from importlib.metadata import packages_distributions
 
 from generators import GENERATORS
 from pipelines.modality import MODALITIES
-from pipelines.plan.outside import FILES
 from pipelines.plan.registry import generator_class, validator_class
 from pipelines.storage.libraries import BENEATH, DECIDING, OTHERS, library_versions
+from schemas.touch import mark_of
 from tests.conftest import ROOT
 
 ROOMS = ("generators", "pipelines", "schemas")
@@ -56,11 +56,13 @@ def test_the_versions_of_those_that_decide_are_told():
 
 
 def test_every_parameter_that_names_a_file_or_a_model_is_hashed():
-    named = set()
+    named = {}
     classes = [generator_class(name) for name in GENERATORS]
     classes += [validator_class(name, one.name) for one in MODALITIES.values() for name in one.validators]
     for cls in classes:
         for name, field in cls.Params.model_fields.items():
             if re.search(r"\b(file|folder|hub id)\b", field.description or "", re.IGNORECASE):
-                named.add(name)
-    assert named - {"cache"} == set(FILES), "cache keeps answers: what is in it was given by the endpoint"
+                named[name] = mark_of(field)
+    kinds = {name: mark and mark.kind for name, mark in named.items()}
+    assert kinds.pop("cache") == "write", "it keeps answers: what is in it was given by the endpoint"
+    assert set(kinds.values()) == {"read", "models"}

@@ -12,10 +12,11 @@ import pytest
 
 from pipelines.dataset.publish import is_build_of, make_manifest
 from pipelines.fit.fitting import model_fingerprint
-from pipelines.plan.outside import refuse_other_code
+from pipelines.plan.outside import outside, refuse_other_code
 from pipelines.plan.planning import make_plan
 from pipelines.storage.workspace import workspace
 from schemas.errors import GeneratorError, SpecError
+from schemas.plan import Step
 from schemas.spec import Spec, parse
 
 OWN = """
@@ -154,3 +155,24 @@ def test_a_dataset_of_an_earlier_version_is_complete_unless_what_made_it_is_unkn
         older = type(manifest).model_validate(data)
         assert is_build_of(older, plan) is complete
         assert is_build_of(manifest, plan)
+
+
+def test_files_deep_in_parameters_count_and_what_is_written_does_not(place):
+    write(place, "font.ttf", "1")
+    declared = [{"OneOf": [{"TextImage": {"font_path": str(place / "font.ttf")}}]}]
+    asked = Step(name="augment", params={"transforms": declared})
+    found = outside(asked, [], "image")
+    assert set(found) == {"generator.transforms.0.OneOf.0.TextImage.font_path"}
+    write(place, "font.ttf", "2")
+    assert outside(asked, [], "image") != found
+    write(place, "answers/one", "1")
+    known = {"base_url": "http://localhost:1", "model": "m", "cache": str(place / "answers")}
+    assert outside(Step(name="endpoint", params=known), [], "text") == {}
+
+
+def test_a_class_of_ones_own_that_marks_nothing_is_looked_through_for_paths(place):
+    write(place, "names.txt", "1")
+    own = "from generators import base\nclass P(base.Params):\n    known: str\n    mode: str"
+    write(place, "own_paths.py", OWN.format(imports=own) + "    Params = P\n")
+    step = Step(name="own_paths:Own", params={"known": str(place / "names.txt"), "mode": "train"})
+    assert set(outside(step, [], "tabular")) == {"generator.name", "generator.known"}

@@ -4,4 +4,7 @@ from pipelines.report.pages import line
 
 
 def test_a_cell_is_no_markup():
-    assert line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | \<b\> | \[x\]\(javascript\:y\) |"
+    assert line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | &lt;b&gt; | \[x\](javascript:y) |"
+    assert line(["www.x.org", "https://x.org", "a@x.org", "$1$ ~~2~~ `3` *4*"]) == (
+        r"| www&#46;x.org | https:&#47;/x.org | a&#64;x.org | \$1\$ \~\~2\~\~ \`3\` \*4\* |"
+    )

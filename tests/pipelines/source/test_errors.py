@@ -175,7 +175,7 @@ def test_files_of_a_folder_that_differ(tmp_path: Path) -> None:
     ("column", "message"),
     [
         (pa.array([[1], [2]]), "column 'x' is of type list<"),
-        (pa.array([b"1", b"2"]), "column 'x' is of type binary, which is no feature: name it in source.carry"),
+        (pa.array([b"1", b"2"]), "column 'x' is of type binary, which is no feature: set source.carry"),
         (pa.array([1, 2**62], pa.timestamp("us")), "column 'x' holds times outside the years 1 to 9999"),
         (pa.array([1, 2**62], pa.timestamp("ms")), "column 'x'"),
         (pa.array([1.0, float("inf")]), "column 'x': 1 of 2 values are infinite"),

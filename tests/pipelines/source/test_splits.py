@@ -82,7 +82,7 @@ def test_a_folder_of_training_rows_alone_is_taken(tmp_path, kind):
     root = folders(tmp_path / "s", ["train"], kind)
     assert classes(root) == CLASSES
     test = folders(tmp_path / "t", ["test"], kind)
-    with pytest.raises(SeveralSplitsError, match=r"has the splits test \(8 files\).*as in split: test"):
+    with pytest.raises(SeveralSplitsError, match=r"has the splits test \(8 files\).*as in source.split: test"):
         make_plan(spec_for(test))
     assert classes(test, split="test") == CLASSES
     assert len(find_held_out(Source(path=str(test), label="label")).names) == 8
@@ -135,10 +135,10 @@ def test_a_split_that_is_not_there(tmp_path):
         make_plan(spec_for(root, split="trian"))
     with pytest.raises(SpecError, match="has no split 'validation'; known are all, test, train"):
         make_plan(spec_for(root, split="validation"))
-    with pytest.raises(SpecError, match="source.split: .* has no splits, got 'train'; leave it out"):
+    with pytest.raises(SpecError, match="source.split: .* has no splits, got 'train'; leave out source.split"):
         make_plan(spec_for(root / "train", split="train"))
     (tmp_path / "t.csv").write_text("x,y\n1,a\n2,b\n")
-    with pytest.raises(SpecError, match="source.split: .*t.csv is one file, got 'train'; leave it out"):
+    with pytest.raises(SpecError, match="source.split: .*t.csv is one file, got 'train'; leave out source.split"):
         make_plan(spec_for(tmp_path / "t.csv", "y", split="train"))
 
 

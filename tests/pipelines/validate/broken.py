@@ -74,6 +74,16 @@ class Lax(Sound):
     Params = LaxParams
 
 
+class Unmarked(Params):
+    """Names a file in a text that is no more than that."""
+
+    word_file: str | None = None
+
+
+class Reaching(Sound):
+    Params = Unmarked
+
+
 class Counting(Sound):
     def check(self, batch):
         found = super().check(batch)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.report.site.links import link
+from pipelines.report.site.page import link
 
 
 @pytest.mark.parametrize(

@@ -71,16 +71,16 @@ def test_what_python_writes_with_an_escape_character_comes_back(tmp_path: Path) 
         (
             "d.csv",
             '"say \\"hi\\" bob",a\n',
-            r"d.csv: a quoted cell holds a mark with a backslash .* set source.escape to",
+            r"d.csv: a quoted cell holds a mark with a backslash .* set source.escape: ",
             {"\\": 'say "hi" bob'},
         ),
         (
             "d.tsv",
             '"say ""hi"" bob"\ta\n',
-            r"d.tsv: cells far down are quoted, .* set source.quote to",
+            r"d.tsv: cells far down are quoted, .* set source.quote: ",
             {'"': 'say "hi" bob', "": '"say ""hi"" bob"'},
         ),
-        ("d.tsv", '"a\nb"\ta\n', r"d.tsv: cells far down are quoted, .* set source.quote to", {'"': "a\nb"}),
+        ("d.tsv", '"a\nb"\ta\n', r"d.tsv: cells far down are quoted, .* set source.quote: ", {'"': "a\nb"}),
     ],
 )
 def test_what_shows_itself_far_down_is_refused_and_can_be_said(

@@ -12,6 +12,7 @@ from tests.pipelines.validate import broken
 BROKEN = {
     "name": [(broken.Nameless, "''")],
     "params": [(broken.Lax, "no error for the unknown parameter")],
+    "touches": [(broken.Reaching, r"'word_file' without a mark; write word_file: Annotated")],
     "verdict": [
         (broken.Counting, r"int64 of shape \(440,\) for 440 rows"),
         (broken.Short, r"bool of shape \(439,\) for 440 rows"),

@@ -1,8 +1,7 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.validate.text.leftovers import LEFTOVERS
-from pipelines.validate.text.quality import TextParams, TextQuality
+from pipelines.validate.text.quality import LEFTOVERS, TextParams, TextQuality
 from schemas.errors import SpecError
 from schemas.spec import parse
 
