@@ -16,10 +16,11 @@ from pyarrow import fs
 from pipelines.modality import MODALITIES
 from pipelines.source.archive import Archive, is_archive, open_archive
 from pipelines.source.declared import declared_in
+from pipelines.source.hive import columns_named
 from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, list_files, meant, yolo_files
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
 from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_records, table_in
-from pipelines.source.splits import ALL, choose
+from pipelines.source.splits import ALL, NONE, choose, doubts
 from pipelines.storage.folder import away, resolve
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.plan import SourceProfile
@@ -63,7 +64,8 @@ class Files:
 
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
     lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
-    is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read.
+    is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read;
+    `doubts` are sentences on files that are read, and may be held out by their names.
     `memo` keeps what a format found out of a file, so that it looks once.
     """
 
@@ -76,6 +78,7 @@ class Files:
     lists: Mapping[str, int] = field(default_factory=dict)
     alone: bool = False
     others: Sequence[str] = ()
+    doubts: Sequence[str] = ()
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def shown(self, name: str) -> str:
@@ -166,7 +169,7 @@ def find_files(source: Source) -> Files:
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
             f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
         )
-    if source.split not in (None, ALL):
+    if source.split not in (None, ALL, NONE):
         raise SpecError(Fault(("source", "split"), f"{place} is one file, got {source.split!r}; leave it out"))
     return replace(alone, format=found)
 
@@ -234,7 +237,7 @@ def _one_table(source: Source, files: Files, packed: str) -> Files | None:
     found = source.format or told or format_of(packed)
     if source.format is None and found in ("coco", "folders"):
         found = _of_content(one, found)
-    return replace(one, format=found) if found in TABLES and source.split in (None, ALL) else None
+    return replace(one, format=found) if found in TABLES and source.split in (None, ALL, NONE) else None
 
 
 def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo) -> str:
@@ -282,9 +285,10 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
         lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
         declared = {}
     others = sorted(sizes.keys() - set(names)) if found in TOGETHER else []
+    unsure = doubts(names, _titled(found)) if source.split is None and found in (*TABLES, "listed") else []
     names = _of_split(source, found, place, names, declared)
     size = sum(sizes[name] for name in names)
-    return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others)
+    return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others, doubts=unsure)
 
 
 def _is_note(name: str) -> bool:
@@ -353,11 +357,29 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
     """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
     if source.annotations and source.split is None:
         return names
+    beside, notes = _about(found), found == "folders"
+    columns = columns_named(source) if found in TABLES and source.split is None else ()
+    return choose(
+        names,
+        source.split,
+        place,
+        titled=_titled(found),
+        beside=beside,
+        declared=declared,
+        notes=notes,
+        columns=columns,
+    )
+
+
+def _about(found: str) -> Callable[[str], bool]:
+    """Return what tells, in a source of that format, the files that are about others."""
     about = {"coco": is_coco, "yolo": is_class_list, "listed": lambda name: format_of(name) in TABLES}
-    beside = about.get(found, lambda _: False)
-    titled = beside if found in ("coco", "listed") else lambda _: found not in TOGETHER
-    notes = found == "folders"
-    return choose(names, source.split, place, titled=titled, beside=beside, declared=declared, notes=notes)
+    return about.get(found, lambda _: False)
+
+
+def _titled(found: str) -> Callable[[str], bool]:
+    """Return what tells the files whose own names may say of which split they are."""
+    return _about(found) if found in ("coco", "listed") else lambda _: found not in TOGETHER
 
 
 def _hidden(name: str) -> bool:
