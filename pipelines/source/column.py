@@ -30,6 +30,7 @@ from pipelines.source.infer import (
     join,
     misfits,
 )
+from pipelines.source.late import LateState, begins_plain
 from schemas.arrow import NESTED
 from schemas.errors import SourceError
 from schemas.plan import Column, Role, Value
@@ -93,6 +94,7 @@ class ColumnState:
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
+    late: LateState | None = None
     form: FormState = field(default_factory=FormState)
     grid: GridState = field(default_factory=GridState)
 
@@ -142,7 +144,7 @@ class ColumnState:
         """Widen the type by this block, and return its cells as their own type."""
         names = DECLARED.get(self.declared or "")
         if names is None:
-            return self._inferred(cells, block.cells.types.get(self.name))
+            return self._inferred(cells, block)
         for name in names:
             values = convert(cells, name)
             if values is not None and join(self.type, name) in names:
@@ -150,10 +152,14 @@ class ColumnState:
                 return values
         raise self._misfit(cells, names, block)
 
-    def _inferred(self, cells: pa.Array, known: str | None) -> pa.Array:
+    def _inferred(self, cells: pa.Array, block: Block) -> pa.Array:
+        known = block.cells.types.get(self.name)
         if known is None:
-            found, values = infer(cells, self.type)
+            before = self.type
+            found, values = infer(cells, before)
             self._widen(found)
+            if found == STRING:
+                self._look_for_late(before, cells, block)
             self._look_for_digits(cells, values)
             plus = found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py())
             self.plus = self.plus or plus
@@ -164,6 +170,12 @@ class ColumnState:
         if values is not None:
             self._look_for_digits(cells, values)
         return cells if values is None else values
+
+    def _look_for_late(self, before: str, cells: pa.Array, block: Block) -> None:
+        if before in (INTEGER, NUMBER) or (before == NULL and begins_plain(cells)):
+            self.late = LateState()
+        if self.late:
+            self.late.observe(cells, block)
 
     def _look_for_digits(self, cells: pa.Array, values: pa.Array) -> None:
         if not self.lossy and self.type == NUMBER and pa.types.is_string(cells.type):
@@ -354,6 +366,8 @@ class ColumnState:
             )
 
     def _refuse_rewritten(self) -> None:
+        if self.late and self.type == STRING:
+            self.late.refuse(self.name)
         if self.rewritten and self.type == STRING:
             raise SourceError(
                 f"column {self.name!r}: some cells are numbers with decimal commas or marks between thousands, others "

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pipelines.source.files import COMPRESSIONS, Files, readable
 from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
 from pipelines.source.tabular.guesses import other_kind, title
-from pipelines.source.tabular.styles import Styles, find_styles
+from pipelines.source.tabular.styles import StyleError, Styles, find_styles
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -112,8 +112,11 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
     if not headless:
         _refuse_same_but_blanks(rows[first or 0], files.shown(name))
     unnamed = not headless and not rows[first or 0][0].strip()
-    elsewhere = (lambda: None) if lone else (lambda: _mark_elsewhere(files, name, source))
-    styles = find_styles(_columns(names, data, source), delimiter, source, elsewhere)
+    elsewhere = (lambda: None) if lone else (lambda: _mark_elsewhere(files, name, source, delimiter))
+    try:
+        styles = find_styles(_columns(names, data, source), delimiter, source, elsewhere)
+    except StyleError as error:
+        raise _against_spec(files.shown(name), error, data, names.index(error.column)) from None
     top = tuple(rows[first or 0]) if rows else ()
     late = (source.escape is None and quote == '"' and not escape, source.quote is None and quote is None)
     return Dialect(
@@ -145,12 +148,22 @@ def _has_row_names(rows: Rows, source: Source) -> bool:
     return (counted or words) and any(row[-1] for row in data)
 
 
-def _mark_elsewhere(files: Files, name: str, source: Source) -> str | None:
-    """Return the decimal mark that the first other files have which tell one, if they agree."""
+def _against_spec(file: str, error: StyleError, rows: Rows, place: int) -> SourceError:
+    at = next(number for number, row in enumerate(rows, 1) if len(row) > place and row[place].strip() == error.cell)
+    return SourceError(
+        f"{file}, data row {at:,}: the numbers of column {error.column!r} are written as source.decimal and"
+        f" source.thousands say in other rows, but here is {error.cell[:80]!r}; mend it, list it in source.nulls, change"
+        " source.decimal or source.thousands, or set the column's source.types to string"
+    )
+
+
+def _mark_elsewhere(files: Files, name: str, source: Source, delimiter: str) -> str | None:
+    """Return the decimal mark that the first other files have which tell one and are cut alike, if they agree."""
     marks = set()
     for other in [other for other in files.names if other != name][:_OTHER_FILES]:
         with suppress(SourceError, UnicodeDecodeError):  # which is told when that file is read
-            marks.add(find_dialect(files, other, source, lone=True).styles.mark)
+            found = find_dialect(files, other, source, lone=True)
+            marks |= {found.styles.mark} if found.delimiter == delimiter else set()
     marks -= {None}
     return marks.pop() if len(marks) == 1 else None
 
