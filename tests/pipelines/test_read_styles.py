@@ -159,9 +159,7 @@ def test_what_the_spec_says_of_numbers_holds_in_the_first_rows_too(
     tmp_path: Path, cells: list[str], said: dict[str, str], wrong: str
 ) -> None:
     text, row = table(";", {"n": cells}), cells.index(wrong) + 1
-    with pytest.raises(
-        SourceError, match=rf"d.csv, data row {row}: the numbers of column 'n' are written as .*here is"
-    ):
+    with pytest.raises(SourceError, match=rf"d.csv, data row {row}: the numbers of column 'n' are .*here is"):
         written(tmp_path, text, **said)
     assert written(tmp_path, text, **said, types={"n": "string"})["n"].to_pylist() == cells
     assert written(tmp_path, text, **said, nulls=[wrong])["n"].null_count == 1
@@ -235,9 +233,7 @@ def test_a_style_that_shows_itself_far_down_is_refused_and_can_be_said(
     tmp_path: Path, delimiter: str, later: list[str], said: dict[str, str]
 ) -> None:
     cells = ["12", "34"] * HEAD + later
-    with pytest.raises(
-        SourceError, match=r"d.csv, data row 1,101: column 'p' holds plain numbers in the first rows, but"
-    ):
+    with pytest.raises(SourceError, match=r"d.csv, data row 1,101: column 'p' holds plain numbers in the first"):
         written(tmp_path, table(delimiter, {"p": cells}))
     assert written(tmp_path, table(delimiter, {"p": cells}), types={"p": "string"})["p"].to_pylist() == cells
     assert str(written(tmp_path, table(delimiter, {"p": cells}), **said)["p"].type) in ("double", "int64")

@@ -5,7 +5,7 @@ import codecs
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.source.tabular.dialect import Dialect, has_quotes
+from pipelines.source.tabular.dialect import Dialect, is_quoted
 from pipelines.source.tabular.escapes import Late, unescaped
 
 MARK = "\uffff"
@@ -24,7 +24,7 @@ class Cleaner:
         self._pairs = {blank: _both(self._quote or b"", blank) for blank in (b" ", b"\t")}
         self._escape, self._slashes = dialect.escape, b""
         escapes, quotes = dialect.late
-        self._late = Late(escapes=escapes, quotes=has_quotes if quotes else None)
+        self._late = Late(escapes=escapes, quotes=is_quoted if quotes else None)
         self._held, self._began = b"", False
         self._before = b"\n"
         self.quotes = 0

@@ -152,8 +152,8 @@ def _against_spec(file: str, error: StyleError, rows: Rows, place: int) -> Sourc
     at = next(number for number, row in enumerate(rows, 1) if len(row) > place and row[place].strip() == error.cell)
     return SourceError(
         f"{file}, data row {at:,}: the numbers of column {error.column!r} are written as source.decimal and"
-        f" source.thousands say in other rows, but here is {error.cell[:80]!r}; mend it, list it in source.nulls, change"
-        " source.decimal or source.thousands, or set the column's source.types to string"
+        f" source.thousands say in other rows, but here is {error.cell[:80]!r}; mend it, list it in source.nulls,"
+        " change source.decimal or source.thousands, or set the column's source.types to string"
     )
 
 
@@ -193,7 +193,7 @@ def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bo
     quote = '"' if source.quote is None else source.quote or None
     if given is None:
         given = _delimiter(body, _OWN[format_], quote or '"', source.escape, whole)
-    if source.quote is None and given == "\t" and format_ == "tsv" and not has_quotes(body, whole):
+    if source.quote is None and given == "\t" and format_ == "tsv" and not is_quoted(body, whole, source.escape):
         quote = None
     return given, quote
 
@@ -221,11 +221,17 @@ def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -
     return own
 
 
+def is_quoted(body: str, whole: bool, said: str | None = None) -> bool:
+    """Whether quotation marks of a TSV are syntax, where some may have a backslash before them, as Spark writes it."""
+    escape = find_escape(body, "\t", said)
+    return has_quotes(body, whole) or bool(escape and has_quotes(unescaped(body.encode(), escape).decode(), whole))
+
+
 def has_quotes(body: str, whole: bool) -> bool:
     """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
 
-    They are if a cell needs them (it holds a tab, a line end or a doubled mark) or the whole header has them, and no
-    cell that begins with one goes on behind the next.
+    They are if a cell needs them (it holds a tab, a line end, a doubled or an escaped mark) or the whole header has
+    them, and no cell that begins with one goes on behind the next.
     """
     if '"' not in body:
         return False
@@ -233,7 +239,7 @@ def has_quotes(body: str, whole: bool) -> bool:
     quoted = re.findall(r'(?:^|(?<=[\t\n]))"((?:[^"]|"")*)"(?=[\t\r\n]|$)', body)
     begun = len(re.findall(r'(?:^|[\t\n])"', re.sub(r'(?:^|(?<=[\t\n]))"(?:[^"]|"")*"(?=[\t\r\n]|$)', "", body)))
     header = body.partition("\n")[0].rstrip("\r").split("\t")
-    needed = any('""' in cell or "\t" in cell or "\n" in cell for cell in quoted)
+    needed = any(mark in cell for cell in quoted for mark in ('""', "\t", "\n", ESCAPED))
     return not begun and bool(quoted) and (needed or all(re.fullmatch(r'"[^"]*"', cell) for cell in header))
 
 
