@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.source.cells import Cells
@@ -24,6 +25,7 @@ from schemas.spec import Source
 
 INDEX = ("images by name",)
 """Where a source's files keep the index by which their rows were read."""
+_ROUNDED = ("rounded boxes",)
 _AT_ONCE = 256
 MAX_BYTES = 16 << 20
 """Bytes that the annotation of one image may have."""
@@ -74,10 +76,13 @@ def batches(
 ) -> Iterator[Cells]:
     """Yield the images with their objects, many at a time; an image that is not there is null, with its name."""
     index = files.memo[INDEX] = Index(files)
+    rounded: list[float] = files.memo.setdefault(_ROUNDED, [])
+    rounded.clear()
     rest = iter(marked)
     while some := list(islice(rest, _AT_ONCE)):
         done = 0
         some = [index.renamed(one) for one in some]
+        rounded += _rounded(some)
         found = [index.take(one) for one in some]
         some = [index.called(one, path) for one, path in zip(some, found, strict=True)]
         for names, images in read_images(files, found):
@@ -110,6 +115,23 @@ def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[l
         else:
             found.append(settle(one.objects, one.size, lies, source.marked_on))
     return found
+
+
+def _rounded(some: Sequence[Marked]) -> list[float]:
+    """Return a number of each box, as annotations write it, that a 32-bit float does not hold."""
+    boxes = [mark["bbox"] for one in some if not one.shares for mark in one.objects if mark.get("bbox")]
+    exact = np.array(boxes, np.float64).reshape(-1, 4)
+    other = exact != exact.astype(np.float32)
+    rows = np.flatnonzero(other.any(axis=1))
+    found: list[float] = exact[rows, other[rows].argmax(axis=1)].tolist()
+    return found
+
+
+def rounded(files: Files) -> list[str]:
+    """Return a sentence on the boxes that lost digits, once all rows were read, if there are any."""
+    found: list[float] = files.memo[_ROUNDED]
+    told = "Boxes with numbers that a 32-bit float does not hold, to which they are rounded"
+    return [f"{told}: {len(found):,} (such as {found[0]})."] if found else []
 
 
 def untaken(files: Files) -> list[str]:
