@@ -19,7 +19,7 @@ from pipelines.source.declared import declared_in
 from pipelines.source.hive import columns_named
 from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, list_files, meant, yolo_files
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
-from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_records, table_in
+from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_one, holds_records, table_in
 from pipelines.source.splits import ALL, NONE, choose, doubts
 from pipelines.storage.folder import away, resolve
 from schemas.errors import Fault, SourceError, SpecError, nearest
@@ -43,6 +43,8 @@ EXTENSIONS = {
     **dict.fromkeys((".jpe", ".jfif", ".jp2", ".ppm", ".pgm", ".pbm", ".pnm"), "images"),
 }
 TABLES = ("csv", "tsv", "jsonl", "parquet")
+_JOINED = (*TABLES, "listed")
+"""Formats of which several files are one table."""
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
 """The formats whose files are rows and not tables, and what they hold."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
@@ -285,8 +287,9 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> F
         lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
         declared = {}
     others = sorted(sizes.keys() - set(names)) if found in TOGETHER else []
-    unsure = doubts(names, _titled(found)) if source.split is None and found in (*TABLES, "listed") else []
+    unsure = doubts(names, _titled(found)) if source.split is None and found in _JOINED else []
     names = _of_split(source, found, place, names, declared)
+    unsure += _left(formats) if found == "jsonl" else []
     size = sum(sizes[name] for name in names)
     return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others, doubts=unsure)
 
@@ -297,12 +300,28 @@ def _is_note(name: str) -> bool:
 
 
 def _with_records(formats: dict[str, str | None], files: Files) -> dict[str, str | None]:
-    """Return the formats with .json files as tables, where they hold records and there are no other data."""
+    """Return the formats with .json files as tables, where they hold records and there are no other data.
+
+    Where none holds several, each that holds one object is a row.
+    """
     data = {found for name, found in formats.items() if found != "folders" or "/" in name}
     if not data <= {None, "coco", "yolo"}:
         return formats
-    records = {name for name, found in formats.items() if found == "coco" and holds_records(_peeked(files, name))}
+    rows, records = set(), set()
+    for name in (name for name, found in formats.items() if found == "coco"):
+        head = _peeked(files, name)
+        rows |= {name} if holds_one(head) else set()
+        records |= {name} if holds_records(head) else set()
+    if records <= rows and len(records | rows) > 1:
+        records |= rows
     return formats | dict.fromkeys(records, "jsonl")
+
+
+def _left(formats: Mapping[str, str | None]) -> list[str]:
+    """Return a sentence on the JSON files that are not read, if there are any."""
+    rest = sorted(name for name, found in formats.items() if found == "coco")
+    told = "JSON files that hold one object, and not rows as the others do, are not read"
+    return [f"{told}: {len(rest):,}, such as {rest[0]}."] if rest else []
 
 
 def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
@@ -368,6 +387,7 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
         declared=declared,
         notes=notes,
         columns=columns,
+        joined=found in _JOINED,
     )
 
 

@@ -49,14 +49,16 @@ class SeveralSplitsError(SpecError):
         super().__init__(Fault(("source", "split"), problem))
 
 
-def find_splits(names: Sequence[str], titled: Told, columns: Collection[str] = ()) -> Splits | None:
+def find_splits(
+    names: Sequence[str], titled: Told, columns: Collection[str] = (), *, joined: bool = False
+) -> Splits | None:
     """Return the splits that the uppermost folders named so make, or else the files for which `titled` holds.
 
     They are splits if two kinds of them have names that are alike but for the split, as `seg_train` and `seg_test` do:
     a class may be called `test` too, or `bullet_train`. Of folders it is enough that all are named so, in whatever
     words, or that one is and all hold folders of the same names; of one kind alone it needs a folder that holds all.
-    Files are no classes, so that two kinds among their names are enough, or one that some are held out by. Folders
-    `key=value` are none where the key is one of `columns`.
+    Files are no classes, so that two kinds among their names are enough; of those that would be `joined` to one table,
+    one that some are held out by. Folders `key=value` are none where the key is one of `columns`.
     """
     folders = [name.split("/")[:-1] for name in names]
     for depth in range(max(map(len, folders), default=0)):
@@ -71,20 +73,20 @@ def find_splits(names: Sequence[str], titled: Told, columns: Collection[str] = (
             known = _splits_among(siblings)
         if known:
             return Splits({name: part for name, part in at.items() if part in known}, depth)
-        if not any(map(deployed, siblings)) and all(map(titled, names)):
+        if joined and not any(map(deployed, siblings)) and all(map(titled, names)):
             exact = {name: kind for name, part in at.items() if (kind := exact_kind(part))}
             if exact and not (whole and len(exact) == len(names)):
                 return Splits(_with_rest(exact, names), None)
-    return _among_files([name for name in names if titled(name)])
+    return _among_files([name for name in names if titled(name)], joined=joined)
 
 
-def _among_files(names: Sequence[str]) -> Splits | None:
+def _among_files(names: Sequence[str], *, joined: bool) -> Splits | None:
     """Return the splits that files are named after: two kinds, or some beside those that they are held out of."""
     titles = {name: title(name) for name in names}
     found = {name: kind for name, one in titles.items() if (kind := kind_of(one))}
     if len(set(found.values())) > 1:
-        return Splits(_with_rest(found, names), None)
-    if not found or len(found) == len(names):
+        return Splits(_with_rest(found, names) if joined else found, None)
+    if not joined or not found or len(found) == len(names):
         return None
     others = {words_of(one) for name, one in titles.items() if name not in found}
     beside = any(parsed(titles[name])[0] in others for name in found)  # type: ignore[index]
@@ -170,18 +172,20 @@ def choose(
     declared: Mapping[str, str],
     notes: bool = False,
     columns: Collection[str] = (),
+    joined: bool = False,
 ) -> list[str]:
     """Return the files of the split that is asked for, and those that lie `beside` all of them, as annotations may.
 
     Of files for which `titled` holds the name tells the split where no folder does, and of others a file that lists
     them (`declared`: the splits by name). With `notes`, files above class folders are left out. Without one asked for,
-    a source whose only split is of training rows is taken whole. Folders of one of the `columns` are no splits. Raises
-    SeveralSplitsError where one has to be named, and SpecError for one that there is not.
+    a source whose only split is of training rows is taken whole. Folders of one of the `columns` are no splits; files
+    are `joined` to one table, or are not. Raises SeveralSplitsError where one has to be named, and SpecError for one
+    that there is not.
     """
     if asked == NONE:
         return names
     said = {name: declared[name] for name in names if name in declared}
-    splits = _as_declared(find_splits(names, titled, columns), said, asked)
+    splits = _as_declared(find_splits(names, titled, columns, joined=joined), said, asked)
     if splits is None and asked in (None, ALL):
         return names
     if splits is None and (found := doubtful(names, titled)):

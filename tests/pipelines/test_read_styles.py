@@ -249,3 +249,18 @@ def test_a_style_that_shows_itself_in_another_block_is_refused(tmp_path: Path) -
     cells = ["12", "34"] * 600_000 + ["12,5", "7"]
     with pytest.raises(SourceError, match="data row 1,200,001: column 'p' holds plain numbers .* but here is '12,5'"):
         written(tmp_path, table(";", {"p": cells, "q": ["0123456789"] * len(cells)}))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["+49 301 234 567", "+49 301 234 568", "+1 301 234 567"],
+        ["+49.301.234.567", "+49.301.234.568", "+1.301.234.567"],
+        ["+49 301 234 567", "301 234 567", "1 301 234 567"],
+        ["+49 301", "+1 302", "+44 303"],
+    ],
+)
+def test_telephone_numbers_are_text(tmp_path: Path, delimiter: str, cells: list[str]) -> None:
+    other = ["1.5", "2.5", "3.5"] if delimiter == "," else ["1,5", "2,5", "3,5"]
+    assert written(tmp_path, table(delimiter, {"p": cells, "q": other}))["p"].to_pylist() == cells

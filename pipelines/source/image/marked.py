@@ -6,6 +6,7 @@ Knows which file is whose, not how annotations are written: `voc` and `coco` do.
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
@@ -154,6 +155,14 @@ class Index:
         self.place = files.path
         self.taken: set[str] = set()
 
+    @cached_property
+    def _in_any_case(self) -> dict[str, list[str]]:
+        """The paths by their name and their stem in small letters."""
+        found: dict[str, list[str]] = {}
+        for key, paths in self.known.items():
+            found.setdefault(key.lower(), []).extend(paths)
+        return found
+
     def renamed(self, one: Marked) -> Marked:
         """Return the annotation with its own name for its image, if it names another one and there is one of its own.
 
@@ -191,7 +200,9 @@ class Index:
         """Find an image by the last part of its name; the folders before it decide where several have that."""
         name = name.replace("\\", "/")
         file = os.path.basename(name)
-        found = self.known.get(file) or self.known.get(os.path.splitext(file)[0], [])
+        alike = self.known.get(os.path.splitext(file)[0], [])
+        found = self.known.get(file) or [one for one in alike if one.lower().endswith(file.lower())] or alike
+        found = found or self._in_any_case.get(file.lower(), [])
         ending = [path for path in found if path.endswith(f"/{name}")] or found
         ending = _nearest(ending, base) or ending if len(ending) > 1 else ending
         if len(ending) > 1:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipelines.source.files import COMPRESSIONS, Files, readable
+from pipelines.source.peek import quoted_header
 from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
 from pipelines.source.tabular.guesses import other_kind, title
 from pipelines.source.tabular.styles import StyleError, Styles, find_styles
@@ -63,7 +64,7 @@ class Dialect:
 
     def told(self, format_: str) -> str:
         """Return in words what is not as in a plain file of this format."""
-        names = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
+        names = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas", " ": "blanks"}
         plain = self.delimiter == _OWN[format_]
         told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
         told += [f"the encoding {self.encoding}"] if not self.encoding.startswith("utf-8") else []
@@ -105,7 +106,7 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
             f"{files.shown(name)}: the first line, {above[:60]!r}, is no header of the {len(rows[-1])} columns below:"
             " take it out, or set source.comment to what it begins with"
         )
-    if _has_row_names(rows[first or 0 :], source):
+    if _has_row_names(rows[first or 0 :], source, sure=delimiter == " " and quoted_header(body.encode())):
         rows[first or 0].insert(0, "")
     names, headless, data = _named(rows, first or 0, source)
     skip = 0 if headless else (first or 0) + 1
@@ -137,14 +138,17 @@ def _refuse_other(head: bytes, name: str, file: str, source: Source) -> None:
         )
 
 
-def _has_row_names(rows: Rows, source: Source) -> bool:
-    """Whether each row has one cell more than the header, which names it, as R's `write.table` writes them."""
+def _has_row_names(rows: Rows, source: Source, *, sure: bool) -> bool:
+    """Whether each row has one cell more than the header, which names it, as R's `write.table` writes them.
+
+    Where it is `sure` that R did, any names will do.
+    """
     data = [row for row in rows[1:] if row]
     if source.header is not None or len(data) < 3 or any(len(row) != len(rows[0]) + 1 for row in data):
         return False
     names = [row[0] for row in data]
     counted = names == [str(number) for number in range(1, len(names) + 1)]
-    words = len(set(names)) == len(names) and not any(map(looks_numeric, names)) and all(names)
+    words = len(set(names)) == len(names) and (sure or not any(map(looks_numeric, names))) and all(names)
     return (counted or words) and any(row[-1] for row in data)
 
 
@@ -218,7 +222,7 @@ def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -
         best = max(found, key=lambda one: found[one])
         if found[best] > 1:
             return own if but_first and columns(own, but_first=True) > 1 else best
-    return own
+    return " " if quoted_header(body.encode()) and columns(" ", but_first=True) > 1 else own
 
 
 def is_quoted(body: str, whole: bool, said: str | None = None) -> bool:

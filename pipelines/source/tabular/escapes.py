@@ -47,13 +47,17 @@ def find_escape(body: str, delimiter: str, said: str | None) -> str | None:
 
 
 def _fits(body: str, delimiter: str) -> bool:
-    """Whether all rows have equally many cells, and nothing but the end of a cell stands behind its closing mark."""
+    """Whether all rows have equally many cells, and nothing but the end of a cell stands behind its closing mark.
+
+    The first may lack the name of the first, as R writes it.
+    """
     lines = body[: body.rfind("\n") + 1] or body
     try:
         rows = [row for row in csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter, strict=True) if row]
     except csv.Error:
         return False
-    return len(set(map(len, rows))) <= 1
+    counts = [len(row) for row in rows]
+    return len({*counts}) <= 1 or (len({*counts[1:]}) == 1 and counts[0] == counts[1] - 1)
 
 
 class Late:

@@ -24,6 +24,7 @@ _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NUMERIC = ("integer", "number")
 _LIST = re.compile(r"[1-9]\d\d(?:,[1-9]\d\d)*")
 """Of thousands some would have other lengths, or a zero behind a comma."""
+_PHONE = re.compile(r"\+(?:\D*\d){8}")
 _TWO_GROUPS = re.compile(r"\d{3}[ \u00a0\u202f]\d{3}")
 _VERSION = re.compile(r"[1-9]\d{0,2}\.[1-9]\d\d\.[1-9]\d\d")
 
@@ -240,7 +241,9 @@ def _is_written(cells: Sequence[str], style: Style, declared: bool) -> bool:
 
 
 def _is_code(cells: Sequence[str], group: str) -> bool:
-    """Whether groups of digits are no number: telephone numbers of one form, or addresses in a network."""
+    """Whether groups of digits are no number: telephone numbers, of one form or with a plus, or network addresses."""
+    if group and (all(cell.startswith("+") for cell in cells) or any(map(_PHONE.match, cells))):
+        return True
     if group == ".":
         return all(map(_ADDRESS.fullmatch, cells)) and all(int(part) < 256 for one in cells for part in one.split("."))
     form = re.compile(rf"[0-9]{{3}}(?:{re.escape(group)}[0-9]{{3}}){{2,}}")

@@ -67,7 +67,7 @@ def _read(files: Files, name: str, source: Source) -> str:
     try:
         return data.decode(source.encoding or "utf-8")
     except UnicodeDecodeError as error:
-        raise not_utf8(file, error.start, data[error.start]) from error
+        raise not_utf8(file, error.start, data[error.start], data) from error
 
 
 def lost(files: Files, source: Source) -> list[str]:
