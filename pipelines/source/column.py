@@ -6,6 +6,7 @@ The memory of a column is bounded, by `DISTINCT_CAP` values or `DISTINCT_BYTES`,
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from decimal import Decimal
 from functools import reduce
 from typing import Any, cast
 
@@ -91,6 +92,7 @@ class ColumnState:
     word: str = ""
     rewritten: bool = False
     unquoted: int = 0
+    nested: bool = False
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
@@ -129,6 +131,7 @@ class ColumnState:
         count, self.word = block.cells.worded.get(self.name, (0, self.word))
         self.words += count
         self.unquoted += block.cells.unquoted.get(self.name, 0)
+        self.nested = self.nested or self.name in block.cells.nested
         self.rewritten = self.rewritten or self.name in block.cells.rewritten
 
     def _refuse_units(self, file: str) -> None:
@@ -305,7 +308,7 @@ class ColumnState:
             type=final,
             role=use,
             nulls=self.nulls,
-            distinct=None if distinct is None else len(distinct),
+            distinct=None if distinct is None else self._count(distinct),
             minimum=_plain(self.minimum, final),
             maximum=_plain(self.maximum, final),
             categories=sorted(distinct.to_pylist()) if few and distinct is not None else None,
@@ -314,6 +317,16 @@ class ColumnState:
             form=self.form.finish(self.rows - self.nulls) if use == "id" and final == STRING else None,
             grid=self.grid.finish() if final == NUMBER and self._stored(final) else None,
         )
+
+    def _count(self, distinct: pa.Array) -> int:
+        """Return how many values there are, to the last digit: doubles are fewer than decimals of 38 digits."""
+        own = self._own_type()
+        kind = type_named(own) if own else None
+        if self.seen is None or self.declared or kind is None or not (pa.types.is_decimal(kind) or kind == pa.uint64()):
+            return len(distinct)
+        if pa.types.is_string(self.seen.type):
+            return len({Decimal(text) for text in self.seen.to_pylist()})
+        return len(self.seen)
 
     def _stored(self, final: str) -> str | None:
         """Return the source's own type, where the column has one that the dataset can have too."""
@@ -351,7 +364,10 @@ class ColumnState:
             if own is None and self.type == NUMBER and any(one.startswith("decimal") for one in self.stored):
                 told[-1] += ", and double here, which may lose digits"
         if self.unquoted and self.type == STRING and not self.kept and self.declared in (None, "id"):
-            told.append(f"{self.unquoted:,} cells are no text in the source (numbers, true or false), and text here")
+            kinds, here = ("lists, objects, ", "JSON text") if self.nested else ("", "text")
+            told.append(
+                f"{self.unquoted:,} cells are no text in the source ({kinds}numbers, true or false), and {here} here"
+            )
         if self.missing:
             told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
         if self.words and self.type == STRING:
@@ -377,7 +393,7 @@ class ColumnState:
     def _role(self, distinct: pa.Array | None) -> Role:
         if self.declared == "id":
             return "id"
-        if distinct is not None and len(distinct) + (self.nulls > 0) <= 1:
+        if distinct is not None and self._count(distinct) + (self.nulls > 0) <= 1:
             return "constant"
         return "id" if self._is_id() else "feature"
 

@@ -213,17 +213,19 @@ def _cells(rows: list[dict[str, Any]], file: str, line: int, source: Source, wan
         raise SourceError(f"{file}: more than {MAX_COLUMNS:,} different keys; are these values, not columns?")
     check_names(list(names), file)
     arrays, types, raw, unquoted = {}, {}, {}, {}
+    nested = set()
     chosen = names if wanted is None else [name for name in wanted if name in names]
     for name in filter(source.reads, chosen):
         values = [row.get(name) for row in rows]
         unquoted[name] = _unquoted(values)
         if name in source.carry:
             arrays[name], types[name] = _carried(values)
+            nested |= {name} if any(isinstance(value, dict | list) for value in values) else set()
             continue
         arrays[name], types[name] = _column(values, name, file, line)
         if types[name] == STRING and not set(map(type, values)) <= {str, type(None)}:
             raw[name] = pa.array([None if value is None else json.dumps(value) for value in values], pa.string())
-    return Cells(arrays, types, len(rows), raw, unquoted=unquoted)
+    return Cells(arrays, types, len(rows), raw, unquoted=unquoted, nested=frozenset(nested))
 
 
 def _unquoted(values: list[Any]) -> int:

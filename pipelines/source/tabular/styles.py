@@ -163,7 +163,7 @@ def _against(asked: Mapping[str, Sequence[str]], ways: Mapping[str, Sequence[Sty
     """
     if not (source.decimal or source.thousands):
         return {}
-    found = {}
+    found: dict[str, str] = {}
     for name, cells in asked.items():
         if ways[name] or not all(any(one.match(cell) for one in _ANY) for cell in cells):
             continue
@@ -176,7 +176,7 @@ def _against(asked: Mapping[str, Sequence[str]], ways: Mapping[str, Sequence[Sty
     return found
 
 
-_ANY = [re.compile(Style(*both, free=True).pattern) for both in (".,", ",.")]
+_ANY = [re.compile(Style(mark, group, free=True).pattern) for mark, group in (".,", ",.")]
 
 
 def _asked_styles(source: Source, declared: bool) -> list[Style]:
