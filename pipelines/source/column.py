@@ -364,9 +364,9 @@ class ColumnState:
             if own is None and self.type == NUMBER and any(one.startswith("decimal") for one in self.stored):
                 told[-1] += ", and double here, which may lose digits"
         if self.unquoted and self.type == STRING and not self.kept and self.declared in (None, "id"):
-            kinds, here = ("lists, objects, ", "JSON text") if self.nested else ("", "text")
+            kinds, here = ("lists, objects, ", "JSON ") if self.nested else ("", "")
             told.append(
-                f"{self.unquoted:,} cells are no text in the source ({kinds}numbers, true or false), and {here} here"
+                f"{self.unquoted:,} cells are no text in the source ({kinds}numbers, true or false), and {here}text here"
             )
         if self.missing:
             told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")

@@ -168,7 +168,7 @@ def test_several_encodings_are_named_with_how_a_word_reads(
     (tmp_path / name).write_bytes("".join(lines if name == "d.jsonl" else ["t,y\n", *rows]).encode(encoding))
     with pytest.raises(SourceError, match=rf"it may be {encoding}\)") as error:
         read(tmp_path / name)
-    told = str(error.value).split("a word with such bytes reads ")[1].partition(";")[0]
+    told = str(error.value).split("a word in it reads ")[1].partition(")")[0]
     readings = dict(reversed(one.rsplit(" in ", 1)) for one in told.split(", "))
     assert 1 < len(readings) <= 4
     assert readings[encoding].strip("'") in text

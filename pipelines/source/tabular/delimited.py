@@ -328,9 +328,9 @@ def not_utf8(file: str, at: int, byte: int, data: bytes) -> SourceError:
     """Return the refusal of a file whose byte at offset `at` (from zero) is no UTF-8; `data` are bytes around it."""
     found = readings(data)
     told = ", ".join(f"{text!r} in {name}" for name, text in found)
-    told = f"a word with such bytes reads {told}; " if len(found) > 1 else ""
+    told = f" (a word in it reads {told})" if len(found) > 1 else ""
     return SourceError(
-        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; {told}save the file as UTF-8, or set"
+        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8{told}, or set"
         f" source.encoding (it may be {guessed_encoding(data)})"
     )
 
