@@ -113,6 +113,11 @@ class ImageProfile(Noun):
     unclear: int = 0
     clipped: int = 0
 
+    @model_serializer(mode="wrap")
+    def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:
+        """Leave out what most images lack, so that they are written, and hashed, as they always were."""
+        return {name: value for name, value in plain(self).items() if value or name != "clipped"}
+
     @property
     def uniform(self) -> bool:
         """Whether all images end with one size."""

@@ -365,9 +365,8 @@ class ColumnState:
                 told[-1] += ", and double here, which may lose digits"
         if self.unquoted and self.type == STRING and not self.kept and self.declared in (None, "id"):
             kinds, here = ("lists, objects, ", "JSON ") if self.nested else ("", "")
-            told.append(
-                f"{self.unquoted:,} cells are no text in the source ({kinds}numbers, true or false), and {here}text here"
-            )
+            told.append(f"{self.unquoted:,} cells are no text in the source ({kinds}numbers, true or false)")
+            told[-1] += f", and {here}text here"
         if self.missing:
             told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
         if self.words and self.type == STRING:

@@ -5,8 +5,8 @@ import codecs
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.source.tabular.dialect import Dialect, is_quoted
-from pipelines.source.tabular.escapes import Late, unescaped
+from pipelines.source.tabular.dialect import Dialect
+from pipelines.source.tabular.escapes import Late, is_quoted, unescaped
 
 MARK = "\uffff"
 """Stands between a quotation mark and a blank; no text holds it, since it is no character."""

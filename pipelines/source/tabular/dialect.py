@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from pipelines.source.files import COMPRESSIONS, Files, readable
 from pipelines.source.peek import quoted_header
-from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
+from pipelines.source.tabular.escapes import ESCAPED, find_escape, is_quoted, unescaped
 from pipelines.source.tabular.guesses import other_kind, title
 from pipelines.source.tabular.styles import StyleError, Styles, find_styles
 from schemas.errors import SourceError
@@ -223,28 +223,6 @@ def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -
         if found[best] > 1:
             return own if but_first and columns(own, but_first=True) > 1 else best
     return " " if quoted_header(body.encode()) and columns(" ", but_first=True) > 1 else own
-
-
-def is_quoted(body: str, whole: bool, said: str | None = None) -> bool:
-    """Whether quotation marks of a TSV are syntax, where some may have a backslash before them, as Spark writes it."""
-    escape = find_escape(body, "\t", said)
-    return has_quotes(body, whole) or bool(escape and has_quotes(unescaped(body.encode(), escape).decode(), whole))
-
-
-def has_quotes(body: str, whole: bool) -> bool:
-    """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
-
-    They are if a cell needs them (it holds a tab, a line end, a doubled or an escaped mark) or the whole header has
-    them, and no cell that begins with one goes on behind the next.
-    """
-    if '"' not in body:
-        return False
-    body = body if whole else body[: body.rfind("\n") + 1]
-    quoted = re.findall(r'(?:^|(?<=[\t\n]))"((?:[^"]|"")*)"(?=[\t\r\n]|$)', body)
-    begun = len(re.findall(r'(?:^|[\t\n])"', re.sub(r'(?:^|(?<=[\t\n]))"(?:[^"]|"")*"(?=[\t\r\n]|$)', "", body)))
-    header = body.partition("\n")[0].rstrip("\r").split("\t")
-    needed = any(mark in cell for cell in quoted for mark in ('""', "\t", "\n", ESCAPED))
-    return not begun and bool(quoted) and (needed or all(re.fullmatch(r'"[^"]*"', cell) for cell in header))
 
 
 def _parsed(body: str, delimiter: str, quote: str | None, whole: bool) -> Rows:

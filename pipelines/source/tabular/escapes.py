@@ -60,6 +60,28 @@ def _fits(body: str, delimiter: str) -> bool:
     return len({*counts}) <= 1 or (len({*counts[1:]}) == 1 and counts[0] == counts[1] - 1)
 
 
+def is_quoted(body: str, whole: bool, said: str | None = None) -> bool:
+    """Whether quotation marks of a TSV are syntax, where some may have a backslash before them, as Spark writes it."""
+    escape = find_escape(body, "\t", said)
+    return has_quotes(body, whole) or bool(escape and has_quotes(unescaped(body.encode(), escape).decode(), whole))
+
+
+def has_quotes(body: str, whole: bool) -> bool:
+    """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
+
+    They are if a cell needs them (it holds a tab, a line end, a doubled or an escaped mark) or the whole header has
+    them, and no cell that begins with one goes on behind the next.
+    """
+    if '"' not in body:
+        return False
+    body = body if whole else body[: body.rfind("\n") + 1]
+    quoted = re.findall(r'(?:^|(?<=[\t\n]))"((?:[^"]|"")*)"(?=[\t\r\n]|$)', body)
+    begun = len(re.findall(r'(?:^|[\t\n])"', re.sub(r'(?:^|(?<=[\t\n]))"(?:[^"]|"")*"(?=[\t\r\n]|$)', "", body)))
+    header = body.partition("\n")[0].rstrip("\r").split("\t")
+    needed = any(mark in cell for cell in quoted for mark in ('""', "\t", "\n", ESCAPED))
+    return not begun and bool(quoted) and (needed or all(re.fullmatch(r'"[^"]*"', cell) for cell in header))
+
+
 class Late:
     """Looks, in the bytes of a file as they come, for signs of what its head did not show.
 
