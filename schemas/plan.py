@@ -85,7 +85,8 @@ class ImageProfile(Noun):
 
     `modes`, `formats` and `sizes` (`width x height`, the most frequent ones) count images as they were found; `least`
     and `most` are the extremes of width and height. `turned` by their EXIF data, `animated` and
-    `unreadable` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended.
+    `unreadable` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended,
+    `clipped` ones were cut by a pixel or less.
     `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
     written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found. `levels` are
     the values of grey images of more than 8 bits that become black and white. `lists` are splits that the source lists,
@@ -112,6 +113,12 @@ class ImageProfile(Noun):
     lists: dict[str, int] = Field({})
     wide: int = 0
     unclear: int = 0
+    clipped: int = 0
+
+    @model_serializer(mode="wrap")
+    def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:
+        """Leave out what most images lack, so that they are written, and hashed, as they always were."""
+        return {name: value for name, value in plain(self).items() if value or name != "clipped"}
 
     @property
     def uniform(self) -> bool:

@@ -101,7 +101,8 @@ class Source(Part):
         None,
         min_length=1,
         description="Which split of a source the rows come from, where folders or files are named train, valid, test;"
-        " all takes every one. Left out, such a source is refused, unless there is none but train.",
+        " all takes every one, none says that these names mean no splits. Left out, such a source is refused, unless"
+        " there is none but train.",
     )
     marked_on: Literal["stored", "upright"] | None = Field(
         None,

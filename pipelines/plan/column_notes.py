@@ -4,14 +4,19 @@
 """
 
 import re
+from datetime import datetime, timedelta
 
 from pipelines.source.column import named_id
-from schemas.plan import Column, Plan, SourceProfile
+from schemas.plan import Column, Plan, SourceProfile, Value
 from schemas.stored import shown_type
 from schemas.terminal import escaped
 
 SHOWN = 40
 """Columns that are listed one by one."""
+_FEW, _OWN = 20, 0.9
+"""Rows from which texts are looked at, and the share of them that have one of their own where texts name a row."""
+_TIMED = re.compile(r"(time32|time64|duration)\[(s|ms|us|ns)\]")
+_UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 OVERRIDE = "Wrong? source.types.COLUMN: integer | number | boolean | date | timestamp | string | category | id"
 
 
@@ -23,7 +28,7 @@ def column_lines(plan: Plan) -> list[str]:
     kinds = [_kind(column) for column in shown]
     kind_width = min(24, max(map(len, kinds)))
     lines = [
-        f"{_name(column):<{name_width}}  {kind:<{kind_width}}  {_role(column, plan):<8}  {_evidence(column)}"
+        f"{_name(column):<{name_width}}  {kind:<{kind_width}}  {_role(column, plan):<8}  {_evidence(column, plan)}"
         for column, kind in zip(shown, kinds, strict=True)
     ]
     more = len(columns) - len(shown)
@@ -50,9 +55,9 @@ def _role(column: Column, plan: Plan) -> str:
     return "class" if column.name in plan.by else column.role
 
 
-def _evidence(column: Column) -> str:
+def _evidence(column: Column, plan: Plan) -> str:
     """Say why the column has its role, in the words of what was seen."""
-    told = [_why(column), _range(column)]
+    told = [_why(column), _range(column), _own_values(column, plan)]
     told += [", ".join(f"{n} = {name}" for n, name in enumerate(column.names[:5]))] if column.names else []
     told += [f"{column.nulls:,} missing"] if column.nulls and column.role not in ("carried", "constant") else []
     told += [column.changed] if column.changed else []
@@ -64,7 +69,7 @@ def _why(column: Column) -> str:
         named = " and it is named like one" if named_id(column.name) else ""
         return f"no two rows share a value{named}; made rows get new ones"
     if column.role == "carried":
-        return "real rows keep it as it is, made rows have none"
+        return f"real rows keep it{'' if column.changed else ' as it is'}, made rows have none"
     if column.role == "constant":
         return f"always {column.constant!r}" if column.constant is not None else "all cells are missing"
     if column.distinct is None:
@@ -77,4 +82,26 @@ def _why(column: Column) -> str:
 def _range(column: Column) -> str:
     if column.role in ("constant", "carried") or column.minimum is None or column.type == "bool":
         return ""
-    return f"{column.minimum} to {column.maximum}"
+    return f"{_shown(column.minimum, column.stored)} to {_shown(column.maximum, column.stored)}"
+
+
+def _shown(value: Value, stored: str | None) -> str:
+    """Return a value in words: of times of day and durations, which are computed with as numbers, as such."""
+    found = _TIMED.match(stored or "")
+    if not found or not isinstance(value, int | float):
+        return str(value)
+    seconds, parts = divmod(int(value), _UNITS[found[2]])
+    span = timedelta(seconds=seconds)
+    told = str((datetime.min + span).time()) if found[1] != "duration" else str(span)
+    return told + (f".{parts:0{len(str(_UNITS[found[2]])) - 1}}" if parts else "")
+
+
+def _own_values(column: Column, plan: Plan) -> str:
+    """Say that made rows show what names a real row: nearly each has a text of its own."""
+    feature = column.role == "feature" and column.type == "string" and column.name not in plan.by
+    rows = plan.profile.rows - column.nulls
+    if not feature or not plan.makes_rows or column.private or rows < _FEW:
+        return ""
+    if column.distinct is not None and column.distinct < _OWN * rows:
+        return ""
+    return "made rows show texts of single real ones (source.types: id makes new ones, source.carry none)"

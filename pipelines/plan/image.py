@@ -75,6 +75,8 @@ def image_notes(images: ImageProfile) -> list[str]:
         notes.append(f"The source lists splits ({listed} images), and all are taken; source.split takes one.")
     if images.faulty_boxes:
         notes.append(f"Boxes that did not lie in their images, cut or dropped: {images.faulty_boxes:,}.")
+    if images.clipped:
+        notes.append(f"Boxes that crossed the edge of their image by a pixel or less, cut to it: {images.clipped:,}.")
     return notes
 
 

@@ -1,5 +1,6 @@
 """What a plan must know of tables, which any source is that is nothing else."""
 
+from pipelines.modality import modality_of
 from pipelines.plan.features import modelled
 from pipelines.plan.registry import generator_class, generators_for
 from schemas.errors import Advice, Fault, SpecError
@@ -23,9 +24,12 @@ def refuse_texts(plan: Plan) -> None:
     words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
     different = one.distinct is None or one.distinct > rows / 2
     if one.type == "string" and different and (one.categories is None or words >= _WORDS):
+        named = plan.generator.name != modality_of(plan).generator  # else it may be one that nobody chose
+        taken = f"{plan.generator.name!r} makes rows of tables" if named else "the source is taken for a table"
         advice = Advice(("source", "modality"), "text")
         problem = (
-            f"{plan.generator.name!r} makes rows of tables, and {one.name!r}, the only column beside the class, holds "
-            f"texts: set {advice}, and a generator of texts ({', '.join(generators_for('text'))})"
+            f"{taken}, and {one.name!r}, the only column beside the class, holds texts: set {advice}, and"
+            f" a generator of texts ({', '.join(generators_for('text'))}){'' if named else ', or none'}"
         )
-        raise SpecError(Fault(("generator", "name"), problem, "texts-as-table", advice))
+        at = ("generator", "name") if named else advice.path
+        raise SpecError(Fault(at, problem, "texts-as-table", advice))

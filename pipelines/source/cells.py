@@ -29,7 +29,7 @@ class Cells:
     as they stand in the file, where that may be something else than what is read. `stored` names the file's own type
     of a column (see `schemas.stored`). `missing` counts cells that are null here and not-a-number there, and `worded`
     those that hold a word like `NA` there, with one of them. `rewritten` are columns with numbers that the file has in
-    another style. `unquoted` counts JSON's values that are no texts.
+    another style. `unquoted` counts JSON's values that are no texts; in `nested` columns there are lists or objects.
     """
 
     columns: dict[str, pa.Array]
@@ -41,6 +41,7 @@ class Cells:
     worded: dict[str, tuple[int, str]] = field(default_factory=dict)
     rewritten: frozenset[str] = frozenset()
     unquoted: dict[str, int] = field(default_factory=dict)
+    nested: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ The memory of a column is bounded, by `DISTINCT_CAP` values or `DISTINCT_BYTES`,
 import re
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from decimal import Decimal
 from functools import reduce
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ from pipelines.source.infer import (
     join,
     misfits,
 )
+from pipelines.source.late import LateState, begins_plain
 from schemas.arrow import NESTED
 from schemas.errors import Advice, SourceError
 from schemas.plan import Column, Role, Value
@@ -90,9 +92,11 @@ class ColumnState:
     word: str = ""
     rewritten: bool = False
     unquoted: int = 0
+    nested: bool = False
     lossy: bool = False
     kept: str | None = None
     empty: bool = False
+    late: LateState | None = None
     form: FormState = field(default_factory=FormState)
     grid: GridState = field(default_factory=GridState)
 
@@ -127,6 +131,7 @@ class ColumnState:
         count, self.word = block.cells.worded.get(self.name, (0, self.word))
         self.words += count
         self.unquoted += block.cells.unquoted.get(self.name, 0)
+        self.nested = self.nested or self.name in block.cells.nested
         self.rewritten = self.rewritten or self.name in block.cells.rewritten
 
     def _refuse_units(self, file: str) -> None:
@@ -145,7 +150,7 @@ class ColumnState:
         """Widen the type by this block, and return its cells as their own type."""
         names = DECLARED.get(self.declared or "")
         if names is None:
-            return self._inferred(cells, block.cells.types.get(self.name))
+            return self._inferred(cells, block)
         for name in names:
             values = convert(cells, name)
             if values is not None and join(self.type, name) in names:
@@ -153,10 +158,14 @@ class ColumnState:
                 return values
         raise self._misfit(cells, names, block)
 
-    def _inferred(self, cells: pa.Array, known: str | None) -> pa.Array:
+    def _inferred(self, cells: pa.Array, block: Block) -> pa.Array:
+        known = block.cells.types.get(self.name)
         if known is None:
-            found, values = infer(cells, self.type)
+            before = self.type
+            found, values = infer(cells, before)
             self._widen(found)
+            if found == STRING:
+                self._look_for_late(before, cells, block)
             self._look_for_digits(cells, values)
             plus = found == INTEGER and bool(pc.any(pc.starts_with(cells, "+")).as_py())
             self.plus = self.plus or plus
@@ -167,6 +176,12 @@ class ColumnState:
         if values is not None:
             self._look_for_digits(cells, values)
         return cells if values is None else values
+
+    def _look_for_late(self, before: str, cells: pa.Array, block: Block) -> None:
+        if before in (INTEGER, NUMBER) or (before == NULL and begins_plain(cells)):
+            self.late = LateState()
+        if self.late:
+            self.late.observe(cells, block)
 
     def _look_for_digits(self, cells: pa.Array, values: pa.Array) -> None:
         if not self.lossy and self.type == NUMBER and pa.types.is_string(cells.type):
@@ -296,7 +311,7 @@ class ColumnState:
             type=final,
             role=use,
             nulls=self.nulls,
-            distinct=None if distinct is None else len(distinct),
+            distinct=None if distinct is None else self._count(distinct),
             minimum=_plain(self.minimum, final),
             maximum=_plain(self.maximum, final),
             categories=sorted(distinct.to_pylist()) if few and distinct is not None else None,
@@ -305,6 +320,16 @@ class ColumnState:
             form=self.form.finish(self.rows - self.nulls) if use == "id" and final == STRING else None,
             grid=self.grid.finish() if final == NUMBER and self._stored(final) else None,
         )
+
+    def _count(self, distinct: pa.Array) -> int:
+        """Return how many values there are, to the last digit: doubles are fewer than decimals of 38 digits."""
+        own = self._own_type()
+        kind = type_named(own) if own else None
+        if self.seen is None or self.declared or kind is None or not (pa.types.is_decimal(kind) or kind == pa.uint64()):
+            return len(distinct)
+        if pa.types.is_string(self.seen.type):
+            return len({Decimal(text) for text in self.seen.to_pylist()})
+        return len(self.seen)
 
     def _stored(self, final: str) -> str | None:
         """Return the source's own type, where the column has one that the dataset can have too."""
@@ -342,7 +367,9 @@ class ColumnState:
             if own is None and self.type == NUMBER and any(one.startswith("decimal") for one in self.stored):
                 told[-1] += ", and double here, which may lose digits"
         if self.unquoted and self.type == STRING and not self.kept and self.declared in (None, "id"):
-            told.append(f"{self.unquoted:,} cells are no text in the source (numbers, true or false), and text here")
+            kinds, here = ("lists, objects, ", "JSON ") if self.nested else ("", "")
+            told.append(f"{self.unquoted:,} cells are no text in the source ({kinds}numbers, true or false)")
+            told[-1] += f", and {here}text here"
         if self.missing:
             told.append(f"{self.missing:,} cells are not-a-number in the source, and missing here")
         if self.words and self.type == STRING:
@@ -357,6 +384,8 @@ class ColumnState:
             )
 
     def _refuse_rewritten(self) -> None:
+        if self.late and self.type == STRING:
+            self.late.refuse(self.name)
         if self.rewritten and self.type == STRING:
             raise SourceError(
                 f"column {self.name!r}: some cells are numbers with decimal commas or marks between thousands, others "
@@ -366,7 +395,7 @@ class ColumnState:
     def _role(self, distinct: pa.Array | None) -> Role:
         if self.declared == "id":
             return "id"
-        if distinct is not None and len(distinct) + (self.nulls > 0) <= 1:
+        if distinct is not None and self._count(distinct) + (self.nulls > 0) <= 1:
             return "constant"
         return "id" if self._is_id() else "feature"
 

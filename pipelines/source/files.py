@@ -15,10 +15,11 @@ from pyarrow import fs
 from pipelines.modality import MODALITIES
 from pipelines.source.archive import Archive, is_archive, open_archive
 from pipelines.source.declared import declared_in
+from pipelines.source.hive import columns_named
 from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, list_files, meant, yolo_files
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
-from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_records, table_in
-from pipelines.source.splits import ALL, choose
+from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_one, holds_records, table_in
+from pipelines.source.splits import ALL, NONE, choose, doubts
 from pipelines.storage.folder import away, resolve
 from schemas.errors import Advice, Fault, SourceError, SpecError, nearest
 from schemas.hashing import json_hash
@@ -43,6 +44,8 @@ EXTENSIONS = {
 }
 TABLES = tuple(next(iter(MODALITIES.values())).formats)
 """The formats whose files are tables: those of the first modality."""
+_JOINED = (*TABLES, "listed")
+"""Formats of which several files are one table."""
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
 """The formats whose files are rows and not tables, and what they hold."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
@@ -64,7 +67,8 @@ class Files:
 
     `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
     lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
-    is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read.
+    is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read;
+    `doubts` are sentences on files that are read, and may be held out by their names.
     `memo` keeps what a format found out of a file, so that it looks once.
     """
 
@@ -77,6 +81,7 @@ class Files:
     lists: Mapping[str, int] = field(default_factory=dict)
     alone: bool = False
     others: Sequence[str] = ()
+    doubts: Sequence[str] = ()
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def shown(self, name: str) -> str:
@@ -167,7 +172,7 @@ def find_files(source: Source, key: str = "source.path") -> Files:
             f"{place}: the format cannot be told from the name; known are {', '.join(EXTENSIONS)} (also with "
             f"{', '.join(COMPRESSIONS)} added, except Parquet); set source.format to csv, tsv, jsonl or parquet"
         )
-    if source.split not in (None, ALL):
+    if source.split not in (None, ALL, NONE):
         advice = Advice(("source", "split"), None)
         problem = f"{place} is one file, got {source.split!r}; {advice}"
         raise SpecError(Fault(advice.path, problem, "no-splits", advice))
@@ -237,7 +242,7 @@ def _one_table(source: Source, files: Files, packed: str) -> Files | None:
     found = source.format or told or format_of(packed)
     if source.format is None and found in ("coco", "folders"):
         found = _of_content(one, found)
-    return replace(one, format=found) if found in TABLES and source.split in (None, ALL) else None
+    return replace(one, format=found) if found in TABLES and source.split in (None, ALL, NONE) else None
 
 
 def _missing(place: str, filesystem: fs.FileSystem, inner: str, info: fs.FileInfo, key: str) -> str:
@@ -285,9 +290,11 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str, key:
         lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
         declared = {}
     others = sorted(sizes.keys() - set(names)) if found in TOGETHER else []
+    unsure = doubts(names, _titled(found)) if source.split is None and found in _JOINED else []
     names = _of_split(source, found, place, names, declared)
+    unsure += _left(formats) if found == "jsonl" else []
     size = sum(sizes[name] for name in names)
-    return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others)
+    return Files(place, found, filesystem, root, names, size, dict(sorted(lists.items())), others=others, doubts=unsure)
 
 
 def _is_note(name: str) -> bool:
@@ -296,12 +303,28 @@ def _is_note(name: str) -> bool:
 
 
 def _with_records(formats: dict[str, str | None], files: Files) -> dict[str, str | None]:
-    """Return the formats with .json files as tables, where they hold records and there are no other data."""
+    """Return the formats with .json files as tables, where they hold records and there are no other data.
+
+    Where none holds several, each that holds one object is a row.
+    """
     data = {found for name, found in formats.items() if found != "folders" or "/" in name}
     if not data <= {None, "coco", "yolo"}:
         return formats
-    records = {name for name, found in formats.items() if found == "coco" and holds_records(_peeked(files, name))}
+    rows, records = set(), set()
+    for name in (name for name, found in formats.items() if found == "coco"):
+        head = _peeked(files, name)
+        rows |= {name} if holds_one(head) else set()
+        records |= {name} if holds_records(head) else set()
+    if records <= rows and len(records | rows) > 1:
+        records |= rows
     return formats | dict.fromkeys(records, "jsonl")
+
+
+def _left(formats: Mapping[str, str | None]) -> list[str]:
+    """Return a sentence on the JSON files that are not read, if there are any."""
+    rest = sorted(name for name, found in formats.items() if found == "coco")
+    told = "JSON files that hold one object, and not rows as the others do, are not read"
+    return [f"{told}: {len(rest):,}, such as {rest[0]}."] if rest else []
 
 
 def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
@@ -356,11 +379,30 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
     """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
     if source.annotations and source.split is None:
         return names
+    beside, notes = _about(found), found == "folders"
+    columns = columns_named(source) if found in TABLES and source.split is None else ()
+    return choose(
+        names,
+        source.split,
+        place,
+        titled=_titled(found),
+        beside=beside,
+        declared=declared,
+        notes=notes,
+        columns=columns,
+        joined=found in _JOINED,
+    )
+
+
+def _about(found: str) -> Callable[[str], bool]:
+    """Return what tells, in a source of that format, the files that are about others."""
     about = {"coco": is_coco, "yolo": is_class_list, "listed": lambda name: format_of(name) in TABLES}
-    beside = about.get(found, lambda _: False)
-    titled = beside if found in ("coco", "listed") else lambda _: found not in TOGETHER
-    notes = found == "folders"
-    return choose(names, source.split, place, titled=titled, beside=beside, declared=declared, notes=notes)
+    return about.get(found, lambda _: False)
+
+
+def _titled(found: str) -> Callable[[str], bool]:
+    """Return what tells the files whose own names may say of which split they are."""
+    return _about(found) if found in ("coco", "listed") else lambda _: found not in TOGETHER
 
 
 def _hidden(name: str) -> bool:

@@ -61,9 +61,9 @@ def _parts(files: Files) -> list[str]:
     return [""] if format_of(files).together else files.names
 
 
-def _partitions(files: Files) -> Partitions:
+def partitions(files: Files, source: Source) -> Partitions:
     """Return the columns in the names of folders, which only tables have."""
-    return Partitions(files.names if files.format in TABLES else ())
+    return Partitions(files.names if files.format in TABLES else (), source)
 
 
 def columns_of(files: Files, source: Source) -> dict[str, str] | None:
@@ -72,7 +72,7 @@ def columns_of(files: Files, source: Source) -> dict[str, str] | None:
     None if the format has no columns but those of its rows. Raises SourceError where two files differ.
     """
     first: dict[str, str] | None = None
-    hive = _partitions(files)
+    hive = partitions(files, source)
     for name in _parts(files):
         found = format_of(files).columns(files, name, hive.without(source))
         if found is None:
@@ -106,7 +106,7 @@ def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Ite
     tokens = source.nulls if delimited or source.nulls != list(NULL_TOKENS) else []
     nulls = texts(token.strip() if delimited else token for token in tokens)
     position = 0
-    hive = _partitions(files)
+    hive = partitions(files, source)
     for name in _parts(files):
         first = position
         for cells in format_of(files).batches(files, name, hive.without(source), wanted):

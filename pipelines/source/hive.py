@@ -1,17 +1,18 @@
 """Columns that stand in the names of folders, as `year=2020/p.parquet`: hive partitioning, as pyarrow.dataset reads it.
 
 A value is a whole number if all values of its key are, in plain digits, and else a text; where a file has the column
-itself, that is taken. Folders that are named after a split (`split=train`) are splits and no column.
+itself, that is taken. Folders that are splits of the source (`split=train`) are no column, unless the spec names it or
+takes all splits.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import unquote
 
 import pyarrow as pa
 
 from pipelines.source.cells import Cells, check_names, texts
-from pipelines.source.splits import kind_of
+from pipelines.source.splits import ALL, NONE, find_splits, is_meant
 from schemas.spec import Source
 
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
@@ -21,17 +22,22 @@ Keys = Mapping[str, str | None]
 
 
 class Partitions:
-    """The columns of folder names, with the types that they have in all files together."""
+    """The columns of folder names, with the types that they have in all files together; `splits` are none of them."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Sequence[str], source: Source) -> None:
         self._keys = {name: _keys(name) for name in names if "=" in name}
         found: dict[str, set[str | None]] = {}
         for keys in self._keys.values():
             for column, value in keys.items():
                 found.setdefault(column, set()).add(value)
-        splits = {column for column, values in found.items() if any(value and kind_of(value) for value in values)}
-        self.types = {column: _type(values) for column, values in found.items() if column not in splits}
+        self.splits = _split_keys(names, source) if found else set()
+        self.types = {column: _type(values) for column, values in found.items() if column not in self.splits}
         check_names(list(self.types), "the names of the folders")
+
+    def told(self) -> list[str]:
+        """Return a sentence on the folders that are splits and no column, if there are any."""
+        named = ", ".join(f"{key}=…" for key in sorted(self.splits))
+        return [f"Folders {named} are splits, and no column (one that source.types names is kept)."] if named else []
 
     def of(self, name: str) -> dict[str, str]:
         """Return the columns of one file with their types."""
@@ -54,6 +60,26 @@ class Partitions:
                 columns[column] = _repeated(value, cells.rows, self.types[column])
                 types[column] = self.types[column]
         return replace(cells, columns=columns, types=types)
+
+
+def columns_named(source: Source) -> set[str]:
+    """Return the columns that the spec names: a folder of that name is a column, and no split."""
+    named = {source.label, source.text, source.image, *source.types, *(source.columns or ()), *source.carry}
+    return {name for name in (*named, *source.drop, *source.private) if name}
+
+
+def _split_keys(names: Sequence[str], source: Source) -> set[str]:
+    """Return the keys of folders by which the files were chosen, or are of one split."""
+    named, asked = columns_named(source), source.split
+    if asked in (ALL, NONE):
+        return set()
+    if asked is None:
+        splits = find_splits(names, lambda _: True, named)
+        parts = set(splits.of.values()) if splits and splits.depth is not None else set()
+        return {unquote(part.partition("=")[0]) for part in parts if "=" in part}
+    folders = [name.split("/")[:-1] for name in names]
+    chosen = [{part.partition("=")[0] for part in parts if "=" in part and is_meant(asked, part)} for parts in folders]
+    return {unquote(key) for key in set.intersection(*chosen)} - named if chosen else set()
 
 
 def _keys(name: str) -> Keys:

@@ -26,7 +26,9 @@ _SORTS = (
     string.digits, "abcdef", string.ascii_lowercase, "ABCDEF", string.ascii_uppercase,
 )  # fmt: skip
 _RUN = re.compile(r"[0-9]*$")
+_LAST_RUN = re.compile(r"(.*?)([0-9]+)([^0-9]*)$", re.DOTALL)
 _GOLDEN = 0.6180339887498949
+_GOLDEN_DIGITS = 618033988749894848204586834365638117720309179805762862135
 
 
 @dataclass
@@ -113,7 +115,7 @@ def made_ids(form: IdForm, numbers: Sequence[int], needed: int, salt: str) -> li
         return [_text(form.places, most + 1 + _spread(number, space - most - 1)) for number in numbers]
     if needed < least:
         return [_text(form.places, _spread(number, least)) for number in numbers]
-    return None if form.start is None else _counted(form, numbers)
+    return _counted(form, numbers) if form.start is not None else _counted_within(form, numbers)
 
 
 def _counted(form: IdForm, numbers: Sequence[int]) -> list[str]:
@@ -122,9 +124,22 @@ def _counted(form: IdForm, numbers: Sequence[int]) -> list[str]:
     return [f"{prefix}{int(last) + 1 + number:0{len(last)}}" for number in numbers]
 
 
+def _counted_within(form: IdForm, numbers: Sequence[int]) -> list[str] | None:
+    """Return ids counted on in the last digits that the greatest has anywhere; None where it has none.
+
+    They are greater than it, or longer, so that no real one is among them.
+    """
+    found = _LAST_RUN.match(form.most)
+    if not found:
+        return None
+    before, last, behind = found.groups()
+    return [f"{before}{int(last) + 1 + number:0{len(last)}}{behind}" for number in numbers]
+
+
 def _spread(number: int, room: int) -> int:
     """Return another number below `room` for each number below it, far from those of its neighbours."""
-    step = max(1, int(room * _GOLDEN))
+    exact = room * _GOLDEN_DIGITS // 10 ** len(str(_GOLDEN_DIGITS))  # a double's would end in zeros
+    step = max(1, int(room * _GOLDEN) if room < 2**53 else exact)
     while math.gcd(step, room) != 1:
         step += 1
     return number * step % room

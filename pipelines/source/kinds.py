@@ -57,7 +57,7 @@ def _listed(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str
 def list_files(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
     """Return the images, and the tables beside them whose first rows name some."""
     images = {name for name, found in formats.items() if found == "images"}
-    known = {part for name in images for part in (name, os.path.basename(name))}
+    known = {part.lower() for name in images for part in (name, os.path.basename(name))}
     known |= {os.path.splitext(name)[0] for name in known}
     tables = [
         name for name, found in formats.items() if found in ("csv", "tsv", "jsonl") and _SUBMITTED not in name.lower()
@@ -66,17 +66,19 @@ def list_files(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[
 
 
 def _names_images(head: bytes, known: set[str]) -> bool:
-    """Whether most of a table's first rows have names of images in one place; the header is not looked at."""
+    """Whether most of a table's first rows name an image each in one place; the header is not looked at."""
     lines = head.decode(errors="replace").splitlines()[: _ROWS + 1]
-    rows = [{place for place, cell in enumerate(_CELLS.split(line)) if _named(cell, known)} for line in lines if line]
-    rows = rows[1:] if rows and not rows[0] else rows
-    places = Counter(place for row in rows for place in row)
-    return bool(places) and max(places.values()) * 2 >= len(rows)
+    rows = [[(place, _named(cell, known)) for place, cell in enumerate(_CELLS.split(line))] for line in lines if line]
+    found = [{(place, name) for place, name in row if name} for row in rows]
+    found = found[1:] if found and not found[0] else found
+    places = Counter(place for place, _ in set().union(*found))  # an image that is named twice counts once
+    return bool(places) and max(places.values()) * 2 >= len(found)
 
 
-def _named(cell: str, known: set[str]) -> bool:
-    name = _KEY.sub("", cell).strip(" \"'{}").replace("\\", "/")
-    return bool(name) and (name in known or os.path.basename(name) in known)
+def _named(cell: str, known: set[str]) -> str | None:
+    """Return which image a cell names, if it names one."""
+    name = _KEY.sub("", cell).strip(" \"'{}").replace("\\", "/").lower()
+    return next((one for one in (name, os.path.basename(name)) if one and one in known), None)
 
 
 def is_coco(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 from contextlib import suppress
 
 from pipelines.source.kinds import begins_as_coco
@@ -9,6 +10,7 @@ from pipelines.source.kinds import begins_as_coco
 BYTES = 1 << 16
 """Bytes that are looked at."""
 _LINES = 50
+_HEADER = re.compile(rb'"[^"\n]*"(?: "[^"\n]*")+\r?(?:\n|$)')
 UNNAMED = (".txt", ".dat", ".data")
 """Endings of files that are tables where the spec says so."""
 
@@ -34,6 +36,16 @@ def holds_object(head: bytes) -> bool:
     return head[:1] == b"{" and not begins_as_coco(head)
 
 
+def holds_one(head: bytes) -> bool:
+    """Whether a .json file seems to be one object with the cells of one row."""
+    return holds_object(head) and not (holds_records(head) and head.count(b"\n") > 1)
+
+
+def quoted_header(head: bytes) -> bool:
+    """Whether a table begins with names in quotation marks and blanks between them, as R writes it."""
+    return bool(_HEADER.match(head))
+
+
 def table_in(head: bytes) -> str | None:
     """Return the format of a .txt file that holds a table: all its lines have a delimiter equally often."""
     lines = [line for line in head.splitlines()[:_LINES] if line.strip() and not line.startswith(b"#")]
@@ -45,4 +57,4 @@ def table_in(head: bytes) -> str | None:
         counts = {line.count(delimiter) for line in lines}
         if len(counts) == 1 and 0 not in counts:
             return format_
-    return None
+    return "csv" if quoted_header(head) else None

@@ -12,7 +12,7 @@ from pipelines.source.column import ColumnState
 from pipelines.source.content import Reader, reader_of
 from pipelines.source.digits import exact_type
 from pipelines.source.files import Files, find_files, fingerprint
-from pipelines.source.formats import blocks, columns_of, complete, droppable, format_of
+from pipelines.source.formats import blocks, columns_of, complete, droppable, format_of, partitions
 from pipelines.source.hashed import content_hash, hashed
 from pipelines.source.infer import NUMBER
 from pipelines.source.spellings import Spellings
@@ -70,7 +70,7 @@ def profile_source(source: Source, by: list[str]) -> SourceProfile:
         content=content_hash(contents),
         images=images,
         written=form.written(files, source),
-        lost=form.lost(files, source),
+        lost=[*form.lost(files, source), *files.doubts, *partitions(files, source).told()],
     )
 
 

@@ -3,30 +3,18 @@
 Whoever cut a dataset into splits wants to keep them apart: one is chosen, or all are, in so many words.
 """
 
-import os
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipelines.source.split_words import TRAIN, deployed, exact_kind, kind_of, parsed, title, words_of
 from schemas.errors import Advice, Fault, SpecError, nearest
 
+__all__ = ["ALL", "NONE", "TRAIN", "ClassFolders", "SeveralSplitsError", "Splits", "choose", "find_splits", "kind_of"]
 Told = Callable[[str], bool]
-ALL = "all"
-TRAIN = "train"
-_KINDS = {
-    TRAIN: ("train", "training", "trainset", "trn", "trainval"),
-    "validation": (
-        *("val", "valid", "validation", "dev", "devel", "development", "eval", "evaluation"),
-        *("valset", "devset", "validset", "evalset"),
-    ),
-    "test": ("test", "testing", "testset", "tst", "holdout", "heldout"),
-}
-WORDS = {word: kind for kind, words in _KINDS.items() for word in words}
-_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_HELD_OUT = re.compile(r"(?i)(h[oe]ld)[\s_-]?(out)")
-_ENDINGS = re.compile(r"(?i)(?:\.[a-z]+\d?)?(?:\.(?:gz|bz2|xz|zst|zip))?$")
-_SHARD = re.compile(r"-\d{5}-of-\d{5}.*$")
+ALL, NONE = "all", "none"
+"""What `source.split` says of files that are all to be read: whatever their split, or since there are no splits."""
+_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -56,39 +44,30 @@ class SeveralSplitsError(SpecError):
         example = Advice(("source", "split"), (trained or list(splits.files))[0])
         problem = (
             f"{place} has the splits {found}{beside}: say which one to build from, as in {example}, or split:"
-            " all for one dataset of all files; what is held out goes to evaluate.test"
+            " all for one dataset of all files; what is held out goes to evaluate.test, and split: none says that these"
+            " names mean no splits, but classes, or parts of one table"
         )
         advice = example if len(trained) == 1 else None
         super().__init__(Fault(example.path, problem, "several-splits", advice))
 
 
-def kind_of(name: str) -> str | None:
-    """Return which split a folder or a file is named after: train, validation or test."""
-    parsed = _parsed(name)
-    return parsed[1] if parsed else None
-
-
-def _parsed(name: str) -> tuple[tuple[str, ...], str] | None:
-    """Return the other words of a name, and the split that the one word names; None if none does, or several."""
-    words = [word.lower() for word in _WORD.findall(_HELD_OUT.sub(lambda found: (found[1] + found[2]).lower(), name))]
-    while len(words) > 1 and words[-1].isdigit():
-        words.pop()
-    kinds = [WORDS[word] for word in words if word in WORDS]
-    return (tuple(word for word in words if word not in WORDS), kinds[0]) if len(kinds) == 1 else None
-
-
-def find_splits(names: Sequence[str], titled: Told) -> Splits | None:
+def find_splits(
+    names: Sequence[str], titled: Told, columns: Collection[str] = (), *, joined: bool = False
+) -> Splits | None:
     """Return the splits that the uppermost folders named so make, or else the files for which `titled` holds.
 
     They are splits if two kinds of them have names that are alike but for the split, as `seg_train` and `seg_test` do:
     a class may be called `test` too, or `bullet_train`. Of folders it is enough that all are named so, in whatever
     words, or that one is and all hold folders of the same names; of one kind alone it needs a folder that holds all.
-    Files are no classes, so that two kinds among their names are enough.
+    Files are no classes, so that two kinds among their names are enough; of those that would be `joined` to one table,
+    one that some are held out by. Folders `key=value` are none where the key is one of `columns`.
     """
     folders = [name.split("/")[:-1] for name in names]
     for depth in range(max(map(len, folders), default=0)):
         at = {name: parts[depth] for name, parts in zip(names, folders, strict=True) if len(parts) > depth}
         siblings = set(at.values())
+        if {part.partition("=")[0] for part in siblings if "=" in part} & {*columns}:
+            continue
         whole = len(at) == len(names)
         if whole and (_one_kind(siblings) or _all_named(siblings) or _same_within(folders, depth)):
             known = siblings
@@ -96,22 +75,70 @@ def find_splits(names: Sequence[str], titled: Told) -> Splits | None:
             known = _splits_among(siblings)
         if known:
             return Splits({name: part for name, part in at.items() if part in known}, depth)
-    kinds = {name: kind_of(_title(name)) for name in names if titled(name)}
-    found = {name: kind for name, kind in kinds.items() if kind}
-    return Splits(found, None) if len(set(found.values())) > 1 else None
+        if joined and not any(map(deployed, siblings)) and all(map(titled, names)):
+            exact = {name: kind for name, part in at.items() if (kind := exact_kind(part))}
+            if exact and not (whole and len(exact) == len(names)):
+                return Splits(_with_rest(exact, names), None)
+    return _among_files([name for name in names if titled(name)], joined=joined)
 
 
-def _title(name: str) -> str:
-    """Return a file's name without its endings, and without the number that Hugging Face gives a shard."""
-    return _SHARD.sub("", _ENDINGS.sub("", os.path.basename(name)))
+def _among_files(names: Sequence[str], *, joined: bool) -> Splits | None:
+    """Return the splits that files are named after: two kinds, or some beside those that they are held out of."""
+    titles = {name: title(name) for name in names}
+    found = {name: kind for name, one in titles.items() if (kind := kind_of(one))}
+    if len(set(found.values())) > 1:
+        return Splits(_with_rest(found, names) if joined else found, None)
+    if not joined or not found or len(found) == len(names):
+        return None
+    others = {words_of(one) for name, one in titles.items() if name not in found}
+    beside = any(parsed(titles[name])[0] in others for name in found)  # type: ignore[index]
+    held_out = TRAIN not in found.values() and not any(deployed(one) for one in titles.values())
+    alone = held_out and any(exact_kind(titles[name]) for name in found)
+    return Splits(_with_rest(found, names), None) if beside or alone else None
+
+
+def _with_rest(kinds: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return the splits of files, where the others are the training rows if none are named so."""
+    rest = {} if TRAIN in kinds.values() else dict.fromkeys(names, TRAIN)
+    return {**rest, **kinds}
+
+
+def doubtful(names: Sequence[str], titled: Told) -> dict[str, str]:
+    """Return the split that a word in the name of each file, or of a folder of it, may say, where there are no splits.
+
+    Folders `key=value` are a column.
+    """
+    found = {}
+    for name in names:
+        parts = [part for part in name.split("/")[:-1] if "=" not in part]
+        kinds = [kind for part in (*parts, title(name)) if (kind := kind_of(part))]
+        if titled(name) and kinds:
+            found[name] = kinds[-1]
+    return found
+
+
+def doubts(names: Sequence[str], titled: Told) -> list[str]:
+    """Return a sentence on files that may be held out, or beside training rows, and are read with all others."""
+    found = doubtful(names, titled)
+    held = [name for name in names if found.get(name, TRAIN) != TRAIN]
+    train = [name for name in names if exact_kind(title(name)) == TRAIN and titled(name)]
+    rest = [name for name in names if titled(name) and name not in train]
+    advice = "are read with all others (source.split: train leaves them out, none says that this is right)."
+    if held and len(held) < len(names):
+        return [f"Files that may be held-out rows by their names, {_listed(held)}, {advice}"]
+    return [f"Files beside those that are called training rows, {_listed(rest)}, {advice}"] if train and rest else []
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
 
 
 def _splits_among(names: Iterable[str]) -> set[str]:
     """Return the names that are alike but for the split, where there are splits of two kinds or more."""
     alike: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for name in names:
-        if parsed := _parsed(name):
-            alike[parsed[0]][name] = parsed[1]
+        if found := parsed(name):
+            alike[found[0]][name] = found[1]
     return {name for some in alike.values() if len(set(some.values())) > 1 for name in some}
 
 
@@ -127,14 +154,14 @@ def _same_within(folders: Sequence[Sequence[str]], depth: int) -> bool:
     for parts in folders:
         within[parts[depth]].add(parts[depth + 1] if len(parts) > depth + 1 else "")
     same = next(iter(within.values()))
-    named = any(kind_of(name) and not _parsed(name)[0] for name in within)  # type: ignore[index]
+    named = any(kind_of(name) and not parsed(name)[0] for name in within)  # type: ignore[index]
     return named and len(within) > 1 and len(same) > 1 and all(one == same for one in within.values())
 
 
 def _one_kind(names: set[str]) -> bool:
     """Whether all names are a split's and nothing else, and of one kind."""
-    parsed = [_parsed(name) for name in names]
-    return len({one[1] for one in parsed if one and not one[0]}) == 1 and all(one and not one[0] for one in parsed)
+    found = [parsed(name) for name in names]
+    return len({one[1] for one in found if one and not one[0]}) == 1 and all(one and not one[0] for one in found)
 
 
 def choose(
@@ -146,19 +173,25 @@ def choose(
     beside: Told,
     declared: Mapping[str, str],
     notes: bool = False,
+    columns: Collection[str] = (),
+    joined: bool = False,
 ) -> list[str]:
     """Return the files of the split that is asked for, and those that lie `beside` all of them, as annotations may.
 
     Of files for which `titled` holds the name tells the split where no folder does, and of others a file that lists
     them (`declared`: the splits by name). With `notes`, files above class folders are left out. Without one asked for,
-    a source whose only split is of training rows is taken whole. Raises SeveralSplitsError where one has to be named,
-    and SpecError for one that there is not.
+    a source whose only split is of training rows is taken whole. Folders of one of the `columns` are no splits; files
+    are `joined` to one table, or are not. Raises SeveralSplitsError where one has to be named, and SpecError for one
+    that there is not.
     """
-    splits = find_splits(names, titled)
-    if splits is None and len(set(declared.values())) > 1:
-        splits = Splits({name: declared[name] for name in names if name in declared}, 0)
+    if asked == NONE:
+        return names
+    said = {name: declared[name] for name in names if name in declared}
+    splits = _as_declared(find_splits(names, titled, columns, joined=joined), said, asked)
     if splits is None and asked in (None, ALL):
         return names
+    if splits is None and (found := doubtful(names, titled)):
+        splits = Splits(_with_rest(found, filter(titled, names)), None)
     if splits is None:
         advice = Advice(("source", "split"), None)
         raise SpecError(Fault(advice.path, f"{place} has no splits, got {asked!r}; {advice}", "no-splits", advice))
@@ -173,11 +206,20 @@ def choose(
         if len(loose) > len(common) or {kind_of(name) for name in splits.files} != {TRAIN}:
             raise SeveralSplitsError(place, splits, len(loose) - len(common))
         return _without(notes, names, splits)
-    meant = _meant(asked, list(splits.files), place)
+    meant = _meant(asked, list(splits.files), place, whole=asked in said.values())
     kinds = {kind_of(name) for name in meant}
-    kept = {name for name in common if not titled(name) or kind_of(_title(name)) in {None, *kinds}}
+    kept = {name for name in common if not titled(name) or kind_of(title(name)) in {None, *kinds}}
     chosen = [name for name in names if splits.of.get(name) in meant or name in kept]
     return _without(notes, chosen, splits)
+
+
+def _as_declared(splits: Splits | None, declared: Mapping[str, str], asked: str | None) -> Splits | None:
+    """Return the splits of folders with what is declared of their files: that goes before their names."""
+    if splits:
+        other = {name: said for name, said in declared.items() if kind_of(splits.of.get(name, "")) != kind_of(said)}
+        return Splits({**splits.of, **other}, splits.depth)
+    several = len(set(declared.values())) > 1
+    return Splits(declared, 0) if several or (declared and asked not in (None, ALL)) else None
 
 
 def _without(notes: bool, names: list[str], splits: Splits) -> list[str]:
@@ -189,9 +231,12 @@ def _without(notes: bool, names: list[str], splits: Splits) -> list[str]:
     return below or names
 
 
-def _meant(asked: str, known: list[str], place: str) -> set[str]:
-    """Return the splits, as they are written, that a word of the spec means: `validation` is `valid` too."""
-    if asked in known:
+def _meant(asked: str, known: list[str], place: str, *, whole: bool) -> set[str]:
+    """Return the splits, as they are written, that a word of the spec means: `validation` is `valid` too.
+
+    One that is meant as a `whole` is all that are of its kind.
+    """
+    if asked in known and not whole:
         return {asked}
     kind = kind_of(asked)
     meant = {name for name in known if name.lower() == asked.lower()} or {
@@ -203,11 +248,21 @@ def _meant(asked: str, known: list[str], place: str) -> set[str]:
     return meant
 
 
-class ClassFolders:
-    """Tells the class of each file of class folders: the first folder that is neither a split nor around all."""
+def is_meant(asked: str, part: str) -> bool:
+    """Whether a folder may be one of the split that a spec asks for."""
+    kind = kind_of(asked)
+    return part.lower() == asked.lower() or (kind is not None and kind_of(part) == kind)
 
-    def __init__(self, names: Sequence[str]) -> None:
-        splits = find_splits(names, lambda _: False)
+
+class ClassFolders:
+    """Tells the class of each file of class folders: the first folder that is neither a split nor around all.
+
+    Where the spec asks for the split `none`, no folder is one; `splits` are those that are.
+    """
+
+    def __init__(self, names: Sequence[str], asked: str | None = None) -> None:
+        splits = None if asked == NONE else find_splits(names, lambda _: False)
+        self.splits = list(splits.files) if splits else []
         self._depth = splits.depth if splits else None
         folders = [self._folders(name) for name in names]
         self._around = 0

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from pipelines.source.files import EXTENSIONS, Files
 from pipelines.source.splits import ClassFolders
+from schemas.spec import Source
 
 NAMED = 3
 """Files or folders that are named; the rest is counted."""
@@ -22,9 +23,9 @@ def unread(files: Files) -> list[str]:
     return [f"Files of the source that are not read: {len(files.others):,} ({told}{more})."]
 
 
-def unread_classes(files: Files) -> list[str]:
+def unread_classes(files: Files, source: Source) -> list[str]:
     """Return a sentence that names the class folders of which no file is read, if there are any."""
-    classes = ClassFolders(files.names)
+    classes = ClassFolders(files.names, source.split)
     read = {classes.find(name) for name in files.names}
     missing = Counter(found for name in files.others if (found := classes.find(name)) not in {None, *read})
     if not missing:

@@ -107,7 +107,9 @@ def find_held_out(source: Source) -> Files:
         names = list(error.splits.files)
         if len(names) == 1 and not error.others:
             return find_files(source.model_copy(update={"split": names[0]}))
-        problem = f"{source.path} has the splits {', '.join(names)}: give the folder of the one that is held out"
+        problem = (
+            f"{source.path} has the splits {', '.join(names)}: give the folder of the one that is held out, or its file"
+        )
         raise SpecError(Fault(("evaluate", "test"), problem)) from error
 
 

@@ -25,13 +25,13 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the two columns of every such folder: `image`, and the label under the name that the spec gives it."""
     if source.format is None:
         _refuse_labels(files)
-    refuse_loose(files, "image", _advice(files))
+    refuse_loose(files, source, "image", _advice(files))
     return {NAME: "image", source.label: "string"}
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the images of all files together, in order, many at a time."""
-    classes = ClassFolders(files.names)
+    classes = ClassFolders(files.names, source.split)
     for names, images in read_images(files, files.names):
         labels = texts([str(classes.find(str(name))) for name in names])
         found = {NAME: images, source.label: labels}
@@ -95,9 +95,9 @@ def _advice(files: Files) -> str:
     return "; annotations in JSON are read if they are COCO's, and those of LabelMe or VIA are not: export COCO"
 
 
-def lost(files: Files, _source: Source) -> list[str]:
+def lost(files: Files, source: Source) -> list[str]:
     """Say which files and whole class folders are not read."""
-    return [*unread_classes(files), *unread(files)]
+    return [*unread_classes(files, source), *unread(files)]
 
 
 FORMAT = Format(columns, batches, together=True, lost=lost, label=lambda *_: "label")

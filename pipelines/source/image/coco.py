@@ -201,7 +201,7 @@ def lost(files: Files, source: Source) -> list[str]:
     said += [f"Categories of one name and several ids, which are one class: {alike}."] if looked.alike else []
     others = [name for name in files.names if format_of(name) == "coco" and name not in names]
     said += [f"JSON files that are not read: {len(others):,}, such as {others[0]}."] if others else []
-    return [*said, *marked.untaken(files), *unread(files)]
+    return [*said, *marked.rounded(files), *marked.untaken(files), *unread(files)]
 
 
 def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:

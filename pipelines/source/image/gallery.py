@@ -98,11 +98,12 @@ class Gallery:
         if OBJECTS not in block.cells.columns:
             return block
         sizes = [look.size if look else (0, 0) for look in looks]
-        objects, faults = marks.mend(block.cells.columns[OBJECTS], sizes)
+        objects, faults, little = marks.mend(block.cells.columns[OBJECTS], sizes)
         marked = objects.value_lengths().to_pylist()
         self.numbers["unclear"] += sum(
             1 for look, many in zip(looks, marked, strict=True) if look and many and look.unclear
         )
+        self.numbers["clipped"] += sum(1 for row in little if looks[row])
         for row, reason in faults:
             if looks[row]:
                 self._note(self.faulty, "faulty", paths[row], reason)
@@ -126,6 +127,7 @@ class Gallery:
             animated=self.numbers["animated"],
             unreadable=self.numbers["unreadable"],
             faulty_boxes=self.numbers["faulty"],
+            clipped=self.numbers["clipped"],
             examples=self.unreadable,
             mode=mode,
             size=self.source.images.size,
@@ -231,7 +233,7 @@ def brought(block: Block, source: Source, column: str, profile: ImageProfile) ->
     block = _with_images(block, column, [image for _, image in made], looks)
     if OBJECTS not in block.cells.columns:
         return block
-    objects, _ = marks.mend(block.cells.columns[OBJECTS], [look.size if look else (0, 0) for look in looks])
+    objects, _, _ = marks.mend(block.cells.columns[OBJECTS], [look.size if look else (0, 0) for look in looks])
     moved = marks.move(objects, [look.size if look else (1, 1) for look in looks], rules)
     return _with(block, {OBJECTS: moved, BOXES: marks.contents(objects)})
 

@@ -101,9 +101,10 @@ def _chosen(files: Files, source: Source) -> list[_List]:
     known = list(dict.fromkeys(name for one in lists for name in one.others))
     if not lists:
         raise SourceError(f"{files.path}: no table in it names its images; {_ADVICE}")
-    raise SpecError(
-        Fault(("source", "label"), f"the source has no column {source.label!r}{nearest(source.label, known)}")
-    )
+    [table] = lists[0].files.names
+    advice = f"; if {table} itself is the source, and the images are not, set source.format to {lists[0].files.format}"
+    problem = f"the source has no column {source.label!r}{nearest(source.label, known)}"
+    raise SpecError(Fault(("source", "label"), problem + advice * (source.format is None)))
 
 
 _ADVICE = "write metadata.csv with the columns file_name and label beside them, or put them into class folders"

@@ -6,10 +6,12 @@ Knows which file is whose, not how annotations are written: `voc` and `coco` do.
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from typing import Any
 from urllib.parse import unquote
 
+import numpy as np
 import pyarrow as pa
 
 from pipelines.source.cells import Cells
@@ -24,6 +26,7 @@ from schemas.spec import Source
 
 INDEX = ("images by name",)
 """Where a source's files keep the index by which their rows were read."""
+_ROUNDED = ("rounded boxes",)
 _AT_ONCE = 256
 MAX_BYTES = 16 << 20
 """Bytes that the annotation of one image may have."""
@@ -75,10 +78,13 @@ def batches(
 ) -> Iterator[Cells]:
     """Yield the images with their objects, many at a time; an image that is not there is null, with its name."""
     index = files.memo[INDEX] = Index(files)
+    rounded: list[float] = files.memo.setdefault(_ROUNDED, [])
+    rounded.clear()
     rest = iter(marked)
     while some := list(islice(rest, _AT_ONCE)):
         done = 0
         some = [index.renamed(one) for one in some]
+        rounded += _rounded(some)
         found = [index.take(one) for one in some]
         some = [index.called(one, path) for one, path in zip(some, found, strict=True)]
         for names, images in read_images(files, found):
@@ -113,6 +119,23 @@ def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[l
     return found
 
 
+def _rounded(some: Sequence[Marked]) -> list[float]:
+    """Return a number of each box, as annotations write it, that a 32-bit float does not hold."""
+    boxes = [mark["bbox"] for one in some if not one.shares for mark in one.objects if mark.get("bbox")]
+    exact = np.array(boxes, np.float64).reshape(-1, 4)
+    other = exact != exact.astype(np.float32)
+    rows = np.flatnonzero(other.any(axis=1))
+    found: list[float] = exact[rows, other[rows].argmax(axis=1)].tolist()
+    return found
+
+
+def rounded(files: Files) -> list[str]:
+    """Return a sentence on the boxes that lost digits, once all rows were read, if there are any."""
+    found: list[float] = files.memo[_ROUNDED]
+    told = "Boxes with numbers that a 32-bit float does not hold, to which they are rounded"
+    return [f"{told}: {len(found):,} (such as {found[0]})."] if found else []
+
+
 def untaken(files: Files) -> list[str]:
     """Return a sentence on the images that are in no row, once all rows were read, if there are any."""
     index: Index = files.memo[INDEX]
@@ -132,6 +155,14 @@ class Index:
                 self.known.setdefault(key, []).append(path)
         self.place = files.path
         self.taken: set[str] = set()
+
+    @cached_property
+    def _in_any_case(self) -> dict[str, list[str]]:
+        """The paths by their name and their stem in small letters."""
+        found: dict[str, list[str]] = {}
+        for key, paths in self.known.items():
+            found.setdefault(key.lower(), []).extend(paths)
+        return found
 
     def renamed(self, one: Marked) -> Marked:
         """Return the annotation with its own name for its image, if it names another one and there is one of its own.
@@ -170,7 +201,9 @@ class Index:
         """Find an image by the last part of its name; the folders before it decide where several have that."""
         name = name.replace("\\", "/")
         file = os.path.basename(name)
-        found = self.known.get(file) or self.known.get(os.path.splitext(file)[0], [])
+        alike = self.known.get(os.path.splitext(file)[0], [])
+        found = self.known.get(file) or [one for one in alike if one.lower().endswith(file.lower())] or alike
+        found = found or self._in_any_case.get(file.lower(), [])
         ending = [path for path in found if path.endswith(f"/{name}")] or found
         ending = _nearest(ending, base) or ending if len(ending) > 1 else ending
         if len(ending) > 1:

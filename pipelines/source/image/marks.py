@@ -27,20 +27,23 @@ _ROUNDING = 1.0
 Sizes = Sequence[tuple[int, int]]
 
 
-def mend(objects: pa.Array, sizes: Sizes) -> tuple[pa.Array, list[tuple[int, str]]]:
+def mend(objects: pa.Array, sizes: Sizes) -> tuple[pa.Array, list[tuple[int, str]], list[int]]:
     """Return the objects with their boxes cut to their images (width, height), those without area left out.
 
-    With it comes the row and the fault of each box that had to be cut by more than a pixel, or left out.
+    With it comes the row and the fault of each box that had to be cut by more than a pixel, or left out, and the row of
+    each that was cut by less.
     """
     rows, boxes = _flat(objects)
-    cut = _cut(boxes, np.array(sizes, np.float32).reshape(-1, 2)[rows])
+    limits = np.array(sizes, np.float32).reshape(-1, 2)[rows]
+    cut = _cut(boxes, limits)
     empty = np.logical_not((boxes[:, 2:] > 0).all(axis=1))
     outside = ~empty & np.logical_not((cut[:, 2:] > 0).all(axis=1))
     crossing = ~empty & ~outside & (np.abs(cut - boxes) > _ROUNDING).any(axis=1)
     faults = []
     for mask, reason in ((empty, "no area"), (outside, "outside the image"), (crossing, "across the edge")):
         faults += [(int(row), reason) for row in rows[mask]]
-    return _rebuilt(objects, rows, cut, ~(empty | outside)), sorted(faults)
+    little = ((boxes[:, :2] < 0) | (boxes[:, :2] + boxes[:, 2:] > limits)).any(axis=1) & ~(empty | outside | crossing)
+    return _rebuilt(objects, rows, cut, ~(empty | outside)), sorted(faults), rows[little].tolist()
 
 
 def move(objects: pa.Array, sizes: Sizes, rules: Images) -> pa.Array:

@@ -116,7 +116,7 @@ def lost(files: Files, _source: Source) -> list[str]:
     """Say which flags and outlines of the objects are not read, and which images have no annotation."""
     counts: Counter[str] = files.memo[_FLAGS]
     said = [f"{rows:,} objects are {_TOLD[kind]}." for kind, rows in sorted(counts.items())]
-    return [*said, *marked.untaken(files), *unread(files)]
+    return [*said, *marked.rounded(files), *marked.untaken(files), *unread(files)]
 
 
 def _says(element: ElementTree.Element, kind: str) -> bool:

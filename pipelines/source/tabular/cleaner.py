@@ -5,8 +5,8 @@ import codecs
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.source.tabular.dialect import Dialect, has_quotes
-from pipelines.source.tabular.escapes import Late, unescaped
+from pipelines.source.tabular.dialect import Dialect
+from pipelines.source.tabular.escapes import Late, is_quoted, unescaped
 
 MARK = "\uffff"
 """Stands between a quotation mark and a blank; no text holds it, since it is no character."""
@@ -24,7 +24,7 @@ class Cleaner:
         self._pairs = {blank: _both(self._quote or b"", blank) for blank in (b" ", b"\t")}
         self._escape, self._slashes = dialect.escape, b""
         escapes, quotes = dialect.late
-        self._late = Late(escapes=escapes, quotes=has_quotes if quotes else None)
+        self._late = Late(escapes=escapes, quotes=is_quoted if quotes else None)
         self._held, self._began = b"", False
         self._before = b"\n"
         self.quotes = 0

@@ -21,7 +21,7 @@ from pipelines.source.formats import Format
 from pipelines.source.tabular.cleaner import MARK, Cleaner
 from pipelines.source.tabular.dialect import Dialect, find_dialect
 from pipelines.source.tabular.escapes import ESCAPED
-from pipelines.source.tabular.guesses import guessed_encoding
+from pipelines.source.tabular.guesses import guessed_encoding, readings
 from pipelines.source.tabular.styles import plain_numbers
 from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
@@ -322,17 +322,20 @@ def _encoding(files: Files, name: str, source: Source) -> SourceError:
                 decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 at = position - pending + error.start
-                return not_utf8(files.shown(name), at, error.object[error.start], guessed_encoding(error.object))
+                return not_utf8(files.shown(name), at, error.object[error.start], error.object)
             if not chunk:
                 return SourceError(f"{files.shown(name)}: the file changed while it was read; run the command again")
             position += len(chunk)
 
 
-def not_utf8(file: str, at: int, byte: int, guess: str = "cp1252") -> SourceError:
-    """Return the refusal of a file whose byte at offset `at` (from zero) is no UTF-8."""
-    advice = Advice(("source", "encoding"), guess)
+def not_utf8(file: str, at: int, byte: int, data: bytes) -> SourceError:
+    """Return the refusal of a file whose byte at offset `at` (from zero) is no UTF-8; `data` are bytes around it."""
+    found = readings(data)
+    told = ", ".join(f"{text!r} in {name}" for name, text in found)
+    told = f" (a word in it reads {told})" if len(found) > 1 else ""
+    advice = Advice(("source", "encoding"), guessed_encoding(data))
     return SourceError(
-        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8, or set {advice}"
+        f"{file}: is not UTF-8: byte 0x{byte:02x} at offset {at:,}; save the file as UTF-8{told}, or set {advice}"
         " (or what else it is in)",
         code="not-utf8",
         advice=advice,

@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from pipelines.source.files import COMPRESSIONS, Files, readable
-from pipelines.source.tabular.escapes import ESCAPED, find_escape, unescaped
+from pipelines.source.peek import quoted_header
+from pipelines.source.tabular.escapes import ESCAPED, find_escape, is_quoted, unescaped
 from pipelines.source.tabular.guesses import other_kind, title
-from pipelines.source.tabular.styles import Styles, find_styles
+from pipelines.source.tabular.styles import StyleError, Styles, find_styles
 from schemas.errors import Advice, SourceError
 from schemas.spec import Source
 
@@ -63,7 +64,7 @@ class Dialect:
 
     def told(self, format_: str) -> str:
         """Return in words what is not as in a plain file of this format."""
-        names = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas"}
+        names = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas", " ": "blanks"}
         plain = self.delimiter == _OWN[format_]
         told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
         told += [f"the encoding {self.encoding}"] if not self.encoding.startswith("utf-8") else []
@@ -105,15 +106,18 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
             f"{files.shown(name)}: the first line, {above[:60]!r}, is no header of the {len(rows[-1])} columns below:"
             " take it out, or set source.comment to what it begins with"
         )
-    if _has_row_names(rows[first or 0 :], source):
+    if _has_row_names(rows[first or 0 :], source, sure=delimiter == " " and quoted_header(body.encode())):
         rows[first or 0].insert(0, "")
     names, headless, data = _named(rows, first or 0, source)
     skip = 0 if headless else (first or 0) + 1
     if not headless:
         _refuse_same_but_blanks(rows[first or 0], files.shown(name))
     unnamed = not headless and not rows[first or 0][0].strip()
-    elsewhere = (lambda: None) if lone else (lambda: _mark_elsewhere(files, name, source))
-    styles = find_styles(_columns(names, data, source), delimiter, source, elsewhere)
+    elsewhere = (lambda: None) if lone else (lambda: _mark_elsewhere(files, name, source, delimiter))
+    try:
+        styles = find_styles(_columns(names, data, source), delimiter, source, elsewhere)
+    except StyleError as error:
+        raise _against_spec(files.shown(name), error, data, names.index(error.column)) from None
     top = tuple(rows[first or 0]) if rows else ()
     late = (source.escape is None and quote == '"' and not escape, source.quote is None and quote is None)
     return Dialect(
@@ -137,23 +141,36 @@ def _refuse_other(head: bytes, name: str, file: str, source: Source) -> None:
         )
 
 
-def _has_row_names(rows: Rows, source: Source) -> bool:
-    """Whether each row has one cell more than the header, which names it, as R's `write.table` writes them."""
+def _has_row_names(rows: Rows, source: Source, *, sure: bool) -> bool:
+    """Whether each row has one cell more than the header, which names it, as R's `write.table` writes them.
+
+    Where it is `sure` that R did, any names will do.
+    """
     data = [row for row in rows[1:] if row]
     if source.header is not None or len(data) < 3 or any(len(row) != len(rows[0]) + 1 for row in data):
         return False
     names = [row[0] for row in data]
     counted = names == [str(number) for number in range(1, len(names) + 1)]
-    words = len(set(names)) == len(names) and not any(map(looks_numeric, names)) and all(names)
+    words = len(set(names)) == len(names) and (sure or not any(map(looks_numeric, names))) and all(names)
     return (counted or words) and any(row[-1] for row in data)
 
 
-def _mark_elsewhere(files: Files, name: str, source: Source) -> str | None:
-    """Return the decimal mark that the first other files have which tell one, if they agree."""
+def _against_spec(file: str, error: StyleError, rows: Rows, place: int) -> SourceError:
+    at = next(number for number, row in enumerate(rows, 1) if len(row) > place and row[place].strip() == error.cell)
+    return SourceError(
+        f"{file}, data row {at:,}: the numbers of column {error.column!r} are written as source.decimal and"
+        f" source.thousands say in other rows, but here is {error.cell[:80]!r}; mend it, list it in source.nulls,"
+        " change source.decimal or source.thousands, or set the column's source.types to string"
+    )
+
+
+def _mark_elsewhere(files: Files, name: str, source: Source, delimiter: str) -> str | None:
+    """Return the decimal mark that the first other files have which tell one and are cut alike, if they agree."""
     marks = set()
     for other in [other for other in files.names if other != name][:_OTHER_FILES]:
         with suppress(SourceError, UnicodeDecodeError):  # which is told when that file is read
-            marks.add(find_dialect(files, other, source, lone=True).styles.mark)
+            found = find_dialect(files, other, source, lone=True)
+            marks |= {found.styles.mark} if found.delimiter == delimiter else set()
     marks -= {None}
     return marks.pop() if len(marks) == 1 else None
 
@@ -183,7 +200,7 @@ def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bo
     quote = '"' if source.quote is None else source.quote or None
     if given is None:
         given = _delimiter(body, _OWN[format_], quote or '"', source.escape, whole)
-    if source.quote is None and given == "\t" and format_ == "tsv" and not has_quotes(body, whole):
+    if source.quote is None and given == "\t" and format_ == "tsv" and not is_quoted(body, whole, source.escape):
         quote = None
     return given, quote
 
@@ -208,23 +225,7 @@ def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -
         best = max(found, key=lambda one: found[one])
         if found[best] > 1:
             return own if but_first and columns(own, but_first=True) > 1 else best
-    return own
-
-
-def has_quotes(body: str, whole: bool) -> bool:
-    """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
-
-    They are if a cell needs them (it holds a tab, a line end or a doubled mark) or the whole header has them, and no
-    cell that begins with one goes on behind the next.
-    """
-    if '"' not in body:
-        return False
-    body = body if whole else body[: body.rfind("\n") + 1]
-    quoted = re.findall(r'(?:^|(?<=[\t\n]))"((?:[^"]|"")*)"(?=[\t\r\n]|$)', body)
-    begun = len(re.findall(r'(?:^|[\t\n])"', re.sub(r'(?:^|(?<=[\t\n]))"(?:[^"]|"")*"(?=[\t\r\n]|$)', "", body)))
-    header = body.partition("\n")[0].rstrip("\r").split("\t")
-    needed = any('""' in cell or "\t" in cell or "\n" in cell for cell in quoted)
-    return not begun and bool(quoted) and (needed or all(re.fullmatch(r'"[^"]*"', cell) for cell in header))
+    return " " if quoted_header(body.encode()) and columns(" ", but_first=True) > 1 else own
 
 
 def _parsed(body: str, delimiter: str, quote: str | None, whole: bool) -> Rows:

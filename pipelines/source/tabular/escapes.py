@@ -47,13 +47,39 @@ def find_escape(body: str, delimiter: str, said: str | None) -> str | None:
 
 
 def _fits(body: str, delimiter: str) -> bool:
-    """Whether all rows have equally many cells, and nothing but the end of a cell stands behind its closing mark."""
+    """Whether all rows have equally many cells, and nothing but the end of a cell stands behind its closing mark.
+
+    The first may lack the name of the first, as R writes it.
+    """
     lines = body[: body.rfind("\n") + 1] or body
     try:
         rows = [row for row in csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter, strict=True) if row]
     except csv.Error:
         return False
-    return len(set(map(len, rows))) <= 1
+    counts = [len(row) for row in rows]
+    return len({*counts}) <= 1 or (len({*counts[1:]}) == 1 and counts[0] == counts[1] - 1)
+
+
+def is_quoted(body: str, whole: bool, said: str | None = None) -> bool:
+    """Whether quotation marks of a TSV are syntax, where some may have a backslash before them, as Spark writes it."""
+    escape = find_escape(body, "\t", said)
+    return has_quotes(body, whole) or bool(escape and has_quotes(unescaped(body.encode(), escape).decode(), whole))
+
+
+def has_quotes(body: str, whole: bool) -> bool:
+    """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
+
+    They are if a cell needs them (it holds a tab, a line end, a doubled or an escaped mark) or the whole header has
+    them, and no cell that begins with one goes on behind the next.
+    """
+    if '"' not in body:
+        return False
+    body = body if whole else body[: body.rfind("\n") + 1]
+    quoted = re.findall(r'(?:^|(?<=[\t\n]))"((?:[^"]|"")*)"(?=[\t\r\n]|$)', body)
+    begun = len(re.findall(r'(?:^|[\t\n])"', re.sub(r'(?:^|(?<=[\t\n]))"(?:[^"]|"")*"(?=[\t\r\n]|$)', "", body)))
+    header = body.partition("\n")[0].rstrip("\r").split("\t")
+    needed = any(mark in cell for cell in quoted for mark in ('""', "\t", "\n", ESCAPED))
+    return not begun and bool(quoted) and (needed or all(re.fullmatch(r'"[^"]*"', cell) for cell in header))
 
 
 class Late:

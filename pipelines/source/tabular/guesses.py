@@ -1,6 +1,7 @@
 """What is wrong with a file that is no delimited table, and what it is encoded in: guesses that messages make."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import islice, pairwise
 
@@ -16,10 +17,22 @@ _MARKUP = re.compile(r"\s*<(?:!doctype|html|table|head|\?xml|script|meta)\b", re
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _LOOKED_AT = 20_000
 """Words that are looked at, at most."""
-_ASCII, _FEW = 127, 3
-_WESTERN = ("cp1252", "cp1250")
-_CYRILLIC = ("cp1251", "koi8_r", "cp866")
-_OTHERS = (*_CYRILLIC, "cp1253", "cp1255", "cp1256", "gb18030", "big5", "shift_jis", "euc_jp", "euc_kr")
+_ASCII = 127
+_WESTERN, _TURKISH = "éèàçüöäñóíáêßãõåøæâîôûëïùúìòÉÖÄÜ", "ışğçöüİŞĞÇÖÜâî"
+_CENTRAL, _BALTIC = "ąęłżśćńźóčšžřěýáíéůťďňőűöüäăţşâî", "āčēģīķļņšūžąęėįųõäöü"
+_CYRILLIC, _GREEK, _HEBREW = "оеаинтсрвлОЕАИНТСРВЛ", "αοιετσνρυκ", "יוהלאמרתשב"
+_ARABIC, _THAI = "اليمنرتوبة", "านรกอเงยล่้มวต"
+_USUAL = {
+    "cp1252": _WESTERN, "cp1250": _CENTRAL, "cp1254": _TURKISH, "cp1257": _BALTIC, "cp850": _WESTERN,
+    "cp1251": _CYRILLIC, "koi8_r": _CYRILLIC, "cp866": _CYRILLIC,
+    "cp1253": _GREEK, "cp1255": _HEBREW, "cp1256": _ARABIC, "cp874": _THAI,
+}  # fmt: skip
+"""Encodings of a byte a letter, the more usual first, and the letters beyond ASCII that are frequent in them."""
+_ASIAN = ("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr")
+_SURE = 1.2
+"""The score that texts in their own encoding have, at least."""
+_SHOWN, _TRIED = 4, 200
+"""Encodings that are shown, and words of which the most telling one is shown."""
 
 
 def other_kind(head: bytes) -> str | None:
@@ -38,33 +51,67 @@ def title(rows: Sequence[Sequence[str]]) -> str | None:
     return None
 
 
-def guessed_encoding(data: bytes) -> str:
-    """Return what a text that is no UTF-8 seems to be in.
+def readings(data: bytes) -> list[tuple[str, str]]:
+    """Return encodings that a text which is no UTF-8 may be in, the likeliest first, each with how a word reads in it.
 
-    Where letters beyond ASCII stand among others, it is one of Latin scripts; where they make whole words, another.
+    Of encodings by which the words are the same, one is named.
     """
-    words = [word for word in islice(_WORD.findall(data), _LOOKED_AT) if not word.isascii()]
-    whole = sum(len(word) > 1 and all(byte > _ASCII for byte in word) for word in words)
-    beyond = sum(byte > _ASCII for word in words for byte in word)
-    if len(words) < _FEW or (2 * whole < len(words) and 3 * beyond < len(data)):
-        return _fitting(_WESTERN, words)
-    from charset_normalizer import from_bytes
+    words = _words(data)
+    ranked = [guessed_encoding(data), *sorted(_USUAL, key=lambda one: -_score(words, one))]
+    likely = [one for one in dict.fromkeys(map(_dashed, ranked)) if words and _score(words[:_TRIED], one) > 0]
+    if not likely:
+        return []
+    telling = max(words[:_TRIED], key=lambda word: (len({_decoded(word, one) for one in likely}), min(len(word), 12)))
+    found: dict[str, str] = {}
+    for one in likely:
+        found.setdefault(_decoded(telling, one), one)
+    return [(name, text) for text, name in found.items()][:_SHOWN]
 
-    best = from_bytes(data[: 1 << 16], cp_isolation=list(_OTHERS)).best()
-    if best is None or best.encoding in _CYRILLIC:
-        return _fitting(_CYRILLIC, words)
-    return best.encoding.replace("_", "-")
+
+def guessed_encoding(data: bytes) -> str:
+    """Return what a text that is no UTF-8 seems to be in: by which its words are words, of letters that are usual."""
+    words = _words(data)
+    best = max(_USUAL, key=lambda one: _score(words, one))
+    if words and _score(words, best) < _SURE:
+        from charset_normalizer import from_bytes
+
+        found = from_bytes(data[: 1 << 16], cp_isolation=list(_ASIAN)).best()
+        best = found.encoding if found else best
+    return _dashed(best)
 
 
-def _fitting(encodings: Sequence[str], words: Sequence[bytes]) -> str:
-    """Return the encoding by which the most words are words; the first of those that are equal."""
+def _dashed(encoding: str) -> str:
+    return encoding.replace("_", "-")
 
-    def fits(encoding: str) -> int:
-        return sum(_fits(word.decode(encoding, errors="replace")) for word in words)
 
-    return max(encodings, key=fits).replace("_", "-")
+def _words(data: bytes) -> list[bytes]:
+    return [word for word in islice(_WORD.findall(data), _LOOKED_AT) if not word.isascii()]
+
+
+def _decoded(word: bytes, encoding: str) -> str:
+    return word.decode(encoding, errors="replace")
+
+
+def _score(words: Sequence[bytes], encoding: str) -> float:
+    """Return the share of words that are some by this encoding, and of their letters beyond ASCII that are usual."""
+    if not words:
+        return 0.0
+    texts = [_decoded(word, encoding) for word in words]
+    usual = _USUAL.get(encoding.replace("-", "_"), "")
+    beyond = [letter for text in texts for letter in text if ord(letter) > _ASCII]
+    share = sum(letter in usual for letter in beyond) / max(1, len(beyond))
+    return sum(map(_fits, texts)) / len(texts) + share if usual else 1.0
 
 
 def _fits(text: str) -> bool:
-    """Whether a word is letters alone, and no capital one stands behind a small one."""
-    return text.isalpha() and not any(one.islower() and other.isupper() for one, other in pairwise(text))
+    """Whether a word is letters of one script, of Latin ones some without marks, and none is capital behind a small."""
+    if not all(unicodedata.category(letter)[0] in "LM" for letter in text):
+        return False
+    if any(one.islower() and other.isupper() for one, other in pairwise(text)):
+        return False
+    beyond = [letter for letter in text if ord(letter) > _ASCII]
+    if any("LATIN" in unicodedata.name(letter, "") for letter in beyond):
+        return all("LATIN" in unicodedata.name(letter, "") for letter in text) and (
+            len(text) < 3 or 2 * len(beyond) <= len(text)
+        )
+    return len(beyond) == len(text)

@@ -8,6 +8,7 @@ import codecs
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -58,9 +59,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     file = files.shown(name)
     rows: list[dict[str, Any]] = []
     size = 0
-    for number, line in (
-        _records(files, name, source) if _is_array(files, name, source) else _lines(files, name, source)
-    ):
+    for number, line in _texts(files, name, source):
         rows.append(_parse(line, file, number))
         size += len(line)
         if len(rows) == BLOCK_ROWS or size >= BLOCK_BYTES:
@@ -68,6 +67,36 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
             rows, size = [], 0
     if rows:
         yield _cells(rows, file, number - len(rows) + 1, source, wanted)
+
+
+def _texts(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
+    """Yield the text of each object, with the number of its line or of itself."""
+    if _is_array(files, name, source):
+        return _records(files, name, source)
+    whole = _one_object(files, name, source)
+    return _lines(files, name, source) if whole is None else iter([(1, whole)])
+
+
+def _one_object(files: Files, name: str, source: Source) -> str | None:
+    """Return the text of a .json file that is one object over several lines."""
+    if not re.search(r"\.json(?:\.[a-z0-9]+)?$", name.lower()):
+        return None
+    with _stream(files, name, source) as (stream, encoding):
+        head = bytes(stream.read(_PEEKED))
+        text = head.decode(encoding, errors="ignore").lstrip("\ufeff").lstrip()
+        if text[:1] != "{" or _is_object(text.partition("\n")[0]):
+            return None
+        while len(head) < MAX_LINE_BYTES and (part := bytes(stream.read(1 << 20))):
+            head += part
+    text = head.decode(encoding, errors="replace").lstrip("\ufeff")
+    return text if _is_object(text) else None
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(_DECODER.decode(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _is_array(files: Files, name: str, source: Source) -> bool:
@@ -158,7 +187,7 @@ def _decode(line: bytes, file: str, position: int, encoding: str) -> str:
     try:
         return line.decode(encoding)
     except UnicodeDecodeError as error:
-        raise not_utf8(file, position + error.start, line[error.start]) from error
+        raise not_utf8(file, position + error.start, line[error.start], line) from error
 
 
 def _parse(line: str, file: str, number: int) -> dict[str, Any]:
@@ -187,17 +216,19 @@ def _cells(rows: list[dict[str, Any]], file: str, line: int, source: Source, wan
         raise SourceError(f"{file}: more than {MAX_COLUMNS:,} different keys; are these values, not columns?")
     check_names(list(names), file)
     arrays, types, raw, unquoted = {}, {}, {}, {}
+    nested = set()
     chosen = names if wanted is None else [name for name in wanted if name in names]
     for name in filter(source.reads, chosen):
         values = [row.get(name) for row in rows]
         unquoted[name] = _unquoted(values)
         if name in source.carry:
             arrays[name], types[name] = _carried(values)
+            nested |= {name} if any(isinstance(value, dict | list) for value in values) else set()
             continue
         arrays[name], types[name] = _column(values, name, file, line)
         if types[name] == STRING and not set(map(type, values)) <= {str, type(None)}:
             raw[name] = pa.array([None if value is None else json.dumps(value) for value in values], pa.string())
-    return Cells(arrays, types, len(rows), raw, unquoted=unquoted)
+    return Cells(arrays, types, len(rows), raw, unquoted=unquoted, nested=frozenset(nested))
 
 
 def _unquoted(values: list[Any]) -> int:

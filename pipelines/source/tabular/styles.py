@@ -7,7 +7,7 @@ that keeps the cell as it is written; a comma is what the delimiter suggests.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +22,19 @@ _POINT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NUMERIC = ("integer", "number")
+_LIST = re.compile(r"[1-9]\d\d(?:,[1-9]\d\d)*")
+"""Of thousands some would have other lengths, or a zero behind a comma."""
+_PHONE = re.compile(r"\+(?:\D*\d){8}")
+_TWO_GROUPS = re.compile(r"\d{3}[ \u00a0\u202f]\d{3}")
+_VERSION = re.compile(r"[1-9]\d{0,2}\.[1-9]\d\d\.[1-9]\d\d")
+
+
+class StyleError(Exception):
+    """A column's cell is not written as the spec says, and others are."""
+
+    def __init__(self, column: str, cell: str) -> None:
+        super().__init__(column, cell)
+        self.column, self.cell = column, cell
 
 
 @dataclass(frozen=True)
@@ -57,13 +70,16 @@ class Styles:
     """The styles of columns that are not written with a decimal point alone.
 
     `unsure` are columns that can be read in two ways, with a cell of each; `mark` is the one decimal mark of the file,
-    as far as that is certain; `commas` are columns that have decimal commas in truth.
+    as far as that is certain; `commas` are columns that have decimal commas in truth. `codes` are columns of text that
+    might be numbers, and `against` such as are not written as the spec says, with a cell of each.
     """
 
     columns: Mapping[str, Style]
     unsure: Mapping[str, str]
     mark: str | None
     commas: Sequence[str] = ()
+    codes: Mapping[str, str] = field(default_factory=dict)
+    against: Mapping[str, str] = field(default_factory=dict)
 
     def told(self) -> list[str]:
         """Return in words which columns are written otherwise, and where that was a choice."""
@@ -71,7 +87,12 @@ class Styles:
         groups = [repr(name) for name, style in found.items() if style.thousands]
         told = [f"decimal commas in {', '.join(map(repr, self.commas[:5]))}"] if self.commas else []
         told += [f"marks between thousands in {', '.join(groups[:5])}"] if groups else []
-        return told + [self._choice(*one) for one in list(self.unsure.items())[:1]]
+        told += [self._choice(*one) for one in list(self.unsure.items())[:1]]
+        if self.codes:
+            told.append(f"{_first(self.codes)} taken for text, not for numbers (source.types says otherwise)")
+        if self.against:
+            told.append(f"{_first(self.against)} not written as source.decimal and source.thousands say")
+        return told
 
     def _choice(self, name: str, cell: str) -> str:
         other = "," if self.columns.get(name, Style(".")).decimal == "." else "."
@@ -89,6 +110,9 @@ def find_styles(
     """Return the styles of columns by their first cells; `elsewhere` tells the decimal mark of the other files."""
     asked = {name: cells for name, cells in columns.items() if _may_be_number(name, source)}
     ways = {name: _readings(cells, source, source.types.get(name) in _NUMERIC) for name, cells in asked.items()}
+    against = _against(asked, ways, source)
+    codes = _codes(asked, ways, delimiter, source)
+    ways = {name: [] if name in codes else one for name, one in ways.items()}
     mark = source.decimal or _mark(ways)
     if mark is None and any(_differ(one) for one in ways.values()):
         mark = elsewhere()
@@ -101,7 +125,72 @@ def find_styles(
         bare = [name for name, one in ways.items() if not one and all(map(_WHOLE.fullmatch, asked[name]))]
         found |= {name: replace(assumed, zeros=source.types.get(name) in _NUMERIC) for name in bare}
     commas = [name for name, style in found.items() if style.decimal == "," in "".join(asked[name])]
-    return Styles(found, unsure, mark, commas)
+    return Styles(found, unsure, mark, commas, codes, against)
+
+
+def _codes(
+    asked: Mapping[str, Sequence[str]], ways: Mapping[str, Sequence[Style]], delimiter: str, source: Source
+) -> dict[str, str]:
+    """Return the columns whose cells are no numbers, though they can be read as such, with a cell of each.
+
+    They are lists of numbers in a file with commas between cells, versions (`1.100.200`) in one that does not use
+    decimal commas elsewhere, and codes of two groups of three digits. What the spec says of numbers goes before it.
+    """
+    if source.decimal or source.thousands:
+        return {}
+    open_ = {name: cells for name, cells in asked.items() if ways[name] and source.types.get(name) not in _NUMERIC}
+    codes = {name: cells for name, cells in open_.items() if _all(_TWO_GROUPS, cells)}
+    if delimiter == ",":
+        points = {name: one for name, one in ways.items() if {style.decimal for style in one} == {"."}}
+        plain = any(not style.thousands for one in points.values() for style in one)
+        codes |= {name: cells for name, cells in open_.items() if _all(_LIST, cells)}
+        if plain:
+            codes |= {name: open_[name] for name in open_ if {style.decimal for style in ways[name]} == {","}}
+    versions = {name: cells for name, cells in open_.items() if _all(_VERSION, cells)}
+    rest = {name: one for name, one in ways.items() if name not in versions and name not in codes}
+    codes |= {} if _mark(rest) == "," else versions
+    return {name: next(cell for cell in cells if not cell.isdigit()) for name, cells in codes.items()}
+
+
+def _all(pattern: re.Pattern[str], cells: Sequence[str]) -> bool:
+    return all(map(pattern.fullmatch, cells))
+
+
+def _against(asked: Mapping[str, Sequence[str]], ways: Mapping[str, Sequence[Style]], source: Source) -> dict[str, str]:
+    """Return the columns of numbers that are all written otherwise than the spec says, with a cell of each.
+
+    Raises StyleError where some are.
+    """
+    if not (source.decimal or source.thousands):
+        return {}
+    found: dict[str, str] = {}
+    for name, cells in asked.items():
+        if ways[name] or not all(any(one.match(cell) for one in _ANY) for cell in cells):
+            continue
+        said = [re.compile(style.pattern) for style in _asked_styles(source, source.types.get(name) in _NUMERIC)]
+        fits = [any(one.match(cell) for one in said) for cell in cells]
+        wrong = next((cell for cell, fit in zip(cells, fits, strict=True) if not fit), None)
+        if wrong and any(fit and not _WHOLE.fullmatch(cell) for fit, cell in zip(fits, cells, strict=True)):
+            raise StyleError(name, wrong)
+        found |= {name: wrong} if wrong else {}
+    return found
+
+
+_ANY = [re.compile(Style(mark, group, free=True).pattern) for mark, group in (".,", ",.")]
+
+
+def _asked_styles(source: Source, declared: bool) -> list[Style]:
+    """Return the styles that the spec allows."""
+    marks = [source.decimal] if source.decimal else [one for one in ".," if one != source.thousands]
+    groups = [source.thousands] if source.thousands else [",."[marks[0] == ","], *_GROUPS]
+    return [Style(mark, group, free=True, zeros=declared) for mark in marks for group in groups if group != mark]
+
+
+def _first(cells: Mapping[str, str]) -> str:
+    """Return the first columns in words, with the cell of the first."""
+    name, cell = next(iter(cells.items()))
+    more = f" and {len(cells) - 1:,} more columns" if len(cells) > 1 else ""
+    return f"cells in {name!r}{more} (such as {cell[:40]!r})"
 
 
 def _may_be_number(name: str, source: Source) -> bool:
@@ -136,7 +225,7 @@ def _readings(cells: Sequence[str], source: Source, declared: bool) -> list[Styl
     """Return the styles in which all cells are numbers, of which one at least has a mark."""
     joined = "\n".join(cells)
     found = []
-    for mark in [source.decimal] if source.decimal else [".", ","]:
+    for mark in [source.decimal] if source.decimal else [one for one in ".," if one != source.thousands]:
         between = [source.thousands] if source.thousands else [",."[mark == ","], *_GROUPS]
         for group in ["", *between]:
             style = Style(mark, group, free=bool(source.thousands and group), zeros=declared)
@@ -152,7 +241,9 @@ def _is_written(cells: Sequence[str], style: Style, declared: bool) -> bool:
 
 
 def _is_code(cells: Sequence[str], group: str) -> bool:
-    """Whether groups of digits are no number: telephone numbers of one form, or addresses in a network."""
+    """Whether groups of digits are no number: telephone numbers, of one form or with a plus, or network addresses."""
+    if group and (all(cell.startswith("+") for cell in cells) or any(map(_PHONE.match, cells))):
+        return True
     if group == ".":
         return all(map(_ADDRESS.fullmatch, cells)) and all(int(part) < 256 for one in cells for part in one.split("."))
     form = re.compile(rf"[0-9]{{3}}(?:{re.escape(group)}[0-9]{{3}}){{2,}}")

@@ -16,11 +16,13 @@ MAX_TEXT_BYTES = 8 * BLOCK_BYTES
 _BOM = b"\xef\xbb\xbf"
 
 
-def refuse_loose(files: Files, kind: str, advice: str = "") -> None:
+def refuse_loose(files: Files, source: Source, kind: str, advice: str = "") -> None:
     """Raise SourceError, with further advice, for a text or an image as `kind` says that lies in no class folder."""
-    classes = ClassFolders(files.names)
+    classes = ClassFolders(files.names, source.split)
     loose = next((name for name in files.names if classes.find(name) is None), None)
     if loose:
+        named = " and ".join(map(repr, classes.splits[:3]))
+        advice += f", or set source.split: none if {named} are classes and no splits" if named else ""
         raise SourceError(
             f"{files.shown(loose)}: lies in no class folder; put each {kind} into a folder that is named as its class"
             f"{advice}"
@@ -29,13 +31,13 @@ def refuse_loose(files: Files, kind: str, advice: str = "") -> None:
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the two columns of every such folder: `text`, and the label under the name that the spec gives it."""
-    refuse_loose(files, "text")
+    refuse_loose(files, source, "text")
     return {TEXT: "string", source.label: "string"}
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the texts of all files together, in order, many at a time."""
-    classes = ClassFolders(files.names)
+    classes = ClassFolders(files.names, source.split)
     words: list[str] = []
     labels: list[str] = []
     size = 0
@@ -65,12 +67,12 @@ def _read(files: Files, name: str, source: Source) -> str:
     try:
         return data.decode(source.encoding or "utf-8")
     except UnicodeDecodeError as error:
-        raise not_utf8(file, error.start, data[error.start]) from error
+        raise not_utf8(file, error.start, data[error.start], data) from error
 
 
-def lost(files: Files, _source: Source) -> list[str]:
+def lost(files: Files, source: Source) -> list[str]:
     """Say which files and whole class folders are not read."""
-    return [*unread_classes(files), *unread(files)]
+    return [*unread_classes(files, source), *unread(files)]
 
 
 FORMAT = Format(columns, batches, together=True, lost=lost, label=lambda *_: "label")

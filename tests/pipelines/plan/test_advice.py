@@ -22,8 +22,8 @@ from pipelines.source.files import find_files, fingerprint
 from pipelines.source.hashed import hashed
 from schemas.errors import Advice, SourceError, SpecError
 from schemas.spec import Spec, parse
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[2]
 BEYOND = 300_000
 """Times that two short rows take a file beyond what is looked at first."""
 

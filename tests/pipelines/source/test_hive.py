@@ -2,12 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 from pyarrow import parquet as pq
 
+from pipelines.modality import modality_notes
 from pipelines.plan.planning import make_plan
 from schemas.errors import SpecError
 from tests.hostile.promise import spec_of
@@ -75,3 +77,49 @@ def test_rows_of_another_year_are_another_source(tmp_path: Path) -> None:
     assert one.fingerprint != other.fingerprint
     with pytest.raises(SpecError, match=r"the source has no column 'month'"):
         read(tmp_path / "d", drop=["month"])
+
+
+@pytest.mark.parametrize(
+    ("key", "values"),
+    [
+        ("mode", ("train", "bus")),
+        ("arm", ("test", "control")),
+        ("stage", ("dev", "prod")),
+        ("exam", ("blood%20test", "scan")),
+        ("test", ("0", "1")),
+    ],
+)
+def test_values_that_look_like_splits_and_are_none_stay(tmp_path: Path, key: str, values: tuple[str, str]) -> None:
+    save(tmp_path / "d", "csv", [f"{key}={value}" for value in values])
+    right = {int(value) if value.isdigit() else value.replace("%20", " ") for value in values}
+    assert set(read(tmp_path / "d")[1][key].to_pylist()) == right
+    assert {one.name for one in make_plan(spec_of(str(tmp_path / "d"), key)).strata} == set(map(str, right))
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ({"split": "train"}, False),
+        ({"split": "all"}, True),
+        ({"split": "none"}, True),
+        ({"split": "train", "types": {"split": "category"}}, True),
+        ({"types": {"split": "category"}}, True),
+        ({"columns": ["x", "y", "split"]}, True),
+    ],
+)
+def test_folders_of_splits_are_no_column_unless_all_are_taken_or_the_spec_names_it(
+    tmp_path: Path, said: dict[str, Any], kept: bool
+) -> None:
+    save(tmp_path / "d", "csv", ["split=train", "split=test"])
+    profile, found = read(tmp_path / "d", **said)
+    assert ("split" in found.column_names) == kept
+    assert profile.rows == (2 if said.get("split") == "train" else 4)
+    told = ["Folders split=… are splits, and no column (one that source.types names is kept)."]
+    assert modality_notes(make_plan(spec_of(str(tmp_path / "d"), "y", source=said))) == ([] if kept else told)
+
+
+def test_a_class_of_split_words_is_a_column(tmp_path: Path) -> None:
+    save(tmp_path / "d", "csv", ["arm=test", "arm=dev"])
+    assert set(read(tmp_path / "d", label="arm")[1]["arm"].to_pylist()) == {"test", "dev"}
+    with pytest.raises(SpecError, match="has the splits arm=dev .*, arm=test .*split: none says that these"):
+        make_plan(spec_of(str(tmp_path / "d"), "y"))

@@ -33,6 +33,9 @@ IDS = {
     "unpadded": ([f"u{n}" for n in range(1, 150)], r"u(1[5-9]\d|[2-9]\d\d|\d{4,})"),
     "padded": ([f"{n:06d}" for n in range(40)], r"000\d{3}"),
     "years": ([f"INV-202{n % 3}-{n:04d}" for n in range(200)], r"INV-202[0-2]-\d{4}"),
+    "within": ([f"INV-{n:03d}-A" for n in range(1, 180)], r"INV-\d{3,}-A"),
+    "endings": ([f"INV-{n}-{'ABC'[n % 3]}" for n in range(100, 280)], r"INV-\d{3,}-[ABC]"),
+    "mail": ([f"user{n}@example.com" for n in range(100, 280)], r"user\d{3,}@example.com"),
     "code": (_random(string.ascii_uppercase + string.digits, 8, 150), "[0-9A-Z]{8}"),
 }
 
@@ -90,3 +93,19 @@ def test_spread_numbers_are_all_different(room):
     found = [_spread(number, room) for number in some]
     assert len(set(found)) == len(some)
     assert all(0 <= one < room for one in found)
+
+
+def test_made_numbers_of_many_digits_differ_in_all_places():
+    real = [str(uuid.UUID(bytes=RNG.bytes(16), version=4)) for _ in range(300)]
+    state = FormState()
+    state.observe(pa.array(real))
+    made = made_ids(state.finish(300), range(200), 1000, "salt")
+    digits = [one.replace("-", "") for one in made]
+    for start in (0, 4, 8, 20, 24, 28):  # between them are the version and the variant
+        assert len({one[start : start + 4] for one in digits}) > 150
+
+
+def test_numbers_of_few_digits_are_spread_as_ever():
+    from pipelines.source.id_forms import _spread
+
+    assert [_spread(number, 10**6) for number in (1, 2, 3)] == [618033, 236066, 854099]

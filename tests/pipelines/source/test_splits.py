@@ -10,11 +10,12 @@ from PIL import Image
 
 from flows.spec_file import load_spec
 from pipelines.judge.evaluate.held_out import find_held_out
+from pipelines.modality import modality_notes
 from pipelines.plan.planning import fingerprint_spec, make_plan
 from pipelines.plan.propose import propose, write_proposal
 from pipelines.source import read_source
 from pipelines.source.splits import SeveralSplitsError, kind_of
-from schemas.errors import MakeweightError, SpecError
+from schemas.errors import Advice, MakeweightError, SpecError
 from schemas.spec import Source, Spec, parse
 
 CLASSES = {"NORMAL": 3, "PNEUMONIA": 5}
@@ -69,7 +70,7 @@ def test_split_folders_are_no_classes(tmp_path, names, layout, kind):
     with pytest.raises(SpecError, match="source.split: .* has the splits ") as refused:
         make_plan(spec_for(root))
     assert all(f"{name} (8 files)" in str(refused.value) for name in names)
-    assert f"split: {names[0]}, or split: all" in str(refused.value)
+    assert f"as in {Advice(('source', 'split'), names[0])}, or split: all" in str(refused.value)
     assert classes(root, split=names[0]) == CLASSES
     assert classes(root, split=kind_of(names[0])) == CLASSES
     assert classes(root, split="all") == {label: count * len(names) for label, count in CLASSES.items()}
@@ -352,3 +353,66 @@ def test_classes_that_are_called_as_splits_are_classes(tmp_path):
         for number in range(4):
             save(tmp_path / label / f"{number}", "images")
     assert classes(tmp_path) == {"bullet_train": 4, "car": 4, "test": 4}
+
+
+@pytest.mark.parametrize(
+    ("names", "train"),
+    [
+        (["adult.csv", "adult_test.csv"], ["adult.csv"]),
+        (["adult.csv", "adult_val.csv", "adult2.csv"], ["adult.csv", "adult2.csv"]),
+        (["main.csv", "test.csv"], ["main.csv"]),
+        (["holdout.csv", "main.csv"], ["main.csv"]),
+        (["traindata.csv", "testdata.csv"], ["traindata.csv"]),
+        (["traindf.csv", "valdf.csv"], ["traindf.csv"]),
+        (["train/a.csv", "b.csv"], ["train/a.csv"]),
+        (["train/a.csv", "extra/b.csv"], ["train/a.csv"]),
+        (["test/a.csv", "main/b.csv"], ["main/b.csv"]),
+        (["adult.csv", "adult_train.csv"], ["adult_train.csv"]),
+        (["data.csv", "data_val.csv", "data_test.csv"], ["data.csv"]),
+    ],
+)
+def test_tables_beside_held_out_ones_are_not_joined_in_silence(tmp_path, names, train):
+    for name in names:
+        (tmp_path / "s" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "s" / name).write_text(TABLE)
+    with pytest.raises(SeveralSplitsError, match="as in source.split: train, or .* split: none says that"):
+        make_plan(spec_for(tmp_path / "s", "y"))
+    assert make_plan(spec_for(tmp_path / "s", "y", split="train")).profile.files == train
+    for both in ("all", "none"):
+        assert make_plan(spec_for(tmp_path / "s", "y", split=both)).profile.files == sorted(names)
+    assert "split: train" in propose(str(tmp_path / "s"), label="y", out=str(tmp_path / "a.yaml")).text
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (["blood_test.csv", "scan.csv"], "Files that may be held-out rows by their names, blood_test.csv, are read"),
+        (["dev/a.csv", "prod/b.csv"], "Files that may be held-out rows by their names, dev/a.csv, are read with all"),
+        (["train.csv", "results.csv"], "Files beside those that are called training rows, results.csv, are read with"),
+        (["one.csv", "two.csv"], None),
+        (["train_schedule.csv", "results.csv"], None),
+    ],
+)
+def test_files_that_may_be_held_out_are_told(tmp_path, names, told):
+    for name in names:
+        (tmp_path / "s" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "s" / name).write_text(TABLE)
+    notes = modality_notes(make_plan(spec_for(tmp_path / "s", "y")))
+    assert [note.startswith(told or "") for note in notes] == [True] * bool(told)
+    assert modality_notes(make_plan(spec_for(tmp_path / "s", "y", split="none"))) == []
+    if told:
+        [file] = make_plan(spec_for(tmp_path / "s", "y", split="train")).profile.files
+        assert "called training" in told or file not in told
+
+
+@pytest.mark.parametrize("names", [("train_station", "test_tube"), ("Dev", "Test"), ("train", "test")])
+@pytest.mark.parametrize("kind", ["images", "texts"])
+def test_classes_that_are_all_called_as_splits_can_be_said_to_be_classes(tmp_path, names, kind):
+    for number in range(3):
+        save(tmp_path / "s" / names[number % 2] / f"{number}", kind)
+    with pytest.raises(SeveralSplitsError, match="split: none says that these names mean no splits, but classes"):
+        make_plan(spec_for(tmp_path / "s"))
+    listed = " and ".join(map(repr, sorted(names)))
+    with pytest.raises(MakeweightError, match=f"lies in no class folder.*split: none if {listed} are classes and no"):
+        make_plan(spec_for(tmp_path / "s", split="all"))
+    assert classes(tmp_path / "s", split="none") == dict(sorted({names[0]: 2, names[1]: 1}.items()))

@@ -149,3 +149,28 @@ def test_class_folders_with_a_table_of_their_images_are_asked_about(tmp_path):
     assert [label for _, label in read(root, format="listed")] == LABELS
     (root / "list.csv").rename(root / "metadata.csv")
     assert len(read(root)) == 5
+
+
+@pytest.mark.parametrize("files", [["im{}.PNG", "im{}.png"], ["im{}.png", "IM{}.PNG"], ["im{}.JPG", "im{}.jpg"]])
+def test_endings_in_capitals_are_the_same_images(tmp_path, files):
+    root = tmp_path / "s"
+    root.mkdir()
+    for number in range(5):
+        picture("red", number).save(root / files[0].format(number))
+        picture("red", number).save(root / files[0].format(number).replace("im", "other"))
+    table(root / "labels.csv", name=files[1])
+    assert read(root) == [(files[0].format(n), label) for n, label in enumerate(LABELS)]
+
+
+def test_a_table_of_numbers_beside_an_image_lists_nothing(tmp_path):
+    root = tmp_path / "s"
+    root.mkdir()
+    picture("red", 1).save(root / "1.png")
+    (root / "d.csv").write_text("n,x,y\n" + "".join(f"{n % 3},1,{'ab'[n % 2]}\n" for n in range(8)))
+    with pytest.raises(MakeweightError, match=r"several formats \(csv, images\); set source.format"):
+        make_plan(spec_for(root, label="y"))
+    assert make_plan(spec_for(root, label="y", format="csv")).profile.rows == 8
+    images(root)
+    (root / "d.csv").write_text("".join(["n,x\n", *(f"im{n},{n}\n" for n in range(5))]))
+    with pytest.raises(MakeweightError, match="has no column 'y'.*; if d.csv itself is the source, .*format to csv"):
+        make_plan(spec_for(root, label="y"))

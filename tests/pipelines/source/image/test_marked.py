@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from generators.image.codec import decode
+from pipelines.modality import modality_notes
 from pipelines.plan.planning import fingerprint_spec, make_plan
 from pipelines.source import read_source
 from schemas.errors import MakeweightError
@@ -223,3 +224,36 @@ def _fingerprinted(spec):
     from pipelines.plan.planning import _deciding
 
     return _deciding(spec)["source"]
+
+
+@pytest.mark.parametrize(
+    ("box", "told"),
+    [
+        ([3, 2, 9, 5], []),
+        ([-1, 2, 9, 5], ["Boxes that crossed the edge of their image by a pixel or less, cut to it: 2."]),
+        ([11, 7, 10, 5.5], ["Boxes that crossed the edge of their image by a pixel or less, cut to it: 2."]),
+        (
+            [3.1, 2, 9, 5],
+            ["Boxes with numbers that a 32-bit float does not hold, to which they are rounded: 2 (such as 3.1)."],
+        ),
+        ([3.25, 2.5, 9, 5], []),
+    ],
+)
+@pytest.mark.parametrize("kind", ["coco", "voc"])
+def test_what_becomes_of_boxes_is_told(tmp_path, box, told, kind):
+    for number in range(2):
+        save(tmp_path, 1, f"{number}.png")
+    if kind == "coco":
+        coco(tmp_path, [{"bbox": box}], images=2)
+    else:
+        for number in range(2):
+            (tmp_path / f"{number}.xml").write_text(voc_text(f"{number}.png", box))
+    notes = modality_notes(make_plan(spec_for(tmp_path)))
+    assert [note for note in notes if note.startswith("Boxes")] == told
+
+
+def voc_text(name, box):
+    x, y, w, h = box
+    corners = f"<xmin>{x}</xmin><ymin>{y}</ymin><xmax>{x + w}</xmax><ymax>{y + h}</ymax>"
+    marks = f"<object><name>patch</name><bndbox>{corners}</bndbox></object>"
+    return f"<annotation><filename>{name}</filename>{marks}</annotation>"

@@ -232,3 +232,21 @@ def test_aliases_that_multiply_are_not_written_out(tmp_path, key):
             make_plan(spec_for(root))
     else:
         assert make_plan(spec_for(root)).profile.rows == 4
+
+
+@pytest.mark.parametrize(
+    ("folders", "said", "train"),
+    [
+        (("train", "extra", "val"), "train: [images/train, images/extra]\nval: images/val\n", {"train", "extra"}),
+        (("train", "extra"), "train:\n- images/train\n- images/extra\n", {"train", "extra"}),
+        (("a", "b"), "train: [images/a, images/b]\nval: []\n", {"a", "b"}),
+        (("val", "test", "c"), "train: [images/val, images/c]\ntest: images/test\n", {"val", "c"}),
+    ],
+)
+def test_a_list_of_folders_is_one_split_whatever_they_are_called(tmp_path, folders, said, train):
+    for number, name in enumerate(folders):
+        write(tmp_path / "s", f"images/{name}", f"labels/{name}", start=number * 10)
+    (tmp_path / "s" / "data.yaml").write_text(NAMES + said)
+    found = {row["image"]["path"].split("/")[1] for row in rows(tmp_path / "s", split="train")}
+    assert found == train
+    assert len(rows(tmp_path / "s", split="none")) == 4 * len(folders)

@@ -221,3 +221,17 @@ def test_numbers_with_too_many_digits_for_any_type_are_text(tmp_path: Path) -> N
     profile = profile_source(Source(path=str(tmp_path / "d.csv"), label="y"), ["y"])
     assert profile.column("x").type == "string"
     assert "a double would lose digits" in str(profile.column("x").changed)
+
+
+@pytest.mark.parametrize("names", [["1", "2", "3", "4"], ["7", "3", "12", "5"], ["Mazda RX4", "Fiat 128", "vw", "bmw"]])
+@pytest.mark.parametrize("file", ["d.csv", "d.txt"])
+def test_what_write_table_of_r_writes(tmp_path: Path, names: list[str], file: str) -> None:
+    rows = [f'"{name}" {number}.5 NA "say \\"{name}\\" b" "{"ab"[number % 2]}"' for number, name in enumerate(names)]
+    text = "\n".join(['"x" "empty" "text" "y"', *rows]) + "\n"
+    found = written(tmp_path, text, file)
+    assert [str(name) for name in found["column_1"].to_pylist()] == names
+    assert (found["x"].to_pylist(), found["y"].to_pylist()) == ([0.5, 1.5, 2.5, 3.5], ["a", "b", "a", "b"])
+    assert found["text"].to_pylist() == [f'say "{name}" b' for name in names]
+    assert found["empty"].null_count == 4
+    plain = text.replace('"x"', '"row" "x"', 1)
+    assert written(tmp_path, plain, file).column_names == ["row", "x", "empty", "text", "y"]

@@ -139,3 +139,39 @@ def test_one_text_is_refused_with_what_to_set(tmp_path: Path) -> None:
     (tmp_path / "d.txt").write_text("Once upon a time, there was\na table that was none.\nIt, so to speak, ran away.\n")
     with pytest.raises(SourceError, match=r"one file of texts is no dataset.*set source.format to csv or tsv"):
         read(tmp_path / "d.txt")
+
+
+HEBREW = "שלום עולם זה משפט בעברית ירושלים תל אביב חיפה"
+TURKISH = "İstanbul şehir büyük ağaç ışık güneş çiçek öğrenci"  # noqa: RUF001 (its own letters)
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "shown"),
+    [
+        (HEBREW, "cp1255", ["cp1251"]),
+        ("مرحبا بالعالم هذا نص باللغة العربية القاهرة", "cp1256", ["cp874"]),
+        ("สวัสดี ชาวโลก กรุงเทพ ประเทศไทย เชียงใหม่ ภูเก็ต", "cp874", ["cp1251"]),
+        (TURKISH, "cp1254", ["cp1252", "cp1250"]),
+        ("Rīga ģimene šķiet žurnāls kaķis ābols ąžuolas ėjo", "cp1257", ["cp1252"]),
+        ("Müller fährt über die größte Straße nach Köln", "cp850", ["cp1252"]),
+        ("Καλημέρα κόσμε αυτό είναι ένα κείμενο Αθήνα", "cp1253", ["cp1251"]),
+        (POLISH, "cp1250", ["cp1252"]),
+    ],
+)
+@pytest.mark.parametrize("name", ["d.csv", "d.jsonl"])
+def test_several_encodings_are_named_with_how_a_word_reads(
+    tmp_path: Path, text: str, encoding: str, shown: list[str], name: str
+) -> None:
+    words = text.replace(",", "").split()
+    rows = [f"{word},{'ab'[number % 2]}\n" for number, word in enumerate(words)]
+    lines = [f'{{"t": "{text}", "y": "a"}}\n', f'{{"t": "{text}", "y": "b"}}\n']
+    (tmp_path / name).write_bytes("".join(lines if name == "d.jsonl" else ["t,y\n", *rows]).encode(encoding))
+    with pytest.raises(SourceError, match=f"set source.encoding: {encoding} ") as error:
+        read(tmp_path / name)
+    told = str(error.value).split("a word in it reads ")[1].partition(")")[0]
+    readings = dict(reversed(one.rsplit(" in ", 1)) for one in told.split(", "))
+    assert 1 < len(readings) <= 4
+    assert readings[encoding].strip("'") in text
+    assert {*shown} <= {*readings}
+    assert readings[shown[0]].strip("'") not in text
+    assert read(tmp_path / name, encoding=encoding)["t"][0].as_py() in (text, words[0])

@@ -79,3 +79,27 @@ def test_utf_16_that_breaks_off_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "d.jsonl").write_bytes(data)
     with pytest.raises(SourceError, match="d.jsonl: is not in utf-16 throughout; fetch it again"):
         profile_source(Source(path=str(tmp_path / "d.jsonl"), label="y"), ["y"])
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_folder_of_objects_is_a_row_a_file(tmp_path: Path, indent: int | None, end: str) -> None:
+    for number, row in enumerate(ROWS):
+        (tmp_path / f"{number}.json").write_text(json.dumps(row, indent=indent if number else None) + end)
+    assert read(tmp_path).to_pylist() == ROWS
+    assert make_plan(spec_of(str(tmp_path), "y")).profile.lost == []
+
+
+def test_one_object_beside_tables_of_many_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(LINES)
+    (tmp_path / "b.json").write_text(json.dumps(ROWS[0]) + "\n")
+    (tmp_path / "about.json").write_text(json.dumps({"made": "by hand"}, indent=1))
+    assert read(tmp_path).to_pylist() == [*ROWS, ROWS[0]]
+    told = "JSON files that hold one object, and not rows as the others do, are not read: 1, such as about.json."
+    assert make_plan(spec_of(str(tmp_path), "y")).profile.lost == [told]
+
+
+def test_a_json_file_of_lines_with_a_fault_names_the_line(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text(LINES + '{"x": 1,\n')
+    with pytest.raises(SourceError, match="line 7 is not JSON"):
+        read(tmp_path / "d.json")

@@ -144,3 +144,123 @@ def test_numbers_in_one_file_and_words_in_another_are_not_mixed(tmp_path: Path) 
     with pytest.raises(SourceError, match=r"column 'p': some cells are numbers with decimal commas"):
         read(tmp_path)
     assert read(tmp_path, types={"p": "string"})["p"].to_pylist() == ["1,5", "2,5", "one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "said", "wrong"),
+    [
+        (["1.234", "2.500", "12.5"], {"decimal": ",", "thousands": "."}, "12.5"),
+        (["1.234", "2.500", "12.5"], {"thousands": "."}, "12.5"),
+        (["1,5", "2.5", "3,5"], {"decimal": ","}, "2.5"),
+        (["1,234", "12,5"], {"decimal": ".", "thousands": ","}, "12,5"),
+    ],
+)
+def test_what_the_spec_says_of_numbers_holds_in_the_first_rows_too(
+    tmp_path: Path, cells: list[str], said: dict[str, str], wrong: str
+) -> None:
+    text, row = table(";", {"n": cells}), cells.index(wrong) + 1
+    with pytest.raises(SourceError, match=rf"d.csv, data row {row}: the numbers of column 'n' are .*here is"):
+        written(tmp_path, text, **said)
+    assert written(tmp_path, text, **said, types={"n": "string"})["n"].to_pylist() == cells
+    assert written(tmp_path, text, **said, nulls=[wrong])["n"].null_count == 1
+
+
+def test_a_column_that_is_all_written_otherwise_than_the_spec_says_is_told(tmp_path: Path) -> None:
+    text = table(";", {"p": ["1,5", "2,5"], "lat": ["48.1372", "52.5200"], "v": ["1.2.3", "10.20.30"]})
+    found = written(tmp_path, text, decimal=",")
+    assert (found["p"][0].as_py(), found["lat"][0].as_py(), found["v"][0].as_py()) == (1.5, 48.1372, "1.2.3")
+    plan = make_plan(spec_of(str(tmp_path / "d.csv"), "y", source={"decimal": ","}))
+    assert "cells in 'lat' (such as '48.1372') not written as source.decimal" in plan.profile.written
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cells", "other"),
+    [
+        (",", ["101,202", "303,404,505", "101"], "1.5"),
+        (",", ["101,202", "303,404", "505,606"], "7"),
+        (",", ["28,12", "16,35", "12"], "1.5"),
+        (",", ["110 000", "110 001", "560 034"], "1.5"),
+        (";", ["110 000", "110 001", "560 034"], "1,5"),
+        (",", ["1.100.200", "1.101.300", "2.100.111"], "1.5"),
+        (";", ["1.100.200", "1.101.300", "2.100.111"], "7"),
+    ],
+)
+def test_lists_versions_and_codes_in_groups_are_no_numbers(
+    tmp_path: Path, delimiter: str, cells: list[str], other: str
+) -> None:
+    text = table(delimiter, {"p": cells, "q": [other] * 3, "r": ["7", "8", "9"]})
+    assert written(tmp_path, text)["p"].to_pylist() == cells
+    [note] = notes(tmp_path)
+    assert f"cells in 'p' (such as {cells[0]!r}) taken for text, not for numbers (source.types says otherwise)" in note
+    assert str(written(tmp_path, text, types={"p": "number"})["p"].type) == "double"
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "cells", "other", "right"),
+    [
+        (",", ["1,234", "101,202", "303,404"], "1.5", [1234, 101202, 303404]),
+        (",", ["101,002", "303,404", "505,606"], "1.5", [101002, 303404, 505606]),
+        (",", ["28,12", "16,35", "12,5"], "7", [28.12, 16.35, 12.5]),
+        (";", ["1.100.200", "1.101.300", "2.100.111"], "1,5", [1100200, 1101300, 2100111]),
+        (";", ["1.000.200", "1.101.300", "2.100.111"], "7", [1000200, 1101300, 2100111]),
+        (",", ["1 234", "110 000", "560 034"], "1.5", [1234, 110000, 560034]),
+    ],
+)
+def test_numbers_in_groups_that_are_no_codes_stay_numbers(
+    tmp_path: Path, delimiter: str, cells: list[str], other: str, right: list[float]
+) -> None:
+    assert written(tmp_path, table(delimiter, {"p": cells, "q": [other] * 3}))["p"].to_pylist() == right
+    said = {"thousands": " "} if " " in cells[0] else {}
+    assert written(tmp_path, table(delimiter, {"p": cells, "q": [other] * 3}), **said)["p"].to_pylist() == right
+
+
+def test_a_file_does_not_follow_one_that_is_cut_in_another_way(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(table(";", {"p": ["1.234,5", "2,5"], "q": ["1,5", "2,5"]}))
+    (tmp_path / "b.csv").write_text(table(",", {"p": ["1.234", "2.345"], "q": ["7", "8"]}))
+    assert read(tmp_path)["p"].to_pylist() == [1234.5, 2.5, 1.234, 2.345]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "later", "said"),
+    [
+        (";", ["12,5"], {"decimal": ","}),
+        (";", ["1.234,5", "7", "8,25"], {"decimal": ","}),
+        (",", ["1,234", "2,500"], {"decimal": ".", "thousands": ","}),
+        ("\t", ["1 234"], {"decimal": ".", "thousands": " "}),
+    ],
+)
+def test_a_style_that_shows_itself_far_down_is_refused_and_can_be_said(
+    tmp_path: Path, delimiter: str, later: list[str], said: dict[str, str]
+) -> None:
+    cells = ["12", "34"] * HEAD + later
+    with pytest.raises(SourceError, match=r"d.csv, data row 1,101: column 'p' holds plain numbers in the first"):
+        written(tmp_path, table(delimiter, {"p": cells}))
+    assert written(tmp_path, table(delimiter, {"p": cells}), types={"p": "string"})["p"].to_pylist() == cells
+    assert str(written(tmp_path, table(delimiter, {"p": cells}), **said)["p"].type) in ("double", "int64")
+
+
+@pytest.mark.parametrize("later", [["28,12,16"], ["12,5", "word"], ["007"], ["12,5", "1.234,5,6"], ["+4917012345"]])
+def test_text_that_shows_itself_far_down_is_text(tmp_path: Path, later: list[str]) -> None:
+    cells = ["12", "34"] * HEAD + later
+    assert written(tmp_path, table(";", {"p": cells}))["p"].to_pylist() == cells
+
+
+def test_a_style_that_shows_itself_in_another_block_is_refused(tmp_path: Path) -> None:
+    cells = ["12", "34"] * 600_000 + ["12,5", "7"]
+    with pytest.raises(SourceError, match="data row 1,200,001: column 'p' holds plain numbers .* but here is '12,5'"):
+        written(tmp_path, table(";", {"p": cells, "q": ["0123456789"] * len(cells)}))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["+49 301 234 567", "+49 301 234 568", "+1 301 234 567"],
+        ["+49.301.234.567", "+49.301.234.568", "+1.301.234.567"],
+        ["+49 301 234 567", "301 234 567", "1 301 234 567"],
+        ["+49 301", "+1 302", "+44 303"],
+    ],
+)
+def test_telephone_numbers_are_text(tmp_path: Path, delimiter: str, cells: list[str]) -> None:
+    other = ["1.5", "2.5", "3.5"] if delimiter == "," else ["1,5", "2,5", "3,5"]
+    assert written(tmp_path, table(delimiter, {"p": cells, "q": other}))["p"].to_pylist() == cells
