@@ -4,18 +4,16 @@ import ast
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from graphlib import TopologicalSorter
 
 import pytest
 
-from pipelines.judge.evaluate.remedies import REMEDIES
-from pipelines.modality import MODALITIES, check_modality
-from pipelines.plan.registry import generator_class
-from schemas.errors import CheckError
+from pipelines.modality import MODALITIES
 from tests.conftest import ROOT
 
 ORDER = ["flows", "pipelines", "generators", "schemas"]
+
+
 ENGINES = {
     "prefect": ["flows"],
     "ray": ["pipelines/engine/actors.py", "pipelines/engine/kinds.py", "pipelines/engine/pool.py"],
@@ -110,35 +108,6 @@ def test_shared_code_names_no_modality():
         own = {one for one in edges(path, known) if one in known and names & set(one.split(".")[1:])}
         assert not literals, f"{shown} names {literals}"
         assert not own, f"{shown} imports {own}"
-
-
-@pytest.mark.parametrize("name", MODALITIES)
-def test_every_part_of_a_modality_is_there(name):
-    one = MODALITIES[name]
-    check_modality(one)
-    assert one.name == name
-    assert set(one.remedies) <= set(REMEDIES)
-    for generator in filter(None, (one.generator, one.augmentation)):
-        assert name in generator_class(generator).capabilities.modalities
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        (
-            {"view": "pipelines.judge.sound.learning:view"},
-            "view names 'pipelines.judge.sound.learning:view'",
-        ),
-        ({"sections": ["pipelines.report.samples:no_section"]}, "sections names 'pipelines.report.samples:no_section'"),
-        ({"formats": {"wav": "pipelines.source.sound:FORMAT"}}, "formats names 'pipelines.source.sound:FORMAT'"),
-        ({"checks": ["loudness"]}, r"checks names \['loudness'\], which are not registered"),
-        ({"generator": "wavenet"}, r"generator names \['wavenet'\], which are not registered"),
-        ({"key": "audio"}, "content, key and reader belong together"),
-    ],
-)
-def test_a_modality_that_lacks_a_part_is_told(changes, told):
-    with pytest.raises(CheckError, match=f"modality 'tabular': {told}"):
-        check_modality(replace(MODALITIES["tabular"], **changes))
 
 
 def test_plan_imports_no_heavy_library(tmp_path):
