@@ -13,10 +13,7 @@ from pipelines.dataset import beside
 from pipelines.dataset.verify import verify
 from schemas.errors import OutputError
 from schemas.manifest import Manifest
-from tests.pipelines.dataset.test_claim import Notes, build, everything, make_spec, out, refused, stopped
-
-__all__ = ["build", "make_spec", "out"]
-
+from tests.pipelines.dataset.test_claim import Notes, everything, refused, stopped
 
 OTHER_DISK = Path("/dev") / "shm"
 
