@@ -121,3 +121,63 @@ def test_plan_imports_no_heavy_library(tmp_path):
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
+
+
+PROVEN_ELSEWHERE = {
+    "dataset/shards": "pipelines/dataset/test_compare.py",
+    "dataset/write": "pipelines/test_round_trip.py",
+    "fill/chunk": "flows/test_build.py",
+    "judge/evaluate/trial": "pipelines/judge/evaluate/test_remedies.py",
+    "judge/fidelity/pairs": "pipelines/judge/image/test_pairs.py",
+    "judge/fidelity/published": "flows/test_evaluate.py",
+    "judge/privacy/asked": "pipelines/judge/privacy/test_held_out.py",
+    "judge/privacy/differential": "generators/tabular/test_dp_autoregressive.py",
+    "judge/privacy/sides": "pipelines/judge/privacy/test_measure.py",
+    "judge/tabular/evidence": "pipelines/judge/fidelity/test_detector.py",
+    "judge/tabular/learning": "pipelines/judge/evaluate/test_classifiers.py",
+    "judge/text/evidence": "pipelines/judge/text/test_figures.py",
+    "plan/tabular": "pipelines/plan/test_propose.py",
+    "report/engine": "pipelines/report/test_card.py",
+    "report/measure": "pipelines/report/text/test_section.py",
+    "report/privacy": "flows/test_privacy.py",
+    "report/samples": "pipelines/report/test_report.py",
+    "report/summary": "flows/test_build.py",
+    "report/utility": "flows/test_evaluate.py",
+    "source/content": "pipelines/plan/test_recognise.py",
+    "source/formats": "pipelines/source/test_errors.py",
+    "source/image/reading": "pipelines/source/image/test_pictures.py",
+    "source/table": "pipelines/source/tabular/test_parquet.py",
+    "source/tabular/cleaner": "pipelines/source/tabular/test_dialect.py",
+    "source/text/folders": "flows/test_text_build.py",
+    "source/text/reading": "flows/test_text_build.py",
+    "storage/filesystem": "faults/test_storage_faults.py",
+    "validate/base": "pipelines/validate/checks/test_promises.py",
+    "validate/checks/examples": "pipelines/validate/test_validators_contract.py",
+    "validate/checks/subject": "pipelines/validate/checks/test_promises.py",
+}
+"""Modules of the pipelines that tests of a larger thing prove; one that could have a test of its own is not added."""
+FEW = 20
+"""Lines of code, from which on a module has tests of its own."""
+
+
+def code_lines(path):
+    """Count the lines of a module that are neither blank, nor a comment, nor of a docstring."""
+    text = path.read_text()
+    told = [
+        one for one in ast.walk(ast.parse(text)) if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant)
+    ]
+    words = {line for one in told for line in range(one.lineno, one.end_lineno + 1)}
+    lines = [line.strip() for number, line in enumerate(text.splitlines(), start=1) if number not in words]
+    return sum(bool(line) and not line.startswith("#") for line in lines)
+
+
+def test_each_module_of_the_pipelines_has_the_tests_that_mirror_it():
+    room, tests = ROOT / "pipelines", ROOT / "tests"
+    large = {path for path in room.rglob("*.py") if path.name != "__init__.py" and code_lines(path) >= FEW}
+    lacking = {
+        path.relative_to(room).with_suffix("").as_posix()
+        for path in large
+        if not (tests / "pipelines" / path.relative_to(room).parent / f"test_{path.name}").exists()
+    }
+    assert lacking == set(PROVEN_ELSEWHERE)
+    assert [name for name in PROVEN_ELSEWHERE.values() if not (tests / name).exists()] == []
