@@ -12,7 +12,7 @@ demo: $(INSTALLED)  ## build a balanced dataset from a real imbalanced table
 	$(BIN)/python -m flows.demo
 
 test: $(INSTALLED)  ## run the tests
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: lint types test  ## what CI runs
 

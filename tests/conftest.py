@@ -17,27 +17,9 @@ os.environ.update(
 
 import pytest
 
+from tests.waiting import LIMIT
+
 ROOT = Path(__file__).parents[1]
-SERVERS = ("engine", "deployed")
-"""Fixtures that start servers for all tests that need them."""
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collection_modifyitems(config, items):
-    """Where workers share the tests, all that need a server go to one of them, before the rest; else files stay whole.
-
-    So each server is started once, and it is waited for while the other workers are busy.
-    """
-    if hasattr(config, "workerinput"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(group_of(item)))
-        items.sort(key=lambda item: SERVERS.index(group_of(item)) if group_of(item) in SERVERS else len(SERVERS))
-    return (yield)  # xdist reads the groups after this
-
-
-def group_of(item):
-    """Return which tests one goes with: those of the server that it needs, or of its file."""
-    return next((name for name in SERVERS if name in item.fixturenames), item.location[0])
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +42,7 @@ def engine():
 
     ray.init(num_cpus=4, log_to_driver=False, logging_level="ERROR", **LOCAL)
     calm = temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})  # its thread ends a second late, each time
-    with prefect_test_harness(server_startup_timeout=60), calm:
+    with prefect_test_harness(server_startup_timeout=LIMIT), calm:
         yield
     ray.shutdown()
 

@@ -2,7 +2,6 @@
 
 import decimal
 import os
-import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet as pq
@@ -21,10 +19,7 @@ from pipelines.dataset.layout import Part
 from pipelines.dataset.write import _published, _rows
 from pipelines.judge.evaluate.held_out import find_held_out, read_held_out
 from pipelines.judge.evaluate.held_out import test_source as held_out_source
-from pipelines.plan.column_notes import changes, column_lines
-from pipelines.plan.features import from_model
 from pipelines.plan.planning import make_plan
-from pipelines.plan.registry import make_validators
 from pipelines.source.exact import settled, to_stored
 from pipelines.source.files import fingerprint
 from pipelines.source.hashed import hashed
@@ -33,7 +28,7 @@ from pipelines.storage.folder import Folder
 from schemas.arrow import arrow_type, published_schema
 from schemas.errors import SourceError, SpecError
 from schemas.evaluation import Evaluate
-from schemas.plan import Column, Plan, SampleRequest
+from schemas.plan import Column, Plan
 from schemas.spec import Spec, parse
 from schemas.stored import type_named
 from tests.hostile.promise import spec_of
@@ -63,6 +58,8 @@ def _moments(unit: str, zone: str | None = None) -> Cells:
 
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12).filter(lambda text: text != "")
+
+
 TYPES: dict[str, tuple[pa.DataType, Cells]] = {
     **{f"int{bits}": (getattr(pa, f"int{bits}")(), _whole(bits, signed=True)) for bits in (8, 16, 32, 64)},
     **{f"uint{bits}": (getattr(pa, f"uint{bits}")(), _whole(bits, signed=False)) for bits in (8, 16, 32, 64)},
@@ -96,6 +93,8 @@ TYPES: dict[str, tuple[pa.DataType, Cells]] = {
     "timestamp[ms] with a zone": (pa.timestamp("ms", "Europe/Berlin"), _moments("ms", "Europe/Berlin")),
     "null": (pa.null(), st.none()),
 }
+
+
 CARRIED: dict[str, tuple[pa.DataType, Cells]] = {
     **TYPES,
     "float64 and all else": (pa.float64(), st.floats(allow_nan=False)),
@@ -212,30 +211,6 @@ def _planned(folder: Path, table: pa.Table, **parts: Any) -> tuple[Spec, Plan]:
     return spec, make_plan(spec)
 
 
-def test_what_changes_is_told_in_a_line_a_column(tmp_path: Path) -> None:
-    cells = {
-        "nan": [1.5, float("nan"), 2.5, None],
-        "id": pa.array([124, 125, 126, 127], pa.int8()),
-        "amount": pa.array([1, 2, 3, 4], pa.decimal128(9, 2)),
-        "y": ["a", "b", "b", "b"],
-    }
-    spec, plan = _planned(tmp_path, pa.table(cells))
-    assert changes(plan.profile) == [
-        "nan: 1 cells are not-a-number in the source, and missing here",
-        "id: int8 in the source, int64 here, which has room for the ids of made rows",
-    ]
-    found = published(plan, tmp_path, spec)
-    assert [str(kind) for kind in found.schema.types] == ["double", "int64", "decimal128(9, 2)", "string"]
-    assert found["nan"].to_pylist() == [1.5, None, 2.5, None]
-    assert found["id"].to_pylist() == [124, 125, 126, 127]
-    lines = column_lines(plan)
-    assert re.match(
-        r"id +int64 +id +no two rows share a value and it is named like one; made rows get new ones", lines[1]
-    )
-    assert lines[2].startswith("amount  decimal128(9, 2)  feature")
-    assert lines[-1].startswith("Wrong? source.types.COLUMN: integer")
-
-
 def test_made_cells_are_of_the_columns_type_and_within_it() -> None:
     cases = {
         "decimal128(5, 2)": ("double", [1.005, 123456.0, -0.004, None], ["1.00", "999.99", "0.00", None]),
@@ -255,38 +230,6 @@ def test_made_cells_are_of_the_columns_type_and_within_it() -> None:
         assert to_stored(once, type_named(stored)).equals(made)
 
 
-def test_columns_can_be_chosen_dropped_and_carried(tmp_path: Path) -> None:
-    table = pa.table(
-        {"x": [5, 1, 5, 2], "tags": [["a"], [], None, ["b"]], "raw": [b"1", b"2", None, b"3"], "y": list("abab")}
-    )
-    pq.write_table(table, tmp_path / "d.parquet")
-    with pytest.raises(
-        SourceError, match=r"column 'tags' is of type list<.*name it in source.carry.*or in source.drop"
-    ):
-        make_plan(spec_of(tmp_path / "d.parquet"))
-    for source in ({"drop": ["tags", "raw"]}, {"columns": ["x"]}):
-        plan = make_plan(spec_of(tmp_path / "d.parquet", source=source))
-        assert [column.name for column in plan.profile.columns] == ["x", "y"]
-    spec = spec_of(tmp_path / "d.parquet", source={"carry": ["tags", "raw"]})
-    plan = make_plan(spec)
-    assert [column.role for column in plan.profile.columns] == ["feature", "carried", "carried", "feature"]
-    assert published(plan, tmp_path, spec)["tags"].to_pylist() == table["tags"].to_pylist()
-    request = SampleRequest(stratum="a", chunk=0, rows=2, seed=1)
-    made = from_model(pa.table({"x": [1, 2]}), request, plan)
-    assert made["tags"].null_count == made["raw"].null_count == 2
-    assert len(make_validators(plan)) == len(plan.validators) > 0
-    decoded = make_plan(spec_of(tmp_path / "d.parquet", source={"drop": ["tags"], "types": {"raw": "string"}}))
-    assert decoded.profile.column("raw").categories == ["1", "2", "3"]
-    for wrong, message in {
-        "drop: [tagz]": "no column 'tagz'; did you mean 'tags'",
-        "columns: [z]": "no column 'z'",
-        "drop: [y]": "column 'y' is in drop",
-        "carry: [y]": "the class, the text and the image cannot be carried",
-    }.items():
-        with pytest.raises(SpecError, match=message):
-            make_plan(spec_of(tmp_path / "d.parquet", source=yaml.safe_load(wrong)))
-
-
 def test_json_lines_and_csv_carry_what_is_no_feature(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text(
         '{"x": 1, "t": [1, {"a": "\u00e9"}], "y": "a"}\n{"x": 2, "t": "word", "y": "b"}\n' * 2
@@ -302,18 +245,6 @@ def test_json_lines_and_csv_carry_what_is_no_feature(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("x,n,y\n1,007,a\n1,1e3,b\n")
     spec = spec_of(tmp_path / "d.csv", source={"carry": ["n"]})
     assert published(make_plan(spec), tmp_path / "other", spec)["n"].to_pylist() == ["007", "1e3"]
-
-
-def test_later_settings_change_no_fingerprint_until_they_are_used(tmp_path: Path) -> None:
-    """The values were computed before there were such settings."""
-    (tmp_path / "d.csv").write_text("x,y\n1,a\n2,b\n2,b\n")
-    plan = make_plan(spec_of(tmp_path / "d.csv"))
-    assert plan.profile.fingerprint == "afcfa2655d397d3ac499fd74cdff345afc7c378ab512f50f0767812f18fc8640"
-    assert plan.spec_fingerprint == "b9d38955d0229174a91140675c0ddceb551370e57e50662401586ab8e29718ff"
-    other = make_plan(spec_of(tmp_path / "d.csv", source={"private": [], "drop": [], "types": {"x": "integer"}}))
-    assert {other.profile.fingerprint, other.spec_fingerprint}.isdisjoint(
-        {plan.profile.fingerprint, plan.spec_fingerprint}
-    )
 
 
 def test_held_out_rows_need_no_column_that_is_carried_or_dropped(tmp_path: Path) -> None:

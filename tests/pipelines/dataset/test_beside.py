@@ -13,10 +13,11 @@ from pipelines.dataset import beside
 from pipelines.dataset.verify import verify
 from schemas.errors import OutputError
 from schemas.manifest import Manifest
-from tests.pipelines.dataset.test_claim import Notes, build, everything, make_spec, out, refused, stopped
+from tests.pipelines.dataset.test_claim import Notes, everything, refused, stopped
 
-__all__ = ["build", "make_spec", "out"]
 OTHER_DISK = Path("/dev") / "shm"
+
+
 MINE = "my precious words"
 
 
@@ -30,44 +31,6 @@ def evaluated_spec(make_spec, tmp_path):
         return make_spec(evaluate={"test": str(tmp_path / "held-out.csv"), "seeds": 1, "remedies": ["raw"]}, **parts)
 
     return make
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("latest.json", '{"app": "3.1"}'),
-        ("latest.json", '{"version": "v00001"}'),
-        ("README.md", MINE),
-        ("index.html", MINE),
-    ],
-)
-def test_a_users_files_where_a_series_shall_be_are_refused_before_any_work(build, make_spec, out, name, text):
-    out.mkdir()
-    (out / name).write_text(text)
-    refused(build, make_spec(versions={"keep": 2}), f"is not empty .it holds '{name}'.; move that elsewhere", out)
-    assert not (out / ".makeweight").exists()
-
-
-def test_the_page_over_all_builds_is_in_no_series_way(build, make_spec, out):
-    out.mkdir()
-    (out / "index.html").write_text('<html><meta name="generator" content="makeweight site"></html>')
-    assert build(make_spec(versions={"keep": 2})).version == 1
-
-
-@pytest.mark.parametrize("text", ["{}", '{"version": "v00009"}', '{"version": "v00001"}', "", None])
-def test_a_pointer_that_is_broken_or_gone_is_written_anew_by_the_same_command(build, make_spec, out, text):
-    build(make_spec(versions={"keep": 3}))
-    build(make_spec(48, versions={"keep": 3}))
-    pointer = out / "latest.json"
-    pointer.write_text(text) if text is not None else pointer.unlink()
-    if text == '{"version": "v00001"}':
-        assert verify(str(out)).problems == ["latest.json names v00001; v00002 is the newest"]
-    assert build(make_spec(48, versions={"keep": 3})).version == 2
-    assert json.loads(pointer.read_text()) == {"version": "v00002"}
-    assert verify(str(out)).problems == []
-    pointer.write_text(text) if text is not None else pointer.unlink()
-    assert build(make_spec(56, versions={"keep": 3})).version == 3, "nor does it block the next version"
-    assert verify(str(out)).problems == []
 
 
 @pytest.mark.parametrize(("text", "problem"), [(None, "is missing"), (MINE, "was changed since it was published")])
@@ -251,77 +214,8 @@ def test_an_evaluation_by_an_earlier_makeweight_is_ours(build, make_spec, evalua
     assert not [name for name in EVALUATION if (out / name).exists()]
 
 
-@pytest.mark.parametrize("name", [*EVALUATION, "README.md"])
-def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, name):
-    build(make_spec(versions={"keep": 1}))
-    (out / "v00001" / name).write_text(MINE)
-    heard = Notes()
-    with listening(heard):
-        build(make_spec(48, versions={"keep": 1}))
-    assert [f"v00001 stays, though it is no longer kept: '{name}'" in note for note in heard.notes] == [True]
-    assert (out / "v00001" / name).read_text() == MINE
-    build(make_spec(56, versions={"keep": 1}))
-    assert sorted(path.name for path in out.glob("v0*")) == ["v00001", "v00003"]
-
-
-def test_a_version_is_removed_with_its_evaluation_though_that_was_begun_before(build, make_spec, out, monkeypatch):
-    build(make_spec(versions={"keep": 1}))
-    with monkeypatch.context() as patched, listening(Notes()):
-        patched.setattr(beside, "settle", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
-        build(make_spec(48, versions={"keep": 1}))
-    assert (out / ".makeweight" / "ledger-v00001.json").exists()
-    build(make_spec(56, versions={"keep": 1}))
-    assert sorted(path.name for path in out.glob("v0*")) == ["v00003"]
-
-
 def pipe(path):
     os.mkfifo(path)
-
-
-def lead_nowhere(path):
-    path.symlink_to("/nonexistent")
-
-
-def lead_elsewhere(path):
-    kept = path.parents[2] / "elsewhere"
-    path.rename(kept)
-    path.symlink_to(kept)
-
-
-@pytest.mark.parametrize(
-    ("harm", "problem"),
-    [
-        (lambda out, _: lead_nowhere(out / "data" / "x.parquet"), "data/x.parquet is not in the manifest"),
-        (lambda out, _: lead_nowhere(out / "x.parquet"), "x.parquet is not in the manifest"),
-        (lambda out, _: pipe(out / "data" / "pipe"), "data/pipe is not in the manifest"),
-        (lambda _, shard: lead_elsewhere(shard), "is a link to a file elsewhere, and not the one that was published"),
-    ],
-)
-def test_verify_sees_links_and_pipes(build, make_spec, out, harm, problem):
-    build(make_spec())
-    harm(out, next((out / "data").glob("*.parquet")))
-    assert [problem in one for one in verify(str(out)).problems] == [True]
-    if "in the manifest" in problem and " data/" in f" {problem}":
-        refused(build, make_spec(seed=1), "which no build of makeweight wrote there; move it elsewhere", out, True)
-
-
-@pytest.mark.parametrize("name", ["README.md", "report.html", "shard"])
-def test_verify_does_not_wait_for_a_pipe(build, make_spec, out, name):
-    build(make_spec())
-    path = next((out / "data").glob("*.parquet")) if name == "shard" else out / name
-    path.unlink()
-    pipe(path)
-    assert any(f"{path.name} is no file, but a pipe" in one for one in verify(str(out)).problems)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"), [("seed", 7), ("generator", "smote"), ("label", "other"), ("name", "teamB"), ("attempts", {})]
-)
-def test_verify_sees_an_edited_manifest(build, make_spec, out, field, value):
-    build(make_spec())
-    manifest = out / "manifest.json"
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {field: value}))
-    assert "manifest.json was changed since it was published" in verify(str(out)).problems
 
 
 @pytest.mark.parametrize("make", [pipe, lambda path: socket.socket(socket.AF_UNIX).bind(str(path))])

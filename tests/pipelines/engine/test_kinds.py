@@ -4,12 +4,9 @@ import pytest
 import ray
 
 from pipelines.engine.kinds import RECORD, at_home, choose_kind, machines
-from pipelines.engine.pool import GeneratorActor, open_pool
-from pipelines.plan.machine import OtherMachineError, this_machine
+from pipelines.plan.machine import this_machine
 from pipelines.plan.planning import make_plan
-from pipelines.plan.stream import chunk_request
-from pipelines.storage.workspace import plan_hash, workspace
-from schemas.errors import GeneratorError
+from pipelines.storage.workspace import workspace
 from schemas.machine import Machine
 from schemas.spec import Spec, parse
 
@@ -52,22 +49,6 @@ def test_the_kind_is_kept_with_the_work_and_another_ones_work_is_begun_anew(spec
 def test_rows_that_are_not_made_depend_on_no_machine(spec):
     plan = make_plan(spec.model_copy(update={"balance": spec.balance.model_copy(update={"target": "smallest"})}))
     assert choose_kind(plan, workspace(spec.output.path, plan), spec.generator).machine is None
-
-
-def test_actors_on_another_kind_get_no_work_and_say_so_themselves(spec):
-    plan = of_another_kind(make_plan(spec))
-    place = workspace(spec.output.path, plan)
-    place.keep_plan(plan)
-    request = chunk_request(0, next(stratum for stratum in plan.strata if stratum.make), 0)
-    with (
-        open_pool(plan, place, spec.generator) as pool,
-        pytest.raises(GeneratorError, match=r"no actor found a place on the kind of machine .* with NONE, "),
-    ):
-        pool.submit(request)
-        pool.collect()
-    assert not place.staged.exists()
-    with pytest.raises(OtherMachineError, match="is another kind of machine"):
-        GeneratorActor(place, plan_hash(plan), "cpu").make(request)
 
 
 def test_a_task_is_told_its_place_only_where_kinds_are_mixed(spec, monkeypatch):

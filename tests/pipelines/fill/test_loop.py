@@ -76,9 +76,8 @@ def test_accepted_rows_are_distinct_and_repeats_are_counted():
     result = run([stratum("a", 1500)], pool)
     seen = set()
     for chunk in result.accepted:
-        request = SampleRequest(stratum="a", chunk=chunk.chunk, rows=100, seed=0)
         prints = chunk_of(request_of(chunk.chunk), 1.0, 2000).sketches[0][chunk.rows]
-        assert request.rows == 100
+        assert 0 < len(prints) <= 100
         assert not seen & set(prints.tolist())
         seen |= set(prints.tolist())
     assert len(seen) == 1500

@@ -1,6 +1,7 @@
 """What a plan says of columns is true: counts to the last digit, times as times, what is shown of single rows."""
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.plan.column_notes import column_lines
+from pipelines.plan.column_notes import changes, column_lines
 from pipelines.plan.planning import make_plan
 from schemas.errors import SpecError
 from tests.hostile.promise import spec_of
+from tests.pipelines.test_round_trip import _planned, published
 
 ROWS = 40
 
@@ -88,3 +90,27 @@ def test_texts_that_nobody_chose_a_generator_for_are_no_fault_of_one(tmp_path: P
         make_plan(spec_of(tmp_path / "d.csv", "y", generator={}))
     with pytest.raises(SpecError, match=r"^generator.name: 'smote' makes rows of tables"):
         make_plan(spec_of(tmp_path / "d.csv", "y", generator={"name": "smote"}))
+
+
+def test_what_changes_is_told_in_a_line_a_column(tmp_path: Path) -> None:
+    cells = {
+        "nan": [1.5, float("nan"), 2.5, None],
+        "id": pa.array([124, 125, 126, 127], pa.int8()),
+        "amount": pa.array([1, 2, 3, 4], pa.decimal128(9, 2)),
+        "y": ["a", "b", "b", "b"],
+    }
+    spec, plan = _planned(tmp_path, pa.table(cells))
+    assert changes(plan.profile) == [
+        "nan: 1 cells are not-a-number in the source, and missing here",
+        "id: int8 in the source, int64 here, which has room for the ids of made rows",
+    ]
+    found = published(plan, tmp_path, spec)
+    assert [str(kind) for kind in found.schema.types] == ["double", "int64", "decimal128(9, 2)", "string"]
+    assert found["nan"].to_pylist() == [1.5, None, 2.5, None]
+    assert found["id"].to_pylist() == [124, 125, 126, 127]
+    lines = column_lines(plan)
+    assert re.match(
+        r"id +int64 +id +no two rows share a value and it is named like one; made rows get new ones", lines[1]
+    )
+    assert lines[2].startswith("amount  decimal128(9, 2)  feature")
+    assert lines[-1].startswith("Wrong? source.types.COLUMN: integer")

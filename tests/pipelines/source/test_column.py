@@ -125,22 +125,6 @@ def number(kind: pa.DataType, value: str) -> Any:
     return Decimal(value) if pa.types.is_decimal(kind) else int(value)
 
 
-def test_decimals_are_computed_with_as_the_nearest_doubles(tmp_path: Path) -> None:
-    values = ["1.130", "2.675", "0.545", "1.005"]
-    decimals = pa.array([*map(Decimal, values)] * 2, pa.decimal128(9, 3))
-    folder = save(tmp_path, [decimals])
-    assert read(folder)[1]["x"].to_pylist() == [*map(float, values)] * 2
-    assert read(folder, types={"x": "number"})[1]["x"].to_pylist() == [*map(float, values)] * 2
-    profile, _ = read(save(tmp_path, [decimals], "price"), label="price")
-    assert [row[0] for row, _ in profile.counts] == [*map(float, values)]
-    pq.write_table(
-        pa.table({"price": pa.array([Decimal("2.6750")], pa.decimal128(12, 4)), "y": ["a"], "z": [2.5]}),
-        folder / "1.parquet",
-    )
-    profile, _ = read(folder, label="price")
-    assert {row[0]: count for row, count in profile.counts} == {1.13: 2, 2.675: 3, 0.545: 2, 1.005: 2}
-
-
 def labelled(folder: Path, *named: list[str] | None) -> Path:
     features = {"x": {"dtype": "double", "_type": "Value"}}
     for number, names in enumerate(named):
@@ -159,15 +143,3 @@ def test_a_number_that_means_two_classes_is_refused(tmp_path: Path) -> None:
         read(labelled(tmp_path, ["neg", "pos"], ["pos", "neg"]))
     assert read(labelled(tmp_path, None, ["neg", "pos"]))[0].column("y").names == ["neg", "pos"]
     assert read(labelled(tmp_path, ["neg"], ["neg", "pos"]))[0].column("y").names == ["neg", "pos"]
-
-
-def test_whole_numbers_that_are_written_with_a_point_are_read_to_the_last_digit(tmp_path: Path) -> None:
-    cells = ["9007199254740993.0", "-9007199254740993.", "9007199254740993", "9.007199254740993e15", "+7.00", "2e3"]
-    text = "x,y\n" + "".join(f"{cell},{'ab'[at % 2]}\n" for at, cell in enumerate(cells))
-    (tmp_path / "d.csv").write_text(text)
-    right = [9007199254740993, -9007199254740993, 9007199254740993, 9007199254740993, 7, 2000]
-    assert read(tmp_path / "d.csv", types={"x": "integer"})[1]["x"].to_pylist() == right
-    for wrong in ("1.5", "1e400", "9223372036854775808.0", "x.0", "1e-2", "nan"):
-        (tmp_path / "d.csv").write_text(text + f"{wrong},a\n")
-        with pytest.raises(SourceError, match=r"source.types says integer, but"):
-            read(tmp_path / "d.csv", types={"x": "integer"}, nulls=[])

@@ -9,9 +9,10 @@ from PIL import Image
 from pipelines.modality import modality_notes
 from pipelines.plan.planning import make_plan
 from schemas.errors import MakeweightError
-from tests.pipelines.source.image.test_marked import BOX, coco, save, stored, voc
+from tests.pipelines.source.image.test_marked import BOX, coco, save, stored
 from tests.pipelines.source.image.test_marked import spec_for as marked_spec
 from tests.pipelines.source.image.test_pictures import picture, rows_of, spec_for
+from tests.pipelines.source.image.test_turning import voc
 
 
 def told(spec):

@@ -12,8 +12,9 @@ from pipelines.source import profile_source
 from pipelines.source.files import Files
 from pipelines.source.image.marks import BOXES
 from schemas.errors import MakeweightError
-from tests.pipelines.source.image.test_marked import BOX, coco, first, polygon, save, spec_for, stored, voc
+from tests.pipelines.source.image.test_marked import BOX, coco, first, polygon, save, spec_for, stored
 from tests.pipelines.source.image.test_pictures import picture
+from tests.pipelines.source.image.test_turning import voc
 from tests.pipelines.source.image.test_yolo import CELL, SPOT, TEXTS, rows, write
 
 

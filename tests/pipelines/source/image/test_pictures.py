@@ -5,15 +5,12 @@ import json
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from generators.image.codec import decode
 from pipelines.plan.planning import make_plan
-from pipelines.plan.recognise import find_modality
 from pipelines.source import read_source
-from schemas.arrow import IMAGE, OBJECTS
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
 
@@ -60,18 +57,6 @@ def pixels(table):
     return [decode(row["bytes"]) for row in table["image"].to_pylist()]
 
 
-def test_class_folders_give_images_as_they_are_with_the_folder_as_class(folder):
-    plan = plan_of(folder)
-    assert (plan.modality, plan.profile.image, plan.profile.rows) == ("image", "image", 11)
-    assert {s.name: s.real for s in plan.strata} == {"blue": 3, "red": 8}
-    images = plan.profile.images
-    assert (images.modes, images.formats, images.sizes) == ({"RGB": 11}, {"PNG": 11}, {"12 x 8": 11})
-    assert (images.mode, images.uniform, images.changed) == ("RGB", True, 0)
-    table = rows_of(folder)
-    assert table.schema.field("image").type == IMAGE
-    assert table["image"][0].as_py() == {"bytes": (folder / "blue" / "0.png").read_bytes(), "path": "blue/0.png"}
-
-
 def test_sources_whose_class_has_a_name_need_no_label(folder, cells):
     for source, strata in ((folder, {"blue": 3, "red": 8}), (cells, {"cell=2": 4, "cell=1, spot=1": 1, "none": 1})):
         data = {"name": "i", "source": {"path": str(source)}, "output": {"path": f"{source}-out"}}
@@ -87,20 +72,6 @@ def test_sources_whose_class_has_a_name_need_no_label(folder, cells):
     data["source"]["path"] = str(folder.parent / "t.csv")
     with pytest.raises(MakeweightError, match="source.label: the source has no column 'label'; known are x, y"):
         make_plan(parse(Spec, data))
-
-
-def test_parquet_with_an_image_column_is_taken_for_images(tmp_path):
-    rows = [{"bytes": encoded(picture(label, n)), "path": None} for label in COLOURS for n in range(4)]
-    table = pa.table({"picture": pa.array(rows, IMAGE), "label": [label for label in COLOURS for _ in range(4)]})
-    pq.write_table(table, tmp_path / "t.parquet")
-    assert find_modality(spec_for(tmp_path / "t.parquet")).name == "image"
-    assert plan_of(tmp_path / "t.parquet").profile.image == "picture"
-    pq.write_table(table.append_column("other", table["picture"]), tmp_path / "two.parquet")
-    with pytest.raises(MakeweightError, match="source.image: which column holds the images. there are 'picture', 'oth"):
-        plan_of(tmp_path / "two.parquet")
-    pq.write_table(table.drop_columns("picture"), tmp_path / "none.parquet")
-    with pytest.raises(MakeweightError, match="which column holds the images.*none.parquet has none"):
-        plan_of(tmp_path / "none.parquet", modality="image")
 
 
 def test_exif_orientation_is_applied_and_counted(folder):
@@ -172,52 +143,6 @@ def test_animated_images_need_a_word_of_the_spec(folder):
     assert np.abs(pixels(table)[-1].astype(int) - np.asarray(frames[0])).mean() < 12
 
 
-def broken_file(kind):
-    data = encoded(picture(size=(64, 64)), "JPEG" if kind == "short jpeg" else "PNG")
-    return {
-        "empty": b"",
-        "text": b"not an image at all",
-        "short png": data[: len(data) // 2],
-        "short jpeg": data[: len(data) // 2],
-        "spoilt": data[:60] + bytes(40) + data[100:],
-        "header": data[:33],
-    }[kind]
-
-
-@pytest.mark.parametrize("kind", ["empty", "text", "short png", "short jpeg", "spoilt", "header"])
-def test_broken_files_are_named_and_may_be_skipped(folder, kind):
-    (folder / "red" / "bad.png").write_bytes(broken_file(kind))
-    with pytest.raises(MakeweightError, match=r"1 of 12 images cannot be read: red/bad.png \(.*\).*unreadable: skip"):
-        plan_of(folder)
-    plan = plan_of(folder, {"unreadable": "skip"})
-    assert (plan.profile.rows, plan.profile.dropped, plan.profile.images.unreadable) == (11, 1, 1)
-    assert list(plan.profile.images.examples) == ["red/bad.png"]
-    table = rows_of(folder, {"unreadable": "skip"})
-    assert table.num_rows == 11
-    assert table["image"].null_count == 0
-
-
-def test_a_decompression_bomb_is_never_unpacked(folder):
-    Image.new("L", (30_000, 30_000)).save(folder / "red" / "bomb.png")
-    with pytest.raises(MakeweightError, match=r"bomb.png \(30,000 x 30,000 pixels, more than images.max_pixels 100,00"):
-        plan_of(folder)
-
-
-def test_no_image_that_can_be_read(tmp_path):
-    (tmp_path / "none" / "red").mkdir(parents=True)
-    with pytest.raises(MakeweightError, match="the folder holds no data files"):
-        plan_of(tmp_path / "none")
-    (tmp_path / "none" / "red" / "a.png").write_bytes(b"")
-    with pytest.raises(MakeweightError, match="none of 1 images can be read"):
-        plan_of(tmp_path / "none", {"unreadable": "skip"})
-
-
-def test_an_image_outside_of_class_folders(folder):
-    picture().save(folder / "loose.png")
-    with pytest.raises(MakeweightError, match="loose.png: lies in no class folder; put each image into a folder"):
-        plan_of(folder)
-
-
 def voc(folder, name, boxes, image=None):
     objects = "".join(
         f"<object><name>{label}</name><bndbox><xmin>{x}</xmin><ymin>{y}</ymin><xmax>{r}</xmax><ymax>{b}</ymax></bndbox>"
@@ -240,20 +165,6 @@ def cells(tmp_path):
         boxes = [*boxes[:1], ("spot", 30, 20, 40, 30)] if number == 4 else boxes if number < 4 else []
         voc(folder, str(number), boxes)
     return folder
-
-
-def test_voc_gives_objects_and_what_an_image_holds(cells):
-    table = rows_of(cells, label="category")
-    assert table.column_names == ["image", "objects", "boxes", "_row"]
-    assert table["boxes"].to_pylist() == ["cell=2"] * 4 + ["cell=1, spot=1", "none"]
-    assert table["objects"].type == OBJECTS
-    assert table["objects"][4].as_py()[1] == {"bbox": [30.0, 20.0, 10.0, 10.0], "category": "spot"}
-    plan = plan_of(cells, label="category")
-    assert {name: (one.before, one.target, one.reached) for name, one in plan.boxes.items()} == {
-        "cell": (9, 9, 13),
-        "spot": (1, 9, 5),  # with a spot always comes a cell: neither can come nearer without the other going away
-    }
-    assert plan.validators[-1].name == "boxes"
 
 
 def test_boxes_move_with_their_images(cells):
@@ -281,32 +192,6 @@ def test_boxes_that_do_not_lie_in_their_image(cells, box, reason, mended):
     objects = rows_of(cells, label="category", faulty_boxes="mend")["objects"][5].as_py()
     assert [one["bbox"] for one in objects] == ([mended] if mended else []) + [[1.0, 1.0, 8.0, 8.0]]
     assert plan_of(cells, label="category", faulty_boxes="mend").profile.images.faulty_boxes == 1
-
-
-def test_faults_in_annotations_are_told(cells):
-    voc(cells, "9", [("cell", 1, 1, 5, 5)], "lost.png")
-    with pytest.raises(MakeweightError, match=r"1 of 7 images cannot be read: lost.png \(missing\)"):
-        plan_of(cells, label="category")
-    assert plan_of(cells, {"unreadable": "skip"}, label="category").profile.rows == 6
-    (cells / "Annotations" / "9.xml").write_text("<annotation><object>")
-    with pytest.raises(MakeweightError, match="9.xml: is not XML: no element found"):
-        plan_of(cells, label="category")
-    voc(cells, "9", [("cell", "left", 1, 5, 5)], "0.png")
-    with pytest.raises(
-        MakeweightError, match="9.xml: the box of 'cell' has no four numbers as corners, got xmin 'left'"
-    ):
-        plan_of(cells, label="category")
-    voc(cells, "9", [("", 1, 1, 5, 5)], "0.png")
-    with pytest.raises(MakeweightError, match="9.xml: an object has no name"):
-        plan_of(cells, label="category")
-    voc(cells, "9", [("cell", 1, 1, 5, 5)], "0.png")
-    with pytest.raises(MakeweightError, match="'0.png' is annotated twice"):
-        plan_of(cells, label="category")
-    (cells / "Annotations" / "9.xml").unlink()
-    with pytest.raises(MakeweightError, match="its class as 'category', got 'kind'; set source.label: category"):
-        plan_of(cells, label="kind")
-    with pytest.raises(MakeweightError, match="the source has no class 'cel'; did you mean 'cell'"):
-        make_plan(spec_for(cells, label="category", target={"cel": 3}))
 
 
 def coco(folder, **changes):
@@ -368,14 +253,3 @@ def test_an_image_name_that_two_files_have(coco_cells):
     picture().save(coco_cells / "other" / "0.png")
     with pytest.raises(MakeweightError, match="names '0.png', which may be JPEGImages/0.png, other/0.png; give it"):
         plan_of(coco_cells, label="category")
-
-
-def test_voc_whose_files_were_renamed_goes_by_their_own_names(cells):
-    renamed = [cells / "JPEGImages" / "0.png", cells / "Annotations" / "0.xml"]
-    for file in renamed:
-        file.rename(file.with_stem("new"))
-    voc(cells, "1", [("spot", 1, 1, 5, 5)], "2.png")  # a copy of the second: its name is that of another image
-    table = rows_of(cells, label="category")
-    held = {row["image"]["path"]: row["boxes"] for row in table.to_pylist()}
-    assert held["new.png"] == "cell=2"
-    assert (held["1.png"], held["2.png"], len(held)) == ("spot=1", "cell=2", 6)

@@ -2,8 +2,6 @@ import pyarrow as pa
 import pytest
 
 from pipelines.validate.text.quality import LEFTOVERS, TextParams, TextQuality
-from schemas.errors import SpecError
-from schemas.spec import parse
 
 
 def table_of(texts: list[str | None]) -> pa.Table:
@@ -61,43 +59,15 @@ def test_one_thing_that_is_wrong(verdict_on, text, detail) -> None:
     assert not verdict.keep.any()
 
 
-def test_emoji_and_marks_are_of_every_script(verdict_on) -> None:
-    assert verdict_on("morning \U0001f600 tender lade\u0301r vision 12 \u20ac").keep.all()
-
-
-def test_scripts_that_real_texts_have_are_fine(verdict_on) -> None:
-    real = table_of(["\u0434\u043e\u0431\u0440\u043e\u0435 \u0443\u0442\u0440\u043e", "good morning to you"] * 5)
-    assert verdict_on("\u0443\u0442\u0440\u043e good morning", real=real).keep.all()
-
-
 def test_what_real_texts_have_is_no_leftover(verdict_on) -> None:
     real = table_of(["Sure! See you at the shop then", "where are you going now"] * 5)
     assert verdict_on("Sure! Where are you going then", real=real).keep.all()
-
-
-def test_declared_limits_go_before_learnt_ones(verdict_on) -> None:
-    assert verdict_on("mor", min_chars=1, min_words=1).keep.all()
-    assert verdict_on("morning tender lader vision", max_words=3).details == {"too many words": 1}
-    assert verdict_on("morning tender lader vision", min_chars=30).details == {"too few characters": 1}
 
 
 def test_own_leftovers_and_none(verdict_on) -> None:
     assert verdict_on("morning Foo(bar tender", also_leftovers=["foo(bar"]).details == {"prompt leftover (foo(bar)": 1}
     assert verdict_on("**morning** tender lader vision", leftovers=False).keep.all()
     assert verdict_on("tender lama tender lama tender lama tender lama", repetition=False).keep.all()
-
-
-def test_declared_language(verdict_on) -> None:
-    real = table_of(["where are you going this evening with all your friends", "guten Abend, wie geht es euch"] * 5)
-    texts = ("the weather is lovely today, shall we go", "heute ist das Wetter wirklich sehr sch\u00f6n hier")
-    assert verdict_on(*texts, real=real, language="en").keep.tolist() == [True, False]
-    assert verdict_on(*texts, real=real, language=["EN", "de"]).keep.all()
-    assert verdict_on("ok", real=real, language="en", min_chars=1, min_words=1).keep.all(), "too short to tell"
-
-
-def test_an_unknown_language_is_refused_when_the_spec_is_read() -> None:
-    with pytest.raises(SpecError, match=r"'english': not among the languages.*give ISO 639-1 codes, as in \[en, zh\]"):
-        parse(TextParams, {"language": "english"}, ("validate", 0, "text"))
 
 
 def test_leftovers_are_not_found_in_plain_texts(sms) -> None:

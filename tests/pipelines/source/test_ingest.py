@@ -2,7 +2,6 @@
 
 import json
 import os
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from flows.utility import asked
-from pipelines.judge.evaluate.rows import REAL_RECORD, gather_real
 from pipelines.plan.planning import make_plan
 from pipelines.source import read_source
-from pipelines.source.files import Files
-from pipelines.source.hashed import BLOCK, hashed
+from pipelines.source.hashed import BLOCK
 from pipelines.source.ingest import FILES, ingest
 from pipelines.source.tabular import delimited
 from pipelines.source.tabular import parquet as parquet_files
@@ -179,23 +175,6 @@ def test_a_parquet_file_that_is_overwritten_while_it_is_read(tmp_path, monkeypat
         next(read_source(spec.source, plan.profile))
 
 
-def test_what_is_read_of_a_file_here_and_there_is_what_is_in_it(tmp_path):
-    data = np.random.default_rng(0).bytes(2 * BLOCK + 12345)
-    (tmp_path / "f").write_bytes(data)
-    files = hashed(Files("f", "parquet", pa.fs.LocalFileSystem(), str(tmp_path), ["f"]))
-    with files.open_random("f") as stream:
-        assert stream.size() == len(data)
-        for start, size in ((0, 4), (len(data) - 8, 8), (BLOCK - 3, 6), (5, 2 * BLOCK), (BLOCK, BLOCK), (len(data), 9)):
-            stream.seek(start)
-            assert stream.read(size) == data[start : start + size]
-    (tmp_path / "f").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-    with files.open_random("f") as stream:
-        assert stream.read(9) == data[:9]
-        stream.seek(2 * BLOCK)
-        with pytest.raises(SourceError, match="f is another one now"):
-            stream.read(9)
-
-
 @pytest.mark.parametrize("rows_", [60, 200_000])
 def test_a_header_that_is_not_of_the_file_whose_rows_are_read(tmp_path, monkeypatch, rows_):
     path, find_dialect = tmp_path / "rows.csv", delimited.find_dialect
@@ -217,23 +196,6 @@ def test_a_header_that_is_not_of_the_file_whose_rows_are_read(tmp_path, monkeypa
         list(read_source(spec.source, plan.profile))
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet", "texts"])
-def test_held_out_rows_that_changed_since_they_were_asked_for(tmp_path, kind):
-    write = FORMATS[kind][0]
-    for name in ("source", "test"):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name)
-    spec = spec_of(tmp_path / "source", evaluate={"test": str(tmp_path / "test")})
-    plan, scratch = make_plan(spec), Folder(str(tmp_path / "scratch"))
-    wanted = asked(spec, plan)
-    write(tmp_path / "test", odd=True)
-    with pytest.raises(SourceError, match=REFUSED):
-        gather_real(spec.source, plan, spec.evaluate, scratch, wanted.held_out)
-    assert not scratch.exists(REAL_RECORD)
-    gather_real(spec.source, plan, spec.evaluate, scratch, asked(spec, plan).held_out)
-    assert scratch.exists(REAL_RECORD)
-
-
 @pytest.mark.parametrize("kind", ["csv", "tsv", "parquet"])
 def test_an_object_that_changed_in_a_bucket(tmp_path, kind):
     write, one, _, _ = FORMATS[kind]
@@ -247,13 +209,3 @@ def test_an_object_that_changed_in_a_bucket(tmp_path, kind):
         with pytest.raises(SourceError, match=REFUSED) as told:
             list(read_source(spec.source, plan.profile))
         assert "hunter2" not in str(told.value)
-
-
-def test_the_fingerprint_is_of_every_byte_also_of_files_that_hold_no_row(tmp_path):
-    voc(tmp_path, name="more.png")  # nobody annotated it
-    spec = spec_of(tmp_path, source={"label": "category"})
-    one = make_plan(spec).profile
-    Path(tmp_path, "more.png").write_bytes(b"")
-    other = make_plan(spec).profile
-    assert one.counts == other.counts
-    assert len({one.fingerprint, other.fingerprint}) == len({one.content, other.content}) == 2
