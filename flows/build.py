@@ -41,12 +41,12 @@ from flows.utility import (
     measure_task,
 )
 from flows.watching.watch import watch
-from pipelines.dataset.beside import missing_beside
-from pipelines.dataset.claim import Replace, check_output, claim, refuse_strange
-from pipelines.dataset.ledger import is_open
-from pipelines.dataset.prune import prune_stale
+from pipelines.dataset.beside import find_missing_companions
+from pipelines.dataset.claim import Replace, check_output, claim_output, refuse_foreign_companions
+from pipelines.dataset.ledger import has_ledger
+from pipelines.dataset.prune import prune_stale_work
 from pipelines.dataset.publish import publishing_folder
-from pipelines.dataset.versions import faults_beside
+from pipelines.dataset.versions import find_series_faults
 from pipelines.engine import actors
 from pipelines.engine.kinds import choose_kind
 from pipelines.fit.fitting import privacy_spent
@@ -94,14 +94,14 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
     place, wanted = run.place, asked(spec, run.plan)
     done = check_output(run.plan, place, replace)
     if done and not evaluated(wanted, place, done):
-        refuse_strange(place, done, EVALUATIONS)
-    elif done and not place.work.exists() and not is_open(place) and _is_shown(place, done):
+        refuse_foreign_companions(place, done, EVALUATIONS)
+    elif done and not place.work.exists() and not has_ledger(place) and _is_shown(place, done):
         return done
     refuse_unwritable_output(place)
     with one_writer(place) as hold:
         done = check_output(run.plan, place, replace)  # another build may have just ended
         with hold.committing():
-            claim(run.plan, place)
+            claim_output(run.plan, place)
         if done:  # it was stopped after it had published, or has lost what shows it
             with hold.committing():
                 forget_evaluation(place, done, wanted)
@@ -110,7 +110,7 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
                 return done
         with suppress(OSError, OutputError), hold.committing():  # what stays is tried again by the next build
             place.sweep()
-            prune_stale(place, run.plan)
+            prune_stale_work(place, run.plan)
         run = changed(run, listener=All(run.listener, Fenced(hold), watch(), Timekeeper(spec.generator)))
         with run.told(), actors.cluster(spec.generator) as dashboard:
             run.listener.joined(dashboard)
@@ -134,7 +134,7 @@ def _begun(spec: Spec) -> Build:
 
 def _is_shown(place: Workspace, done: Manifest) -> bool:
     """Whether a complete dataset has all that shows it to readers."""
-    return not missing_beside(place, done) and not (place.series and faults_beside(place.series))
+    return not find_missing_companions(place, done) and not (place.series and find_series_faults(place.series))
 
 
 def _rest(run: Build, hold: Hold, wanted: Asked | None, done: Manifest | None) -> Manifest:

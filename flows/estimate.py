@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from pipelines.dataset.publish import read_manifest
-from pipelines.dataset.versions import latest
+from pipelines.dataset.versions import find_dataset
 from pipelines.fit.fitting import RECORD, model_fingerprint
 from pipelines.plan.estimate import Setting, estimate
 from pipelines.plan.rates import rates_file, recall
@@ -44,7 +44,7 @@ def _there(spec: Spec, plan: Plan) -> tuple[Manifest | None, bool]:
     with suppress(MakeweightError, OSError):
         models = workspace(spec.output.path, plan).models
         fitted = models.at(model_fingerprint(plan)).exists(RECORD)
-        return read_manifest(latest(spec.output.path)), fitted
+        return read_manifest(find_dataset(spec.output.path)), fitted
     return None, False
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.dataset.builds import Build
+from pipelines.dataset.builds import FoundBuild
 from pipelines.dataset.compare import ClassChange, Comparison
 from pipelines.modality import modality_of
 from pipelines.plan.candidates import listed, told
@@ -60,7 +60,7 @@ def _next(proposal: Proposal) -> list[str]:
     return [f"makeweight {command} {proposal.file}" for command in ("plan", "build")]
 
 
-def build_lines(builds: Sequence[Build]) -> list[str]:
+def build_lines(builds: Sequence[FoundBuild]) -> list[str]:
     """Return a line for each build: state, rows, classes, size, when it was published, where it is."""
     rows = [_cells(build) for build in builds]
     widths = [max(len(row[column]) for row in rows) for column in range(5)] if rows else []
@@ -69,7 +69,7 @@ def build_lines(builds: Sequence[Build]) -> list[str]:
     return ["  ".join([*cells, row[5]]) for cells, row in zip(told, rows, strict=True)]
 
 
-def _cells(build: Build) -> list[str]:
+def _cells(build: FoundBuild) -> list[str]:
     manifest, counted = build.manifest, ["", "", "", ""]
     if manifest:
         classes = len(_classes(manifest))
@@ -97,12 +97,12 @@ def _when(seconds: float | None) -> str:
     return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def builds_json(builds: Sequence[Build]) -> Any:
+def builds_json(builds: Sequence[FoundBuild]) -> Any:
     """Return the same for machines; times are in ISO 8601."""
     return [_build_json(build) for build in builds]
 
 
-def _build_json(build: Build) -> dict[str, Any]:
+def _build_json(build: FoundBuild) -> dict[str, Any]:
     manifest, writer = build.manifest, build.writer
     told: dict[str, Any] = {"path": build.path, "state": build.state, "detail": build.detail or None}
     if writer:

@@ -10,13 +10,13 @@ from dataclasses import replace
 from flows.progress import Build
 from flows.step import step
 from flows.utility import show_page_again
-from pipelines.dataset.beside import write_again
-from pipelines.dataset.carry import carry_over, keep_record
+from pipelines.dataset.beside import rewrite_missing_companions
+from pipelines.dataset.carry import carry_over, write_record
 from pipelines.dataset.layout import make_layout
-from pipelines.dataset.ledger import settle
-from pipelines.dataset.prune import prune
-from pipelines.dataset.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
-from pipelines.dataset.versions import name_newest, plan_build
+from pipelines.dataset.ledger import close_ledger
+from pipelines.dataset.prune import prune_output
+from pipelines.dataset.publish import make_manifest, publish_dataset, publishing_folder, register_shards, shard_tag
+from pipelines.dataset.versions import plan_build, publish_latest
 from pipelines.dataset.write import content_hash, write_group
 from pipelines.engine import actors
 from pipelines.engine.kinds import at_home
@@ -116,7 +116,7 @@ def write_task(build: Build, real: RealRows, strata: list[StratumProgress], hold
     plan, place = build.plan, build.place
     layout = actors.run(make_layout, plan, real, place, shard_tag(plan, place))
     with hold.committing():
-        begin_shards(place, [shard.path for group in layout.groups for shard in group.shards])
+        register_shards(place, [shard.path for group in layout.groups for shard in group.shards])
     target, key = publishing_folder(place), read_key(plan.key_env)
     shards: list[Shard] = []
 
@@ -139,8 +139,8 @@ def publish_task(
     plan, place = build.plan, build.place
     page = actors.run(summarise, plan, manifest, real, place, build.seconds, evaluation)
     with hold.committing():
-        actors.run(keep_record, plan, place, real)
-        return publish(place, manifest, describe(manifest), page)
+        actors.run(write_record, plan, place, real)
+        return publish_dataset(place, manifest, describe(manifest), page)
 
 
 @step
@@ -151,12 +151,12 @@ def finish_task(build: Build, manifest: Manifest, hold: Hold) -> None:
     """
     place = build.place
     with hold.committing():
-        name_newest(place, render_card)
-        lost = write_again(place, manifest, describe)
+        publish_latest(place, render_card)
+        lost = rewrite_missing_companions(place, manifest, describe)
         show_page_again(place, manifest)
         try:
-            settle(place, manifest)
-            notes = prune(place, build.plan, build.spec.output.versions)
+            close_ledger(place, manifest)
+            notes = prune_output(place, build.plan, build.spec.output.versions)
             place.sweep()
             place.work.remove()
         except (OSError, OutputError) as error:

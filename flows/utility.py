@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from flows.progress import Build
 from flows.step import step
-from pipelines.dataset.beside import missing_beside, strange_beside
-from pipelines.dataset.publish import put
-from pipelines.dataset.seal import sha256, with_line, with_seal
+from pipelines.dataset.beside import find_foreign_companions, find_missing_companions
+from pipelines.dataset.publish import write_visible
+from pipelines.dataset.seal import add_seal, seal_page, sha256
 from pipelines.engine import actors
 from pipelines.judge.evaluate.held_out import find_held_out, test_source
 from pipelines.judge.evaluate.measures import score
@@ -93,7 +93,7 @@ def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None
     """Remove what is told of a dataset that was replaced; rows too, if none are wanted any more."""
     if wanted is None:
         place.evaluation.remove()
-    strange = strange_beside(place, manifest, EVALUATIONS)
+    strange = find_foreign_companions(place, manifest, EVALUATIONS)
     if EVALUATION not in strange and place.output.exists(EVALUATION):
         with suppress(ValueError):
             if kept_evaluation(place.output).content_hash == manifest.content_hash:
@@ -105,11 +105,11 @@ def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None
 
 def show_page_again(place: Workspace, manifest: Manifest) -> None:
     """Write the page of an evaluation again where that is gone."""
-    if EVALUATION_PAGE not in missing_beside(place, manifest):
+    if EVALUATION_PAGE not in find_missing_companions(place, manifest):
         return
     with suppress(ValueError):
         found = kept_evaluation(place.output)
-        if found.content_hash == manifest.content_hash and not strange_beside(place, manifest, [EVALUATION]):
+        if found.content_hash == manifest.content_hash and not find_foreign_companions(place, manifest, [EVALUATION]):
             _put(place, found, render_evaluation(manifest, found))
 
 
@@ -152,10 +152,10 @@ def keep_evaluation_task(build: Build, manifest: Manifest, evaluation: Evaluatio
 
 
 def _put(place: Workspace, evaluation: Evaluation, page: str) -> None:
-    whole = with_line(page).encode()
-    told = with_seal(evaluation.model_copy(update={"page": sha256(whole)}))
-    put(place, EVALUATION_PAGE, whole)
-    put(place, EVALUATION, told.model_dump_json(indent=2).encode() + b"\n")
+    whole = seal_page(page).encode()
+    told = add_seal(evaluation.model_copy(update={"page": sha256(whole)}))
+    write_visible(place, EVALUATION_PAGE, whole)
+    write_visible(place, EVALUATION, told.model_dump_json(indent=2).encode() + b"\n")
 
 
 def _scratch(wanted: Asked, place: Workspace) -> Folder:

@@ -160,7 +160,7 @@ def test_a_build_that_died_between_its_texts_knows_them_again(build, make_spec, 
             raise error
         real(place, manifest)
 
-    monkeypatch.setattr("pipelines.dataset.publish.put_manifest", die)
+    monkeypatch.setattr("pipelines.dataset.publish.write_manifest", die)
     with pytest.raises(KeyboardInterrupt):
         build(make_spec())
     assert sorted(path.name for path in out.iterdir()) == [
@@ -182,7 +182,7 @@ def test_texts_of_a_replacement_that_was_given_up_do_not_stay_with_the_old_datas
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("pipelines.dataset.publish.put_manifest", die)
+        patched.setattr("pipelines.dataset.publish.write_manifest", die)
         build(make_spec(seed=1), True)
     heard = Notes()
     with listening(heard):
@@ -267,7 +267,7 @@ def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, nam
 def test_a_version_is_removed_with_its_evaluation_though_that_was_begun_before(build, make_spec, out, monkeypatch):
     build(make_spec(versions={"keep": 1}))
     with monkeypatch.context() as patched, listening(Notes()):
-        patched.setattr(beside, "settle", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        patched.setattr(beside, "close_ledger", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         build(make_spec(48, versions={"keep": 1}))
     assert (out / ".makeweight" / "ledger-v00001.json").exists()
     build(make_spec(56, versions={"keep": 1}))

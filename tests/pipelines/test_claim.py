@@ -200,7 +200,7 @@ def test_a_manifest_that_is_none_is_told_in_one_line(build, make_spec, out, text
 
 
 @pytest.mark.parametrize("versions", [None, {"keep": 1}])
-@pytest.mark.parametrize("fails", ["settle", "prune"])
+@pytest.mark.parametrize("fails", ["close_ledger", "prune_output"])
 def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, monkeypatch, fails, versions):
     build(make_spec(versions=versions))
     heard = Notes()
@@ -225,7 +225,7 @@ def test_a_step_that_fails_after_the_switch_is_tried_again_and_loses_nothing(bui
         for error in failures:
             raise error
 
-    monkeypatch.setattr(flows.steps, "name_newest", once)
+    monkeypatch.setattr(flows.steps, "publish_latest", once)
     build(make_spec(versions={"keep": 2}))
     assert json.loads((out / "latest.json").read_text()) == {"version": "v00001"}
     assert verify(str(out)).problems == []

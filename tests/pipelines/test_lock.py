@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from filelock import FileLock, Timeout
 
-from pipelines.dataset.layout import ShardPlace
+from pipelines.dataset.layout import ShardRange
 from pipelines.dataset.write import _write_shard
 from pipelines.storage import lock
 from pipelines.storage.folder import Folder
@@ -227,7 +227,7 @@ def test_what_fails_after_the_lock_was_lost_is_explained_by_that(place):
 
 
 def test_a_task_that_was_given_the_lease_writes_no_shard_once_the_output_was_lost(place):
-    shard = ShardPlace("data/part.parquet", "train", 0, 2)
+    shard = ShardRange("data/part.parquet", "train", 0, 2)
     rows, target = pa.table({"_id": ["a", "b"]}), place.output
     with one_writer(place) as hold:
         lease = pickle.loads(pickle.dumps(hold.lease))  # noqa: S301 as Ray hands it on

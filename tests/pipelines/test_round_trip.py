@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
 from pipelines.dataset.layout import Part
-from pipelines.dataset.write import _open, _published
+from pipelines.dataset.write import _open, _to_published_column
 from pipelines.judge.evaluate.held_out import find_held_out, read_held_out
 from pipelines.judge.evaluate.held_out import test_source as held_out_source
 from pipelines.plan.column_notes import changes, column_lines
@@ -134,7 +134,7 @@ def published(plan: Plan, folder: Path, spec: Spec) -> pa.Table:
     place = SimpleNamespace(real=real.folder, staged=None)
     tables = [_open(plan, Part(None, 0, name), place) for name in real.files]  # type: ignore[arg-type]
     rows = pa.concat_tables(tables).combine_chunks()
-    columns = [_published(rows[column.name], column) for column in plan.profile.columns]
+    columns = [_to_published_column(rows[column.name], column) for column in plan.profile.columns]
     pq.write_table(pa.table(columns, schema=published_schema(plan.profile.columns)), folder / "out.parquet")
     return pq.read_table(folder / "out.parquet")
 
