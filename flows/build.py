@@ -51,9 +51,9 @@ from pipelines.engine import actors
 from pipelines.engine.kinds import choose_kind
 from pipelines.fit.fitting import privacy_spent
 from pipelines.storage.folder import Folder, is_uri
-from pipelines.storage.lock import Hold, one_writer
+from pipelines.storage.lock import Hold, lock_output
 from pipelines.storage.ready import refuse_unwritable_output
-from pipelines.storage.workspace import Workspace, workspace
+from pipelines.storage.workspace import Workspace, make_workspace
 from schemas.errors import OutputError
 from schemas.evaluation import Evaluation
 from schemas.manifest import REPORT, Manifest
@@ -98,7 +98,7 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
     elif done and not place.work.exists() and not has_ledger(place) and _is_shown(place, done):
         return done
     refuse_unwritable_output(place)
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         done = check_output(run.plan, place, replace)  # another build may have just ended
         with hold.committing():
             claim_output(run.plan, place)
@@ -125,11 +125,11 @@ def _begun(spec: Spec) -> Build:
     """Return a run of the build, by the plan that is at hand or one that is made now."""
     plan, heard, start = plan_at_hand(spec), listener(), time.perf_counter()
     if plan:
-        return Build(spec, plan, workspace(spec.output.path, plan), heard)
+        return Build(spec, plan, make_workspace(spec.output.path, plan), heard)
     heard.step("plan")
     plan = plan_task(spec)
     took = time.perf_counter() - start
-    return Build(spec, plan, workspace(spec.output.path, plan), heard, seconds={"plan": took})
+    return Build(spec, plan, make_workspace(spec.output.path, plan), heard, seconds={"plan": took})
 
 
 def _is_shown(place: Workspace, done: Manifest) -> bool:

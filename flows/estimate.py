@@ -11,7 +11,7 @@ from pipelines.plan.estimate import Setting, estimate
 from pipelines.plan.rates import rates_file, recall
 from pipelines.report.wording import seconds
 from pipelines.storage.folder import is_uri
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest
 from schemas.plan import Plan
@@ -42,7 +42,7 @@ def _there(spec: Spec, plan: Plan) -> tuple[Manifest | None, bool]:
     if is_uri(spec.output.path):
         return None, False
     with suppress(MakeweightError, OSError):
-        models = workspace(spec.output.path, plan).models
+        models = make_workspace(spec.output.path, plan).models
         fitted = models.at(model_fingerprint(plan)).exists(RECORD)
         return read_manifest(find_dataset(spec.output.path)), fitted
     return None, False

@@ -5,7 +5,7 @@ from flows.server import served_flow
 from flows.utility import asked, read_evaluation
 from pipelines.dataset.claim import Replace
 from pipelines.dataset.versions import plan_build
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.evaluation import Evaluation
 from schemas.spec import Spec
@@ -23,7 +23,7 @@ def evaluate(spec: Spec, replace: Replace = False) -> Evaluation:
     with planned(spec, plan):
         manifest = build(spec, replace)
     wanted = asked(spec, plan)
-    found = read_evaluation(workspace(spec.output.path, plan).output, wanted, manifest) if wanted else None
+    found = read_evaluation(make_workspace(spec.output.path, plan).output, wanted, manifest) if wanted else None
     if found is None:
         raise MakeweightError("the evaluation was removed while it was made; run the same command again")
     return found

@@ -9,8 +9,8 @@ from pipelines.dataset.publish import read_manifest
 from pipelines.engine.reach import ray_folder, socket_path
 from pipelines.plan.machine import cluster_address
 from pipelines.storage.folder import Folder
-from pipelines.storage.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, unwritable
-from pipelines.storage.workspace import workspace
+from pipelines.storage.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, why_unwritable
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import MakeweightError, OutputError
 from schemas.plan import Plan
 from schemas.spec import Spec
@@ -21,12 +21,12 @@ SOCKET = 107
 
 def refuse_taken(spec: Spec, plan: Plan, replace: Replace) -> None:
     """Raise OutputError where the output is another's or holds something else; the build looks again."""
-    check_output(plan, workspace(spec.output.path, plan), replace)
+    check_output(plan, make_workspace(spec.output.path, plan), replace)
 
 
 def refuse_unready(spec: Spec, plan: Plan) -> None:
     """Raise MakeweightError, which says what to set, where this machine or the output cannot take the build."""
-    place = workspace(spec.output.path, plan)
+    place = make_workspace(spec.output.path, plan)
     if not _published(place.output):
         refuse_unwritable_output(place)
     _refuse_no_scratch()
@@ -55,7 +55,7 @@ def _home_of_own_server() -> str | None:
 
 
 def _refuse_home(home: str) -> None:
-    if reason := unwritable(home, ROOM):
+    if reason := why_unwritable(home, ROOM):
         told = "PREFECT_HOME" if "PREFECT_HOME" in os.environ else f"HOME is {os.environ.get('HOME', 'not set')}, and"
         raise MakeweightError(
             f"{told} {home} cannot be written ({reason}): set PREFECT_HOME to a folder that can, in which Prefect keeps"
@@ -68,14 +68,14 @@ def _refuse_no_scratch() -> None:
         folder = tempfile.gettempdir()
     except FileNotFoundError as error:
         raise MakeweightError(f"there is no folder for temporary files ({error.strerror}): set TMPDIR to one") from None
-    if reason := unwritable(folder, ROOM):
+    if reason := why_unwritable(folder, ROOM):
         raise MakeweightError(
             f"the folder for temporary files, {folder}, cannot be written ({reason}): set TMPDIR to one that can"
         )
 
 
 def _refuse_ray_folder(folder: str) -> None:
-    if reason := unwritable(folder, ROOM):
+    if reason := why_unwritable(folder, ROOM):
         raise MakeweightError(
             f"{folder} cannot be written ({reason}), where Ray keeps its sockets and logs: set RAY_TMPDIR to a folder"
             " of a short path that can"

@@ -26,7 +26,7 @@ from pipelines.dataset.versions import plan_build
 from pipelines.plan.guard import Guard
 from pipelines.plan.registry import generator_class
 from pipelines.storage.folder import Folder, is_uri
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 from schemas.plan import Plan
@@ -81,7 +81,7 @@ def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
 def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build in this very run, so that its steps and artifacts are on its page."""
     refuse_unready(spec, plan)
-    seen, place = _Seen(), workspace(spec.output.path, plan)
+    seen, place = _Seen(), make_workspace(spec.output.path, plan)
     with one_gpu_build(plan, spec.generator), planned(spec, plan), listening(seen):
         manifest = build.fn(spec, replace)
     if not seen.began:  # it was complete already; who asked for it looks for it here

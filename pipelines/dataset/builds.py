@@ -13,9 +13,9 @@ from typing import Any, Literal
 
 from pyarrow import fs
 
-from pipelines.storage.folder import Folder, explained, is_uri
-from pipelines.storage.lock import SILENT, Writer, read_writer, runs_here
-from pipelines.storage.workspace import HIDDEN, VERSION, WORK, Workspace, workspace
+from pipelines.storage.folder import Folder, explain_errors, is_uri
+from pipelines.storage.lock import SILENT, Writer, is_running_here, read_writer
+from pipelines.storage.workspace import HIDDEN, VERSION, WORK, Workspace, make_workspace
 from schemas.errors import DamageError, OutputError
 from schemas.manifest import DATA, FORMAT, MANIFEST, Manifest
 
@@ -56,7 +56,7 @@ def find_builds(path: str) -> list[FoundBuild]:
     Example: `[build.path for build in find_builds("datasets") if build.state == "damaged"]`.
     """
     root = Folder(path if is_uri(path) else os.path.abspath(os.path.expanduser(path)))
-    with explained(root.shown):
+    with explain_errors(root.shown):
         found = root.filesystem.get_file_info(root.inner())
     if found.type != fs.FileType.Directory:
         raise OutputError(f"{root.shown}: there is no such folder; give one that builds are in")
@@ -157,7 +157,7 @@ def _read_keys(data: bytes) -> dict[str, Any]:
 
 def _is_alive(writer: Writer) -> bool:
     """Whether the build that holds a lock still runs; of one on another host the last sign of life decides."""
-    runs = runs_here(writer)
+    runs = is_running_here(writer)
     return time.time() - writer.seen <= SILENT if runs is None else runs
 
 
@@ -183,4 +183,4 @@ def _can_resume(folder: Folder, key: str) -> bool:
         return True
     except ValueError:
         return False
-    return workspace(folder.path, plan).key == key
+    return make_workspace(folder.path, plan).key == key

@@ -14,7 +14,7 @@ from pipelines.dataset.ledger import Ledger, find_foreign_data, has_ledger, read
 from pipelines.dataset.publish import describe_difference, is_build_of, read_manifest
 from pipelines.dataset.versions import newest_version, read_latest
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, version_workspace
+from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, make_version_workspace
 from schemas.errors import OutputError
 from schemas.manifest import CARD, DATA, Manifest
 from schemas.plan import Plan
@@ -167,7 +167,7 @@ def _refuse_false_versions(series: Folder) -> None:
 
 def _is_version(series: Folder, info: fs.FileInfo) -> bool:
     name = info.base_name
-    one = version_workspace(series, name)
+    one = make_version_workspace(series, name)
     if has_ledger(one):
         return True
     manifest = read_manifest(one.output)

@@ -13,7 +13,7 @@ from pipelines.dataset.publish import read_manifest
 from pipelines.dataset.versions import read_record, records_folder, version_folders
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import SHOW, WORK, Workspace, version_workspace, workspace
+from pipelines.storage.workspace import SHOW, WORK, Workspace, make_version_workspace, make_workspace
 from schemas.errors import DamageError, OutputError
 from schemas.manifest import MANIFEST
 from schemas.output import Versions
@@ -56,12 +56,12 @@ def _can_resume(place: Workspace, name: str, plan: Plan) -> bool:
         return False
     if (begun.profile.fingerprint, begun.version) != (plan.profile.fingerprint, plan.version):
         return False
-    return workspace((place.series or place.output).path, begun).key == other.key
+    return make_workspace((place.series or place.output).path, begun).key == other.key
 
 
 def _prune_versions(series: Folder, rule: Versions) -> list[str]:
     """Remove the versions that the rule does not keep, and the rest of those whose removal was begun."""
-    folders = {number: version_workspace(series, name) for number, name in version_folders(series).items()}
+    folders = {number: make_version_workspace(series, name) for number, name in version_folders(series).items()}
     complete = [number for number, one in folders.items() if one.output.exists(MANIFEST)]
     stay = set(complete[-rule.keep :])
     stay |= {number for number in complete if _age_in_days(folders[number].output) < rule.keep_days}

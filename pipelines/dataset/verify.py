@@ -23,7 +23,7 @@ from pipelines.source.fingerprint import row_hashes
 from pipelines.source.strata import stratum_column
 from pipelines.storage.encryption import Key, read_key
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import Workspace, version_workspace
+from pipelines.storage.workspace import Workspace, make_version_workspace
 from pipelines.validate.memory import FingerprintSet
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
@@ -91,7 +91,7 @@ def _find_workspace(path: str, folder: Folder) -> Workspace:
     """Return the workspace of the build that published this dataset; its key is not known."""
     if folder.path == path:
         return Workspace(folder, "")
-    return version_workspace(Folder(path), os.path.basename(folder.inner()))
+    return make_version_workspace(Folder(path), os.path.basename(folder.inner()))
 
 
 def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:

@@ -26,8 +26,8 @@ from pipelines.fit.fitting import KeptTraining, fit_generator, training_folder
 from pipelines.plan.machine import ADDRESS, AUTO, cluster_address
 from pipelines.plan.registry import generator_class
 from pipelines.source.ingest import ingested
-from pipelines.storage.again import may_pass
-from pipelines.storage.ready import unwritable
+from pipelines.storage.again import is_transient
+from pipelines.storage.ready import why_unwritable
 from pipelines.storage.workspace import Workspace, plan_hash
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
 from schemas.plan import Plan, Stratum
@@ -205,7 +205,7 @@ def _need_no_home() -> None:
     if any(name in os.environ for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")):
         return
     kept = os.path.expanduser("~/.ray")
-    if not os.path.exists(os.path.join(kept, "auth_token")) and unwritable(kept):
+    if not os.path.exists(os.path.join(kept, "auth_token")) and why_unwritable(kept):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
@@ -328,7 +328,7 @@ class Fitting:
             ray.get(self._fit)
         except RayTaskError as error:
             cause = cause_of(error)
-            if isinstance(cause, MakeweightError) or may_pass(cause):
+            if isinstance(cause, MakeweightError) or is_transient(cause):
                 raise cause from None
             raise GeneratorError(f"generator {self._name!r} could not be fitted: {raised(error)}") from error
         except (RayActorError, OutOfMemoryError) as error:

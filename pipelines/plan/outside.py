@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipelines.storage.contents import content_of
+from pipelines.storage.contents import hash_contents
 from schemas.errors import Fault, GeneratorError, SpecError
 from schemas.plan import Plan, Step
 
@@ -62,7 +62,7 @@ def _models(generator: Step, validators: Sequence[Step]) -> dict[str, str]:
         for name, value in _texts(step.params):
             place = os.path.expanduser(value)
             if (name.rpartition(".")[2] in FILES or os.sep in value) and os.path.exists(place):
-                found[f"{'.'.join(map(str, path[: 1 if path[0] == 'generator' else 2]))}.{name}"] = content_of(place)
+                found[f"{'.'.join(map(str, path[: 1 if path[0] == 'generator' else 2]))}.{name}"] = hash_contents(place)
     return found
 
 

@@ -12,8 +12,8 @@ import pytest
 from flows.build import build
 from flows.progress import Listener, listening
 from pipelines.plan.planning import make_plan
-from pipelines.storage.lock import one_writer
-from pipelines.storage.workspace import workspace
+from pipelines.storage.lock import lock_output
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import ShortfallError, SpecError
 from tests.conftest import ROOT
 
@@ -110,8 +110,8 @@ def test_a_build_tells_its_source_and_its_dataset_to_a_server(make_spec, source,
 @pytest.mark.usefixtures("engine")
 def test_a_failure_is_told_with_its_message_and_the_end_of_a_run_that_was_killed_before_it(make_spec, file):
     spec, killed = make_spec(**SHORT), "0191c2a8-1111-7111-8111-111111111111"
-    place = workspace(spec.output.path, make_plan(spec))
-    with one_writer(place):  # what a run leaves that is killed
+    place = make_workspace(spec.output.path, make_plan(spec))
+    with lock_output(place):  # what a run leaves that is killed
         place.hidden.write(f"run-{place.key}.json", json.dumps({"run": killed}).encode())
     with pytest.raises(ShortfallError):
         build(spec)

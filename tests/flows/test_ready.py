@@ -13,7 +13,7 @@ from flows import ready
 from flows.ready import refuse_unready
 from pipelines.engine.reach import ray_folder
 from pipelines.plan.planning import make_plan
-from pipelines.storage.ready import unwritable
+from pipelines.storage.ready import why_unwritable
 from schemas.errors import MakeweightError, OutputError, SpecError
 from schemas.spec import Spec, parse
 from tests.benchmarks.common import CHEAP
@@ -82,10 +82,10 @@ def test_a_path_of_what_is_no_text_is_refused_with_the_spec(place, bad, why):
 
 
 def test_what_was_asked_is_left_as_it_was(tmp_path):
-    assert unwritable(str(tmp_path / "a" / "b")) is None
+    assert why_unwritable(str(tmp_path / "a" / "b")) is None
     assert not any(tmp_path.iterdir())
     (tmp_path / "file").touch()
-    assert unwritable(str(tmp_path / "c" / ("n" * 300) / "d")) == "File name too long"
+    assert why_unwritable(str(tmp_path / "c" / ("n" * 300) / "d")) == "File name too long"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 

@@ -22,8 +22,8 @@ from flows.watching.metrics import NAMED, Metrics
 from flows.watching.settings import read_settings
 from pipelines.fill.loop import StratumProgress
 from pipelines.plan.planning import make_plan
-from pipelines.storage.lock import one_writer
-from pipelines.storage.workspace import workspace
+from pipelines.storage.lock import lock_output
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import ShortfallError, SpecError
 from tests.conftest import ROOT
 from tests.machine import small_disk
@@ -220,7 +220,7 @@ def test_a_wrong_setting_stops_a_build_before_its_work(make_spec, monkeypatch):
     with pytest.raises(SpecError, match="MAKEWEIGHT_METRICS_PORT must be a port"):
         build(spec)
     assert not list(Path(spec.output.path).glob(".makeweight/work-*"))
-    with one_writer(workspace(spec.output.path, make_plan(spec))):
+    with lock_output(make_workspace(spec.output.path, make_plan(spec))):
         pass  # its lock is gone
 
 
@@ -239,7 +239,7 @@ def test_series_stay_few_whatever_the_classes(make_spec, tmp_path):
     spec = make_spec(source={"path": str(tmp_path / "many.csv"), "label": "label"})
     plan = make_plan(spec)
     metrics = Metrics()
-    metrics.started(Build(spec, plan, workspace(spec.output.path, plan)))
+    metrics.started(Build(spec, plan, make_workspace(spec.output.path, plan)))
     metrics.filling(plan, 1)
     for stratum in plan.strata:
         if stratum.make:

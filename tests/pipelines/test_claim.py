@@ -218,7 +218,7 @@ def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, 
 
 
 def test_a_step_that_fails_after_the_switch_is_tried_again_and_loses_nothing(build, make_spec, out, monkeypatch):
-    real, failures = flows.steps.name_newest, iter([OSError(5, "Input/output error")])
+    real, failures = flows.steps.publish_latest, iter([OSError(5, "Input/output error")])
 
     def once(*arguments):
         real(*arguments)

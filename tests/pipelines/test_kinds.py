@@ -8,7 +8,7 @@ from pipelines.engine.pool import GeneratorActor, open_pool
 from pipelines.plan.machine import OtherMachineError, this_machine
 from pipelines.plan.planning import make_plan
 from pipelines.plan.stream import chunk_request
-from pipelines.storage.workspace import plan_hash, workspace
+from pipelines.storage.workspace import make_workspace, plan_hash
 from schemas.errors import GeneratorError
 from schemas.machine import Machine
 from schemas.spec import Spec, parse
@@ -34,7 +34,7 @@ def of_another_kind(plan):
 
 def test_the_kind_is_kept_with_the_work_and_another_ones_work_is_begun_anew(spec):
     plan = make_plan(spec)
-    place = workspace(spec.output.path, plan)
+    place = make_workspace(spec.output.path, plan)
     settled = choose_kind(plan, place, spec.generator)
     assert list(machines(1, 0).values()) == [settled.machine] == [this_machine()]
     assert Machine.model_validate_json(place.work.read(RECORD)) == settled.machine
@@ -51,12 +51,12 @@ def test_the_kind_is_kept_with_the_work_and_another_ones_work_is_begun_anew(spec
 
 def test_rows_that_are_not_made_depend_on_no_machine(spec):
     plan = make_plan(spec.model_copy(update={"balance": spec.balance.model_copy(update={"target": "smallest"})}))
-    assert choose_kind(plan, workspace(spec.output.path, plan), spec.generator).machine is None
+    assert choose_kind(plan, make_workspace(spec.output.path, plan), spec.generator).machine is None
 
 
 def test_actors_on_another_kind_get_no_work_and_say_so_themselves(spec):
     plan = of_another_kind(make_plan(spec))
-    place = workspace(spec.output.path, plan)
+    place = make_workspace(spec.output.path, plan)
     place.keep_plan(plan)
     request = chunk_request(0, next(stratum for stratum in plan.strata if stratum.make), 0)
     with (

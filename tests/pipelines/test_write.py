@@ -10,7 +10,7 @@ from pipelines.dataset.write import write_group
 from pipelines.plan.planning import make_plan
 from pipelines.source.ingest import ingest
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.spec import Spec, parse
 
 
@@ -22,7 +22,7 @@ def built(tmp_path):
     source = {"path": str(tmp_path / "texts.csv"), "label": "label"}
     spec = {"name": "t", "source": source, "output": {"path": str(tmp_path / "out")}, "generator": {"name": "resample"}}
     plan = make_plan(parse(Spec, spec))
-    place = workspace(str(tmp_path / "out"), plan)
+    place = make_workspace(str(tmp_path / "out"), plan)
     ingest(parse(Spec, spec).source, plan, place.real)
     return plan, place
 
