@@ -48,7 +48,7 @@ from pipelines.dataset.prune import prune_stale_work
 from pipelines.dataset.publish import publishing_folder
 from pipelines.dataset.versions import find_series_faults
 from pipelines.engine import actors
-from pipelines.engine.kinds import choose_kind
+from pipelines.engine.kinds import choose_machine
 from pipelines.fit.fitting import privacy_spent
 from pipelines.storage.folder import Folder, is_uri
 from pipelines.storage.lock import Hold, lock_output
@@ -112,7 +112,7 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
             place.sweep()
             prune_stale_work(place, run.plan)
         run = changed(run, listener=All(run.listener, Fenced(hold), watch(), Timekeeper(spec.generator)))
-        with run.told(), actors.cluster(spec.generator) as dashboard:
+        with run.told(), actors.join_cluster(spec.generator) as dashboard:
             run.listener.joined(dashboard)
             manifest = mending(run, partial(_rest, run, hold, wanted, done))
             run.listener.ended(manifest)
@@ -151,7 +151,7 @@ def _measured(run: Build, wanted: Asked, manifest: Manifest, dataset: Folder) ->
 
 
 def _steps(run: Build, hold: Hold, wanted: Asked | None) -> Manifest:
-    run = changed(run, plan=choose_kind(run.plan, run.place, run.spec.generator))
+    run = changed(run, plan=choose_machine(run.plan, run.place, run.spec.generator))
     if wanted:
         with run.step("held-out rows"):  # what is wrong with them is told before the work, not after it
             gather_held_out_task(run, wanted)

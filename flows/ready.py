@@ -6,7 +6,7 @@ import warnings
 
 from pipelines.dataset.claim import Replace, check_output
 from pipelines.dataset.publish import read_manifest
-from pipelines.engine.reach import ray_folder, socket_path
+from pipelines.engine.reach import longest_socket_path, ray_folder
 from pipelines.plan.machine import cluster_address
 from pipelines.storage.folder import Folder
 from pipelines.storage.ready import ROOM, refuse_no_loopback, refuse_unwritable_output, why_unwritable
@@ -80,7 +80,7 @@ def _refuse_ray_folder(folder: str) -> None:
             f"{folder} cannot be written ({reason}), where Ray keeps its sockets and logs: set RAY_TMPDIR to a folder"
             " of a short path that can"
         )
-    if (length := len(os.fsencode(socket_path(folder)))) > SOCKET:
+    if (length := len(os.fsencode(longest_socket_path(folder)))) > SOCKET:
         raise MakeweightError(
             f"Ray's sockets in {folder} would have paths of {length} bytes, and {SOCKET} is the most: set RAY_TMPDIR to"
             " a folder of a shorter path"

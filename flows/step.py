@@ -7,7 +7,7 @@ from prefect import task
 
 from flows.interrupt import heard
 from flows.server import SILENT
-from pipelines.engine.actors import lost
+from pipelines.engine.actors import is_lost
 from pipelines.storage.again import is_transient
 from schemas.errors import MakeweightError
 
@@ -23,7 +23,7 @@ def worth_retrying(error: Any) -> bool:
     """Whether a step is done once more: not where that was explained, is a mistake in code, or is to be stopped."""
     if heard() or isinstance(error, MakeweightError):
         return False
-    return isinstance(error, SILENT) or is_transient(error) or lost(error)
+    return isinstance(error, SILENT) or is_transient(error) or is_lost(error)
 
 
 def step(function: Callable[P, R]) -> Callable[P, R]:

@@ -19,8 +19,8 @@ from pipelines.dataset.publish import make_manifest, publish_dataset, publishing
 from pipelines.dataset.versions import plan_build, publish_latest
 from pipelines.dataset.write import content_hash, write_group
 from pipelines.engine import actors
-from pipelines.engine.kinds import at_home
-from pipelines.engine.pool import open_pool, refuse_own_disk
+from pipelines.engine.kinds import pin_to_machine
+from pipelines.engine.pool import open_pool, refuse_unshared_output
 from pipelines.fill.filled import filled_before, refuse_shortfall, save_filled
 from pipelines.fill.loop import FillResult, StratumProgress, fill
 from pipelines.fit.fitting import fit_validator
@@ -50,7 +50,7 @@ def plan_task(spec: Spec) -> Plan:
 def ingest_task(build: Build) -> RealRows:
     """Copy the source, typed, into the build's own folder."""
     build.place.keep_plan(build.plan)
-    refuse_own_disk(build.place)
+    refuse_unshared_output(build.place)
     return actors.run(ingest, build.spec.source, build.plan, build.place.real)
 
 
@@ -68,10 +68,10 @@ def fit_task(build: Build, real: RealRows) -> None:
     if not plan.makes_rows:
         return
     gpus = actors.gpu_share(plan, choice)
-    where = at_home(plan, choice)
+    where = pin_to_machine(plan, choice)
     calls = [(plan, number, real, place) for number in range(len(plan.validators))]
     with actors.Fitting(plan, place, gpus, where) as fitting:
-        for _ in actors.run_all(fit_validator, calls, fitting.give_way, where):
+        for _ in actors.run_all(fit_validator, calls, fitting.release_if_done, where):
             pass
         fitting.wait(build.listener.trained)
 

@@ -52,7 +52,7 @@ class Fitting:
     def __exit__(self, *_):
         pass
 
-    def give_way(self):
+    def release_if_done(self):
         pass
 
     def wait(self, heard):
@@ -86,12 +86,12 @@ def go_in_process(monkeypatch):
             if name.endswith("_task"):
                 monkeypatch.setattr(flows.build, name, tried_again(step.fn))
     replaced = {
-        "cluster": answering(nullcontext()),
+        "join_cluster": answering(nullcontext()),
         "run": lambda function, *args: function(*args),
         "run_all": lambda function, calls, *_: (function(*args) for args in calls),
         "Fitting": Fitting,
         "gpu_share": answering(0.0),
-        "pool_size": answering(1),
+        "choose_pool_size": answering(1),
     }
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
@@ -99,9 +99,9 @@ def go_in_process(monkeypatch):
     monkeypatch.setattr("pipelines.report.summary.render_report", answering("<p>a report</p>"))
     monkeypatch.setattr(flows.build, "watch", Listener)
     monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
-    monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)
-    monkeypatch.setattr(flows.steps, "at_home", answering({}))
-    monkeypatch.setattr(flows.steps, "refuse_own_disk", answering(None))
+    monkeypatch.setattr(flows.build, "choose_machine", lambda plan, *_: plan)
+    monkeypatch.setattr(flows.steps, "pin_to_machine", answering({}))
+    monkeypatch.setattr(flows.steps, "refuse_unshared_output", answering(None))
     monkeypatch.setattr(flows.build, "announce", answering(None))
     return flows.build.build.fn
 

@@ -15,7 +15,7 @@ from flows.commands.console import STOPPED, explained
 from flows.interrupt import hearing, stop_if_heard
 from flows.progress import Listener, listener, listening
 from flows.stopping import Stopping
-from pipelines.engine.actors import _sigterm_kept
+from pipelines.engine.actors import _keep_sigterm_handler
 from schemas.errors import SourceError
 
 
@@ -70,7 +70,7 @@ def test_ray_does_not_take_sigterm_away():
     """As `ray.init` does, whose own handler ends the process where it is."""
     before = signal.getsignal(signal.SIGTERM)
     with hearing():
-        with _sigterm_kept():
+        with _keep_sigterm_handler():
             signal.signal(signal.SIGTERM, lambda *_: os._exit(134))
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)

@@ -153,7 +153,7 @@ def test_a_users_text_where_nothing_is_published_yet_stops_the_next_build(build,
 
 
 def test_a_build_that_died_between_its_texts_knows_them_again(build, make_spec, out, monkeypatch):
-    real, left = beside.put_manifest, iter([KeyboardInterrupt])
+    real, left = beside.write_manifest, iter([KeyboardInterrupt])
 
     def die(place, manifest):
         for error in left:
