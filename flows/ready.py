@@ -1,4 +1,4 @@
-"""What is found out before a build starts its servers, since they take minutes to say it, or never do."""
+"""Checks the machine and the output before a build starts its servers, which would fail after minutes or hang."""
 
 import os
 import tempfile
@@ -16,18 +16,18 @@ from schemas.plan import Plan
 from schemas.spec import Spec
 
 SOCKET = 107
-"""Bytes that the path of a socket may have."""
+"""The most bytes that the path of a socket may have."""
 
 
 def refuse_taken(spec: Spec, plan: Plan, replace: Replace) -> None:
-    """Raise OutputError where the output is another's or holds something else; the build looks again."""
+    """Raise OutputError if the output belongs to another dataset or holds foreign files. The build checks it again."""
     check_output(plan, make_workspace(spec.output.path, plan), replace)
 
 
 def refuse_unready(spec: Spec, plan: Plan) -> None:
-    """Raise MakeweightError, which says what to set, where this machine or the output cannot take the build."""
+    """Raise MakeweightError, which says what to set, if this machine or the output cannot take the build."""
     place = make_workspace(spec.output.path, plan)
-    if not _published(place.output):
+    if not _is_published(place.output):
         refuse_unwritable_output(place)
     _refuse_no_scratch()
     alone, server_home = cluster_address() is None, _home_of_own_server()
@@ -39,8 +39,8 @@ def refuse_unready(spec: Spec, plan: Plan) -> None:
         _refuse_ray_folder(ray_folder())
 
 
-def _published(output: Folder) -> bool:
-    """Whether a dataset is there, which may lie where nothing can be written any more."""
+def _is_published(output: Folder) -> bool:
+    """Whether the output holds a dataset, which may be on a read-only disk."""
     try:
         return read_manifest(output) is not None
     except (OSError, ValueError, OutputError):  # no path to read from; it is told when it is written to
@@ -48,7 +48,7 @@ def _published(output: Folder) -> bool:
 
 
 def _home_of_own_server() -> str | None:
-    """Return where Prefect keeps what its temporary server knows, or nothing where a server is named."""
+    """Return the home folder of Prefect's temporary server, or None if the settings name a server."""
     with warnings.catch_warnings(action="ignore"):  # it warns of a folder that it cannot make
         from prefect.settings import PREFECT_API_URL, PREFECT_HOME
     return None if PREFECT_API_URL.value() else str(PREFECT_HOME.value())

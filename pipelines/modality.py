@@ -77,7 +77,7 @@ class Modality:
     reader: str | None = None
     """`(source, column, profile) -> pipelines.source.content.Reader`: reads the column with the content."""
     hashes: str = "pipelines.source.fingerprint:row_hashes"
-    """`(rows) -> uint64`: a hash of each row, equal for equal rows; the first column is the content, if there is one."""
+    """`(rows) -> uint64`: a hash of each row, equal for equal rows; any content is the first column."""
 
     encoding: str | None = None
     """`(spec, profile) -> dict`: how made rows are written."""
@@ -86,7 +86,7 @@ class Modality:
     refuse: str | None = None
     """`(plan) -> None`: raises SpecError if the plan cannot be built."""
     width: str
-    """`(profile) -> int`: the width of a row (columns, characters, pixels), by which its time is estimated."""
+    """`(profile) -> int`: the width of a row (columns, bytes, pixels), by which its time is estimated."""
 
     view: str
     """`(plan, raw) -> View`: the rows as features for the classifiers."""

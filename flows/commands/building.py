@@ -42,9 +42,9 @@ def plan(
     with explained(json_):
         asked, made = planned_spec(spec, set_)
         if json_:
-            from flows.estimate import estimated
+            from flows.estimate import estimate_build
 
-            likely = estimated(asked, made, gpu_price)
+            likely = estimate_build(asked, made, gpu_price)
             told = {**made.model_dump(mode="json"), "estimate": likely and likely.model_dump(mode="json")}
             print_json(all_redacted(told))
         else:
@@ -84,9 +84,9 @@ def build(
             out.print(note, markup=False, highlight=False, soft_wrap=True)
         dataset = make_workspace(asked.output.path, made).output
         if asked.evaluate:
-            from flows.utility import kept_evaluation
+            from flows.utility import load_evaluation
 
-            out.print(kept_evaluation(dataset).utility.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
+            out.print(load_evaluation(dataset).utility.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
         report = dataset.at(REPORT).shown
         told = f"dataset  {dataset.shown}\nreport   {report}\ncheck    makeweight verify {dataset.shown}"
         out.print(told, markup=False, highlight=False, soft_wrap=True)

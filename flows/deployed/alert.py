@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import PREFECT_UI_URL
 
-from flows.deployed.deployments import reached
+from flows.deployed.deployments import connect_server
 from flows.deployed.request import request_balanced_dataset
 from flows.deployed.scheduled import scheduled_build
 from schemas.errors import Fault, SpecError
@@ -25,14 +25,14 @@ BODY = "{{ flow_run.name }} ({{ deployment.name or flow.name }}): {{ flow_run.st
 PAGE = "/runs/flow-run/{{ flow_run.id }}"
 
 
-def put_up_alert(url: str) -> str:
+def create_alert(url: str) -> str:
     """Tell the server to post to `url` whenever a requested or scheduled build fails; return the automation's id.
 
     One that is there already is replaced. Raises SpecError for what is no web address.
     """
     if not re.match(r"https?://[^/\s]+", url):
         raise SpecError(Fault((), "a message goes to a web address, as in https://hooks.example.org/…; got none"))
-    with reached() as client:
+    with connect_server() as client:
         block = CustomWebhookNotificationBlock(name="makeweight", url=url, json_data={"text": "{{subject}}\n{{body}}"})
         saved = cast(UUID, block.save(BLOCK, overwrite=True))
         for old in client.read_automations_by_name(NAME):

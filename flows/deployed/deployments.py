@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from flows.deployed.request import request_balanced_dataset
 from flows.deployed.scheduled import scheduled_build
 from flows.deployed.worker import DATASET, EXIT_CODE, refuse_relative
-from flows.server import WHO, server_explained
+from flows.server import WHO, explain_server_errors
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec, parse
 
@@ -77,38 +77,38 @@ class Scheduled:
 
 
 @contextmanager
-def reached() -> Iterator[SyncPrefectClient]:
+def connect_server() -> Iterator[SyncPrefectClient]:
     """Give a client of the server that PREFECT_API_URL names; raises MakeweightError if there is none."""
     if not PREFECT_API_URL.value():
         raise MakeweightError(
             "no Prefect server is named; start one with `prefect server start`, and set PREFECT_API_URL to its address,"
             " as in http://127.0.0.1:4200/api"
         )
-    with server_explained(), get_client(sync_client=True) as client:
+    with explain_server_errors(), get_client(sync_client=True) as client:
         yield client
 
 
-def submit(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
+def submit_request(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
     """Put a request in, as the deployment's form does, and return it; its credentials do not leave this process."""
     told = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     refuse_relative(parse(Spec, told), "a request has no folder that it could start from")
-    with reached() as client:
+    with connect_server() as client:
         parameters, key = {"spec": told, "replace": replace}, str(uuid4())
 
         def ask() -> FlowRun:
             return client.create_flow_run_from_deployment(
-                _deployment(client, deployment).id, parameters=parameters, name=spec.name, idempotency_key=key
+                _read_deployment(client, deployment).id, parameters=parameters, name=spec.name, idempotency_key=key
             )
 
         try:
-            return request_of(_asked_again(ask))
+            return describe_run(_retry_busy(ask))
         except PrefectHTTPStatusError as error:
             if error.response.status_code in WHO:
                 raise
-            raise _refused(error, deployment) from error
+            raise _refusal_error(error, deployment) from error
 
 
-def _asked_again(ask: Callable[[], FlowRun]) -> FlowRun:
+def _retry_busy(ask: Callable[[], FlowRun]) -> FlowRun:
     """Return what `ask` returns; asks again while a server is too busy, as one on SQLite is with many at once."""
     for pause in PAUSES:
         try:
@@ -120,7 +120,7 @@ def _asked_again(ask: Callable[[], FlowRun]) -> FlowRun:
     return ask()
 
 
-def _deployment(client: SyncPrefectClient, name: str) -> Any:
+def _read_deployment(client: SyncPrefectClient, name: str) -> Any:
     try:
         return client.read_deployment_by_name(name)
     except (ObjectNotFound, ValueError):
@@ -132,7 +132,7 @@ def _deployment(client: SyncPrefectClient, name: str) -> Any:
         ) from None
 
 
-def _refused(error: PrefectHTTPStatusError, deployment: str) -> MakeweightError:
+def _refusal_error(error: PrefectHTTPStatusError, deployment: str) -> MakeweightError:
     detail = error.response.json().get("detail") if error.response.is_client_error else None
     if error.response.status_code not in (409, 422):
         return MakeweightError(f"the Prefect server did not take the request: {error}")
@@ -143,7 +143,7 @@ def _refused(error: PrefectHTTPStatusError, deployment: str) -> MakeweightError:
     )
 
 
-def request_of(run: FlowRun) -> Request:
+def describe_run(run: FlowRun) -> Request:
     """Return what is known of a run that was asked for."""
     state = run.state
     ended = bool(state and state.is_final())
@@ -159,24 +159,24 @@ def request_of(run: FlowRun) -> Request:
     )
 
 
-def wait(request: Request, say: Callable[[str], None]) -> Request:
+def wait_for_request(request: Request, say: Callable[[str], None]) -> Request:
     """Wait until the request has ended, and return it; `say` hears of each change, and of what keeps it waiting."""
     before, began, warned = request, time.monotonic(), False
     while True:
-        with reached() as client:
+        with connect_server() as client:
             run = client.read_flow_run(UUID(request.id))
-            now = request_of(run)
+            now = describe_run(run)
             if now.state != before.state:
                 say(now.state)
             if now.exit_code is not None:
                 return now
             if not warned and not run.start_time and time.monotonic() - began > ALONE_SECONDS:
-                warned = _say_what_is_missing(client, run, say)
+                warned = _report_missing_worker(client, run, say)
         before = now
         time.sleep(LOOK_SECONDS)
 
 
-def _say_what_is_missing(client: SyncPrefectClient, run: FlowRun, say: Callable[[str], None]) -> bool:
+def _report_missing_worker(client: SyncPrefectClient, run: FlowRun, say: Callable[[str], None]) -> bool:
     """Say why nobody takes a run; whether anything was said."""
     pool = run.work_pool_name
     if pool is None:
@@ -191,10 +191,10 @@ def _say_what_is_missing(client: SyncPrefectClient, run: FlowRun, say: Callable[
     return True
 
 
-def schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedule, replace: bool) -> Scheduled:
+def deploy_schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedule, replace: bool) -> Scheduled:
     """Put up a deployment that builds the spec at `place` by this schedule; one of the same dataset is updated."""
     limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
-    with reached() as client:
+    with connect_server() as client:
         try:
             client.read_work_pool(POOL)
         except ObjectNotFound:
@@ -219,7 +219,7 @@ def schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedul
         return Scheduled(deployment.full_name, page, cron.cron, cron.timezone or "UTC")
 
 
-def cron_schedule(cron: str, timezone: str) -> CronSchedule:
+def parse_cron(cron: str, timezone: str) -> CronSchedule:
     """Return the schedule; raises SpecError for a cron string or a time zone that is none."""
     try:
         return CronSchedule(cron=cron, timezone=timezone)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 
-from flows.spec_file import located, read_mapping
+from flows.spec_file import add_location, read_mapping
 from pipelines.plan.guard import SETTING, Guard
 from schemas.errors import Fault, SpecError
 from schemas.policy import Policy
@@ -30,7 +30,7 @@ def worker_guard(environment: Mapping[str, str] = os.environ) -> Guard:
 def read_policy(path: str) -> Policy:
     """Return the policy of a YAML file; raises SpecError for one that others could change."""
     data, lines = read_mapping(path, "policy")
-    with located(path, lines):
+    with add_location(path, lines):
         policy = parse(Policy, data)
     _refuse_changeable(path, policy)
     return policy

@@ -6,7 +6,7 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.deployed.worker import built_on_worker, refuse_relative
+from flows.deployed.worker import build_on_worker, refuse_relative
 from schemas.spec import Spec, parse
 
 RETRIES, RETRY_SECONDS = 2, 60
@@ -30,10 +30,10 @@ def request_balanced_dataset(
     URIs, or whole paths as the worker knows them, among those that its policy allows. The request is checked before it
     is built; the run's page then shows the counts, some rows or images, and a link to the report.
     """
-    return built_on_worker(lambda _: requested(spec), replace)
+    return build_on_worker(lambda _: parse_request(spec), replace)
 
 
-def requested(spec: Spec) -> Spec:
+def parse_request(spec: Spec) -> Spec:
     """Return the spec of a request, as a form or a file filled it in; raises SpecError with every fault."""
     found = parse(Spec, spec)
     refuse_relative(found, "a request has no folder that it could start from")

@@ -10,7 +10,7 @@ from prefect.client.schemas.objects import State
 from pydantic import Field
 
 from flows.deployed.request import RETRIES, RETRY_SECONDS
-from flows.deployed.worker import built_on_worker
+from flows.deployed.worker import build_on_worker
 from flows.spec_file import load_spec
 from pipelines.storage.folder import Folder, is_uri
 from schemas.errors import Fault, MakeweightError, SpecError
@@ -30,19 +30,19 @@ def scheduled_build(
     replace: Annotated[bool, Field(description="Put this build in the place of the one before.")] = True,
 ) -> State[Any]:
     """Build the dataset that a spec file asks for; the file is read anew each time."""
-    return built_on_worker(lambda guard: read_spec(guard.file_to_read(spec), overrides), replace)
+    return build_on_worker(lambda guard: read_spec(guard.file_to_read(spec), overrides), replace)
 
 
 def read_spec(place: str, overrides: Sequence[str]) -> Spec:
     """Return the spec of a YAML file at a path or URI; raises SpecError, which names the file."""
     if is_uri(place):
-        return _fetched(place, overrides)
+        return _fetch_spec(place, overrides)
     if not os.path.isabs(place):
         raise SpecError(Fault((), f"the spec's path is relative; give it whole, as the worker knows it, got {place!r}"))
     return load_spec(place, overrides)[0]
 
 
-def _fetched(place: str, overrides: Sequence[str]) -> Spec:
+def _fetch_spec(place: str, overrides: Sequence[str]) -> Spec:
     """Return the spec of a file on another filesystem; relative paths start beside it, as beside any spec."""
     path, question, options = place.partition("?")
     above, _, name = path.rpartition("/")
@@ -55,10 +55,10 @@ def _fetched(place: str, overrides: Sequence[str]) -> Spec:
         with open(os.path.join(folder, name), "wb") as file:
             file.write(text)
         spec, _ = load_spec(os.path.join(folder, name), overrides)
-    return _moved(spec, os.path.abspath(folder), beside)
+    return _move_paths(spec, os.path.abspath(folder), beside)
 
 
-def _moved(spec: Spec, folder: str, beside: Folder) -> Spec:
+def _move_paths(spec: Spec, folder: str, beside: Folder) -> Spec:
     """Return the spec with the paths that start in `folder`, where its copy was read, starting where it is."""
 
     def at(path: str) -> str:

@@ -16,12 +16,12 @@ from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
-from flows.build import announce, build, planned
+from flows.build import build, publish_artifacts, use_plan
 from flows.deployed.policy import worker_guard
-from flows.progress import Build, Listener, listening
+from flows.progress import Build, Listener, listen
 from flows.ready import refuse_unready
 from flows.server import SILENT
-from flows.step import step, worth_retrying
+from flows.step import is_worth_retrying, step
 from pipelines.dataset.versions import plan_build
 from pipelines.plan.guard import Guard
 from pipelines.plan.registry import generator_class
@@ -38,7 +38,7 @@ GPU_LIMIT = "makeweight-gpu"
 """The global concurrency limit that a build takes a slot of if it may use a GPU; without it, nothing is limited."""
 
 
-def built_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any]:
+def build_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any]:
     """Check and build what is `wanted`, by this worker's policy; return the state that the run ends in.
 
     What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised;
@@ -51,17 +51,17 @@ def built_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any
     _log_plainly()
     try:
         spec, plan = check_task(wanted)
-        output, manifest = _built(spec, plan, replace)
+        output, manifest = _build(spec, plan, replace)
     except MakeweightError as error:
         _refuse_retries()
-        _label({EXIT_CODE: error.exit_code})
+        _set_labels({EXIT_CODE: error.exit_code})
         return Failed(message=str(error), data=error)
     except Exception as error:
-        if not worth_retrying(error):
+        if not is_worth_retrying(error):
             _refuse_retries()
-            _label({EXIT_CODE: MakeweightError.exit_code})
+            _set_labels({EXIT_CODE: MakeweightError.exit_code})
         raise
-    _label({EXIT_CODE: 0, DATASET: output.shown})
+    _set_labels({EXIT_CODE: 0, DATASET: output.shown})
     return Completed(message=f"{manifest.rows:,} rows, exactly on target: {output.shown}")
 
 
@@ -78,19 +78,19 @@ def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
     return spec, plan
 
 
-def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
+def _build(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build in this very run, so that its steps and artifacts are on its page."""
     refuse_unready(spec, plan)
-    seen, place = _Seen(), make_workspace(spec.output.path, plan)
-    with one_gpu_build(plan, spec.generator), planned(spec, plan), listening(seen):
+    seen, place = _StartNote(), make_workspace(spec.output.path, plan)
+    with wait_for_gpu_slot(plan, spec.generator), use_plan(spec, plan), listen(seen):
         manifest = build.fn(spec, replace)
     if not seen.began:  # it was complete already; who asked for it looks for it here
         with suppress(*SILENT):
-            announce(place, manifest)
+            publish_artifacts(place, manifest)
     return place.output, manifest
 
 
-class _Seen(Listener):
+class _StartNote(Listener):
     """Notes whether a build did any work."""
 
     began = False
@@ -100,7 +100,7 @@ class _Seen(Listener):
 
 
 @contextmanager
-def one_gpu_build(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
+def wait_for_gpu_slot(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
     """Wait for a slot of the server's limit of GPU builds, if there is one and this build may use a GPU."""
     takes = choice.gpus if choice.gpus is not None else generator_class(plan.generator.name).capabilities.uses_gpu
     if not (plan.makes_rows and takes):
@@ -145,7 +145,7 @@ def _refuse_retries() -> None:
         client.update_flow_run(_run_id(), empirical_policy=FlowRunPolicy(retries=0))
 
 
-def _label(labels: dict[str, Any]) -> None:
+def _set_labels(labels: dict[str, Any]) -> None:
     with suppress(*SILENT), get_client(sync_client=True) as client:
         client.update_flow_run_labels(_run_id(), labels)
 

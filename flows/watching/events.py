@@ -44,15 +44,15 @@ NAMESPACE = "OPENLINEAGE_NAMESPACE"
 Name = tuple[str, str]
 
 
-class Teller:
+class RunEvents:
     """Makes the events of one run."""
 
     def __init__(self, build: Build) -> None:
         set_producer(f"urn:makeweight:{version('makeweight')}")
         self._build, self._plan = build, build.plan
         self._job_namespace = os.environ.get(NAMESPACE) or "makeweight"
-        self._source = _name(self._plan.profile.path)
-        self._output = _name((build.place.series or build.output).path)
+        self._source = _dataset_name(self._plan.profile.path)
+        self._output = _dataset_name((build.place.series or build.output).path)
         self._parent = _parent(self._job_namespace)  # asked for here: only the flow's own thread knows it
 
     def start(self) -> RunEvent:
@@ -140,7 +140,7 @@ class Teller:
         return {column.name for column in self._plan.profile.columns}
 
 
-def _name(path: str) -> Name:
+def _dataset_name(path: str) -> Name:
     """Return the namespace and the name of the dataset at a path or URI."""
     if not is_uri(path):
         return "file", os.path.abspath(path)

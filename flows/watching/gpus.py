@@ -15,18 +15,18 @@ class Gpu:
     memory: int
 
 
-def gpus() -> list[Gpu]:
+def read_gpus() -> list[Gpu]:
     """Return the GPUs of the machine that runs the flow; none where there is no driver."""
-    nvml = _driver()
+    nvml = _load_driver()
     if nvml is None:
         return []
     try:
-        return [_look(nvml, number) for number in range(nvml.nvmlDeviceGetCount())]
+        return [_read_gpu(nvml, number) for number in range(nvml.nvmlDeviceGetCount())]
     except nvml.NVMLError:
         return []
 
 
-def _look(nvml: Any, number: int) -> Gpu:
+def _read_gpu(nvml: Any, number: int) -> Gpu:
     handle = nvml.nvmlDeviceGetHandleByIndex(number)
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
@@ -34,7 +34,7 @@ def _look(nvml: Any, number: int) -> Gpu:
 
 
 @lru_cache(maxsize=1)
-def _driver() -> Any | None:
+def _load_driver() -> Any | None:
     import pynvml  # type: ignore[import-untyped]
 
     try:

@@ -13,7 +13,7 @@ from openlineage.client.event_v2 import RunEvent
 
 from flows.progress import Build
 from flows.watching.background import Background
-from flows.watching.events import Teller
+from flows.watching.events import RunEvents
 from flows.watching.watcher import Watcher
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
@@ -34,12 +34,12 @@ class Lineage(Watcher):
     def __init__(self, client: OpenLineageClient) -> None:
         self._client = client
         self._thread = Background()
-        self._teller: Teller | None = None
+        self._teller: RunEvents | None = None
         self._build: Build | None = None
 
     def started(self, build: Build) -> None:
         """Tell that the run started, and that the one before was aborted, if that never ended."""
-        self._build, self._teller = build, Teller(build)
+        self._build, self._teller = build, RunEvents(build)
         self._do(lambda: self._begin(build, self._told.start()))
 
     def ended(self, manifest: Manifest) -> None:
@@ -55,13 +55,13 @@ class Lineage(Watcher):
         self._thread.close(PATIENCE)
 
     @property
-    def _told(self) -> Teller:
+    def _told(self) -> RunEvents:
         if self._teller is None:
             raise RuntimeError("no run has started")
         return self._teller
 
     def _begin(self, build: Build, start: RunEvent) -> None:
-        notes, name = build.place.hidden, _note(build)
+        notes, name = build.place.hidden, _note_name(build)
         if notes.exists(name):
             self._client.emit(self._told.abort(json.loads(notes.read(name))["run"]))
         notes.write(name, json.dumps({"run": build.id}).encode())
@@ -72,17 +72,17 @@ class Lineage(Watcher):
         if build is None:
             return
         self._do(lambda: self._client.emit(event))
-        self._do(lambda: build.place.hidden.remove(_note(build)))
+        self._do(lambda: build.place.hidden.remove(_note_name(build)))
 
     def _do(self, job: Callable[[], None]) -> None:
-        self._thread.do(lambda: _explained(job))
+        self._thread.do(lambda: _run_job(job))
 
 
-def _note(build: Build) -> str:
+def _note_name(build: Build) -> str:
     return f"run-{build.key}.json"
 
 
-def lineage() -> Lineage:
+def make_lineage() -> Lineage:
     """Return what sends lineage where OpenLineage's configuration says; raises SpecError if that is wrong."""
     # each attempt to reach a server that is away would be a line on the terminal
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
@@ -93,7 +93,7 @@ def lineage() -> Lineage:
         raise SpecError(Fault((), f"{problem}; mend it, or set OPENLINEAGE_DISABLED=true")) from error
 
 
-def _explained(job: Callable[[], None]) -> None:
+def _run_job(job: Callable[[], None]) -> None:
     try:
         job()
     except OSError as error:  # what `requests` raises is one

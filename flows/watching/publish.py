@@ -35,7 +35,7 @@ PATIENCE = 5.0
 SUCCESS = "makeweight_last_success_timestamp_seconds"
 
 
-class Published(Watcher):
+class Exporter(Watcher):
     """Keeps a build's metrics, and brings them somewhere as they change."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class Published(Watcher):
         """Bring the metrics up to date where they go."""
 
 
-class Port(Published):
+class Port(Exporter):
     """Answers Prometheus while the run lasts."""
 
     def __init__(self, listen: tuple[str, int]) -> None:
@@ -117,7 +117,7 @@ class Port(Published):
             self._server.server_close()
 
 
-class File(Published):
+class File(Exporter):
     """Writes a file for the dataset into the folder of node_exporter's textfile collector."""
 
     title = "the metrics file"
@@ -129,20 +129,20 @@ class File(Published):
     def _open(self, build: Build) -> None:
         name = re.sub(r"[^\w.-]+", "_", build.plan.name)
         self._path = os.path.join(self._folder, f"makeweight-{name}.prom")
-        self._metrics.last_success = _kept_success(self._path)
+        self._metrics.last_success = _read_last_success(self._path)
 
     def _update(self) -> None:
         write_to_textfile(self._path, self._registry)
 
 
-class Gateway(Published):
+class Gateway(Exporter):
     """Pushes to a Pushgateway, under the job `makeweight` and the dataset's name; what a run lacks stays as it was."""
 
     title = "the Pushgateway"
 
     def __init__(self, address: str) -> None:
         super().__init__()
-        self._address, self._handler = _signed_in(address)
+        self._address, self._handler = _split_credentials(address)
         self._dataset = ""
         self._thread = Background()
 
@@ -165,7 +165,7 @@ class Gateway(Published):
         self._thread.close(2 * PATIENCE)
 
 
-def _signed_in(address: str) -> tuple[str, Callable[..., Any]]:
+def _split_credentials(address: str) -> tuple[str, Callable[..., Any]]:
     """Return the address without the user's name and password that it may hold, and what sends them."""
     parts = urlsplit(address)
     if parts.username is None:
@@ -174,7 +174,7 @@ def _signed_in(address: str) -> tuple[str, Callable[..., Any]]:
     return bare, partial(basic_auth_handler, username=unquote(parts.username), password=unquote(parts.password or ""))
 
 
-def published(settings: Settings) -> list[Watcher]:
+def make_exporters(settings: Settings) -> list[Watcher]:
     """Return what brings metrics where the settings say."""
     return [
         *([Port(settings.listen)] if settings.listen else []),
@@ -183,7 +183,7 @@ def published(settings: Settings) -> list[Watcher]:
     ]
 
 
-def _kept_success(path: str) -> float | None:
+def _read_last_success(path: str) -> float | None:
     """Return when a run last succeeded, as the file of the run before says; a run that fails shall not lose it."""
     with suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
         for family in text_fd_to_metric_families(file):

@@ -13,7 +13,7 @@ from schemas.plan import Plan
 
 SECONDS = 15.0
 """How far training and filling are is told at most so often."""
-NAMED = 3
+NAMED_CLASSES = 3
 """Classes that lack the most are named, so many."""
 
 
@@ -76,7 +76,7 @@ class RunLog(Watcher):
     def _how_far(self) -> str:
         heard = self._filling
         short = sorted((one for one in heard.strata.values() if one.missing), key=lambda one: -one.missing)
-        named = ", ".join(f"{one.name!r} lacks {one.missing:,}" for one in short[:NAMED])
+        named = ", ".join(f"{one.name!r} lacks {one.missing:,}" for one in short[:NAMED_CLASSES])
         rows = f"{heard.accepted:,} rows of {heard.candidates:,} candidates, {heard.per_second:,.0f} rows/s"
         return f"fill: {len(self._full):,} of {self._classes:,} classes full, {rows}" + (f"; {named}" if named else "")
 

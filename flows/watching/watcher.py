@@ -24,7 +24,7 @@ class Watcher(Listener):
         """Let go of what it holds; it hears nothing any more."""
 
 
-def failure(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """Return what an exception says, in one line without credentials."""
     said = " ".join(redacted(str(error)).split())[:SAID]
     return said if isinstance(error, MakeweightError | OSError) and said else f"{type(error).__name__}: {said}"

@@ -287,8 +287,8 @@ class GeneratorPool:
         elif now - self._up_last > (limit := seconds_for_nodes() or START):
             raise GeneratorError(
                 f"none of {self.actors} actor(s) of {self._choice.cpus:g} CPU and {self._gpus:g} GPU could be started"
-                f" within {limit:g} s; free in the cluster: {describe_free()}; make room and run the same command again,"
-                " finished work is kept"
+                f" within {limit:g} s; free in the cluster: {describe_free()}; make room and run the same command"
+                " again, finished work is kept"
             )
 
 

@@ -14,7 +14,7 @@ import flows.privacy
 import flows.steps
 import flows.utility
 from flows.progress import Listener
-from flows.step import worth_retrying
+from flows.step import is_worth_retrying
 from pipelines.engine import actors
 from pipelines.engine.pool import GeneratorActor
 from pipelines.storage.workspace import plan_hash
@@ -67,7 +67,7 @@ def tried_again(function):
             try:
                 return function(*args)
             except Exception as error:
-                if not left or not worth_retrying(error):
+                if not left or not is_worth_retrying(error):
                     raise
         return None
 
@@ -97,12 +97,12 @@ def go_in_process(monkeypatch):
         monkeypatch.setattr(actors, name, value)
     monkeypatch.setattr(flows.steps, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
     monkeypatch.setattr("pipelines.report.summary.render_report", answering("<p>a report</p>"))
-    monkeypatch.setattr(flows.build, "watch", Listener)
+    monkeypatch.setattr(flows.build, "make_watch", Listener)
     monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
     monkeypatch.setattr(flows.build, "choose_machine", lambda plan, *_: plan)
     monkeypatch.setattr(flows.steps, "pin_to_machine", answering({}))
     monkeypatch.setattr(flows.steps, "refuse_unshared_output", answering(None))
-    monkeypatch.setattr(flows.build, "announce", answering(None))
+    monkeypatch.setattr(flows.build, "publish_artifacts", answering(None))
     return flows.build.build.fn
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import find_dataset, plan_build
 from pipelines.plan.succession import planned_succession
@@ -144,7 +144,7 @@ def test_a_version_is_the_same_whatever_the_actors_the_place_and_a_stop(series, 
     other, balance = Series(tmp_path / "elsewhere"), {"at_least": 400}
     calm = build(other.spec(balance=balance))
     one_actor = {"name": "smote", "actors": 1, "chunk_rows": 50}
-    with listening(Stop(at)), pytest.raises(KeyboardInterrupt):
+    with listen(Stop(at)), pytest.raises(KeyboardInterrupt):
         build(series.spec(balance=balance))
     assert find_dataset(str(series.output)).path.endswith("v00001"), "readers see what is whole"
     assert build(series.spec(balance=balance, generator=one_actor)) == calm, "whole manifests"

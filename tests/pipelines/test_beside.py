@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import flows.build as flow
-from flows.progress import listening
+from flows.progress import listen
 from pipelines.dataset import beside
 from pipelines.dataset.verify import verify
 from schemas.errors import OutputError
@@ -109,7 +109,7 @@ def test_a_report_that_is_gone_is_told_since_no_complete_build_can_make_it(build
     build(make_spec())
     (out / "report.html").unlink()
     heard = Notes()
-    with listening(heard):
+    with listen(heard):
         build(make_spec())
     assert heard.notes == [
         f"{out}: report.html is gone, and only a build from the beginning writes one; give another output.path for that"
@@ -185,7 +185,7 @@ def test_texts_of_a_replacement_that_was_given_up_do_not_stay_with_the_old_datas
         patched.setattr("pipelines.dataset.publish.write_manifest", die)
         build(make_spec(seed=1), True)
     heard = Notes()
-    with listening(heard):
+    with listen(heard):
         build(make_spec())
     assert {name: (out / name).read_bytes() for name in before} == before
     assert verify(str(out)).problems == ["report.html is missing"]
@@ -256,7 +256,7 @@ def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, nam
     build(make_spec(versions={"keep": 1}))
     (out / "v00001" / name).write_text(MINE)
     heard = Notes()
-    with listening(heard):
+    with listen(heard):
         build(make_spec(48, versions={"keep": 1}))
     assert [f"v00001 stays, though it is no longer kept: '{name}'" in note for note in heard.notes] == [True]
     assert (out / "v00001" / name).read_text() == MINE
@@ -266,7 +266,7 @@ def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, nam
 
 def test_a_version_is_removed_with_its_evaluation_though_that_was_begun_before(build, make_spec, out, monkeypatch):
     build(make_spec(versions={"keep": 1}))
-    with monkeypatch.context() as patched, listening(Notes()):
+    with monkeypatch.context() as patched, listen(Notes()):
         patched.setattr(beside, "close_ledger", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         build(make_spec(48, versions={"keep": 1}))
     assert (out / ".makeweight" / "ledger-v00001.json").exists()
