@@ -72,9 +72,8 @@ def estimate_lines(plan: Plan, made: Estimate | None) -> list[str]:
         unkept = rates_file() is None
         why = "MAKEWEIGHT_RATES is off" if unkept else f"no build with {plan.generator.name} here to go by yet"
         return [f"time     not known: {why}"]
-    lines = [
-        f"time     about {seconds(made.seconds)}{_describe_range(made)}{_describe_steps(made)}; {_describe_basis(plan, made)}"
-    ]
+    total = f"{seconds(made.seconds)}{_describe_range(made)}{_describe_steps(made)}"
+    lines = [f"time     about {total}; {_describe_basis(plan, made)}"]
     if made.cost is not None:
         hours = f"about {format_cost(made.cost)}: {made.gpu_hours:.3g} GPU hours ({made.device})"
         lines.append(f"cost     {hours if made.gpu_hours else 'none: no GPU is used'}")

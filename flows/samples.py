@@ -41,7 +41,7 @@ def publish_samples(output: Folder, manifest: Manifest) -> None:
 
 
 def _draw_rows(output: Folder, manifest: Manifest, names: list[str], most: int, looked_at: int) -> tuple[Rows, Rows]:
-    """Return some real rows and some made ones as dicts of these columns, of the same class if there is one with both."""
+    """Return some real and some made rows as dicts of these columns, of one class if there is one with both."""
     there = [manifest.label] if manifest.label in {column.name for column in manifest.columns} else []
     rows = pa.Table.from_batches(
         _read_batches(output, manifest, list(dict.fromkeys([*names, *there, "_origin"])), looked_at)

@@ -1,4 +1,4 @@
-"""What `makeweight request` and `makeweight schedule` do, from the spec to what they show."""
+"""The work of `makeweight request` and `makeweight schedule`: check, submit, wait, print."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from schemas.spec import Spec
 
 
 def send_request(spec: Spec, replace: bool, waits: bool, console: Console) -> Request:
-    """Put a request in, and wait for its end where that is asked for; what happens meanwhile is told on the console."""
+    """Submit a request; if `waits`, wait for its end, and print its states on the console."""
 
     def say(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -29,10 +29,10 @@ def send_request(spec: Spec, replace: bool, waits: bool, console: Console) -> Re
         raise MakeweightError(f"no longer waiting; the request goes on: {made.url}") from None
 
 
-def schedule_spec(place: str, overrides: Sequence[str], cron: str, timezone: str, replace: bool) -> Scheduled:
-    """Check the schedule and the spec, and put up a deployment that builds it again and again."""
+def schedule_spec(path: str, overrides: Sequence[str], cron: str, timezone: str, replace: bool) -> Scheduled:
+    """Check the cron string and the spec, and deploy the schedule."""
     when = parse_cron(cron, timezone)
-    whole = place if is_uri(place) else os.path.abspath(os.path.expanduser(place))
+    whole = path if is_uri(path) else os.path.abspath(os.path.expanduser(path))
     spec = read_spec(whole, overrides)
     plan_build(spec)
     return deploy_schedule(spec, whole, overrides, when, replace)

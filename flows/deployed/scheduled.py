@@ -1,4 +1,4 @@
-"""The flow behind schedules: it reads a spec file anew each time, and builds what stands in it then."""
+"""The flow of schedules: reads the spec file at each run, and builds its dataset."""
 
 import os
 from collections.abc import Sequence
@@ -33,24 +33,24 @@ def scheduled_build(
     return build_on_worker(lambda guard: read_spec(guard.file_to_read(spec), overrides), replace)
 
 
-def read_spec(place: str, overrides: Sequence[str]) -> Spec:
-    """Return the spec of a YAML file at a path or URI; raises SpecError, which names the file."""
-    if is_uri(place):
-        return _fetch_spec(place, overrides)
-    if not os.path.isabs(place):
-        raise SpecError(Fault((), f"the spec's path is relative; give it whole, as the worker knows it, got {place!r}"))
-    return load_spec(place, overrides)[0]
+def read_spec(path: str, overrides: Sequence[str]) -> Spec:
+    """Return the spec in a YAML file at an absolute path or a URI; raises SpecError, which names the file."""
+    if is_uri(path):
+        return _fetch_spec(path, overrides)
+    if not os.path.isabs(path):
+        raise SpecError(Fault((), f"the spec's path is relative; give it whole, as the worker knows it, got {path!r}"))
+    return load_spec(path, overrides)[0]
 
 
-def _fetch_spec(place: str, overrides: Sequence[str]) -> Spec:
-    """Return the spec of a file on another filesystem; relative paths start beside it, as beside any spec."""
-    path, question, options = place.partition("?")
+def _fetch_spec(uri: str, overrides: Sequence[str]) -> Spec:
+    """Return the spec in a file at a URI. Relative paths in it start at its folder."""
+    path, question, options = uri.partition("?")
     above, _, name = path.rpartition("/")
     beside = Folder(f"{above}{question}{options}")
     try:
         text = beside.read(name)
     except (OSError, MakeweightError) as error:
-        raise SpecError(Fault((), f"cannot read the spec {Folder(place).shown}: {error}; check the URI")) from error
+        raise SpecError(Fault((), f"cannot read the spec {Folder(uri).shown}: {error}; check the URI")) from error
     with TemporaryDirectory() as folder:
         with open(os.path.join(folder, name), "wb") as file:
             file.write(text)
@@ -59,7 +59,7 @@ def _fetch_spec(place: str, overrides: Sequence[str]) -> Spec:
 
 
 def _move_paths(spec: Spec, folder: str, beside: Folder) -> Spec:
-    """Return the spec with the paths that start in `folder`, where its copy was read, starting where it is."""
+    """Return the spec with its paths below `folder`, where a copy of it was read, moved below `beside`."""
 
     def at(path: str) -> str:
         return beside.at(os.path.relpath(path, folder)).path if path.startswith(f"{folder}/") else path

@@ -1,6 +1,6 @@
-"""How a worker builds: it checks first, and what was explained to the user ends its run as one plain message.
+"""A build on a worker: checked by the worker's policy first. Expected errors end its run with one plain message.
 
-Knows no deployment. The run's labels say what a program wants to know: `makeweight.dataset`, `makeweight.exit_code`.
+Knows no deployment. The labels `makeweight.dataset` and `makeweight.exit_code` of the run tell programs the result.
 """
 
 import logging
@@ -33,16 +33,16 @@ from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Spec
 
 DATASET, EXIT_CODE = "makeweight.dataset", "makeweight.exit_code"
-"""The labels of a run: where its dataset is, and what the command line would have ended with."""
+"""The labels of a run: the path of its dataset, and the exit code that the command line would have."""
 GPU_LIMIT = "makeweight-gpu"
-"""The global concurrency limit that a build takes a slot of if it may use a GPU; without it, nothing is limited."""
+"""The global concurrency limit of builds that may use a GPU. Without such a limit on the server, none waits."""
 
 
 def build_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any]:
-    """Check and build what is `wanted`, by this worker's policy; return the state that the run ends in.
+    """Check and build the spec that `wanted` returns, by this worker's policy; return the final state of the run.
 
-    What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised;
-    Prefect tries again where it may pass, finished work is kept.
+    A MakeweightError ends the run with its message. Any other exception is raised; Prefect retries the run if the
+    error may pass, and finished work is kept.
     """
     from flows.commands.console import QUIET
 
@@ -67,9 +67,9 @@ def build_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any
 
 @step
 def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
-    """Read the source and make the plan, before anything is queued for actors; raises what cannot be built.
+    """Check the spec by this worker's policy, read the source, and make the plan.
 
-    What goes against this worker's policy is refused before anything of it is read.
+    Raises SpecError before anything is read that the policy does not allow.
     """
     guard = worker_guard()
     spec = guard.admitted(wanted(guard))
@@ -79,19 +79,19 @@ def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
 
 
 def _build(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
-    """Build in this very run, so that its steps and artifacts are on its page."""
+    """Build within this flow run, so that steps and artifacts are on its page."""
     refuse_unready(spec, plan)
     seen, place = _StartNote(), make_workspace(spec.output.path, plan)
     with wait_for_gpu_slot(plan, spec.generator), use_plan(spec, plan), listen(seen):
         manifest = build.fn(spec, replace)
-    if not seen.began:  # it was complete already; who asked for it looks for it here
+    if not seen.began:  # it was complete already: the run's page shows its artifacts all the same
         with suppress(*SILENT):
             publish_artifacts(place, manifest)
     return place.output, manifest
 
 
 class _StartNote(Listener):
-    """Notes whether a build did any work."""
+    """Notes whether a build started work."""
 
     began = False
 
@@ -101,7 +101,7 @@ class _StartNote(Listener):
 
 @contextmanager
 def wait_for_gpu_slot(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
-    """Wait for a slot of the server's limit of GPU builds, if there is one and this build may use a GPU."""
+    """Hold a slot of the server's limit of GPU builds, if there is one and this build may use a GPU."""
     takes = choice.gpus if choice.gpus is not None else generator_class(plan.generator.name).capabilities.uses_gpu
     if not (plan.makes_rows and takes):
         yield
@@ -111,7 +111,7 @@ def wait_for_gpu_slot(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
 
 
 def refuse_relative(spec: Spec, why: str) -> None:
-    """Refuse relative paths, which mean nothing where a spec is not in a folder."""
+    """Raise SpecError for relative paths in a spec that is in no folder."""
     test = spec.evaluate.test if spec.evaluate else None
     paths = {("source", "path"): spec.source.path, ("evaluate", "test"): test, ("output", "path"): spec.output.path}
     relative = {keys: path for keys, path in paths.items() if path and not is_uri(path) and not os.path.isabs(path)}
@@ -121,7 +121,7 @@ def refuse_relative(spec: Spec, why: str) -> None:
 
 
 class _Plain(logging.Filter):
-    """Takes the traceback from what is logged of a failure that was explained to the user."""
+    """Removes the traceback from the log record of a MakeweightError."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
@@ -134,13 +134,13 @@ _plain = _Plain()
 
 
 def _log_plainly() -> None:
-    """Show no traceback of such failures on the run's page, from now on: Prefect logs after the flow's end too."""
+    """Add the filter for good, since Prefect logs errors after the end of the flow, too."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_plain)  # one that is there already is not added again
 
 
 def _refuse_retries() -> None:
-    """Tell the server that this run is not to be tried again."""
+    """Tell the server not to retry this run."""
     with suppress(*SILENT), get_client(sync_client=True) as client:
         client.update_flow_run(_run_id(), empirical_policy=FlowRunPolicy(retries=0))
 

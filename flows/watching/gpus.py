@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of the GPUs of this machine. Where actors run on others, Ray's own metrics tell."""
+"""Reads the GPUs of this machine from NVIDIA's driver. For GPUs of other machines see Ray's own metrics."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,7 +16,7 @@ class Gpu:
 
 
 def read_gpus() -> list[Gpu]:
-    """Return the GPUs of the machine that runs the flow; none where there is no driver."""
+    """Return the GPUs of the machine that runs the flow; an empty list without a driver."""
     nvml = _load_driver()
     if nvml is None:
         return []

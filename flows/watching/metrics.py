@@ -1,7 +1,6 @@
-"""A build's figures as Prometheus metrics. Knows nothing of how they are published.
+"""A build's figures as Prometheus metrics; `publish.py` exports them.
 
-Names and units follow https://prometheus.io/docs/practices/naming/. Counters count what this run looked at, and begin
-anew with each run.
+Names and units follow https://prometheus.io/docs/practices/naming/. Counters start at 0 in each run.
 """
 
 import time
@@ -23,14 +22,14 @@ from schemas.manifest import Manifest
 from schemas.plan import Plan
 
 NAMED = 40
-"""Classes, and reasons, that have series of their own; what is beyond them is added up under `OTHER`."""
+"""The most classes, and the most reasons, with a series of their own; the rest are added up under `OTHER`."""
 OTHER = "other"
 
 Value = tuple[Sequence[str], float]
 
 
 class Metrics(Listener, Collector):
-    """Hears how a build gets on, and tells it to whoever asks for metrics, from any thread."""
+    """A listener that keeps a build's figures, and a collector that gives them to any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -86,7 +85,7 @@ class Metrics(Listener, Collector):
         return self._ended is not None
 
     def collect(self) -> Iterator[Metric]:
-        """Give all metrics as they are now."""
+        """Yield all metrics with their current values."""
         if self._build is None:
             return
         with self._lock:
@@ -129,7 +128,7 @@ class Metrics(Listener, Collector):
 
     def _fill_metrics(self, plan: Plan) -> Iterator[Metric]:
         making = sorted((stratum for stratum in plan.strata if stratum.make), key=lambda one: -one.make)
-        label = {one.name: one.name if place < NAMED else OTHER for place, one in enumerate(making)}
+        label = {one.name: one.name if rank < NAMED else OTHER for rank, one in enumerate(making)}
         wanted, accepted, tried = Counter[str](), Counter[str](), Counter[str]()
         rejected = Counter[str]()
         for stratum in making:
@@ -184,7 +183,7 @@ def _named_values(values: "dict[str, float] | Counter[str]") -> list[Value]:
 
 
 def _limit_names(counts: Counter[str]) -> Counter[str]:
-    """Return the counts of the first so many names, in order of the alphabet, and the rest as one."""
+    """Return the counts of the first `NAMED` names in alphabetical order, and the sum of the rest under `OTHER`."""
     names = sorted(counts)
     named = Counter({name: counts[name] for name in names[:NAMED]})
     if names[NAMED:]:

@@ -1,7 +1,6 @@
-"""Which logs, metrics and lineage the environment asks for. Knows no library that serves them.
+"""Reads from the environment which logs, metrics and lineage are asked for. Imports no library for them.
 
-The environment says it, and not the spec: where a build is watched is no part of what is built, and a Prefect worker
-hands its environment on.
+These settings are not in the spec, since they are no part of what is built. A Prefect worker passes its environment on.
 """
 
 import os
@@ -23,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked for; what is left empty is not.
+    """The watchers that are asked for; an empty field means none.
 
     `log` is `stderr` or a file. `listen` is a host and port to scrape, `metrics` the folder of node_exporter's textfile
     collector, `gateway` the address of a Pushgateway. `lineage` says that OpenLineage is configured.
@@ -48,7 +47,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
 
 def setting_error(name: str, problem: str) -> SpecError:
-    """Return the error for a setting of the environment that cannot be obeyed."""
+    """Return the error for a wrong variable of the environment."""
     return SpecError(Fault((), f"the environment variable {name} {problem}"))
 
 
@@ -97,6 +96,6 @@ def _has_lineage(environment: Mapping[str, str]) -> bool:
         raise setting_error(
             "OPENLINEAGE_CONFIG", f"must be OpenLineage's configuration file, and there is none: {file!r}"
         )
-    places = ["openlineage.yml", os.path.join(os.path.expanduser("~"), ".openlineage", "openlineage.yml")]
+    paths = ["openlineage.yml", os.path.join(os.path.expanduser("~"), ".openlineage", "openlineage.yml")]
     named = any(name.startswith("OPENLINEAGE__TRANSPORT") for name in environment)
-    return bool(file or named or environment.get("OPENLINEAGE_URL") or any(map(os.path.isfile, places)))
+    return bool(file or named or environment.get("OPENLINEAGE_URL") or any(map(os.path.isfile, paths)))

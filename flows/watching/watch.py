@@ -1,4 +1,4 @@
-"""Tells the logs, the metrics and the lineage that are asked for, and sees to it that none of them costs a build."""
+"""Reports a build to the logs, metrics and lineage that the environment asks for. Their failures never stop a build."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +10,7 @@ from schemas.manifest import Manifest
 
 
 class _Watch(Relay):
-    """Hands on to watchers. One that fails is left out from then on, and a warning says so once: the build goes on."""
+    """Passes calls on to watchers. One that fails gets no more calls; a warning says so, and the build goes on."""
 
     def __init__(self, *watchers: Watcher) -> None:
         self._watchers = list(watchers)
@@ -44,9 +44,9 @@ class _Watch(Relay):
 
 
 def make_watch() -> Listener:
-    """Return what the environment asks for, besides Prefect's run log, which there always is.
+    """Return a listener for Prefect's run log, and for all watchers that the environment asks for.
 
-    Raises SpecError for a setting of a wrong form. Libraries that nobody asked for are not loaded.
+    Raises SpecError for a wrong setting. Libraries of other watchers are not imported.
     """
     from flows.watching.runlog import RunLog
 

@@ -28,10 +28,10 @@ from tests.machine import s3_bucket
 
 HOLD = """
 import sys, time
-from pipelines.storage.lock import one_writer
+from pipelines.storage.lock import lock_output
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
-with one_writer(Workspace(Folder(sys.argv[1]), "key")):
+with lock_output(Workspace(Folder(sys.argv[1]), "key")):
     print("held", flush=True)
     time.sleep(600)
 """
