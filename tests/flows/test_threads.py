@@ -236,7 +236,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 import ray
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from schemas.spec import Spec, parse
 
 joined, over = Event(), Event()
@@ -252,7 +252,7 @@ class Second(Listener):
 
 def run(spec, ears):
     try:
-        with listening(ears):
+        with listen(ears):
             return build(spec).content_hash
     finally:
         joined.set(), over.set() if isinstance(ears, First) else None
