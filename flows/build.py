@@ -1,7 +1,6 @@
-"""The build: the one place that strings the steps together, as a Prefect flow of few coarse tasks.
+"""The build: a Prefect flow of few large tasks, and the only module that calls the steps in their order.
 
-The files are the truth about what is done: a build that is started again goes on where it was, whatever Prefect
-remembers.
+Files say which steps are done, not Prefect: a build that is started again goes on where it was.
 """
 
 import time
@@ -13,10 +12,10 @@ from functools import partial
 
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
-from flows.mending import mending
+from flows.mending import retry_after_mending
 from flows.privacy import privacy_task
-from flows.progress import All, Build, listener
-from flows.samples import artifact_key, show_samples
+from flows.progress import Broadcast, Build, current_listener
+from flows.samples import artifact_key, publish_samples
 from flows.server import SILENT, served_flow
 from flows.steps import (
     carry_task,
@@ -28,32 +27,32 @@ from flows.steps import (
     publish_task,
     write_task,
 )
-from flows.stopping import Fenced
+from flows.stopping import StopWhenLost
 from flows.timekeeper import Timekeeper
 from flows.utility import (
     EVALUATIONS,
-    Asked,
-    asked,
-    evaluated,
-    forget_evaluation,
+    EvaluationRequest,
     gather_held_out_task,
+    is_evaluated,
     keep_evaluation_task,
     measure_task,
+    remove_stale_evaluation,
+    requested_evaluation,
 )
-from flows.watching.watch import watch
-from pipelines.dataset.beside import missing_beside
-from pipelines.dataset.claim import Replace, check_output, claim, refuse_strange
-from pipelines.dataset.ledger import is_open
-from pipelines.dataset.prune import prune_stale
+from flows.watching.watch import make_watch
+from pipelines.dataset.beside import find_missing_companions
+from pipelines.dataset.claim import Replace, check_output, claim_output, refuse_foreign_companions
+from pipelines.dataset.ledger import has_ledger
+from pipelines.dataset.prune import prune_stale_work
 from pipelines.dataset.publish import publishing_folder
-from pipelines.dataset.versions import faults_beside
+from pipelines.dataset.versions import find_series_faults
 from pipelines.engine import actors
-from pipelines.engine.kinds import choose_kind
+from pipelines.engine.kinds import choose_machine
 from pipelines.fit.fitting import privacy_spent
 from pipelines.storage.folder import Folder, is_uri
-from pipelines.storage.lock import Hold, one_writer
+from pipelines.storage.lock import Hold, lock_output
 from pipelines.storage.ready import refuse_unwritable_output
-from pipelines.storage.workspace import Workspace, workspace
+from pipelines.storage.workspace import Workspace, make_workspace
 from schemas.errors import OutputError
 from schemas.evaluation import Evaluation
 from schemas.manifest import REPORT, Manifest
@@ -64,10 +63,10 @@ _planned: ContextVar[tuple[Spec, Plan] | None] = ContextVar("planned", default=N
 
 
 @contextmanager
-def planned(spec: Spec, plan: Plan) -> Iterator[None]:
-    """Let builds of this spec in this block go by its plan that was just made, which spares reading the source again.
+def use_plan(spec: Spec, plan: Plan) -> Iterator[None]:
+    """Let builds of this spec in this block use a plan that was just made, so that the source is not read again.
 
-    It is no parameter of the flow, since Prefect would have to write it down.
+    The plan is no parameter of the flow, since Prefect would have to serialise it.
     """
     before = _planned.set((spec, plan))
     try:
@@ -76,8 +75,8 @@ def planned(spec: Spec, plan: Plan) -> Iterator[None]:
         _planned.reset(before)
 
 
-def plan_at_hand(spec: Spec) -> Plan | None:
-    """Return the plan that was made already of this very spec, if there is one here."""
+def find_given_plan(spec: Spec) -> Plan | None:
+    """Return the plan of this spec that `use_plan` gave, or None."""
     found = _planned.get()
     return found[1] if found and found[0] == spec else None
 
@@ -86,74 +85,85 @@ def plan_at_hand(spec: Spec) -> Plan | None:
 def build(spec: Spec, replace: Replace = False) -> Manifest:
     """Build the dataset that the spec asks for, publish it, and return its manifest.
 
-    A build that is complete already is returned as it is; if the spec asks for an evaluation, once there is one.
-    `replace` puts this build in the place of another one of the same name, or of the dataset that it names, once it is
-    complete. Raises OutputError while another build writes the same output.
+    If the dataset is complete already, with its evaluation if one is asked for, its manifest is returned at once.
+    `replace` lets this build replace another one: True one of the same name, a name the dataset of that name. Raises
+    SpecError or SourceError for faults of spec and source, and OutputError while another build writes the output.
+
+    Example::
+
+        from flows.build import build
+        from flows.spec_file import load_spec
+
+        spec, _ = load_spec("spec.yaml")
+        manifest = build(spec)
+        print(manifest.rows, manifest.counts)
     """
-    run = _begun(spec)
-    place, wanted = run.place, asked(spec, run.plan)
+    run = _begin_run(spec)
+    place, wanted = run.place, requested_evaluation(spec, run.plan)
     done = check_output(run.plan, place, replace)
-    if done and not evaluated(wanted, place, done):
-        refuse_strange(place, done, EVALUATIONS)
-    elif done and not place.work.exists() and not is_open(place) and _is_shown(place, done):
+    if done and not is_evaluated(wanted, place, done):
+        refuse_foreign_companions(place, done, EVALUATIONS)
+    elif done and not place.work.exists() and not has_ledger(place) and _has_all_companions(place, done):
         return done
     refuse_unwritable_output(place)
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         done = check_output(run.plan, place, replace)  # another build may have just ended
         with hold.committing():
-            claim(run.plan, place)
-        if done:  # it was stopped after it had published, or has lost what shows it
+            claim_output(run.plan, place)
+        if done:  # an earlier run was stopped after publishing, or files beside the shards are missing
             with hold.committing():
-                forget_evaluation(place, done, wanted)
+                remove_stale_evaluation(place, done, wanted)
             finish_task(run, done, hold)
-            if evaluated(wanted, place, done):
+            if is_evaluated(wanted, place, done):
                 return done
-        with suppress(OSError, OutputError), hold.committing():  # what stays is tried again by the next build
+        with suppress(OSError, OutputError), hold.committing():  # the next build tries again to remove the rest
             place.sweep()
-            prune_stale(place, run.plan)
-        run = changed(run, listener=All(run.listener, Fenced(hold), watch(), Timekeeper(spec.generator)))
-        with run.told(), actors.cluster(spec.generator) as dashboard:
+            prune_stale_work(place, run.plan)
+        run = changed(
+            run, listener=Broadcast(run.listener, StopWhenLost(hold), make_watch(), Timekeeper(spec.generator))
+        )
+        with run.reported(), actors.join_cluster(spec.generator) as dashboard:
             run.listener.joined(dashboard)
-            manifest = mending(run, partial(_rest, run, hold, wanted, done))
+            manifest = retry_after_mending(run, partial(_run_remaining, run, hold, wanted, done))
             run.listener.ended(manifest)
-    with suppress(*SILENT):  # the dataset is there; what Prefect shows of it is no part of it
-        announce(place, manifest)
+    with suppress(*SILENT):  # the dataset is published, whether Prefect can show it or not
+        publish_artifacts(place, manifest)
     return manifest
 
 
-def _begun(spec: Spec) -> Build:
-    """Return a run of the build, by the plan that is at hand or one that is made now."""
-    plan, heard, start = plan_at_hand(spec), listener(), time.perf_counter()
+def _begin_run(spec: Spec) -> Build:
+    """Return a run of the build with the given plan, or with one that is made now."""
+    plan, listener, start = find_given_plan(spec), current_listener(), time.perf_counter()
     if plan:
-        return Build(spec, plan, workspace(spec.output.path, plan), heard)
-    heard.step("plan")
+        return Build(spec, plan, make_workspace(spec.output.path, plan), listener)
+    listener.step("plan")
     plan = plan_task(spec)
     took = time.perf_counter() - start
-    return Build(spec, plan, workspace(spec.output.path, plan), heard, seconds={"plan": took})
+    return Build(spec, plan, make_workspace(spec.output.path, plan), listener, seconds={"plan": took})
 
 
-def _is_shown(place: Workspace, done: Manifest) -> bool:
-    """Whether a complete dataset has all that shows it to readers."""
-    return not missing_beside(place, done) and not (place.series and faults_beside(place.series))
+def _has_all_companions(place: Workspace, done: Manifest) -> bool:
+    """Whether a complete dataset has all files beside its shards, and those beside its versions."""
+    return not find_missing_companions(place, done) and not (place.series and find_series_faults(place.series))
 
 
-def _rest(run: Build, hold: Hold, wanted: Asked | None, done: Manifest | None) -> Manifest:
-    """Do what is left to do: of a complete dataset the evaluation alone."""
-    manifest = done or _steps(run, hold, wanted)
+def _run_remaining(run: Build, hold: Hold, wanted: EvaluationRequest | None, done: Manifest | None) -> Manifest:
+    """Run the remaining steps: all of a build, or only the evaluation of a complete dataset."""
+    manifest = done or _run_steps(run, hold, wanted)
     if done and wanted:
-        keep_evaluation_task(run, done, _measured(run, wanted, done, run.output), hold)
+        keep_evaluation_task(run, done, _measure(run, wanted, done, run.output), hold)
     return manifest
 
 
-def _measured(run: Build, wanted: Asked, manifest: Manifest, dataset: Folder) -> Evaluation:
+def _measure(run: Build, wanted: EvaluationRequest, manifest: Manifest, dataset: Folder) -> Evaluation:
     with run.step("evaluate"):
         return measure_task(run, wanted, manifest, dataset)
 
 
-def _steps(run: Build, hold: Hold, wanted: Asked | None) -> Manifest:
-    run = changed(run, plan=choose_kind(run.plan, run.place, run.spec.generator))
+def _run_steps(run: Build, hold: Hold, wanted: EvaluationRequest | None) -> Manifest:
+    run = changed(run, plan=choose_machine(run.plan, run.place, run.spec.generator))
     if wanted:
-        with run.step("held-out rows"):  # what is wrong with them is told before the work, not after it
+        with run.step("held-out rows"):  # their faults are raised before the work, not after it
             gather_held_out_task(run, wanted)
     with run.step("ingest"):
         real = ingest_task(run)
@@ -170,19 +180,19 @@ def _steps(run: Build, hold: Hold, wanted: Asked | None) -> Manifest:
     with run.step("write"):
         found = {"privacy": privacy, "differential_privacy": privacy_spent(run.plan, run.place.models)}
         manifest = write_task(run, real, strata, hold).model_copy(update=found)
-    evaluation = _measured(run, wanted, manifest, publishing_folder(run.place)) if wanted else None
+    evaluation = _measure(run, wanted, manifest, publishing_folder(run.place)) if wanted else None
     with run.step("report"):
         manifest = publish_task(run, real, manifest, hold, evaluation)
         with hold.committing():
-            forget_evaluation(run.place, manifest, wanted)
+            remove_stale_evaluation(run.place, manifest, wanted)
         if evaluation:
             keep_evaluation_task(run, manifest, evaluation, hold)
         finish_task(run, manifest, hold)
     return manifest
 
 
-def announce(place: Workspace, manifest: Manifest) -> None:
-    """Leave the counts and a link to the report with Prefect."""
+def publish_artifacts(place: Workspace, manifest: Manifest) -> None:
+    """Publish the counts, a link to the report and sample rows as Prefect artifacts."""
     before = manifest.source_counts
     table = [{"class": name, "before": before[name], **counts.model_dump()} for name, counts in manifest.counts.items()]
     key = artifact_key(manifest.name, "class-counts")
@@ -191,4 +201,4 @@ def announce(place: Workspace, manifest: Manifest) -> None:
     link = report if is_uri(report) else f"file://{report}"
     key, told = artifact_key(manifest.name, "report"), f"{manifest.name}: {report}"
     create_link_artifact(link=link, key=key, link_text=f"Report of {manifest.name}", description=told)
-    show_samples(place.output, manifest)
+    publish_samples(place.output, manifest)

@@ -1,4 +1,4 @@
-"""What a spec may choose from: every generator and validator, described by its own code. Knows no spec and no data."""
+"""Describes every generator and validator that a spec may name, from their own code. Reads no spec and no data."""
 
 import inspect
 import re
@@ -24,7 +24,7 @@ _SHOWN = 60
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: what it may be and within which limits, what it is if it is left out, and what it does."""
+    """One parameter: type, limits, default and description."""
 
     name: str
     type: str
@@ -36,7 +36,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Entry:
-    """One generator or validator: `needs` are what it does not work without, or works better with, in words."""
+    """One generator or validator; `needs` says in words what it requires, or gains from."""
 
     name: str
     modalities: list[str]
@@ -53,18 +53,18 @@ def generator_entries(name: str | None = None) -> list[Entry]:
     """Return every generator, or the one of this name; raises SpecError with the nearest name for one not known."""
     if name is not None:
         _check_known(name, list(GENERATORS), "generator")
-    return [_generator(one) for one in ([name] if name is not None else GENERATORS)]
+    return [_describe_generator(one) for one in ([name] if name is not None else GENERATORS)]
 
 
 def validator_entries(name: str | None = None) -> list[Entry]:
     """Return every validator of every modality, or those of this name; raises SpecError as `generator_entries` does."""
     known = [(kind.name, one) for kind in MODALITIES.values() for one in kind.validators]
     if name is None:
-        return [_validator(one, modality) for modality, one in known]
+        return [_describe_validator(one, modality) for modality, one in known]
     _check_known(name, [one for _, one in known], "validator")
     if ":" in name:
-        return [_validator(name, "")]
-    return [_validator(one, modality) for modality, one in known if one == name]
+        return [_describe_validator(name, "")]
+    return [_describe_validator(one, modality) for modality, one in known if one == name]
 
 
 def _check_known(name: str, known: list[str], kind: str) -> None:
@@ -72,7 +72,7 @@ def _check_known(name: str, known: list[str], kind: str) -> None:
         raise SpecError(Fault((), f"unknown {kind} {name!r}{nearest(name, set(known))}"))
 
 
-def _generator(name: str) -> Entry:
+def _describe_generator(name: str) -> Entry:
     cls = generator_class(name)
     able = cls.capabilities
     return Entry(
@@ -80,28 +80,28 @@ def _generator(name: str) -> Entry:
         modalities=list(able.modalities),
         default_of=[kind.name for kind in MODALITIES.values() if kind.generator == name],
         summary=_summary(cls),
-        description=_text(cls),
-        parameters=_parameters(cls.Params),
-        needs=list(_needs(able)),
+        description=_read_docstring(cls),
+        parameters=_list_parameters(cls.Params),
+        needs=list(_list_needs(able)),
         licence=able.licence,
-        notes=list(_notes(able)),
+        notes=list(_list_notes(able)),
     )
 
 
-def _validator(name: str, modality: str) -> Entry:
+def _describe_validator(name: str, modality: str) -> Entry:
     cls = validator_class(name, modality or next(iter(MODALITIES)))
     return Entry(
         name=name,
         modalities=[modality] if modality else [],
-        default_of=list(_defaults(name, modality)),
+        default_of=list(_list_defaults(name, modality)),
         summary=_summary(cls),
-        description=_text(cls),
-        parameters=_parameters(cls.Params),
+        description=_read_docstring(cls),
+        parameters=_list_parameters(cls.Params),
     )
 
 
-def _defaults(name: str, modality: str) -> Iterator[str]:
-    """Yield what the validator is a default of: of a modality, and of it where objects are marked in its rows."""
+def _list_defaults(name: str, modality: str) -> Iterator[str]:
+    """Yield the modality that the validator is a default of, also as `marked` if it is one for marked objects."""
     one = MODALITIES.get(modality)
     if one and name in one.checks:
         yield modality
@@ -109,18 +109,18 @@ def _defaults(name: str, modality: str) -> Iterator[str]:
         yield f"marked {modality}"
 
 
-def _text(cls: type) -> str:
-    """Return a class's docstring, each paragraph a line."""
+def _read_docstring(cls: type) -> str:
+    """Return a class's docstring with each paragraph in one line."""
     paragraphs = (inspect.getdoc(cls) or "").split("\n\n")
     return "\n".join(" ".join(one.split()) for one in paragraphs)
 
 
 def _summary(cls: type) -> str:
     """Return the first sentence of a class's docstring."""
-    return _SENTENCE.split(_text(cls).partition("\n")[0])[0]
+    return _SENTENCE.split(_read_docstring(cls).partition("\n")[0])[0]
 
 
-def _needs(able: Capabilities) -> Iterator[str]:
+def _list_needs(able: Capabilities) -> Iterator[str]:
     if able.packages:
         yield f"the package{'s' * (len(able.packages) > 1)} {', '.join(able.packages)}"
     if able.needs_gpu:
@@ -132,7 +132,7 @@ def _needs(able: Capabilities) -> Iterator[str]:
         yield "images of one size"
 
 
-def _notes(able: Capabilities) -> Iterator[str]:
+def _list_notes(able: Capabilities) -> Iterator[str]:
     yield f"its rows are {able.origin}"
     yield f"makes {able.min_chunk_rows:,} to {able.max_chunk_rows:,} rows at once"
     if able.makes_objects:
@@ -145,32 +145,32 @@ def _notes(able: Capabilities) -> Iterator[str]:
         yield f"leaves out the validators {', '.join(sorted(able.skips))} unless the spec names them"
 
 
-def _parameters(params: type[BaseModel]) -> list[Parameter]:
+def _list_parameters(params: type[BaseModel]) -> list[Parameter]:
     return [
         Parameter(
             name=one.alias or name,
             type=type_name(one.annotation),
             limits=", ".join(f"{sign} {getattr(mark, key)}" for mark in one.metadata for key, sign in _limits(mark)),
             required=one.is_required(),
-            default=None if one.is_required() else _plain(one.get_default(call_default_factory=True)),
+            default=None if one.is_required() else _to_plain(one.get_default(call_default_factory=True)),
             description=one.description or "",
         )
         for name, one in params.model_fields.items()
     ]
 
 
-def _plain(value: Any) -> Any:
-    """Return a value as JSON holds it."""
+def _to_plain(value: Any) -> Any:
+    """Return a value as JSON types."""
     return TypeAdapter(Any).dump_python(value, mode="json")
 
 
 def _limits(mark: Any) -> Iterator[tuple[str, str]]:
-    """Yield the names of the bounds that a mark of a field holds, each with its sign."""
+    """Yield the names of the bounds in a field's metadata, each with its sign."""
     yield from ((key, sign) for key, sign in _SIGNS.items() if getattr(mark, key, None) is not None)
 
 
 def type_name(kind: Any) -> str:
-    """Return a type as people say it.
+    """Return the name of a type in plain words.
 
     >>> type_name(int | None)
     'int or null'
@@ -188,7 +188,7 @@ def type_name(kind: Any) -> str:
         return f"mapping of {type_name(inner[1])}"
     if origin in (list, tuple, set, frozenset):
         return f"list of {' or '.join(dict.fromkeys(type_name(one) for one in inner if one is not ...))}"
-    if origin is not None:  # Annotated, and what has a type within
+    if origin is not None:  # Annotated, and other types with an inner type
         return type_name(inner[0])
     return _plain_name(kind)
 
@@ -202,12 +202,12 @@ def _plain_name(kind: Any) -> str:
 
 
 def entries_json(entries: list[Entry]) -> list[dict[str, Any]]:
-    """Return entries for machines."""
+    """Return entries as JSON."""
     return [asdict(entry) for entry in entries]
 
 
 def list_lines(entries: list[Entry]) -> list[str]:
-    """Return a line for each entry below its modality, for people."""
+    """Return the lines of a list of entries, by modality."""
     lines: list[str] = []
     width = max(len(entry.name) for entry in entries)
     for modality in dict.fromkeys(one for entry in entries for one in entry.modalities):
@@ -220,7 +220,7 @@ def list_lines(entries: list[Entry]) -> list[str]:
 
 
 def entry_lines(entry: Entry) -> list[str]:
-    """Return all that is known of one entry, for people."""
+    """Return the lines on one entry: description, facts and parameters."""
     lines = [entry.name, *(f"  {line}" for line in entry.description.split("\n")), ""]
     facts = {
         "rows": ", ".join(entry.modalities),
@@ -234,18 +234,18 @@ def entry_lines(entry: Entry) -> list[str]:
 
 
 def parameter_lines(parameters: list[Parameter]) -> list[str]:
-    """Return the parameters, each with its type, its default and what it does."""
+    """Return the lines on parameters: description, type, limits and default of each."""
     if not parameters:
         return ["parameters none"]
     width = max(len(one.name) for one in parameters)
     lines = ["parameters"]
     for one in parameters:
         lines.append(f"  {one.name:<{width}}  {one.description}")
-        default = "required" if one.required else f"default {_shown(one.default)}"
+        default = "required" if one.required else f"default {_format_default(one.default)}"
         lines.append(f"  {'':<{width}}  {', '.join(filter(None, [one.type, one.limits, default]))}")
     return lines
 
 
-def _shown(default: Any) -> str:
+def _format_default(default: Any) -> str:
     said = "null" if default is None else str(default).lower() if isinstance(default, bool) else repr(default)
     return said if len(said) <= _SHOWN else f"{said[: _SHOWN - 1]}…"

@@ -1,24 +1,24 @@
-"""The command line: every command of `flows.commands`, and where it starts.
+"""The command line: its entry point, with every command of `flows.commands`.
 
-A command that starts servers runs in a session of its own. What commands need is imported when one runs, so that Ctrl-C
-is heard before.
+A command that starts servers runs in a session of its own. Commands import what they need when they run, so that Ctrl-C
+is handled from the first moment.
 """
 
 import sys
 from typing import Any
 
 from flows.ending import end_at_once, ends_with
-from flows.interrupt import STOPPED, hearing
+from flows.interrupt import STOPPED, handle_stop_signals
 from flows.session import can_run_apart, run_apart
 
 INTERRUPTED = 130
-"""How typer ends where it is interrupted before a command is at work."""
+"""The exit code of typer if it is interrupted before a command runs."""
 SERVED = ("build", "evaluate")
 """The commands that may start a Prefect server and Ray."""
 
 
 def __getattr__(name: str) -> Any:
-    """Give the application, with all commands, to who imports it."""
+    """Return `app`, the application with all commands, when it is imported."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from flows.commands import building, choosing, looking, serving  # noqa: F401 each adds its commands
@@ -28,16 +28,16 @@ def __getattr__(name: str) -> Any:
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C or SIGTERM ends it with one plain line, however early it comes."""
+    """Run the command line; Ctrl-C or SIGTERM ends it with one plain line at any time."""
     end_at_once()
     if sys.argv[1:2] and sys.argv[1] in SERVED and can_run_apart():
-        run_apart(_code, STOPPED)
-    with hearing():
-        code = _code()
+        run_apart(_run_command, STOPPED)
+    with handle_stop_signals():
+        code = _run_command()
     raise SystemExit(ends_with(code))
 
 
-def _code() -> int:
+def _run_command() -> int:
     """Run the command, and return its exit code."""
     try:
         from flows.cli import app

@@ -34,8 +34,8 @@ def write_source(folder: Path) -> Path:
     return spec
 
 
-def _built(spec: Path) -> int:
-    """Build by the command line, which answers Ctrl-C itself, and return its exit code."""
+def _run_build(spec: Path) -> int:
+    """Run `makeweight build`, which handles Ctrl-C itself, and return its exit code."""
     build = subprocess.Popen([sys.executable, "-m", "flows.cli", "build", str(spec)])  # noqa: S603
     while build.returncode is None:
         with suppress(KeyboardInterrupt):
@@ -49,7 +49,7 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     spec = write_source(folder)
     print(f"makeweight build {spec}")
-    if code := _built(spec):
+    if code := _run_build(spec):
         raise SystemExit(code)
     report = (folder / "tumours-balanced" / "report.html").absolute()
     print(f"open it  {'open' if sys.platform == 'darwin' else 'xdg-open'} {report}")

@@ -8,9 +8,9 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from flows.estimate import likely, likely_headings
+from flows.estimate import estimate_cells, estimate_headings
 from flows.progress import Listener
-from flows.screen import shown
+from flows.screen import to_cell
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
 from pipelines.fit.held_out import expected, holds_out
@@ -80,7 +80,7 @@ def result_notes(manifest: Manifest) -> list[str]:
 
 def _counts(title: str, headings: Sequence[str]) -> Table:
     """Return an empty table of classes and counts."""
-    table = Table(title=shown(title), title_justify="left")
+    table = Table(title=to_cell(title), title_justify="left")
     table.add_column("class")
     for heading in headings:
         table.add_column(heading, justify="right")
@@ -92,7 +92,7 @@ def _box_table(name: str, images: int, boxes: Mapping[str, BoxCounts], headings:
     table = _counts(f"{name}: {images:,} images, boxes by class", [*headings, "off"])
     for class_, one in list(boxes.items())[:SHOWN]:
         numbers = (one.before, one.real, one.made, one.reached, one.target)
-        table.add_row(shown(class_), *(f"{number:,}" for number in numbers), _off(one.reached, one.target))
+        table.add_row(to_cell(class_), *(f"{number:,}" for number in numbers), _off(one.reached, one.target))
     if len(boxes) > SHOWN:
         table.add_row(f"… and {len(boxes) - SHOWN:,} more", *[""] * 6)
     return table
@@ -110,16 +110,20 @@ def plan_table(plan: Plan, estimate: Estimate | None = None) -> Table:
     if plan.boxes:
         return _box_table(plan.name, plan.profile.rows, plan.boxes, ("real", "keep", "make", "planned", "target"))
     title = f"{plan.name}: {plan.profile.rows:,} rows by {', '.join(plan.by)}"
-    table = _counts(title, ("real", "keep", "make", "target", *likely_headings(estimate)))
+    table = _counts(title, ("real", "keep", "make", "target", *estimate_headings(estimate)))
     for stratum in plan.strata[:SHOWN]:
         numbers = (stratum.real, stratum.keep, stratum.make, stratum.target)
-        table.add_row(shown(stratum.name), *(f"{rows:,}" for rows in numbers), *likely(estimate, [stratum.name]))
+        table.add_row(
+            to_cell(stratum.name), *(f"{rows:,}" for rows in numbers), *estimate_cells(estimate, [stratum.name])
+        )
     if len(plan.strata) > SHOWN:
         rest = [stratum.name for stratum in plan.strata[SHOWN:]]
-        table.add_row(f"… and {len(rest):,} more", "", "", "", "", *likely(estimate, rest))
+        table.add_row(f"… and {len(rest):,} more", "", "", "", "", *estimate_cells(estimate, rest))
     table.add_section()
     totals = [sum(getattr(stratum, part) for stratum in plan.strata) for part in ("real", "keep", "make", "target")]
-    table.add_row("all", *(f"{rows:,}" for rows in totals), *likely(estimate, [one.name for one in plan.strata]))
+    table.add_row(
+        "all", *(f"{rows:,}" for rows in totals), *estimate_cells(estimate, [one.name for one in plan.strata])
+    )
     return table
 
 
@@ -133,7 +137,7 @@ def result_table(manifest: Manifest) -> Table:
         tried = manifest.attempts.get(name, 0)
         rate = f"{_rate(manifest.rejections.get(name, {}), tried):.0%}" if tried else ""
         rows = (manifest.source_counts[name], counts.real, counts.synthetic, counts.target)
-        table.add_row(shown(name), *(f"{number:,}" for number in rows), rate)
+        table.add_row(to_cell(name), *(f"{number:,}" for number in rows), rate)
     if len(manifest.counts) > SHOWN:
         table.add_row(f"… and {len(manifest.counts) - SHOWN:,} more", "", "", "", "", "")
     return table
@@ -142,7 +146,7 @@ def result_table(manifest: Manifest) -> Table:
 def utility_table(name: str, utility: Utility) -> Table:
     """Return what classifiers do after each remedy, the mean over them, each figure above its 95% interval."""
     rows = {side: sum(counts.values()) for side, counts in utility.rows.items()}
-    table = Table(title=shown(f"{name}: on {rows['test']:,} real held-out rows"), title_justify="left")
+    table = Table(title=to_cell(f"{name}: on {rows['test']:,} real held-out rows"), title_justify="left")
     table.add_column("learned from")
     for heading in WORDS.values():
         table.add_column(heading, justify="right", width=9)
@@ -165,19 +169,21 @@ def _figure(one: Interval, sign: str = "") -> str:
 
 def fidelity_table(name: str, fidelity: Fidelity) -> Table:
     """Return the figures of all classes together, and how surely made rows of each class are told from real ones."""
-    table = Table(title=shown(f"{name}: {fidelity.origin} rows beside real ones in their place"), title_justify="left")
+    table = Table(
+        title=to_cell(f"{name}: {fidelity.origin} rows beside real ones in their place"), title_justify="left"
+    )
     table.add_column("figure")
     table.add_column(fidelity.origin, justify="right")
     table.add_column("real", justify="right")
     table.add_column("says")
     for group in fidelity.groups:
         for one in group.overall() if group.kind != "columns" else []:
-            table.add_row(shown(one.name), told(one.made), told(one.real), MEANING.get(one.name, ""))
+            table.add_row(to_cell(one.name), told(one.made), told(one.real), MEANING.get(one.name, ""))
     found = sorted((one for one in fidelity.detectors if one.auc is not None), key=lambda one: -(one.auc or 0))
     for detector in found[:SHOWN]:
         tells = ", ".join(list(detector.tells)[:3])
         says = f"given away by {tells}" if tells else "0.5: cannot be told apart"
-        table.add_row(shown(f"detector AUC, class {detector.stratum}"), told(detector.auc), told(0.5), shown(says))
+        table.add_row(to_cell(f"detector AUC, class {detector.stratum}"), told(detector.auc), told(0.5), to_cell(says))
     return table
 
 
@@ -259,7 +265,7 @@ class LiveDisplay(Listener):
         most = max(5, min(SHOWN, self._console.height - 6))
         for stratum in needy[:most]:
             self._bars[stratum.name] = self._progress.add_task(
-                shown(stratum.name[:40]).plain, total=stratum.make, kept=""
+                to_cell(stratum.name[:40]).plain, total=stratum.make, kept=""
             )
         self._progress.start()
 

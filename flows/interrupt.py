@@ -1,7 +1,7 @@
-"""Hears Ctrl-C and SIGTERM and remembers it, since a library that was at work just then may let the exception pass.
+"""Handles Ctrl-C and SIGTERM, and remembers them, since a library may swallow the KeyboardInterrupt.
 
-asyncio puts its own handler in the place of Python's while Prefect talks to its server, Ray asks for signals within its
-own calls, and what is raised while a module is imported is not always handed on. So `stop_if_heard` raises it again.
+asyncio replaces Python's handler while Prefect talks to its server, Ray checks for signals within its own calls, and an
+exception during an import is not always passed on. So `stop_if_requested` raises it again.
 """
 
 import os
@@ -13,23 +13,23 @@ from types import FrameType
 from typing import Any
 
 STOPPED = "makeweight: stopped; run the same command again to go on where it was"
-"""What Ctrl-C and SIGTERM are answered with."""
+"""The message after Ctrl-C or SIGTERM."""
 _heard = Event()
 
 
-def asked_to_stop_by() -> tuple[signal.Signals, ...]:
+def list_stop_signals() -> tuple[signal.Signals, ...]:
     """Return the signals that ask a process to stop: Ctrl-C, SIGTERM, and a terminal that closes, unless by `nohup`."""
     by_nohup = not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return (signal.SIGINT, signal.SIGTERM) if by_nohup else (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def hearing() -> Iterator[None]:
-    """Raise KeyboardInterrupt where the process is asked to stop, and remember it, for as long as the block lasts."""
-    if current_thread() is not main_thread():  # no signal comes here
+def handle_stop_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt on a stop signal within the block, and remember it."""
+    if current_thread() is not main_thread():  # signals come to the main thread only
         yield
         return
-    before = hear_from_now_on()
+    before = install_stop_handlers()
     try:
         yield
     finally:
@@ -38,20 +38,20 @@ def hearing() -> Iterator[None]:
         _heard.clear()
 
 
-def hear_from_now_on(silently: bool = False) -> dict[signal.Signals, Any]:
-    """Raise KeyboardInterrupt where the process is asked to stop, and remember it; return the handlers before.
+def install_stop_handlers(silently: bool = False) -> dict[signal.Signals, Any]:
+    """Install handlers that raise KeyboardInterrupt on a stop signal and remember it; return the handlers before.
 
-    `silently` closes standard error to all that libraries say after that; whoever started the process says it.
+    `silently` closes standard error on the signal, so that libraries print nothing; the parent process reports it.
     """
     _heard.clear()
 
     def hear(_number: int, _frame: FrameType | None) -> None:
-        if silently and not heard():
+        if silently and not is_stop_requested():
             _close_errors()
         _heard.set()
         raise KeyboardInterrupt
 
-    return {number: signal.signal(number, hear) for number in asked_to_stop_by()}
+    return {number: signal.signal(number, hear) for number in list_stop_signals()}
 
 
 def _close_errors() -> None:
@@ -60,12 +60,12 @@ def _close_errors() -> None:
     os.close(nowhere)
 
 
-def heard() -> bool:
-    """Whether the process was told to stop."""
+def is_stop_requested() -> bool:
+    """Whether the process got a stop signal."""
     return _heard.is_set()
 
 
-def stop_if_heard() -> None:
-    """Raise KeyboardInterrupt if the process was told to stop and yet the work went on."""
-    if heard():
+def stop_if_requested() -> None:
+    """Raise KeyboardInterrupt if the process got a stop signal, and the work went on."""
+    if is_stop_requested():
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Goes on where a file of the build's own is found damaged: it is made again, and the user is told."""
+"""Retries work after a damaged file of the workspace was found: the file is made again, with a note for the user."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,13 +9,13 @@ from schemas.errors import DamageError
 
 R = TypeVar("R")
 MOST = 20
-"""Damages that one run of a build mends before it gives up: then the disk cannot be trusted."""
+"""Damaged files that one run of a build mends; after that the disk cannot be trusted."""
 
 
-def mending(build: Build, work: Callable[[], R]) -> R:
-    """Do the work, and do it again where something was damaged, which is made anew then; all that is whole is kept.
+def retry_after_mending(build: Build, work: Callable[[], R]) -> R:
+    """Do the work, and do it again after removing a damaged file; undamaged files are kept.
 
-    Raises DamageError for what nothing makes again, and once there is too much of it.
+    Raises DamageError for a file that no step makes again, and after `MOST` damages.
     """
     for _ in range(MOST):
         try:

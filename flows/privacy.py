@@ -1,4 +1,4 @@
-"""The privacy gate as a step of a build: measures what made rows give away, and stops what gives too much away."""
+"""The privacy gate as a step: measures what made rows reveal of real ones, and stops a build that reveals too much."""
 
 from flows.progress import Build
 from flows.step import step
@@ -13,9 +13,9 @@ from schemas.privacy import PrivacyFindings
 
 @step
 def privacy_task(build: Build, real: RealRows) -> PrivacyFindings:
-    """Measure what made rows give away; raises PrivacyError if that is more than the spec allows.
+    """Measure what made rows reveal of real ones; raises PrivacyError if that is more than the spec allows.
 
-    What was measured is kept, so that the same build is stopped again at once.
+    The figures are kept, so that the same build is stopped again at once.
     """
     plan, place = build.plan, build.place
     found = load_findings(plan, place)

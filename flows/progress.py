@@ -1,7 +1,7 @@
-"""Tells whoever listens how a build gets on: the terminal's display, logs, metrics, lineage.
+"""Reports the progress of a build to listeners: the terminal's display, logs, metrics, lineage.
 
-Listeners are no parameter of the flow, since Prefect would have to write them down. They belong to a context
-(`contextvars`), as do the flow and its tasks: a build in another thread of the process has its own.
+Listeners are no parameter of the flow, since Prefect would have to serialise them. They belong to a context
+(`contextvars`), as the flow and its tasks do: a build in another thread has its own.
 """
 
 import time
@@ -22,82 +22,92 @@ from schemas.spec import Spec
 
 
 class Listener:
-    """Hears how a build gets on. What a method raises stops the build: a listener that may fail sees to that itself."""
+    """Receives the progress of a build. An exception of a method stops the build.
+
+    Example::
+
+        class Notes(Listener):
+            def noted(self, note):
+                print(note)
+
+        with listen(Notes()):
+            build(spec)
+    """
 
     def started(self, build: "Build") -> None:
-        """Hear that a run began its work; nothing is told of one that finds the dataset complete."""
+        """Handle the start of a run; not called if the dataset is complete already."""
 
     def joined(self, dashboard: str | None) -> None:
-        """Hear that Ray is there, and the address of its dashboard if it has one."""
+        """Handle the start of Ray; `dashboard` is the address of its dashboard, if it has one."""
 
     def step(self, name: str) -> None:
-        """Hear that a step began: plan, ingest, fit, fill, write or report."""
+        """Handle the start of a step: plan, held-out rows, ingest, fit, fill, privacy, write, evaluate or report."""
 
     def trained(self, progress: TrainingProgress) -> None:
-        """Hear how far the training of the generator is."""
+        """Handle the progress of the generator's training."""
 
     def filling(self, plan: Plan, actors: int) -> None:
-        """Hear that the fill began with so many actors."""
+        """Handle the start of the fill with so many actors."""
 
     def filled(self, progress: StratumProgress) -> None:
-        """Hear that a chunk of this stratum was looked at."""
+        """Handle new counts of a stratum."""
 
     def noted(self, note: str) -> None:
-        """Hear what a user should know besides, in one sentence."""
+        """Handle a note for the user, in one sentence."""
 
     def ended(self, manifest: Manifest) -> None:
-        """Hear that the dataset is published."""
+        """Handle the end of a run that has published its dataset."""
 
     def failed(self, error: BaseException) -> None:
-        """Hear that the run ended otherwise."""
+        """Handle the end of a run that failed or was stopped."""
 
 
 class Relay(Listener):
-    """Hands on what it hears; to whom, `_tell` says."""
+    """Passes every call on to other listeners, by `_tell`."""
 
     @abstractmethod
     def _tell(self, say: Callable[[Listener], None]) -> None:
-        """Let everyone hear it by `say`."""
+        """Call `say` with each listener."""
 
     def started(self, build: "Build") -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.started(build))
 
     def joined(self, dashboard: str | None) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.joined(dashboard))
 
     def step(self, name: str) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.step(name))
 
     def trained(self, progress: TrainingProgress) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.trained(progress))
 
     def filling(self, plan: Plan, actors: int) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.filling(plan, actors))
 
     def filled(self, progress: StratumProgress) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.filled(progress))
 
     def noted(self, note: str) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.noted(note))
 
     def ended(self, manifest: Manifest) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.ended(manifest))
 
     def failed(self, error: BaseException) -> None:
-        """Hand it on."""
+        """See Listener."""
         self._tell(lambda one: one.failed(error))
 
 
-class All(Relay):
-    """Hands on to each of these, in their order."""
+class Broadcast(Relay):
+    """Passes every call on to these listeners, in their order."""
 
     def __init__(self, *to: Listener) -> None:
         self._to = to
@@ -110,14 +120,14 @@ class All(Relay):
 _present: ContextVar[tuple[Listener, ...]] = ContextVar("listeners", default=())
 
 
-def listener() -> Listener:
-    """Return what hands on to all that listen here and now."""
-    return All(*_present.get())
+def current_listener() -> Listener:
+    """Return a listener that passes calls on to all listeners of this context."""
+    return Broadcast(*_present.get())
 
 
 @contextmanager
-def listening(*to: Listener) -> Iterator[None]:
-    """Let `to` hear of builds in this block, and of none in another thread."""
+def listen(*to: Listener) -> Iterator[None]:
+    """Add listeners for builds in this block; builds in other threads are not reported to them."""
     before = _present.set((*_present.get(), *to))
     try:
         yield
@@ -127,39 +137,39 @@ def listening(*to: Listener) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Build:
-    """One run of a build: what was asked for, what is planned, where it goes, and who hears how it gets on.
+    """One run of a build: its spec, plan, workspace and listener.
 
-    `id` (a UUID) names this run; `seconds` says how long each step took that is done.
+    `id` (a UUID) names this run. `seconds` holds the time of each finished step.
     """
 
     spec: Spec
     plan: Plan
     place: Workspace
-    listener: Listener = field(default_factory=listener)
+    listener: Listener = field(default_factory=current_listener)
     id: str = field(default_factory=lambda: str(uuid4()))
     seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
-        """The name of what is built: the same when it goes on later."""
+        """The key of the build: a resumed run has the same one."""
         return self.place.key
 
     @property
     def output(self) -> Folder:
-        """Where the dataset goes."""
+        """The folder of the dataset."""
         return self.place.output
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time a step, and tell that it began."""
+        """Report the beginning of a step, and measure its time."""
         self.listener.step(name)
         start = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - start
 
     @contextmanager
-    def told(self) -> Iterator[None]:
-        """Tell that the run began, and if it ends with an exception, that too."""
+    def reported(self) -> Iterator[None]:
+        """Report the beginning of the run, and its failure if the block raises."""
         self.listener.started(self)
         try:
             yield

@@ -1,4 +1,4 @@
-"""Rows to look at, which a build leaves with Prefect: real ones beside made ones. Knows shards, no source."""
+"""Publishes sample rows on Prefect's page of a build: real rows beside made ones. Reads shards, not the source."""
 
 import hashlib
 import re
@@ -21,26 +21,30 @@ _BATCH = 32  # rows that are read at a time
 
 
 def artifact_key(name: str, what: str) -> str:
-    """Return Prefect's key of what builds of one dataset leave, so that its history is that dataset's alone."""
+    """Return the key of a Prefect artifact, which is unique for the dataset's name.
+
+    >>> artifact_key("tumours", "report")
+    'tumours-report'
+    """
     plain = re.sub("[^a-z0-9]+", "-", name.lower()).strip("-")
-    told_apart = "" if plain == name else f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return f"{plain}{told_apart}-{what}".lstrip("-")
+    suffix = "" if plain == name else f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return f"{plain}{suffix}-{what}".lstrip("-")
 
 
-def show_samples(output: Folder, manifest: Manifest) -> None:
-    """Leave some rows with Prefect, as their modality shows them; nothing of an encrypted dataset."""
+def publish_samples(output: Folder, manifest: Manifest) -> None:
+    """Publish some rows as a Prefect artifact, as their modality shows them; none of an encrypted dataset."""
     if manifest.encryption_key_env or not manifest.rows:
         return
     with suppress(MakeweightError, pa.ArrowException, OSError):  # the dataset is there, whether it can be shown or not
-        page: Page = load_part(MODALITIES[manifest.modality].samples)(manifest, partial(_drawn, output, manifest))
+        page: Page = load_part(MODALITIES[manifest.modality].samples)(manifest, partial(_draw_rows, output, manifest))
         create_markdown_artifact(page.markdown, key=artifact_key(manifest.name, page.key), description=page.title)
 
 
-def _drawn(output: Folder, manifest: Manifest, names: list[str], most: int, looked_at: int) -> tuple[Rows, Rows]:
-    """Return some real rows and some made ones, as dicts of these columns; of one class, if one has both."""
+def _draw_rows(output: Folder, manifest: Manifest, names: list[str], most: int, looked_at: int) -> tuple[Rows, Rows]:
+    """Return some real and some made rows as dicts of these columns, of one class if there is one with both."""
     there = [manifest.label] if manifest.label in {column.name for column in manifest.columns} else []
     rows = pa.Table.from_batches(
-        _batches(output, manifest, list(dict.fromkeys([*names, *there, "_origin"])), looked_at)
+        _read_batches(output, manifest, list(dict.fromkeys([*names, *there, "_origin"])), looked_at)
     )
     is_real = pc.equal(rows["_origin"], "real")
     real, made = rows.filter(is_real), rows.filter(pc.invert(is_real))
@@ -50,8 +54,8 @@ def _drawn(output: Folder, manifest: Manifest, names: list[str], most: int, look
     return real.slice(0, most).to_pylist(), made.slice(0, most).to_pylist()
 
 
-def _batches(output: Folder, manifest: Manifest, names: list[str], most: int) -> Iterator[pa.RecordBatch]:
-    """Yield the first rows of the dataset, not more than are looked at: they are shuffled, so made ones come soon."""
+def _read_batches(output: Folder, manifest: Manifest, names: list[str], most: int) -> Iterator[pa.RecordBatch]:
+    """Yield the first rows of the dataset, about `most`. Rows are shuffled, so made ones are among them."""
     seen = 0
     for shard in manifest.shards:
         with output.filesystem.open_input_file(output.inner(shard.path)) as file:

@@ -1,6 +1,6 @@
-"""The console of all commands: nothing that it prints is obeyed by a terminal, whatever names of the source hold.
+"""The console of all commands. It escapes control characters, which names in a source may hold.
 
-Texts are written out here; the cells of tables where a table is made, since their width counts.
+Texts are escaped here. Cells of tables are escaped where a table is made, since their width counts.
 """
 
 import sys
@@ -13,18 +13,18 @@ from schemas.terminal import escaped
 
 
 class Screen(Console):
-    """A console that writes out what a terminal would obey."""
+    """A console that escapes what a terminal would obey."""
 
     def print(self, *objects: Any, **options: Any) -> None:
-        """Print as rich does, texts written out."""
+        """Print as rich does, with texts escaped."""
         super().print(*(escaped(one) if isinstance(one, str) else one for one in objects), **options)
 
 
-def shown(text: str) -> Text:
-    """Return a text as a cell, or a table's title: written out, in one line, and without markup."""
+def to_cell(text: str) -> Text:
+    """Return a text as a cell or title of a table: escaped, in one line, and without markup."""
     return Text(escaped(text).replace("\n", "\\n"))
 
 
-def say(line: str, *, error: bool = False) -> None:
-    """Print a line as it is, but for what a terminal would obey."""
+def print_line(line: str, *, error: bool = False) -> None:
+    """Print a line to stdout, or to stderr if `error`, escaped and without markup."""
     print(escaped(line), file=sys.stderr if error else sys.stdout)

@@ -1,4 +1,4 @@
-"""The Prefect server that watches over builds: how a flow comes to have one, and what it says if it has none."""
+"""Makes flows that start or reach their Prefect server, and explains errors of a server that does not answer."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ from schemas.errors import MakeweightError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SILENT = (httpx.HTTPError,)
-"""How Prefect tells that its server did not answer, or not as it should."""
+"""Prefect's errors for a server that does not answer, or answers with an error."""
 WHO = (401, 403)
-"""What a server answers that does not know who calls."""
+"""The HTTP codes of a server that requires authentication."""
 P = ParamSpec("P")
 R = TypeVar("R")
 _starting = Lock()
 
 
-def pass_by_proxies() -> None:
-    """Let this process, and those that it starts, reach servers of this machine without a proxy."""
+def bypass_proxies() -> None:
+    """Let this process, and those that it starts, connect to servers on this machine without a proxy."""
     before = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
     hosts = [host.strip() for host in before.split(",") if host.strip()]
     if "*" not in hosts:
@@ -32,40 +32,40 @@ def pass_by_proxies() -> None:
         os.environ.update(NO_PROXY=value, no_proxy=value)
 
 
-class _Served(Flow[P, R]):
-    """A flow that sees to its server first: Prefect starts the temporary one without regard to other threads."""
+class _ServedFlow(Flow[P, R]):
+    """A flow that starts its server under a lock: Prefect's own start of a temporary server is not thread-safe."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the flow."""
         with _starting:
-            pass_by_proxies()
-            get_client(sync_client=True)  # starts it, where no server is named and none runs yet
+            bypass_proxies()
+            get_client(sync_client=True)  # starts a temporary server, unless one is set or runs already
         return super().__call__(*args, **kwargs)
 
 
 def served_flow(name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """Make a flow of a function, which several threads may run at once."""
+    """Make a decorator that turns a function into a flow, which several threads may run at once."""
 
-    def made(function: Callable[P, R]) -> Flow[P, R]:
-        return cast(Flow[P, R], _Served(function, name=name, persist_result=False, validate_parameters=False))
+    def decorate(function: Callable[P, R]) -> Flow[P, R]:
+        return cast(Flow[P, R], _ServedFlow(function, name=name, persist_result=False, validate_parameters=False))
 
-    return made
+    return decorate
 
 
 @contextmanager
-def server_explained() -> Iterator[None]:
-    """Turn a Prefect server that cannot be reached into one plain message."""
+def explain_server_errors() -> Iterator[None]:
+    """Turn errors of an unreachable Prefect server into a MakeweightError with advice."""
     try:
         yield
     except SILENT as error:
-        raise _unreachable(error) from error
+        raise _unreachable_error(error) from error
     except RuntimeError as error:  # before the first step, Prefect says it in words
         if "Failed to reach API" not in str(error) and "ephemeral" not in str(error):
             raise
-        raise _unreachable(error) from error
+        raise _unreachable_error(error) from error
 
 
-def _unreachable(error: Exception) -> MakeweightError:
+def _unreachable_error(error: Exception) -> MakeweightError:
     address = PREFECT_API_URL.value() or "started for this build"
     if isinstance(error, httpx.HTTPStatusError) and error.response.status_code in WHO:
         return MakeweightError(

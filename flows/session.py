@@ -1,9 +1,9 @@
-"""Runs a command in a session of its own, and answers for it at the terminal. Knows no command.
+"""Runs a command in a child process with a session of its own, and handles the terminal's signals for it.
 
 A terminal sends Ctrl-C to every process of its foreground group. Prefect's temporary server and Ray's processes would
-get it too, and a build that stops would wait for servers that are dead. So this process stays at the terminal and only
-hands signals on; its child, in a session of its own, runs the command and starts the servers. However the child ends,
-nothing of that session is left. Imports little, so that Ctrl-C is heard from the first moment.
+get it too, and a build that stops would wait for dead servers. So this process stays at the terminal, and only passes
+signals on. Its child, in a session of its own, runs the command and starts the servers. When the child ends, all other
+processes of its session are killed. This module imports little, so that Ctrl-C is handled from the first moment.
 """
 
 import os
@@ -16,32 +16,32 @@ from threading import Thread
 from typing import NoReturn
 
 from flows.ending import ends_with
-from flows.interrupt import asked_to_stop_by, hear_from_now_on, heard
+from flows.interrupt import install_stop_handlers, is_stop_requested, list_stop_signals
 
 STOP_SECONDS = 7.0
-"""Seconds that a command has to end by itself; after that it is killed, which costs no more than a kill ever does."""
-ONE = 0.5
-"""Seconds within which signals are one: Ctrl-C comes twice where a parent process hands it on as well."""
+"""Seconds that a command has to end by itself; after that it is killed, and can be resumed as after any kill."""
+SAME_SIGNAL_SECONDS = 0.5
+"""Seconds within which two signals count as one: Ctrl-C comes twice if a parent process passes it on, too."""
 SWEEP_SECONDS = 5.0
-"""Seconds that killed processes have to be gone; one that hangs in a disk cannot be waited for."""
+"""Seconds to wait for the end of killed processes; one that hangs in a disk read may never end."""
 STOPPED_CODE = 130
-"""What the child ends with where it was stopped."""
+"""The exit code of a child that was stopped."""
 SHOW_CURSOR = "\r\x1b[2K\x1b[?25h"
-"""Begins a clean line, and shows the cursor, which a live display hides."""
+"""Clears the line, and shows the cursor, which a live display hides."""
 
 
 def can_run_apart() -> bool:
-    """Whether this system has sessions."""
+    """Whether this system has sessions, as POSIX systems do."""
     return hasattr(os, "fork") and hasattr(os, "setsid")
 
 
 def run_apart(work: Callable[[], int], stopped: str) -> NoReturn:
-    """Run `work` in a session of its own, and end as it ends: by its exit code, or with 1 and the line `stopped`.
+    """Run `work` in a session of its own, and exit with its exit code, or with 1 and the line `stopped`.
 
-    The first signal is handed on, a second one ends the work at once, and so does the end of its patience. To be
-    called last, and while the process has one thread.
+    The first stop signal is passed on. A second one kills the work, and so do `STOP_SECONDS` after the first. The call
+    does not return; the process must have one thread.
     """
-    stops = {*asked_to_stop_by(), signal.SIGQUIT}
+    stops = {*list_stop_signals(), signal.SIGQUIT}
     awaited = {*stops, signal.SIGCHLD, signal.SIGTSTP, signal.SIGALRM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
     ours, childs = os.pipe()
@@ -49,46 +49,46 @@ def run_apart(work: Callable[[], int], stopped: str) -> NoReturn:
     if not child:
         os.close(childs)
         os.setsid()
-        hear_from_now_on(silently=True)
+        install_stop_handlers(silently=True)
         Thread(target=_end_with_parent, args=(ours,), daemon=True).start()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        raise SystemExit(ends_with(_ended(work)))
+        raise SystemExit(ends_with(_run_work(work)))
     os.close(ours)
     raise SystemExit(ends_with(_Watch(child, stops, stopped).code()))
 
 
-def _ended(work: Callable[[], int]) -> int:
+def _run_work(work: Callable[[], int]) -> int:
     try:
         code = work()
     except BaseException:
-        if not heard():
+        if not is_stop_requested():
             raise
         code = STOPPED_CODE
-    return STOPPED_CODE if code and heard() else code
+    return STOPPED_CODE if code and is_stop_requested() else code
 
 
 def _end_with_parent(pipe: int) -> None:
-    """Wait until the parent is gone, which then no longer answers for this session, and kill all of it."""
+    """Wait until the parent is gone, and then kill all processes of this session."""
     with suppress(OSError):
         os.read(pipe, 1)
-    for process in _members(os.getsid(0)):
+    for process in _list_processes(os.getsid(0)):
         if process != os.getpid():
             _send(process, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
 class _Watch:
-    """Waits for the child, and hands on what this process is told."""
+    """Waits for the child, and passes signals on to it."""
 
     def __init__(self, child: int, stops: set[signal.Signals], stopped: str) -> None:
         self._child, self._stops, self._stopped = child, stops, stopped
         self._told = 0.0
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # what is ignored may not be awaited
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # a signal that is ignored cannot be waited for
 
     def code(self) -> int:
-        """Wait for the child's end, leave nothing of its session, and return the code to end with."""
+        """Wait for the child's end, kill the rest of its session, and return the exit code."""
         awaited = {*self._stops, signal.SIGCHLD, signal.SIGTSTP, signal.SIGALRM}
-        while (status := self._ended()) is None:
+        while (status := self._poll_child()) is None:
             number = signal.sigwait(awaited)
             if number == signal.SIGTSTP:
                 self._pause()
@@ -97,45 +97,45 @@ class _Watch:
         _sweep(self._child)
         return self._said(os.waitstatus_to_exitcode(status))
 
-    def _ended(self) -> int | None:
+    def _poll_child(self) -> int | None:
         done, status = os.waitpid(self._child, os.WNOHANG)
         return status if done else None
 
     def _hear(self, number: int) -> None:
-        """Hand on the first request to stop; a later one, or the end of patience, kills."""
+        """Pass the first stop signal on; kill the child at a later one, or when its time is up."""
         now = time.monotonic()
         if not self._told and number != signal.SIGQUIT:
             self._told = now
             signal.setitimer(signal.ITIMER_REAL, STOP_SECONDS)
             _send(self._child, number)
-        elif number in (signal.SIGALRM, signal.SIGQUIT) or now - self._told > ONE:
+        elif number in (signal.SIGALRM, signal.SIGQUIT) or now - self._told > SAME_SIGNAL_SECONDS:
             self._told = self._told or now
             _send(self._child, signal.SIGKILL)
 
     def _pause(self) -> None:
-        """Halt at Ctrl-Z, all processes together; a process that no shell could wake does not."""
+        """Halt all processes at Ctrl-Z, unless there is no shell that could wake them."""
         if os.getpgrp() == os.getsid(0):
             return
-        for process in _members(self._child):
+        for process in _list_processes(self._child):
             _send(process, signal.SIGSTOP)
         os.kill(os.getpid(), signal.SIGSTOP)
-        for process in _members(self._child):
+        for process in _list_processes(self._child):
             _send(process, signal.SIGCONT)
 
     def _said(self, code: int) -> int:
-        """Say how it ended, where that was not by itself, and return the code to end with."""
+        """Print how the child ended, if it was stopped or killed, and return the exit code."""
         if code == STOPPED_CODE or -code in self._stops or (self._told and code not in (0, 2, 3)):
-            _say(self._stopped)
+            _print_line(self._stopped)
             return 1
         if code < 0:
             why = ", most often because memory ran out" if code == -signal.SIGKILL else ""
             name = signal.Signals(-code).name
-            _say(f"makeweight: ended by {name}{why}; run the same command again to go on where it was")
+            _print_line(f"makeweight: ended by {name}{why}; run the same command again to go on where it was")
             return 1
         return code
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     with suppress(OSError, ValueError):  # the terminal may be gone
         print(f"{SHOW_CURSOR if sys.stderr.isatty() else ''}{line}", file=sys.stderr, flush=True)
 
@@ -145,8 +145,8 @@ def _send(process: int, number: int) -> None:
         os.kill(process, number)
 
 
-def _members(session: int) -> Iterator[int]:
-    """Yield the processes of a session that have not ended."""
+def _list_processes(session: int) -> Iterator[int]:
+    """Yield the ids of the running processes of a session."""
     import psutil
 
     for process in psutil.pids():
@@ -156,9 +156,9 @@ def _members(session: int) -> Iterator[int]:
 
 
 def _sweep(session: int) -> None:
-    """Kill what is left of a session, and wait until it is gone."""
+    """Kill all processes of a session, and wait until they are gone."""
     end = time.monotonic() + SWEEP_SECONDS
-    while left := list(_members(session)):
+    while left := list(_list_processes(session)):
         for process in left:
             _send(process, signal.SIGKILL)
         if time.monotonic() > end:

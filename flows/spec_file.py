@@ -1,4 +1,4 @@
-"""Reads a spec from a YAML file: every fault comes with the file's name and line. Knows no data."""
+"""Reads a spec from a YAML file. Errors name the file and the line. Reads no data."""
 
 import os
 import re
@@ -23,26 +23,30 @@ MAX_DIGITS = 40
 def load_spec(
     path: str, overrides: Sequence[str] = (), admit: Callable[[Spec], None] = lambda _: None
 ) -> tuple[Spec, Lines]:
-    """Return the spec of a YAML file and the line of each of its keys.
+    """Return the spec in a YAML file, and the line of each of its keys.
 
-    `overrides` are `key.of.spec=value` pairs, the value in YAML. Relative paths in the file are made absolute: they
-    are relative to the file. Which parameters are paths, their classes tell; before any is imported, `admit` may refuse
-    the spec. Raises SpecError.
+    `overrides` are texts `key.of.spec=value` with the value in YAML. Relative paths in the file start at its folder;
+    they are made absolute. The classes that the spec names tell which parameters are paths; before any class is
+    imported, `admit` may refuse the spec. Raises SpecError with all faults.
+
+    Example::
+
+        spec, _ = load_spec("spec.yaml", ["balance.target=500"])
     """
     data, lines = read_mapping(path)
-    with located(path, lines):
+    with add_location(path, lines):
         for override in overrides:
-            _override(data, override)
+            _apply_override(data, override)
         spec = parse(Spec, data)
     admit(spec)
     return _absolute(spec, os.path.dirname(os.path.abspath(path))), lines
 
 
 def read_mapping(path: str, kind: str = "spec") -> tuple[dict[str, Any], Lines]:
-    """Return what a YAML file of plain values holds, and the line of each of its keys; raises SpecError."""
-    node = _compose(os.path.basename(path), _read(path))
-    lines = dict(_lines(node, ()))
-    with located(path, lines):
+    """Return the mapping in a YAML file of plain values, and the line of each of its keys; raises SpecError."""
+    node = _compose(os.path.basename(path), _read_text(path))
+    lines = dict(_key_lines(node, ()))
+    with add_location(path, lines):
         data = _construct(node)
         if not isinstance(data, dict):
             raise SpecError(Fault((), f"a {kind} is a mapping of keys, got {type(data).__name__}"))
@@ -50,7 +54,7 @@ def read_mapping(path: str, kind: str = "spec") -> tuple[dict[str, Any], Lines]:
 
 
 @contextmanager
-def located(path: str, lines: Lines) -> Iterator[None]:
+def add_location(path: str, lines: Lines) -> Iterator[None]:
     """Add the spec file's name and line to any SpecError that the block raises."""
     try:
         yield
@@ -58,7 +62,7 @@ def located(path: str, lines: Lines) -> Iterator[None]:
         raise error.located(os.path.basename(path), lines) from error.__cause__
 
 
-def _read(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -67,7 +71,7 @@ def _read(path: str) -> str:
         return data.decode("utf-8-sig")
     except FileNotFoundError:
         raise SpecError(Fault((), f"no such file: {path}")) from None
-    except (OSError, ValueError) as error:  # no text, or no path at all
+    except (OSError, ValueError) as error:  # not UTF-8, or not a path
         raise SpecError(Fault((), f"cannot read {path}: {error}; a spec is a YAML file in UTF-8")) from error
 
 
@@ -86,7 +90,7 @@ def _compose(name: str, text: str) -> yaml.Node:
 
 
 def _refuse_bombs(name: str, text: str) -> None:
-    """Refuse, before anything is built of it, what a few lines can blow up: aliases, deep nesting, and tags."""
+    """Refuse aliases, deep nesting and tags before the text is parsed: a few lines of them could fill the memory."""
     depth = 0
     for event in yaml.parse(text, yaml.SafeLoader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
@@ -100,11 +104,11 @@ def _refuse_bombs(name: str, text: str) -> None:
 
 
 def _construct(node: yaml.Node) -> Any:
-    """Return the node's value; refuses keys that stand twice, and values that no key of a spec can have."""
+    """Return the node's value; raises SpecError for repeated keys, and for values that no key of a spec can have."""
     loader = yaml.SafeLoader("")
     try:
         _refuse_repeated(node)
-        _refuse_odd(node)
+        _refuse_odd_values(node)
         return loader.construct_document(node)
     except (yaml.YAMLError, ValueError, OverflowError) as error:
         raise SpecError(Fault((), f"not a value of YAML: {getattr(error, 'problem', error)}")) from error
@@ -125,20 +129,20 @@ def _refuse_repeated(node: yaml.Node, path: tuple[str | int, ...] = ()) -> None:
             _refuse_repeated(item, (*path, number))
 
 
-def _refuse_odd(node: yaml.Node, path: tuple[str | int, ...] = ()) -> None:
-    """Refuse numbers of more digits than Python writes, and characters that no path or text can have."""
+def _refuse_odd_values(node: yaml.Node, path: tuple[str | int, ...] = ()) -> None:
+    """Refuse numbers with too many digits, and characters that no path or text can have."""
     if isinstance(node, yaml.ScalarNode):
         if node.tag.endswith(":int") and len(node.value) > MAX_DIGITS:
             raise SpecError(Fault(path, f"a number of {len(node.value):,} digits is too large for anything here"))
         if re.search("[\0\ud800-\udfff]", node.value):
             problem = f"holds NUL or half a surrogate pair, which is no character, got {node.value[:80]!r}"
             raise SpecError(Fault(path, problem))
-    for name, inner in _inner(node):
-        _refuse_odd(inner, (*path, name))
+    for name, inner in _list_items(node):
+        _refuse_odd_values(inner, (*path, name))
 
 
-def _inner(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node]]:
-    """Yield what a node holds, by its key or number; keys that hold something by themselves, too."""
+def _list_items(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node]]:
+    """Yield the nodes within a node, each with its key or number; also the nodes of keys."""
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             name = str(key.value)[:80]
@@ -147,18 +151,18 @@ def _inner(node: yaml.Node) -> Iterator[tuple[str | int, yaml.Node]]:
         yield from enumerate(node.value)
 
 
-def _lines(node: yaml.Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
+def _key_lines(node: yaml.Node, path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             yield (*path, str(key.value)), key.start_mark.line + 1
-            yield from _lines(value, (*path, str(key.value)))
+            yield from _key_lines(value, (*path, str(key.value)))
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
             yield (*path, number), item.start_mark.line + 1
-            yield from _lines(item, (*path, number))
+            yield from _key_lines(item, (*path, number))
 
 
-def _override(data: dict[str, Any], override: str) -> None:
+def _apply_override(data: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise SpecError(Fault((), f"--set takes key.of.spec=value, got {override!r}"))

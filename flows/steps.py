@@ -1,7 +1,7 @@
-"""The steps of a build, as Prefect tasks, in their order: each is handed the build, and what the steps before it made.
+"""The steps of a build as Prefect tasks, in their order. Each gets the build, and results of the steps before.
 
-Tasks hand on paths and small records. What a step decides lies in the build's own folder when it ends, so that each may
-be done twice, and one that is done already ends at once.
+Tasks pass on paths and small records. The results of a step are in the workspace when it ends. So each step may run
+twice, and a step that is done already ends at once.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,18 +9,18 @@ from dataclasses import replace
 
 from flows.progress import Build
 from flows.step import step
-from flows.utility import show_page_again
-from pipelines.dataset.beside import write_again
-from pipelines.dataset.carry import carry_over, keep_record
+from flows.utility import rewrite_evaluation_page
+from pipelines.dataset.beside import rewrite_missing_companions
+from pipelines.dataset.carry import carry_over, write_record
 from pipelines.dataset.layout import make_layout
-from pipelines.dataset.ledger import settle
-from pipelines.dataset.prune import prune
-from pipelines.dataset.publish import begin_shards, make_manifest, publish, publishing_folder, shard_tag
-from pipelines.dataset.versions import name_newest, plan_build
+from pipelines.dataset.ledger import close_ledger
+from pipelines.dataset.prune import prune_output
+from pipelines.dataset.publish import make_manifest, publish_dataset, publishing_folder, register_shards, shard_tag
+from pipelines.dataset.versions import plan_build, publish_latest
 from pipelines.dataset.write import content_hash, write_group
 from pipelines.engine import actors
-from pipelines.engine.kinds import at_home
-from pipelines.engine.pool import open_pool, refuse_own_disk
+from pipelines.engine.kinds import pin_to_machine
+from pipelines.engine.pool import open_pool, refuse_unshared_output
 from pipelines.fill.filled import filled_before, refuse_shortfall, save_filled
 from pipelines.fill.loop import FillResult, StratumProgress, fill
 from pipelines.fit.fitting import fit_validator
@@ -42,43 +42,43 @@ from schemas.spec import Spec
 
 @step
 def plan_task(spec: Spec) -> Plan:
-    """Read the source once, and fix what the build will do."""
+    """Read the source once, and make the plan."""
     return plan_build(spec)
 
 
 @step
 def ingest_task(build: Build) -> RealRows:
-    """Copy the source, typed, into the build's own folder."""
+    """Write the plan and a typed copy of the source into the workspace."""
     build.place.keep_plan(build.plan)
-    refuse_own_disk(build.place)
+    refuse_unshared_output(build.place)
     return actors.run(ingest, build.spec.source, build.plan, build.place.real)
 
 
 @step
 def carry_task(build: Build, real: RealRows) -> tuple[Build, RealRows]:
-    """Keep what the version before has made, as far as it may be kept; return the build and rows to go on with."""
+    """Carry over what may be kept of the version before; return the build with its new plan, and renumbered rows."""
     plan = actors.run(carry_over, build.plan, build.place, real, build.spec.output.versions)
     return replace(build, plan=plan), ingested(build.place.real)
 
 
 @step
 def fit_task(build: Build, real: RealRows) -> None:
-    """Fit the generator and the validators on the real rows; nothing when no rows are to be made."""
+    """Fit the generator and the validators on the real rows, unless no rows are to be made."""
     plan, place, choice = build.plan, build.place, build.spec.generator
     if not plan.makes_rows:
         return
     gpus = actors.gpu_share(plan, choice)
-    where = at_home(plan, choice)
+    where = pin_to_machine(plan, choice)
     calls = [(plan, number, real, place) for number in range(len(plan.validators))]
     with actors.Fitting(plan, place, gpus, where) as fitting:
-        for _ in actors.run_all(fit_validator, calls, fitting.give_way, where):
+        for _ in actors.run_all(fit_validator, calls, fitting.release_if_done, where):
             pass
         fitting.wait(build.listener.trained)
 
 
 @step
 def fill_task(build: Build) -> list[StratumProgress]:
-    """Make candidates until every class is full; raises ShortfallError if the budget does not suffice."""
+    """Make candidates until every class is full; raises ShortfallError if the budget is used up before."""
     result = filled_before(build.place.filled) or _fill(build)
     refuse_shortfall(build.plan, result.strata)
     save_filled(result, build.place.filled)
@@ -105,18 +105,18 @@ def _fill(build: Build) -> FillResult:
 
 
 def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
-    """Return what makes a stratum's memories: one for each validator that compares candidates with one another."""
+    """Return a function that makes the novelties of a stratum: one for each validator that compares candidates."""
     comparing = [validator for validator in make_validators(plan) if isinstance(validator, Sketching)]
     return lambda: [(validator.name, validator.novelty()) for validator in comparing]
 
 
 @step
 def write_task(build: Build, real: RealRows, strata: list[StratumProgress], hold: Hold) -> Manifest:
-    """Write the shards and return the manifest of the dataset, which is not published yet."""
+    """Write the shards, and return the manifest, which is not published yet."""
     plan, place = build.plan, build.place
     layout = actors.run(make_layout, plan, real, place, shard_tag(plan, place))
     with hold.committing():
-        begin_shards(place, [shard.path for group in layout.groups for shard in group.shards])
+        register_shards(place, [shard.path for group in layout.groups for shard in group.shards])
     target, key = publishing_folder(place), read_key(plan.key_env)
     shards: list[Shard] = []
 
@@ -135,28 +135,28 @@ def write_task(build: Build, real: RealRows, strata: list[StratumProgress], hold
 def publish_task(
     build: Build, real: RealRows, manifest: Manifest, hold: Hold, evaluation: Evaluation | None = None
 ) -> Manifest:
-    """Render what tells of the dataset, and switch the output to it; return its manifest as published."""
+    """Render report, card and Croissant file, publish the dataset, and return its manifest as published."""
     plan, place = build.plan, build.place
     page = actors.run(summarise, plan, manifest, real, place, build.seconds, evaluation)
     with hold.committing():
-        actors.run(keep_record, plan, place, real)
-        return publish(place, manifest, describe(manifest), page)
+        actors.run(write_record, plan, place, real)
+        return publish_dataset(place, manifest, describe(manifest), page)
 
 
 @step
 def finish_task(build: Build, manifest: Manifest, hold: Hold) -> None:
-    """Name the newest version, write again what was lost beside its shards, then drop what nobody needs.
+    """Publish which version is newest, write missing companions again, and remove what is no longer needed.
 
-    What cannot be dropped costs nobody the dataset.
+    A failure to remove something becomes a note: the dataset is published.
     """
     place = build.place
     with hold.committing():
-        name_newest(place, render_card)
-        lost = write_again(place, manifest, describe)
-        show_page_again(place, manifest)
+        publish_latest(place, render_card)
+        lost = rewrite_missing_companions(place, manifest, describe)
+        rewrite_evaluation_page(place, manifest)
         try:
-            settle(place, manifest)
-            notes = prune(place, build.plan, build.spec.output.versions)
+            close_ledger(place, manifest)
+            notes = prune_output(place, build.plan, build.spec.output.versions)
             place.sweep()
             place.work.remove()
         except (OSError, OutputError) as error:

@@ -1,7 +1,7 @@
-"""Times a build as it goes, and keeps how fast it was for later estimates. Knows no step's inside, and costs no build.
+"""Measures how long the steps of a build take, and keeps that for later estimates. Its failures never stop a build.
 
-A build that went on with work from before tells nothing of how long the whole takes, and is left out; so is one whose
-fill was tried again, and a version that tops another one up.
+A resumed build is left out, since it says nothing of the whole time. So are a build whose fill was tried again, and a
+version that tops up another one.
 """
 
 import time
@@ -23,12 +23,12 @@ from schemas.rates import Rates
 from schemas.spec import GeneratorChoice
 
 _command: ContextVar[float | None] = ContextVar("command", default=None)
-"""When the process began, where it was started for this build alone."""
+"""The start of the process, if it was started for this build alone."""
 
 
 @contextmanager
-def counting_the_start() -> Iterator[None]:
-    """Let a build in this block count from when this process began: it was started for that build alone."""
+def count_from_process_start() -> Iterator[None]:
+    """Count the time of a build in this block from the start of the process, which was started for that build."""
     before = _command.set(psutil.Process().create_time())
     try:
         yield
@@ -37,7 +37,7 @@ def counting_the_start() -> Iterator[None]:
 
 
 class Timekeeper(Listener):
-    """Listens to one run of a build that chose its generator so."""
+    """Measures one run of a build with this choice of generator."""
 
     def __init__(self, choice: GeneratorChoice) -> None:
         self._choice = choice
@@ -50,35 +50,35 @@ class Timekeeper(Listener):
         self._warm, self._first = 0.0, 0
 
     def started(self, build: Build) -> None:
-        """Begin to count, if all work is still to be done."""
+        """Begin to measure, unless some work is done already."""
         self._turn("start")
         if (began := _command.get()) is not None:
             self._since -= max(0.0, time.time() - began)
         try:
             fresh = rates_file() is not None and build.plan.base is None and not build.place.work.exists()
             self._fitted = fresh and build.place.models.at(model_fingerprint(build.plan)).exists(RECORD)
-        except (OSError, MakeweightError):  # the build will tell
+        except (OSError, MakeweightError):  # the build itself raises it
             fresh = False
         self._plan = build.plan if fresh else None
 
     def step(self, name: str) -> None:
-        """Count for another step from now on."""
+        """Count the time for another step from now on."""
         self._turn(name)
 
     def filling(self, plan: Plan, actors: int) -> None:
-        """Note on what the rows are made."""
+        """Note the number of actors and their device."""
         self._fills += 1
         self._actors, self._gpus = actors, gpu_share(plan, self._choice)
         self._device = device_name(self._gpus)
 
     def filled(self, progress: StratumProgress) -> None:
-        """Note when the first candidates came, and how many there are."""
+        """Note the time of the first candidates, and the counts of a class."""
         if not self._warm and progress.candidates:
             self._warm, self._first = time.perf_counter() - self._since, progress.candidates
         self._strata[progress.name] = progress
 
     def ended(self, manifest: Manifest) -> None:
-        """Keep what was seen."""
+        """Keep the measured rates, if the run was a whole build."""
         self._turn("")
         plan = self._plan
         if plan is None or "write" not in self._steps or self._fills != plan.makes_rows:

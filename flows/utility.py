@@ -1,8 +1,7 @@
-"""The steps of an evaluation, as Prefect tasks: gather the rows, run the trials, judge, keep the result.
+"""The steps of an evaluation as Prefect tasks: gather rows, run the trials, judge, write the result.
 
-`flows.build` runs them between writing a dataset and publishing it, or on a dataset that is complete already. What is
-gathered and predicted lies in a folder of its own below the output until the end, so that an evaluation that was killed
-goes on where it was.
+`flows.build` runs them between writing a dataset and publishing it, or on a complete dataset. Rows and predictions are
+kept in a hidden folder of the output until the end, so that a killed evaluation goes on where it was.
 """
 
 from contextlib import suppress
@@ -10,9 +9,9 @@ from dataclasses import dataclass
 
 from flows.progress import Build
 from flows.step import step
-from pipelines.dataset.beside import missing_beside, strange_beside
-from pipelines.dataset.publish import put
-from pipelines.dataset.seal import sha256, with_line, with_seal
+from pipelines.dataset.beside import find_foreign_companions, find_missing_companions
+from pipelines.dataset.publish import write_visible
+from pipelines.dataset.seal import add_seal, seal_page, sha256
 from pipelines.engine import actors
 from pipelines.judge.evaluate.held_out import find_held_out, test_source
 from pipelines.judge.evaluate.measures import score
@@ -39,10 +38,11 @@ EVALUATIONS = (EVALUATION, EVALUATION_PAGE)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An evaluation that the spec asks for; `key` is a hash of all that decides its figures but the dataset itself.
+class EvaluationRequest:
+    """An evaluation that a spec asks for.
 
-    `held_out` is the fingerprint of the held-out rows.
+    `key` is a hash of all that decides its figures, except the dataset. `held_out` is the fingerprint of the held-out
+    rows.
     """
 
     settings: Evaluate
@@ -50,8 +50,8 @@ class Asked:
     held_out: str
 
 
-def asked(spec: Spec, plan: Plan) -> Asked | None:
-    """Return the evaluation that the spec asks for; raises SourceError where there are no held-out rows."""
+def requested_evaluation(spec: Spec, plan: Plan) -> EvaluationRequest | None:
+    """Return the evaluation that the spec asks for, or None; raises SourceError if there are no held-out rows."""
     if spec.evaluate is None:
         return None
     source = test_source(spec.source, plan, spec.evaluate)
@@ -64,67 +64,67 @@ def asked(spec: Spec, plan: Plan) -> Asked | None:
         spec.evaluate.model_dump(mode="json", exclude={"test"}),
     ]
     key = json_hash(parts)
-    return Asked(spec.evaluate, key, mark)
+    return EvaluationRequest(spec.evaluate, key, mark)
 
 
-def evaluated(wanted: Asked | None, place: Workspace, manifest: Manifest) -> bool:
-    """Whether all that the spec asks for was made already."""
-    return wanted is None or read_evaluation(place.output, wanted, manifest) is not None
+def is_evaluated(wanted: EvaluationRequest | None, place: Workspace, manifest: Manifest) -> bool:
+    """Whether the requested evaluation is there already, or none is requested."""
+    return wanted is None or find_evaluation(place.output, wanted, manifest) is not None
 
 
-def kept_evaluation(folder: Folder) -> Evaluation:
-    """Return the evaluation beside a dataset, whatever it was asked for by; raises ValueError for another version's."""
+def load_evaluation(folder: Folder) -> Evaluation:
+    """Return the evaluation beside a dataset; raises ValueError for one of another version of makeweight."""
     return Evaluation.model_validate_json(folder.read(EVALUATION))
 
 
-def read_evaluation(folder: Folder, wanted: Asked, manifest: Manifest) -> Evaluation | None:
-    """Return the evaluation that is kept beside the dataset, if it is the one that is wanted."""
+def find_evaluation(folder: Folder, wanted: EvaluationRequest, manifest: Manifest) -> Evaluation | None:
+    """Return the evaluation beside a dataset if it is the wanted one of this dataset, else None."""
     if not folder.exists(EVALUATION):
         return None
     try:
-        found = kept_evaluation(folder)
+        found = load_evaluation(folder)
     except ValueError:  # of another version; it is made anew
         return None
     return found if (found.key, found.content_hash) == (wanted.key, manifest.content_hash) else None
 
 
-def forget_evaluation(place: Workspace, manifest: Manifest, wanted: Asked | None) -> None:
-    """Remove what is told of a dataset that was replaced; rows too, if none are wanted any more."""
+def remove_stale_evaluation(place: Workspace, manifest: Manifest, wanted: EvaluationRequest | None) -> None:
+    """Remove the evaluation of a dataset that was replaced; also its rows, if no evaluation is wanted."""
     if wanted is None:
         place.evaluation.remove()
-    strange = strange_beside(place, manifest, EVALUATIONS)
+    strange = find_foreign_companions(place, manifest, EVALUATIONS)
     if EVALUATION not in strange and place.output.exists(EVALUATION):
         with suppress(ValueError):
-            if kept_evaluation(place.output).content_hash == manifest.content_hash:
+            if load_evaluation(place.output).content_hash == manifest.content_hash:
                 return
     for name in reversed(EVALUATIONS):  # the page first: an older one is known by the evaluation beside it
         if name not in strange:
             place.output.remove(name)
 
 
-def show_page_again(place: Workspace, manifest: Manifest) -> None:
-    """Write the page of an evaluation again where that is gone."""
-    if EVALUATION_PAGE not in missing_beside(place, manifest):
+def rewrite_evaluation_page(place: Workspace, manifest: Manifest) -> None:
+    """Write the page of an evaluation again if it is missing."""
+    if EVALUATION_PAGE not in find_missing_companions(place, manifest):
         return
     with suppress(ValueError):
-        found = kept_evaluation(place.output)
-        if found.content_hash == manifest.content_hash and not strange_beside(place, manifest, [EVALUATION]):
-            _put(place, found, render_evaluation(manifest, found))
+        found = load_evaluation(place.output)
+        if found.content_hash == manifest.content_hash and not find_foreign_companions(place, manifest, [EVALUATION]):
+            _write_evaluation(place, found, render_evaluation(manifest, found))
 
 
 @step
-def gather_held_out_task(build: Build, wanted: Asked) -> RealRecord:
-    """Gather raw and held-out rows; raises what is wrong with the latter before anything is built."""
+def gather_held_out_task(build: Build, wanted: EvaluationRequest) -> RealRecord:
+    """Gather raw and held-out rows before the build, so that faults of the held-out rows are raised first."""
     chosen_remedies(build.plan, wanted.settings)
-    scratch = _scratch(wanted, build.place)
+    scratch = _scratch_folder(wanted, build.place)
     return actors.run(gather_real, build.spec.source, build.plan, wanted.settings, scratch, wanted.held_out)
 
 
 @step
-def measure_task(build: Build, wanted: Asked, manifest: Manifest, dataset: Folder) -> Evaluation:
-    """Train every classifier with every remedy, and judge; measure fidelity. `dataset` is where the shards lie."""
+def measure_task(build: Build, wanted: EvaluationRequest, manifest: Manifest, dataset: Folder) -> Evaluation:
+    """Train every classifier with every remedy, judge, and measure fidelity. `dataset` is the folder of the shards."""
     plan, source = build.plan, build.spec.source
-    settings, scratch = wanted.settings, _scratch(wanted, build.place)
+    settings, scratch = wanted.settings, _scratch_folder(wanted, build.place)
     real = actors.run(gather_real, source, plan, settings, scratch, wanted.held_out)
     key = read_key(plan.key_env)
     built = actors.run(gather_built, plan, settings, manifest, dataset, key, scratch)
@@ -143,22 +143,22 @@ def measure_task(build: Build, wanted: Asked, manifest: Manifest, dataset: Folde
 
 @step
 def keep_evaluation_task(build: Build, manifest: Manifest, evaluation: Evaluation, hold: Hold) -> None:
-    """Write the evaluation and its page beside the published dataset; then drop what is not needed any more."""
+    """Write the evaluation and its page beside the published dataset, and remove the scratch folder."""
     page = actors.run(render_evaluation, manifest, evaluation)
     with hold.committing():
-        _put(build.place, evaluation, page)
+        _write_evaluation(build.place, evaluation, page)
         build.place.evaluation.remove()
 
 
-def _put(place: Workspace, evaluation: Evaluation, page: str) -> None:
-    whole = with_line(page).encode()
-    told = with_seal(evaluation.model_copy(update={"page": sha256(whole)}))
-    put(place, EVALUATION_PAGE, whole)
-    put(place, EVALUATION, told.model_dump_json(indent=2).encode() + b"\n")
+def _write_evaluation(place: Workspace, evaluation: Evaluation, page: str) -> None:
+    whole = seal_page(page).encode()
+    sealed = add_seal(evaluation.model_copy(update={"page": sha256(whole)}))
+    write_visible(place, EVALUATION_PAGE, whole)
+    write_visible(place, EVALUATION, sealed.model_dump_json(indent=2).encode() + b"\n")
 
 
-def _scratch(wanted: Asked, place: Workspace) -> Folder:
-    """Return the evaluation's folder, without what another evaluation left there."""
+def _scratch_folder(wanted: EvaluationRequest, place: Workspace) -> Folder:
+    """Return the evaluation's scratch folder, emptied if another evaluation used it."""
     folder, key = place.evaluation, f"{place.key} {wanted.key}".encode()
     if not folder.is_whole(_KEY) or folder.read_sealed(_KEY) != key:
         folder.remove()

@@ -1,10 +1,10 @@
-"""The modalities: all that the steps of a build must know of tables, texts and images lies behind one record each.
+"""The modalities: one record each for tables, texts and images, which names the parts that the steps need for them.
 
-Read this first: the folders beside it are the route of a build, `source` to `report`, and what a step does for one
-modality alone lies in a folder of that name within the step. Shared code asks the record, and names no modality. A new
-one is an entry here, and a folder in each step that it has parts in; CONTRIBUTING.md says which.
+Read this module first. The folders beside it are the route of a build, from `source` to `report`. Code for a single
+modality is in a folder of its name within the step. Shared code uses the record, and names no modality. A new modality
+is an entry here, and a folder in each step that it has parts in; CONTRIBUTING.md says which.
 
-A part is written `module:name`, as generators are, and is imported when it is asked for: `plan` stays light.
+A part is written `module:name`, as generators are. It is imported when it is used, so that `plan` starts fast.
 """
 
 import importlib
@@ -25,14 +25,15 @@ _ROOMS = ("pipelines.", "generators.")
 class Modality:
     """One kind of data, and the parts that the steps of a build have for it.
 
-    What may be left out is what any kind can do with, or do without; how rows are judged, and how wide they are, each
-    says for itself.
+    Fields with a default suit any kind of data. The others, such as `view` and `width`, differ for each.
+
+    Example: `MODALITIES["text"].generator` is "edit".
     """
 
     name: str
-    """How specs and manifests call it."""
+    """Its name in specs and manifests."""
     called: str
-    """How a source of it is called in a sentence."""
+    """What a source of it is called in a sentence."""
     unit: str = "rows"
     """What its rows are called."""
     content: Role | None = None
@@ -42,68 +43,68 @@ class Modality:
     learnt: frozenset[Role] = frozenset({"feature"})
     """The roles of the columns that generators learn and make."""
     formats: Mapping[str, str] = field(default_factory=dict)
-    """Its formats by name, each a `pipelines.source.formats.Format`; those of the first hold others too."""
+    """Its formats by name, each a `pipelines.source.formats.Format`. Files of tables may hold other modalities too."""
 
     generator: str
-    """What makes rows where the spec does not say."""
+    """The default generator."""
     validators: Mapping[str, str] = field(default_factory=dict)
-    """Every validator by the name that a spec gives it."""
+    """All validators by the name that a spec gives them."""
     checks: Sequence[str] = ()
-    """The validators where the spec does not say; `marked_checks` where objects are marked in the rows."""
+    """The default validators; `marked_checks` are those for rows with marked objects."""
     marked_checks: Sequence[str] = ()
     marked_needs: Sequence[str] = ()
     """The validators that marked rows pass in any case: their strata hold only if objects are counted again."""
     classifiers: Mapping[str, str] = field(default_factory=dict)
-    """What an evaluation trains, by name: `(lesson) -> Predict`."""
+    """The classifiers that an evaluation trains, by name: `(lesson) -> Predict`."""
     remedies: Sequence[str] = ()
-    """What a build is compared with, the cheapest first."""
+    """The remedies that an evaluation compares a build with, the cheapest first."""
     augmentation: str | None = None
-    """The generator whose changes of real rows are one of the remedies."""
+    """The generator of the remedy `augmentation`, which changes real rows."""
 
     fit_rows: int = 1_000_000
-    """Real rows that a model is fitted on, at most, where the spec does not say."""
+    """The default limit of real rows that a model is fitted on."""
     shown_rows: int = 20_000
-    """Rows of each side that the report looks at, at most."""
+    """The most real rows, and the most made ones, that the report reads."""
     private_rows: tuple[int, int] = (10_000, 5_000)
-    """Learnt and held-out rows, of all classes together, that the privacy gate compares, at most."""
+    """The most learnt and the most held-out rows, of all classes together, that the privacy gate compares."""
     secret_tells: bool = False
-    """Whether what gives made rows away shows parts of real ones, which an encrypted dataset keeps to itself."""
+    """Whether features that tell made rows from real ones quote real rows; an encrypted dataset leaves them out."""
 
     recognise: str | None = None
-    """`(files, source) -> bool`: whether files of a format that others share hold it."""
+    """`(files, source) -> bool`: whether files of a shared format hold this modality."""
     guess: str | None = None
-    """`(looked, label) -> column`: what `init` takes for the column with the content, or None."""
+    """`(looked, label) -> column`: the column that `init` takes for the content, or None."""
     profile: str = "pipelines.source:profile_source"
     """`(source, by) -> SourceProfile`."""
     reader: str | None = None
-    """`(source, column, profile) -> pipelines.source.content.Reader` of the column with the content."""
+    """`(source, column, profile) -> pipelines.source.content.Reader`: reads the column with the content."""
     hashes: str = "pipelines.source.fingerprint:row_hashes"
-    """`(rows) -> uint64`: what tells equal rows; the first column is the content, where there is one."""
+    """`(rows) -> uint64`: a hash of each row, equal for equal rows; any content is the first column."""
 
     encoding: str | None = None
     """`(spec, profile) -> dict`: how made rows are written."""
     notes: str | None = None
-    """`(profile) -> list[str]`: what there is to say of the source's rows, and of those that are left out."""
+    """`(profile) -> list[str]`: notes for the user on the source's rows, and on those that are left out."""
     refuse: str | None = None
-    """`(plan) -> None`: raises SpecError for what cannot be built."""
+    """`(plan) -> None`: raises SpecError if the plan cannot be built."""
     width: str
-    """`(profile) -> int`: how wide a row is, in what the time for a row goes by."""
+    """`(profile) -> int`: the width of a row (columns, bytes, pixels), by which its time is estimated."""
 
     view: str
-    """`(plan, raw) -> View`: rows as the classifiers take them."""
+    """`(plan, raw) -> View`: the rows as features for the classifiers."""
     fidelity: str
     """`(manifest, drawn, sides, choice, seed) -> Fidelity`."""
     fidelity_rows: str | None = None
-    """`(manifest, choice) -> int`: how many rows of a side the figures look at."""
+    """`(manifest, choice) -> int`: how many real and how many made rows the figures of fidelity use."""
     fidelity_whole: bool = False
-    """Whether the figures look at real rows of classes without made rows, too."""
+    """Whether the figures of fidelity also use real rows of classes without made rows."""
     points: str
-    """`(real, plan, seed) -> Encode`: rows as points, which the privacy gate compares."""
+    """`(real, plan, seed) -> Encode`: encodes rows as points, whose distances the privacy gate compares."""
     items: str | None = None
-    """`(plan) -> (rows -> Items)`: what may be rare in a row."""
+    """`(plan) -> (rows -> Items)`: the items of a row that may be rare, such as values or words."""
 
     croissant: str | None = None
-    """The type of the content in a dataset's Croissant file, where it lies in a struct's `bytes`."""
+    """The type of the content in a dataset's Croissant file, if it is the `bytes` of a struct."""
     sections: Sequence[str] = ()
     """The report's sections that show rows, in order: `(data) -> Section | None`."""
     samples: str = "pipelines.report.pages:row_page"
@@ -236,12 +237,12 @@ MODALITIES: dict[str, Modality] = {
         croissant="sc:ImageObject",
     ),
 }
-"""Every modality by its name; a source that no other one recognises is of the first."""
+"""All modalities by name. A source that no other modality recognises is of the first one."""
 
 
 @cache
 def load_part(reference: str) -> Any:
-    """Return what a record names as `module:name`.
+    """Import the part that a record names as `module:name`, and return it.
 
     Example: `load_part(modality_of(plan).view)(plan, raw)`.
     """
@@ -250,11 +251,13 @@ def load_part(reference: str) -> Any:
 
 
 def check_modality(one: Modality) -> None:
-    """Raise CheckError, a sentence for each part of a modality that is not there, or that others do not know.
+    """Check that all parts of a modality can be loaded, and that they fit together.
+
+    Raises CheckError with a sentence for each fault.
 
     >>> check_modality(MODALITIES["tabular"])
     """
-    problems = [problem for name, reference in _references(one) if (problem := _missing(name, reference))]
+    problems = [problem for name, reference in _references(one) if (problem := _describe_missing(name, reference))]
     validators, generators = set(one.validators), {one.generator, *filter(None, [one.augmentation])}
     checks = {*one.checks, *one.marked_checks, *one.marked_needs}
     named = {"checks": checks - validators, "generator": generators - GENERATORS.keys()}
@@ -275,7 +278,7 @@ def _references(one: Modality) -> Iterator[tuple[str, str]]:
         yield from ((key.name, part) for part in several if isinstance(part, str) and part.startswith(_ROOMS))
 
 
-def _missing(name: str, reference: str) -> str | None:
+def _describe_missing(name: str, reference: str) -> str | None:
     try:
         load_part(reference)
     except (ImportError, AttributeError) as error:
@@ -289,27 +292,30 @@ def modality_of(plan: Plan) -> Modality:
 
 
 def modality_notes(plan: Plan) -> list[str]:
-    """Return what there is to say of a plan's source, in sentences: of its rows, and of its files that are in none."""
+    """Return notes on a plan's source in sentences: on its rows, and on files that are in no row."""
     notes = modality_of(plan).notes
     return [*(load_part(notes)(plan.profile) if notes else []), *plan.profile.lost]
 
 
 def modality_of_columns(columns: Iterable[Column]) -> Modality:
-    """Return the modality that a dataset's columns are of, by their roles."""
+    """Return the modality of a dataset by the roles of its columns."""
     roles = {column.role for column in columns}
     first, *others = MODALITIES.values()
     return next((one for one in others if one.content in roles), first)
 
 
 def content_column(columns: Iterable[Column]) -> str | None:
-    """Return the name of the column that holds a whole row; None of tables."""
+    """Return the name of the column that holds a whole row; None for a table."""
     columns = list(columns)
     role = modality_of_columns(columns).content
     return next((column.name for column in columns if role and column.role == role), None)
 
 
-def named_content(source: Source) -> tuple[Modality, str] | None:
-    """Return the modality whose content a spec's source names, and the column; None if it names none."""
+def find_named_content(source: Source) -> tuple[Modality, str] | None:
+    """Return the modality and the column of the content that a spec's source names; None if it names none.
+
+    Example: `source: {path: sms.csv, label: label, text: message}` gives the texts' modality and `message`.
+    """
     for one in reversed(MODALITIES.values()):
         if one.key and (column := getattr(source, one.key)):
             return one, column

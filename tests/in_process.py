@@ -14,7 +14,7 @@ import flows.privacy
 import flows.steps
 import flows.utility
 from flows.progress import Listener
-from flows.step import worth_retrying
+from flows.step import is_worth_retrying
 from pipelines.engine import actors
 from pipelines.engine.pool import GeneratorActor
 from pipelines.storage.workspace import plan_hash
@@ -52,7 +52,7 @@ class Fitting:
     def __exit__(self, *_):
         pass
 
-    def give_way(self):
+    def release_if_done(self):
         pass
 
     def wait(self, heard):
@@ -67,7 +67,7 @@ def tried_again(function):
             try:
                 return function(*args)
             except Exception as error:
-                if not left or not worth_retrying(error):
+                if not left or not is_worth_retrying(error):
                     raise
         return None
 
@@ -86,12 +86,12 @@ def go_without_engines(monkeypatch):
             if name.endswith("_task"):
                 monkeypatch.setattr(flows.build, name, tried_again(step.fn))
     replaced = {
-        "cluster": answering(nullcontext()),
+        "join_cluster": answering(nullcontext()),
         "run": lambda function, *args: function(*args),
         "run_all": lambda function, calls, *_: (function(*args) for args in calls),
         "Fitting": Fitting,
         "gpu_share": answering(0.0),
-        "pool_size": answering(1),
+        "choose_pool_size": answering(1),
     }
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
@@ -103,7 +103,7 @@ def go_without_engines(monkeypatch):
     monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)
     monkeypatch.setattr(flows.steps, "at_home", answering({}))
     monkeypatch.setattr(flows.steps, "refuse_own_disk", answering(None))
-    monkeypatch.setattr(flows.build, "announce", answering(None))
+    monkeypatch.setattr(flows.build, "publish_artifacts", answering(None))
 
 
 def go_in_process(monkeypatch):

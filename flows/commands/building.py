@@ -42,9 +42,9 @@ def plan(
     with explained(json_):
         asked, made = planned_spec(spec, set_)
         if json_:
-            from flows.estimate import estimated
+            from flows.estimate import estimate_build
 
-            likely = estimated(asked, made, gpu_price)
+            likely = estimate_build(asked, made, gpu_price)
             told = {**made.model_dump(mode="json"), "estimate": likely and likely.model_dump(mode="json")}
             print_json(all_redacted(told))
         else:
@@ -71,7 +71,7 @@ def build(
         refuse_taken(asked, made, replace_other or replace)
         refuse_unready(asked, made)
         from flows.build import build as build_flow
-        from pipelines.storage.workspace import workspace
+        from pipelines.storage.workspace import make_workspace
         from schemas.manifest import REPORT
 
         with running(out, asked, made):
@@ -82,11 +82,11 @@ def build(
         out.print(result_table(manifest))
         for note in result_notes(manifest):
             out.print(note, markup=False, highlight=False, soft_wrap=True)
-        dataset = workspace(asked.output.path, made).output
+        dataset = make_workspace(asked.output.path, made).output
         if asked.evaluate:
-            from flows.utility import kept_evaluation
+            from flows.utility import load_evaluation
 
-            out.print(kept_evaluation(dataset).utility.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
+            out.print(load_evaluation(dataset).utility.verdict.sentence, markup=False, highlight=False, soft_wrap=True)
         report = dataset.at(REPORT).shown
         told = f"dataset  {dataset.shown}\nreport   {report}\ncheck    makeweight verify {dataset.shown}"
         out.print(told, markup=False, highlight=False, soft_wrap=True)
@@ -112,7 +112,7 @@ def evaluate(
         refuse_unready(asked, made)
         from flows.display import fidelity_table, utility_table
         from flows.evaluate import evaluate as evaluate_flow
-        from pipelines.storage.workspace import workspace
+        from pipelines.storage.workspace import make_workspace
         from schemas.evaluation import EVALUATION_PAGE
 
         with running(out, asked, made):
@@ -124,7 +124,7 @@ def evaluate(
         out.print(utility_table(made.name, utility))
         if evaluation.fidelity:
             out.print(fidelity_table(made.name, evaluation.fidelity))
-        page = f"report   {workspace(asked.output.path, made).output.at(EVALUATION_PAGE).shown}"
+        page = f"report   {make_workspace(asked.output.path, made).output.at(EVALUATION_PAGE).shown}"
         told = [utility.verdict.sentence, *(f"note     {note}" for note in utility.notes), page]
         out.print("\n".join(told), markup=False, highlight=False, soft_wrap=True)
 

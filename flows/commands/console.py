@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from flows.interrupt import STOPPED, heard, stop_if_heard
-from flows.screen import Screen, say
+from flows.interrupt import STOPPED, is_stop_requested, stop_if_requested
+from flows.screen import Screen, print_line
 from schemas.errors import MakeweightError
 from schemas.terminal import escaped_json
 
@@ -60,11 +60,11 @@ def be_quiet() -> None:
 
 def planned_spec(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
     """Read the spec, and make its plan; a fault comes with the line of the file."""
-    from flows.spec_file import load_spec, located
+    from flows.spec_file import add_location, load_spec
     from pipelines.dataset.versions import plan_build
 
     spec, lines = load_spec(path, overrides)
-    with located(path, lines):
+    with add_location(path, lines):
         return spec, plan_build(spec)
 
 
@@ -81,10 +81,10 @@ def show_plan(
     With it goes what each column was taken for, or if `brief` only what changes in it.
     """
     from flows.display import plan_notes, plan_table
-    from flows.estimate import estimate_lines, estimated
+    from flows.estimate import estimate_build, estimate_lines
     from pipelines.plan.column_notes import changes, column_lines
 
-    likely = estimated(to_run_here, made, gpu_price) if to_run_here else None
+    likely = estimate_build(to_run_here, made, gpu_price) if to_run_here else None
     console.print(plan_table(made, likely))
     columns = changes(made.profile) if brief else ["", *column_lines(made), ""]
     for note in [*columns, *plan_notes(made), *(estimate_lines(made, likely) if to_run_here else [])]:
@@ -94,19 +94,19 @@ def show_plan(
 @contextmanager
 def running(console: Console, asked: "Spec", made: "Plan") -> Iterator[None]:
     """Run a flow by a plan that was just made of this spec, with its progress on the console."""
-    from flows.build import planned
-    from flows.progress import listening
-    from flows.server import server_explained
-    from flows.stopping import Stopping
-    from flows.timekeeper import counting_the_start
+    from flows.build import use_plan
+    from flows.progress import listen
+    from flows.server import explain_server_errors
+    from flows.stopping import StopWhenAsked
+    from flows.timekeeper import count_from_process_start
 
-    stop_if_heard()
+    stop_if_requested()
     with (
         _display(console) as display,
-        listening(Stopping(), display),
-        planned(asked, made),
-        server_explained(),
-        counting_the_start(),
+        listen(StopWhenAsked(), display),
+        use_plan(asked, made),
+        explain_server_errors(),
+        count_from_process_start(),
     ):
         yield
 
@@ -140,7 +140,7 @@ def explained(as_json: bool) -> Iterator[None]:
         if as_json:
             print_json(error.record())
         else:
-            say(f"makeweight: {error}", error=True)
+            print_line(f"makeweight: {error}", error=True)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         print(STOPPED, file=sys.stderr)
@@ -153,6 +153,6 @@ def _stopped_as_told() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if heard():
+        if is_stop_requested():
             raise KeyboardInterrupt from error
         raise

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flows.commands.console import Json, app, explained, print_json, show
-from flows.screen import say
+from flows.screen import print_line
 
 
 @app.command()
@@ -49,7 +49,7 @@ def verify(
             print(f"ok: {found.rows:,} rows in {shards} shard(s), counts, hashes and content_hash agree")
         if found.problems:
             if not json_:
-                say("\n".join(found.problems), error=True)
+                print_line("\n".join(found.problems), error=True)
             raise typer.Exit(1)
 
 
@@ -94,7 +94,7 @@ def latest_version(
         if json_:
             print_json({"path": folder.shown})
         else:
-            say(folder.shown)
+            print_line(folder.shown)
 
 
 @app.command()

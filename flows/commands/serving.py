@@ -29,13 +29,13 @@ def request(
 ) -> None:
     """Ask a Prefect server's workers for the dataset; the spec is checked here first."""
     with explained(json_):
-        from flows.deployed.requesting import ask
+        from flows.deployed.requesting import send_request
 
         asked, made = planned_spec(spec, set_)
         out = Screen(stderr=json_)
         show_plan(out, made, brief=True)
         be_quiet()
-        ended = ask(asked, replace, wait, out)
+        ended = send_request(asked, replace, wait, out)
         show(json_, ended.as_json(), ended.lines())
         if ended.exit_code:
             raise typer.Exit(ended.exit_code)
@@ -52,10 +52,10 @@ def schedule(
 ) -> None:
     """Let a Prefect server build the spec again and again; what was scheduled for its dataset before is replaced."""
     with explained(json_):
-        from flows.deployed.requesting import put_up
+        from flows.deployed.requesting import schedule_spec
 
         be_quiet()
-        made = put_up(spec, set_, cron, timezone, replace)
+        made = schedule_spec(spec, set_, cron, timezone, replace)
         show(json_, made.as_json(), made.lines())
 
 
@@ -67,9 +67,9 @@ def alert(
     """Let a Prefect server post a message whenever a requested or scheduled build fails."""
     with explained(json_):
         be_quiet()
-        from flows.deployed.alert import put_up_alert
+        from flows.deployed.alert import create_alert
 
-        told = {"automation": put_up_alert(url), "url": shown_hook(url)}
+        told = {"automation": create_alert(url), "url": shown_hook(url)}
         show(json_, told, [f"each failed build is told to {shown_hook(url)}"])
 
 

@@ -1,1 +1,1 @@
-"""What runs on a Prefect server and its workers: requests and schedules, and how they are put up from here."""
+"""Requests and schedules on a Prefect server: the flows that its workers run, and the calls that create them."""

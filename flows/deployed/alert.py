@@ -1,4 +1,4 @@
-"""A message to a web address when a build fails that a server watches over: a Prefect automation and its block.
+"""Sends a message to a web address when a requested or scheduled build fails, by a Prefect automation.
 
 The message is JSON with one key, `text`, as Slack, Mattermost and others take it.
 """
@@ -14,7 +14,7 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import PREFECT_UI_URL
 
-from flows.deployed.deployments import reached
+from flows.deployed.deployments import connect_server
 from flows.deployed.request import request_balanced_dataset
 from flows.deployed.scheduled import scheduled_build
 from schemas.errors import Fault, SpecError
@@ -25,14 +25,14 @@ BODY = "{{ flow_run.name }} ({{ deployment.name or flow.name }}): {{ flow_run.st
 PAGE = "/runs/flow-run/{{ flow_run.id }}"
 
 
-def put_up_alert(url: str) -> str:
-    """Tell the server to post to `url` whenever a requested or scheduled build fails; return the automation's id.
+def create_alert(url: str) -> str:
+    """Create an automation that posts to `url` whenever a requested or scheduled build fails; return its id.
 
-    One that is there already is replaced. Raises SpecError for what is no web address.
+    An automation of the same name is replaced. Raises SpecError if `url` is no web address.
     """
     if not re.match(r"https?://[^/\s]+", url):
         raise SpecError(Fault((), "a message goes to a web address, as in https://hooks.example.org/…; got none"))
-    with reached() as client:
+    with connect_server() as client:
         block = CustomWebhookNotificationBlock(name="makeweight", url=url, json_data={"text": "{{subject}}\n{{body}}"})
         saved = cast(UUID, block.save(BLOCK, overwrite=True))
         for old in client.read_automations_by_name(NAME):
@@ -55,5 +55,5 @@ def _automation(block: UUID) -> AutomationCore:
     )
     page = f"{PREFECT_UI_URL.value()}{PAGE}"  # the server itself need not know its address
     action = SendNotification(block_document_id=block, subject="A makeweight build failed", body=f"{BODY}\n{page}")
-    told = "Posts a message when a requested or scheduled build fails; put up by `makeweight alert`."
-    return AutomationCore(name=NAME, description=told, trigger=trigger, actions=[action])
+    description = "Posts a message when a requested or scheduled build fails; put up by `makeweight alert`."
+    return AutomationCore(name=NAME, description=description, trigger=trigger, actions=[action])

@@ -1,6 +1,6 @@
-"""Deployments on a Prefect server, seen from the command line: ask for a dataset, wait for it, schedule one, be told.
+"""Calls to a Prefect server from the command line: request a dataset, wait for it, schedule builds.
 
-Knows no step of a build: what runs is in `request.py` and `scheduled.py`, on a worker.
+Knows no step of a build: the flows that workers run are in `request.py` and `scheduled.py`.
 """
 
 import random
@@ -25,21 +25,21 @@ from pydantic import ValidationError
 from flows.deployed.request import request_balanced_dataset
 from flows.deployed.scheduled import scheduled_build
 from flows.deployed.worker import DATASET, EXIT_CODE, FAULT, refuse_relative
-from flows.server import WHO, server_explained
+from flows.server import WHO, explain_server_errors
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.spec import Spec, parse
 
 POOL = "makeweight"
 REQUESTS = f"{request_balanced_dataset.name}/{POOL}"
 LOOK_SECONDS, ALONE_SECONDS = 2.0, 20.0
-"""Seconds from one look at a run to the next, and until it is said that nobody takes it."""
+"""Seconds between two checks of a run, and until the user is told that no worker takes it."""
 PAUSES = (1.0, 3.0, 9.0, 20.0)
-"""Seconds after which a request is put in once more; the server knows it again, and takes it once."""
+"""Seconds to wait before each new try to submit a request; its idempotency key lets the server take it once."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A run that was asked for: `url` is its page; `exit_code`, `fault` and `dataset` when it has ended."""
+    """A requested run: `url` is its page; `exit_code`, `fault` and `dataset` are known when it has ended."""
 
     id: str
     url: str
@@ -50,18 +50,18 @@ class Request:
     dataset: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the fields as JSON."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """Return it for people."""
-        told = [f"request  {self.state}{f': {self.message}' if self.message else ''}", f"page     {self.url}"]
-        return [*told, *([f"dataset  {self.dataset}"] if self.dataset else [])]
+        """Return lines for the terminal."""
+        lines = [f"request  {self.state}{f': {self.message}' if self.message else ''}", f"page     {self.url}"]
+        return [*lines, *([f"dataset  {self.dataset}"] if self.dataset else [])]
 
 
 @dataclass(frozen=True)
 class Scheduled:
-    """A schedule that was put up: the deployment's name, its page, and when it builds."""
+    """A schedule on the server: the deployment's name, its page, and when it builds."""
 
     deployment: str
     url: str
@@ -69,59 +69,59 @@ class Scheduled:
     timezone: str
 
     def as_json(self) -> dict[str, Any]:
-        """Return it for machines."""
+        """Return the fields as JSON."""
         return asdict(self)
 
     def lines(self) -> list[str]:
-        """Return it for people."""
+        """Return lines for the terminal."""
         return [f"schedule {self.cron} ({self.timezone}): {self.deployment}", f"page     {self.url}"]
 
 
 @contextmanager
-def reached() -> Iterator[SyncPrefectClient]:
-    """Give a client of the server that PREFECT_API_URL names; raises MakeweightError if there is none."""
+def connect_server() -> Iterator[SyncPrefectClient]:
+    """Yield a client of the server that PREFECT_API_URL names; raises MakeweightError if there is none."""
     if not PREFECT_API_URL.value():
         raise MakeweightError(
             "no Prefect server is named; start one with `prefect server start`, and set PREFECT_API_URL to its address,"
             " as in http://127.0.0.1:4200/api"
         )
-    with server_explained(), get_client(sync_client=True) as client:
+    with explain_server_errors(), get_client(sync_client=True) as client:
         yield client
 
 
-def submit(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
-    """Put a request in, as the deployment's form does, and return it; its credentials do not leave this process."""
-    told = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    refuse_relative(parse(Spec, told), "a request has no folder that it could start from")
-    with reached() as client:
-        parameters, key = {"spec": told, "replace": replace}, str(uuid4())
+def submit_request(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
+    """Submit a request, as the deployment's form does, and return it."""
+    values = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    refuse_relative(parse(Spec, values), "a request has no folder that it could start from")
+    with connect_server() as client:
+        parameters, key = {"spec": values, "replace": replace}, str(uuid4())
 
-        def ask() -> FlowRun:
+        def create_run() -> FlowRun:
             return client.create_flow_run_from_deployment(
-                _deployment(client, deployment).id, parameters=parameters, name=spec.name, idempotency_key=key
+                _read_deployment(client, deployment).id, parameters=parameters, name=spec.name, idempotency_key=key
             )
 
         try:
-            return request_of(_asked_again(ask))
+            return describe_run(_retry_busy(create_run))
         except PrefectHTTPStatusError as error:
             if error.response.status_code in WHO:
                 raise
-            raise _refused(error, deployment) from error
+            raise _refusal_error(error, deployment) from error
 
 
-def _asked_again(ask: Callable[[], FlowRun]) -> FlowRun:
-    """Return what `ask` returns; asks again while a server is too busy, as one on SQLite is with many at once."""
+def _retry_busy(call: Callable[[], FlowRun]) -> FlowRun:
+    """Return what `call` returns; calls it again after a server error, as of a busy server on SQLite."""
     for pause in PAUSES:
         try:
-            return ask()
+            return call()
         except PrefectHTTPStatusError as error:
             if not error.response.is_server_error:
                 raise
         time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 (so that not all come back at once)
-    return ask()
+    return call()
 
 
-def _deployment(client: SyncPrefectClient, name: str) -> Any:
+def _read_deployment(client: SyncPrefectClient, name: str) -> Any:
     try:
         return client.read_deployment_by_name(name)
     except (ObjectNotFound, ValueError):
@@ -133,7 +133,7 @@ def _deployment(client: SyncPrefectClient, name: str) -> Any:
         ) from None
 
 
-def _refused(error: PrefectHTTPStatusError, deployment: str) -> MakeweightError:
+def _refusal_error(error: PrefectHTTPStatusError, deployment: str) -> MakeweightError:
     detail = error.response.json().get("detail") if error.response.is_client_error else None
     if error.response.status_code not in (409, 422):
         return MakeweightError(f"the Prefect server did not take the request: {error}")
@@ -144,8 +144,8 @@ def _refused(error: PrefectHTTPStatusError, deployment: str) -> MakeweightError:
     )
 
 
-def request_of(run: FlowRun) -> Request:
-    """Return what is known of a run that was asked for."""
+def describe_run(run: FlowRun) -> Request:
+    """Return the state of a requested run."""
     state = run.state
     ended = bool(state and state.is_final())
     labels: Mapping[str, Any] = run.labels or {}
@@ -161,25 +161,25 @@ def request_of(run: FlowRun) -> Request:
     )
 
 
-def wait(request: Request, say: Callable[[str], None]) -> Request:
-    """Wait until the request has ended, and return it; `say` hears of each change, and of what keeps it waiting."""
+def wait_for_request(request: Request, say: Callable[[str], None]) -> Request:
+    """Wait until the request has ended, and return it; `say` gets each new state, and reasons why it waits."""
     before, began, warned = request, time.monotonic(), False
     while True:
-        with reached() as client:
+        with connect_server() as client:
             run = client.read_flow_run(UUID(request.id))
-            now = request_of(run)
+            now = describe_run(run)
             if now.state != before.state:
                 say(now.state)
             if now.exit_code is not None:
                 return now
             if not warned and not run.start_time and time.monotonic() - began > ALONE_SECONDS:
-                warned = _say_what_is_missing(client, run, say)
+                warned = _report_missing_worker(client, run, say)
         before = now
         time.sleep(LOOK_SECONDS)
 
 
-def _say_what_is_missing(client: SyncPrefectClient, run: FlowRun, say: Callable[[str], None]) -> bool:
-    """Say why nobody takes a run; whether anything was said."""
+def _report_missing_worker(client: SyncPrefectClient, run: FlowRun, say: Callable[[str], None]) -> bool:
+    """Tell the user why no worker takes a run; return whether there was a reason."""
     pool = run.work_pool_name
     if pool is None:
         say("this deployment has no work pool, so no worker takes its runs; give it one")
@@ -193,10 +193,10 @@ def _say_what_is_missing(client: SyncPrefectClient, run: FlowRun, say: Callable[
     return True
 
 
-def schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedule, replace: bool) -> Scheduled:
-    """Put up a deployment that builds the spec at `place` by this schedule; one of the same dataset is updated."""
+def deploy_schedule(spec: Spec, path: str, overrides: Sequence[str], cron: CronSchedule, replace: bool) -> Scheduled:
+    """Deploy a schedule that builds the spec at a path or URI; a schedule of the same dataset is updated."""
     limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
-    with reached() as client:
+    with connect_server() as client:
         try:
             client.read_work_pool(POOL)
         except ObjectNotFound:
@@ -208,7 +208,7 @@ def schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedul
             scheduled_build,
             name=spec.name,
             schedules=[DeploymentScheduleCreate(schedule=cron, slug="makeweight")],
-            parameters={"spec": place, "overrides": list(overrides), "replace": replace},
+            parameters={"spec": path, "overrides": list(overrides), "replace": replace},
             concurrency_limit=limit,
             entrypoint_type=EntrypointType.MODULE_PATH,
             work_pool_name=POOL,
@@ -221,8 +221,8 @@ def schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedul
         return Scheduled(deployment.full_name, page, cron.cron, cron.timezone or "UTC")
 
 
-def cron_schedule(cron: str, timezone: str) -> CronSchedule:
-    """Return the schedule; raises SpecError for a cron string or a time zone that is none."""
+def parse_cron(cron: str, timezone: str) -> CronSchedule:
+    """Return the schedule of a cron string and a time zone; raises SpecError if one of them is wrong."""
     try:
         return CronSchedule(cron=cron, timezone=timezone)
     except ValidationError as error:

@@ -1,9 +1,9 @@
-"""Reads the policy of this worker: what requests and schedules may touch here. Decides nothing."""
+"""Reads the policy of this worker: what requests and schedules may touch. `pipelines.plan.guard` applies it."""
 
 import os
 from collections.abc import Mapping
 
-from flows.spec_file import located, read_mapping
+from flows.spec_file import add_location, read_mapping
 from pipelines.plan.guard import SETTING, Guard
 from schemas.errors import Fault, SpecError
 from schemas.policy import Policy
@@ -13,9 +13,9 @@ _OPEN = 0o002
 
 
 def worker_guard(environment: Mapping[str, str] = os.environ) -> Guard:
-    """Return what checks specs here: by the policy that the environment names, or by none, which allows nothing.
+    """Return the guard of this worker, with the policy that the environment names; without one, nothing is allowed.
 
-    The file is read anew each time. Raises SpecError for one that cannot be used, rather than go on without.
+    The file is read each time. Raises SpecError if it cannot be used.
     """
     path = environment.get(SETTING, "").strip()
     if not path:
@@ -28,16 +28,16 @@ def worker_guard(environment: Mapping[str, str] = os.environ) -> Guard:
 
 
 def read_policy(path: str) -> Policy:
-    """Return the policy of a YAML file; raises SpecError for one that others could change."""
+    """Return the policy in a YAML file; raises SpecError if it is wrong, or if others could change it."""
     data, lines = read_mapping(path, "policy")
-    with located(path, lines):
+    with add_location(path, lines):
         policy = parse(Policy, data)
     _refuse_changeable(path, policy)
     return policy
 
 
 def _refuse_changeable(path: str, policy: Policy) -> None:
-    """Refuse a policy that anybody may write, or that lies where requests may."""
+    """Refuse a policy that everybody may write, or that is in a folder that requests may write."""
     real = os.path.realpath(path)
     if os.stat(real).st_mode & _OPEN:
         raise SpecError(Fault((), f"everybody may write {path}; take that right away (chmod o-w)"))

@@ -1,4 +1,4 @@
-"""The flow behind requests: a spec in, as a form or a file filled it in, and a balanced dataset out."""
+"""The flow of requests: builds the dataset of a spec that a form or a file filled in."""
 
 from typing import Annotated, Any
 
@@ -6,11 +6,11 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 from pydantic import Field
 
-from flows.deployed.worker import built_on_worker, refuse_relative
+from flows.deployed.worker import build_on_worker, refuse_relative
 from schemas.spec import Spec, parse
 
 RETRIES, RETRY_SECONDS = 2, 60
-"""How often a run is tried again that failed for no reason that could be explained, and after how long."""
+"""How often, and after how many seconds, a run is retried after an unexpected error."""
 
 
 @flow(
@@ -30,11 +30,11 @@ def request_balanced_dataset(
     URIs, or whole paths as the worker knows them, among those that its policy allows. The request is checked before it
     is built; the run's page then shows the counts, some rows or images, and a link to the report.
     """
-    return built_on_worker(lambda _: requested(spec), replace)
+    return build_on_worker(lambda _: parse_request(spec), replace)
 
 
-def requested(spec: Spec) -> Spec:
-    """Return the spec of a request, as a form or a file filled it in; raises SpecError with every fault."""
+def parse_request(spec: Spec) -> Spec:
+    """Return the checked spec of a request; raises SpecError with every fault."""
     found = parse(Spec, spec)
     refuse_relative(found, "a request has no folder that it could start from")
     return found

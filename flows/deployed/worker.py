@@ -1,7 +1,7 @@
-"""How a worker builds: it checks first, and what was explained to the user ends its run as one plain message.
+"""A build on a worker: checked by the worker's policy first. Expected errors end its run with one plain message.
 
-Knows no deployment. The run's labels say what a program wants to know: `makeweight.dataset`, `makeweight.exit_code`,
-and `makeweight.fault`, the code of what was explained.
+Knows no deployment. The labels `makeweight.dataset`, `makeweight.exit_code` and `makeweight.fault` (the code of a
+refusal) of the run tell programs the result.
 """
 
 import logging
@@ -17,17 +17,17 @@ from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed
 
-from flows.build import announce, build, planned
+from flows.build import build, publish_artifacts, use_plan
 from flows.deployed.policy import worker_guard
-from flows.progress import Build, Listener, listening
+from flows.progress import Build, Listener, listen
 from flows.ready import refuse_unready
 from flows.server import SILENT
-from flows.step import step, worth_retrying
+from flows.step import is_worth_retrying, step
 from pipelines.dataset.versions import plan_build
 from pipelines.plan.guard import Guard
 from pipelines.plan.registry import generator_class
 from pipelines.storage.folder import Folder, is_uri
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 from schemas.plan import Plan
@@ -35,16 +35,16 @@ from schemas.spec import GeneratorChoice, Spec
 from schemas.touch import touched
 
 DATASET, EXIT_CODE, FAULT = "makeweight.dataset", "makeweight.exit_code", "makeweight.fault"
-"""The labels of a run: where its dataset is, and what the command line would have ended with."""
+"""The labels of a run: the path of its dataset, the exit code that the command line would have, a refusal's code."""
 GPU_LIMIT = "makeweight-gpu"
-"""The global concurrency limit that a build takes a slot of if it may use a GPU; without it, nothing is limited."""
+"""The global concurrency limit of builds that may use a GPU. Without such a limit on the server, none waits."""
 
 
-def built_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any]:
-    """Check and build what is `wanted`, by this worker's policy; return the state that the run ends in.
+def build_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any]:
+    """Check and build the spec that `wanted` returns, by this worker's policy; return the final state of the run.
 
-    What was explained to the user ends the run at once, with the explanation as its message. Anything else is raised;
-    Prefect tries again where it may pass, finished work is kept.
+    A MakeweightError ends the run with its message. Any other exception is raised; Prefect retries the run if the
+    error may pass, and finished work is kept.
     """
     from flows.commands.console import QUIET
 
@@ -53,25 +53,25 @@ def built_on_worker(wanted: Callable[[Guard], Spec], replace: bool) -> State[Any
     _log_plainly()
     try:
         spec, plan = check_task(wanted)
-        output, manifest = _built(spec, plan, replace)
+        output, manifest = _build(spec, plan, replace)
     except MakeweightError as error:
         _refuse_retries()
-        _label({EXIT_CODE: error.exit_code, FAULT: error.code})
+        _set_labels({EXIT_CODE: error.exit_code, FAULT: error.code})
         return Failed(message=str(error), data=error)
     except Exception as error:
-        if not worth_retrying(error):
+        if not is_worth_retrying(error):
             _refuse_retries()
-            _label({EXIT_CODE: MakeweightError.exit_code})
+            _set_labels({EXIT_CODE: MakeweightError.exit_code})
         raise
-    _label({EXIT_CODE: 0, DATASET: output.shown})
+    _set_labels({EXIT_CODE: 0, DATASET: output.shown})
     return Completed(message=f"{manifest.rows:,} rows, exactly on target: {output.shown}")
 
 
 @step
 def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
-    """Read the source and make the plan, before anything is queued for actors; raises what cannot be built.
+    """Check the spec by this worker's policy, read the source, and make the plan.
 
-    What goes against this worker's policy is refused before anything of it is read.
+    Raises SpecError before anything is read that the policy does not allow.
     """
     guard = worker_guard()
     spec = guard.admitted(wanted(guard))
@@ -80,20 +80,20 @@ def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
     return spec, plan
 
 
-def _built(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
-    """Build in this very run, so that its steps and artifacts are on its page."""
+def _build(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
+    """Build within this flow run, so that steps and artifacts are on its page."""
     refuse_unready(spec, plan)
-    seen, place = _Seen(), workspace(spec.output.path, plan)
-    with one_gpu_build(plan, spec.generator), planned(spec, plan), listening(seen):
+    seen, place = _StartNote(), make_workspace(spec.output.path, plan)
+    with wait_for_gpu_slot(plan, spec.generator), use_plan(spec, plan), listen(seen):
         manifest = build.fn(spec, replace)
-    if not seen.began:  # it was complete already; who asked for it looks for it here
+    if not seen.began:  # it was complete already: the run's page shows its artifacts all the same
         with suppress(*SILENT):
-            announce(place, manifest)
+            publish_artifacts(place, manifest)
     return place.output, manifest
 
 
-class _Seen(Listener):
-    """Notes whether a build did any work."""
+class _StartNote(Listener):
+    """Notes whether a build started work."""
 
     began = False
 
@@ -102,8 +102,8 @@ class _Seen(Listener):
 
 
 @contextmanager
-def one_gpu_build(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
-    """Wait for a slot of the server's limit of GPU builds, if there is one and this build may use a GPU."""
+def wait_for_gpu_slot(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
+    """Hold a slot of the server's limit of GPU builds, if there is one and this build may use a GPU."""
     takes = choice.gpus if choice.gpus is not None else generator_class(plan.generator.name).capabilities.uses_gpu
     if not (plan.makes_rows and takes):
         yield
@@ -113,7 +113,7 @@ def one_gpu_build(plan: Plan, choice: GeneratorChoice) -> Iterator[None]:
 
 
 def refuse_relative(spec: Spec, why: str) -> None:
-    """Refuse relative paths, which mean nothing where a spec is not in a folder."""
+    """Raise SpecError for relative paths in a spec that is in no folder."""
     paths = {one.keys: one.name for one in touched(spec) if one.kind in ("read", "write")}
     relative = {keys: path for keys, path in paths.items() if not is_uri(path) and not os.path.isabs(path)}
     if relative:
@@ -122,7 +122,7 @@ def refuse_relative(spec: Spec, why: str) -> None:
 
 
 class _Plain(logging.Filter):
-    """Takes the traceback from what is logged of a failure that was explained to the user."""
+    """Removes the traceback from the log record of a MakeweightError."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
@@ -135,18 +135,18 @@ _plain = _Plain()
 
 
 def _log_plainly() -> None:
-    """Show no traceback of such failures on the run's page, from now on: Prefect logs after the flow's end too."""
+    """Add the filter for good, since Prefect logs errors after the end of the flow, too."""
     for name in ("prefect.task_runs", "prefect.flow_runs"):
         logging.getLogger(name).addFilter(_plain)  # one that is there already is not added again
 
 
 def _refuse_retries() -> None:
-    """Tell the server that this run is not to be tried again."""
+    """Tell the server not to retry this run."""
     with suppress(*SILENT), get_client(sync_client=True) as client:
         client.update_flow_run(_run_id(), empirical_policy=FlowRunPolicy(retries=0))
 
 
-def _label(labels: dict[str, Any]) -> None:
+def _set_labels(labels: dict[str, Any]) -> None:
     with suppress(*SILENT), get_client(sync_client=True) as client:
         client.update_flow_run_labels(_run_id(), labels)
 

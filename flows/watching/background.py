@@ -1,4 +1,4 @@
-"""Runs what talks to the network on a thread, one after another, so that a server that is away holds up no build."""
+"""Runs network calls on a thread, one after another, so that an unreachable server does not delay the build."""
 
 from collections.abc import Callable
 from queue import Queue
@@ -8,7 +8,7 @@ from schemas.errors import MakeweightError
 
 
 class Background:
-    """A thread that does jobs in order. One that fails does not keep the next from being tried."""
+    """A thread that does jobs in order. After a job that fails, the next one is tried."""
 
     def __init__(self) -> None:
         self._jobs: Queue[Callable[[], None] | None] = Queue()
@@ -18,15 +18,15 @@ class Background:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing waits and nothing is at work."""
+        """Whether no job waits or runs."""
         return self._jobs.unfinished_tasks == 0
 
     def do(self, job: Callable[[], None]) -> None:
-        """Do the job after those before it, and do not wait for it."""
+        """Add a job to the queue, and do not wait for it."""
         self._jobs.put(job)
 
     def close(self, seconds: float) -> None:
-        """Wait for so long until all is done; raises what failed last, or MakeweightError if the time does not do."""
+        """Wait until all jobs are done; raises the last job's error, or MakeweightError after so many seconds."""
         self._jobs.put(None)
         self._thread.join(seconds)
         if self._error:

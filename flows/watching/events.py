@@ -1,7 +1,7 @@
-"""What is told of a run in OpenLineage's terms (https://openlineage.io/docs/spec/object-model). Sends nothing.
+"""Makes OpenLineage's events of a run (https://openlineage.io/docs/spec/object-model). Sends nothing.
 
-Datasets are named as its naming conventions say (https://openlineage.io/docs/spec/naming): by their place, without
-credentials. A version of a dataset is the same dataset, told apart by its `version` facet.
+Datasets are named by OpenLineage's conventions (https://openlineage.io/docs/spec/naming): by their path, without
+credentials. Versions of a dataset have one name, and differ in their `version` facet.
 """
 
 import os
@@ -40,38 +40,38 @@ from schemas.plan import Column
 from schemas.secrets import redacted
 
 NAMESPACE = "OPENLINEAGE_NAMESPACE"
-"""The environment variable that names the namespace of jobs, as OpenLineage's other integrations have it."""
+"""The environment variable with the namespace of jobs, which OpenLineage's other integrations use too."""
 Name = tuple[str, str]
 
 
-class Teller:
+class RunEvents:
     """Makes the events of one run."""
 
     def __init__(self, build: Build) -> None:
         set_producer(f"urn:makeweight:{version('makeweight')}")
         self._build, self._plan = build, build.plan
         self._job_namespace = os.environ.get(NAMESPACE) or "makeweight"
-        self._source = _name(self._plan.profile.path)
-        self._output = _name((build.place.series or build.output).path)
-        self._parent = _parent(self._job_namespace)  # asked for here: only the flow's own thread knows it
+        self._source = _dataset_name(self._plan.profile.path)
+        self._output = _dataset_name((build.place.series or build.output).path)
+        self._parent = _parent(self._job_namespace)  # read here, since only the flow's own thread knows it
 
     def start(self) -> RunEvent:
-        """Tell that the run started, from which source, and where its dataset will be."""
+        """Return the event of the start of the run, with its source and its output."""
         return self._event(RunState.START, outputs=[OutputDataset(*self._output)])
 
     def complete(self, manifest: Manifest) -> RunEvent:
-        """Tell what was published."""
+        """Return the event of a published dataset."""
         return self._event(RunState.COMPLETE, outputs=[self._published(manifest)])
 
     def fail(self, error: Exception) -> RunEvent:
-        """Tell why nothing was published."""
+        """Return the event of a run that failed."""
         explained = isinstance(error, MakeweightError)
         trace = None if explained else redacted("".join(traceback.format_exception(error)))
         facet = error_message_run.ErrorMessageRunFacet(redacted(str(error)) or type(error).__name__, "PYTHON", trace)
         return self._event(RunState.FAIL, {"errorMessage": facet})
 
     def abort(self, run: str | None = None) -> RunEvent:
-        """Tell that this run was stopped, or that an earlier one of that id was."""
+        """Return the event of this run, or of an earlier run of that id, which was stopped."""
         return self._event(RunState.ABORT, run=run)
 
     def _event(
@@ -119,7 +119,7 @@ class Teller:
         return OutputDataset(*self._output, facets=facets, outputFacets={"outputStatistics": written})
 
     def _column_lineage(self, manifest: Manifest) -> column_lineage_dataset.ColumnLineageDatasetFacet:
-        """Say that a column comes from the source's of that name, and that all depends on the balanced columns."""
+        """Return the sources of all columns: the source's column of that name, and the columns in `by`."""
         chosen = column_lineage_dataset.Transformation("INDIRECT", "FILTER", "classes are balanced by it")
         return column_lineage_dataset.ColumnLineageDatasetFacet(
             fields={column.name: self._from(column, manifest) for column in manifest.columns},
@@ -140,7 +140,7 @@ class Teller:
         return {column.name for column in self._plan.profile.columns}
 
 
-def _name(path: str) -> Name:
+def _dataset_name(path: str) -> Name:
     """Return the namespace and the name of the dataset at a path or URI."""
     if not is_uri(path):
         return "file", os.path.abspath(path)
@@ -151,15 +151,15 @@ def _name(path: str) -> Name:
 def _schema(fields: Sequence[tuple[str, str, str | None]]) -> schema_dataset.SchemaDatasetFacet:
     return schema_dataset.SchemaDatasetFacet(
         [
-            schema_dataset.SchemaDatasetFacetFields(name, kind, meaning, ordinal_position=place)
-            for place, (name, kind, meaning) in enumerate(fields, start=1)
+            schema_dataset.SchemaDatasetFacetFields(name, kind, meaning, ordinal_position=position)
+            for position, (name, kind, meaning) in enumerate(fields, start=1)
         ]
     )
 
 
 def _data_source(name: Name, path: str) -> datasource_dataset.DatasourceDatasetFacet:
-    place = redacted(path) if is_uri(path) else f"file://{os.path.abspath(path)}"
-    return datasource_dataset.DatasourceDatasetFacet(name[0], place)
+    address = redacted(path) if is_uri(path) else f"file://{os.path.abspath(path)}"
+    return datasource_dataset.DatasourceDatasetFacet(name[0], address)
 
 
 def _job_type() -> job_type_job.JobTypeJobFacet:
@@ -167,12 +167,12 @@ def _job_type() -> job_type_job.JobTypeJobFacet:
 
 
 def _engine() -> dict[str, Any]:
-    made, told = version("makeweight"), version("openlineage-python")
-    return {"processing_engine": processing_engine_run.ProcessingEngineRunFacet(made, "makeweight", told)}
+    ours, openlineage = version("makeweight"), version("openlineage-python")
+    return {"processing_engine": processing_engine_run.ProcessingEngineRunFacet(ours, "makeweight", openlineage)}
 
 
 def _parent(namespace: str) -> dict[str, Any]:
-    """Return the facets that name the flow run of Prefect that this run is part of, and when it was scheduled."""
+    """Return the facets of Prefect's flow run that this run is part of, and of its scheduled time."""
     if not flow_run.id:
         return {}
     parent = parent_run.ParentRunFacet(

@@ -1,4 +1,4 @@
-"""What NVIDIA's driver says of the GPUs of this machine. Where actors run on others, Ray's own metrics tell."""
+"""Reads the GPUs of this machine from NVIDIA's driver. For GPUs of other machines see Ray's own metrics."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,18 +15,18 @@ class Gpu:
     memory: int
 
 
-def gpus() -> list[Gpu]:
-    """Return the GPUs of the machine that runs the flow; none where there is no driver."""
-    nvml = _driver()
+def read_gpus() -> list[Gpu]:
+    """Return the GPUs of the machine that runs the flow; an empty list without a driver."""
+    nvml = _load_driver()
     if nvml is None:
         return []
     try:
-        return [_look(nvml, number) for number in range(nvml.nvmlDeviceGetCount())]
+        return [_read_gpu(nvml, number) for number in range(nvml.nvmlDeviceGetCount())]
     except nvml.NVMLError:
         return []
 
 
-def _look(nvml: Any, number: int) -> Gpu:
+def _read_gpu(nvml: Any, number: int) -> Gpu:
     handle = nvml.nvmlDeviceGetHandleByIndex(number)
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     busy = nvml.nvmlDeviceGetUtilizationRates(handle).gpu / 100
@@ -34,7 +34,7 @@ def _look(nvml: Any, number: int) -> Gpu:
 
 
 @lru_cache(maxsize=1)
-def _driver() -> Any | None:
+def _load_driver() -> Any | None:
     import pynvml  # type: ignore[import-untyped]
 
     try:

@@ -1,7 +1,7 @@
-"""Tells an OpenLineage server (Marquez, DataHub and others) which run made which dataset from which source.
+"""Sends to an OpenLineage server (Marquez, DataHub and others) which run made which dataset from which source.
 
-What is told is in `events.py`. Where it goes is said in OpenLineage's own configuration: OPENLINEAGE_URL, or
-OPENLINEAGE_CONFIG, or `openlineage.yml`.
+`events.py` makes the events. OpenLineage's own configuration names the server: OPENLINEAGE_URL, OPENLINEAGE_CONFIG or
+`openlineage.yml`.
 """
 
 import json
@@ -13,20 +13,20 @@ from openlineage.client.event_v2 import RunEvent
 
 from flows.progress import Build
 from flows.watching.background import Background
-from flows.watching.events import Teller
+from flows.watching.events import RunEvents
 from flows.watching.watcher import Watcher
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 
 PATIENCE = 15.0
-"""Seconds that a build waits at its end for the last events to be taken."""
+"""Seconds that a build waits at its end for the last events to be sent."""
 
 
 class Lineage(Watcher):
     """Sends an event when a run starts, and one when it ends.
 
-    A run that was killed sends no end, and would seem to run for ever; so its id is kept beside the build's work, and
-    the run that goes on with it tells that it was aborted.
+    A killed run sends no end, and would seem to run for ever. So its id is kept in the hidden folder, and the run that
+    resumes the build reports it as aborted.
     """
 
     title = "OpenLineage"
@@ -34,36 +34,36 @@ class Lineage(Watcher):
     def __init__(self, client: OpenLineageClient) -> None:
         self._client = client
         self._thread = Background()
-        self._teller: Teller | None = None
+        self._run_events: RunEvents | None = None
         self._build: Build | None = None
 
     def started(self, build: Build) -> None:
-        """Tell that the run started, and that the one before was aborted, if that never ended."""
-        self._build, self._teller = build, Teller(build)
-        self._do(lambda: self._begin(build, self._told.start()))
+        """Send that the run started, and that the run before was aborted, if it never ended."""
+        self._build, self._run_events = build, RunEvents(build)
+        self._do(lambda: self._begin(build, self._events.start()))
 
     def ended(self, manifest: Manifest) -> None:
-        """Tell what was published."""
-        self._end(self._told.complete(manifest))
+        """Send what was published."""
+        self._end(self._events.complete(manifest))
 
     def failed(self, error: BaseException) -> None:
-        """Tell that the run failed, or was stopped."""
-        self._end(self._told.fail(error) if isinstance(error, Exception) else self._told.abort())
+        """Send that the run failed, or was stopped."""
+        self._end(self._events.fail(error) if isinstance(error, Exception) else self._events.abort())
 
     def close(self) -> None:
-        """Wait a little until all is sent."""
+        """Wait until all events are sent, for `PATIENCE` seconds at most."""
         self._thread.close(PATIENCE)
 
     @property
-    def _told(self) -> Teller:
-        if self._teller is None:
+    def _events(self) -> RunEvents:
+        if self._run_events is None:
             raise RuntimeError("no run has started")
-        return self._teller
+        return self._run_events
 
     def _begin(self, build: Build, start: RunEvent) -> None:
-        notes, name = build.place.hidden, _note(build)
+        notes, name = build.place.hidden, _note_name(build)
         if notes.exists(name):
-            self._client.emit(self._told.abort(json.loads(notes.read(name))["run"]))
+            self._client.emit(self._events.abort(json.loads(notes.read(name))["run"]))
         notes.write(name, json.dumps({"run": build.id}).encode())
         self._client.emit(start)
 
@@ -72,18 +72,18 @@ class Lineage(Watcher):
         if build is None:
             return
         self._do(lambda: self._client.emit(event))
-        self._do(lambda: build.place.hidden.remove(_note(build)))
+        self._do(lambda: build.place.hidden.remove(_note_name(build)))
 
     def _do(self, job: Callable[[], None]) -> None:
-        self._thread.do(lambda: _explained(job))
+        self._thread.do(lambda: _run_job(job))
 
 
-def _note(build: Build) -> str:
+def _note_name(build: Build) -> str:
     return f"run-{build.key}.json"
 
 
-def lineage() -> Lineage:
-    """Return what sends lineage where OpenLineage's configuration says; raises SpecError if that is wrong."""
+def make_lineage() -> Lineage:
+    """Return the watcher that sends lineage; raises SpecError if OpenLineage's configuration is wrong."""
     # each attempt to reach a server that is away would be a line on the terminal
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
     try:
@@ -93,7 +93,7 @@ def lineage() -> Lineage:
         raise SpecError(Fault((), f"{problem}; mend it, or set OPENLINEAGE_DISABLED=true")) from error
 
 
-def _explained(job: Callable[[], None]) -> None:
+def _run_job(job: Callable[[], None]) -> None:
     try:
         job()
     except OSError as error:  # what `requests` raises is one

@@ -1,7 +1,7 @@
-"""A build's log as JSON lines, for machines that collect logs. Credentials in what it quotes are redacted.
+"""Writes a build's log as JSON lines, for programs that collect logs. Credentials are redacted.
 
-Every line holds `timestamp` (ISO 8601, UTC), `level`, `event`, `dataset`, `build` (what is built: the same when it goes
-on later), `run` (this run of it) and what there is to say of the event.
+Every line holds `timestamp` (ISO 8601, UTC), `level`, `event`, `dataset`, `build` (a resumed run has the same one),
+`run` (this run) and the fields of the event.
 """
 
 import json
@@ -21,7 +21,7 @@ from schemas.plan import Plan
 from schemas.secrets import all_redacted, redacted
 
 SECONDS = 10.0
-"""A class that is not full yet, and a training, are told of at most so often."""
+"""Seconds between two lines on a training, or on a class that is not full yet."""
 
 
 class JsonLog(Watcher):
@@ -29,21 +29,21 @@ class JsonLog(Watcher):
 
     title = "the log"
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, path: str) -> None:
         self._file: TextIO | None = None
-        self._place, self._ids = place, dict[str, str]()
+        self._path, self._ids = path, dict[str, str]()
         self._pace, self._steps, self._filling = Pace(SECONDS), Steps(), Filling()
         self._full: set[str] = set()
 
     def started(self, build: Build) -> None:
         """Write what is built, and where."""
-        if self._place != "stderr":
-            self._file = open(self._place, "a", encoding="utf-8")  # noqa: SIM115 it lasts as long as the run
+        if self._path != "stderr":
+            self._file = open(self._path, "a", encoding="utf-8")  # noqa: SIM115 it lasts as long as the run
         self._ids = {"dataset": build.plan.name, "build": build.key, "run": build.id, **_flow_run()}
         self._steps = Steps()
         making = sum(stratum.make for stratum in build.plan.strata)
-        places = {"source": build.plan.profile.path, "output": build.output.path}
-        self._write("started", {"classes": len(build.plan.strata), "rows_to_make": making, **places})
+        paths = {"source": build.plan.profile.path, "output": build.output.path}
+        self._write("started", {"classes": len(build.plan.strata), "rows_to_make": making, **paths})
 
     def joined(self, dashboard: str | None) -> None:
         """Write where Ray's dashboard is."""
@@ -67,7 +67,7 @@ class JsonLog(Watcher):
         self._write("filling", {"actors": actors, "generator": plan.generator.name})
 
     def filled(self, progress: StratumProgress) -> None:
-        """Write how far a class is, when it is full and now and then before."""
+        """Write the counts of a class when it is full, and every `SECONDS` before that."""
         self._filling.hear(progress)
         if progress.missing:
             say = progress.candidates > 0 and self._pace.due(progress.name)
@@ -91,7 +91,7 @@ class JsonLog(Watcher):
         self._write("published", {**found, "seconds": round(self._steps.total, 3)})
 
     def failed(self, error: BaseException) -> None:
-        """Write why the run ended; where it stopped in the code too, if that was not explained to the user."""
+        """Write why the run ended; with a traceback, unless it is a MakeweightError."""
         self._end_step(None)
         fault = isinstance(error, Exception)  # else it was stopped
         fields = {"error": redacted(str(error)), "kind": type(error).__name__, "seconds": round(self._steps.total, 3)}
@@ -120,7 +120,7 @@ class JsonLog(Watcher):
 
 
 def _flow_run() -> dict[str, str]:
-    """Return the id of Prefect's flow run, by which its page is found."""
+    """Return the id of Prefect's flow run, if there is one."""
     from prefect.runtime import flow_run
 
     return {"flow_run": str(flow_run.id)} if flow_run.id else {}

@@ -1,7 +1,6 @@
-"""A build's figures as Prometheus metrics. Knows nothing of how they are published.
+"""A build's figures as Prometheus metrics; `publish.py` exports them.
 
-Names and units follow https://prometheus.io/docs/practices/naming/. Counters count what this run looked at, and begin
-anew with each run.
+Names and units follow https://prometheus.io/docs/practices/naming/. Counters start at 0 in each run.
 """
 
 import time
@@ -14,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from flows.progress import Build, Listener
-from flows.watching.gpus import gpus
+from flows.watching.gpus import read_gpus
 from flows.watching.pace import Filling, Steps
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
@@ -23,14 +22,14 @@ from schemas.manifest import Manifest
 from schemas.plan import Plan
 
 NAMED = 40
-"""Classes, and reasons, that have series of their own; what is beyond them is added up under `OTHER`."""
+"""The most classes, and the most reasons, with a series of their own; the rest are added up under `OTHER`."""
 OTHER = "other"
 
 Value = tuple[Sequence[str], float]
 
 
 class Metrics(Listener, Collector):
-    """Hears how a build gets on, and tells it to whoever asks for metrics, from any thread."""
+    """A listener that keeps a build's figures, and a collector that gives them to any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -86,7 +85,7 @@ class Metrics(Listener, Collector):
         return self._ended is not None
 
     def collect(self) -> Iterator[Metric]:
-        """Give all metrics as they are now."""
+        """Yield all metrics with their current values."""
         if self._build is None:
             return
         with self._lock:
@@ -100,30 +99,36 @@ class Metrics(Listener, Collector):
         about.add_metric([build.plan.name], info)
         yield about
         steps = {**dict.fromkeys(self._steps.took, 0.0), **({self._steps.now: 1.0} if self._steps.now else {})}
-        yield self._gauge("step", "1 for the step at work, 0 for those before it.", _each(steps), "step")
-        yield self._gauge("step_duration_seconds", "How long a step took.", _each(self._steps.took), "step")
-        yield self._gauge("run_duration_seconds", "Since the run began, or how long it took.", _one(self._steps.total))
+        yield self._gauge("step", "1 for the step at work, 0 for those before it.", _named_values(steps), "step")
+        yield self._gauge("step_duration_seconds", "How long a step took.", _named_values(self._steps.took), "step")
+        yield self._gauge(
+            "run_duration_seconds", "Since the run began, or how long it took.", _single_value(self._steps.total)
+        )
         if self._training:
-            yield self._gauge("training_step", "Steps of training done.", _one(self._training.step))
-            yield self._gauge("training_steps", "Steps that the training takes.", _one(self._training.steps))
-            yield self._gauge("training_loss", "Loss that the training reported last.", _one(self._training.loss))
+            yield self._gauge("training_step", "Steps of training done.", _single_value(self._training.step))
+            yield self._gauge("training_steps", "Steps that the training takes.", _single_value(self._training.steps))
+            yield self._gauge(
+                "training_loss", "Loss that the training reported last.", _single_value(self._training.loss)
+            )
         yield from self._end_metrics()
 
     def _end_metrics(self) -> Iterator[Metric]:
         if self._ended:
-            yield self._gauge("last_run_timestamp_seconds", "When the last run ended.", _one(self._ended))
+            yield self._gauge("last_run_timestamp_seconds", "When the last run ended.", _single_value(self._ended))
             help_ = "1 if the last run published, or found the dataset complete, 0 if it failed or was stopped."
-            yield self._gauge("last_run_success", help_, _one(float(self._manifest is not None)))
+            yield self._gauge("last_run_success", help_, _single_value(float(self._manifest is not None)))
         if self.last_success:
-            yield self._gauge("last_success_timestamp_seconds", "When a run last published.", _one(self.last_success))
+            yield self._gauge(
+                "last_success_timestamp_seconds", "When a run last published.", _single_value(self.last_success)
+            )
         if self._manifest:
             size = sum(shard.bytes for shard in self._manifest.shards)
-            yield self._gauge("dataset_rows", "Rows of the published dataset.", _one(self._manifest.rows))
-            yield self._gauge("dataset_bytes", "Bytes of its shards.", _one(size))
+            yield self._gauge("dataset_rows", "Rows of the published dataset.", _single_value(self._manifest.rows))
+            yield self._gauge("dataset_bytes", "Bytes of its shards.", _single_value(size))
 
     def _fill_metrics(self, plan: Plan) -> Iterator[Metric]:
         making = sorted((stratum for stratum in plan.strata if stratum.make), key=lambda one: -one.make)
-        label = {one.name: one.name if place < NAMED else OTHER for place, one in enumerate(making)}
+        label = {one.name: one.name if rank < NAMED else OTHER for rank, one in enumerate(making)}
         wanted, accepted, tried = Counter[str](), Counter[str](), Counter[str]()
         rejected = Counter[str]()
         for stratum in making:
@@ -133,18 +138,20 @@ class Metrics(Listener, Collector):
             accepted[label.get(one.name, OTHER)] += one.accepted - one.carried
             tried[label.get(one.name, OTHER)] += one.candidates
             rejected.update(one.rejected)
-        yield self._gauge("rows_wanted", "Rows to be made.", _each(wanted), "class")
-        yield self._counter("rows_accepted", "Made rows that are in the dataset.", _each(accepted), "class")
-        yield self._counter("candidates", "Rows that were made and looked at.", _each(tried), "class")
-        yield self._counter("rows_rejected", "Made rows that are not, by reason.", _each(_named(rejected)), "reason")
-        speed = _one(self._filling.per_second if self._actors else 0)
+        yield self._gauge("rows_wanted", "Rows to be made.", _named_values(wanted), "class")
+        yield self._counter("rows_accepted", "Made rows that are in the dataset.", _named_values(accepted), "class")
+        yield self._counter("candidates", "Rows that were made and looked at.", _named_values(tried), "class")
+        yield self._counter(
+            "rows_rejected", "Made rows that are not, by reason.", _named_values(_limit_names(rejected)), "reason"
+        )
+        speed = _single_value(self._filling.per_second if self._actors else 0)
         yield self._gauge("rows_per_second", "Rows accepted in a second, over the last half minute.", speed)
-        waiting = _one(self._filling.under_way if self._actors else 0)
+        waiting = _single_value(self._filling.under_way if self._actors else 0)
         yield self._gauge("queue_depth", "Requests that are with the actors or wait their turn.", waiting)
-        yield self._gauge("actors", "Actors that make rows.", _one(self._actors))
+        yield self._gauge("actors", "Actors that make rows.", _single_value(self._actors))
 
     def _gpu_metrics(self) -> Iterator[Metric]:
-        found = gpus()
+        found = read_gpus()
         if not found:
             return
         busy = [((one.name,), one.busy) for one in found]
@@ -167,16 +174,16 @@ class Metrics(Listener, Collector):
         return family
 
 
-def _one(value: float) -> list[Value]:
+def _single_value(value: float) -> list[Value]:
     return [((), value)]
 
 
-def _each(values: "dict[str, float] | Counter[str]") -> list[Value]:
+def _named_values(values: "dict[str, float] | Counter[str]") -> list[Value]:
     return [((name,), value) for name, value in values.items()]
 
 
-def _named(counts: Counter[str]) -> Counter[str]:
-    """Return the counts of the first so many names, in order of the alphabet, and the rest as one."""
+def _limit_names(counts: Counter[str]) -> Counter[str]:
+    """Return the counts of the first `NAMED` names in alphabetical order, and the sum of the rest under `OTHER`."""
     names = sorted(counts)
     named = Counter({name: counts[name] for name in names[:NAMED]})
     if names[NAMED:]:

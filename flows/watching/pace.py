@@ -1,4 +1,4 @@
-"""How often something is said, how long a step took, and how far a fill is. Knows no log and no metric."""
+"""Limits how often a message is sent, and measures the steps and the fill. Knows no log and no metric."""
 
 import time
 from collections import deque
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from pipelines.fill.loop import StratumProgress
 
 WINDOW = 30.0
-"""Seconds that rows per second are counted over."""
+"""The window, in seconds, over which rows per second are measured."""
 
 
 @dataclass
 class Pace:
-    """Lets a thing be said at most once in so many seconds."""
+    """Limits messages to one in so many seconds."""
 
     seconds: float
     _last: dict[Hashable, float] = field(default_factory=dict)
 
     def due(self, key: Hashable = None) -> bool:
-        """Whether it may be said now; if so, it counts as said. The first time it may."""
+        """Return whether a message is due, which then counts as sent. The first one of a key is due."""
         now = time.monotonic()
         if now - self._last.get(key, -self.seconds) < self.seconds:
             return False
@@ -29,7 +29,7 @@ class Pace:
 
 @dataclass
 class Steps:
-    """The step at work, and the seconds that the finished ones took."""
+    """The current step, and the seconds that each finished step took."""
 
     now: str | None = None
     took: dict[str, float] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Steps:
     _start: float = field(default_factory=time.monotonic)
 
     def begin(self, name: str | None) -> tuple[str, float] | None:
-        """Begin a step, or with nothing end the last one; return the step that this ended, and its seconds."""
+        """Begin a step, or end the last one if `name` is None; return the step before and its seconds."""
         before, self.now = self.now, name
         since, self._since = self._since, time.monotonic()
         if before is None:
@@ -53,7 +53,7 @@ class Steps:
 
 @dataclass
 class Filling:
-    """How far all classes are together: rows accepted, candidates looked at, requests `under_way` with the actors."""
+    """The counts of all classes together: accepted rows, candidates, and requests `under_way`."""
 
     strata: dict[str, StratumProgress] = field(default_factory=dict)
     accepted: int = 0
@@ -62,7 +62,7 @@ class Filling:
     _seen: deque[tuple[float, int]] = field(default_factory=lambda: deque([(time.monotonic(), 0)]))
 
     def hear(self, progress: StratumProgress) -> None:
-        """Take note of how far a class is."""
+        """Update the counts of a class."""
         before = self.strata.get(progress.name) or StratumProgress(progress.name, 0, progress.target, 0, {})
         self.strata[progress.name] = replace(progress, rejected=dict(progress.rejected))
         self.accepted += progress.accepted - before.accepted
@@ -75,7 +75,7 @@ class Filling:
 
     @property
     def per_second(self) -> float:
-        """Rows accepted in a second, of late."""
+        """Rows accepted per second, over the last `WINDOW` seconds."""
         now = time.monotonic()
         seen = [one for one in tuple(self._seen) if one[0] >= now - WINDOW]
         return (seen[-1][1] - seen[0][1]) / (now - seen[0][0]) if len(seen) > 1 else 0.0

@@ -1,6 +1,6 @@
-"""How metrics come to Prometheus: a port that it scrapes, a file that node_exporter reads, a Pushgateway.
+"""Exports metrics to Prometheus: by a port that it scrapes, a file that node_exporter reads, or a Pushgateway.
 
-A build ends, and its port with it; so the file and the gateway are what keeps how it ended.
+The port ends with the build. The file and the gateway keep the build's result.
 """
 
 import os
@@ -29,14 +29,14 @@ from schemas.manifest import Manifest
 from schemas.plan import Plan
 
 SECONDS = 5.0
-"""Files and gateways are brought up to date at most so often."""
+"""Seconds between two updates of a file or a gateway."""
 PATIENCE = 5.0
 """Seconds that a gateway has to answer."""
 SUCCESS = "makeweight_last_success_timestamp_seconds"
 
 
-class Published(Watcher):
-    """Keeps a build's metrics, and brings them somewhere as they change."""
+class Exporter(Watcher):
+    """Keeps a build's metrics, and exports them when they change."""
 
     def __init__(self) -> None:
         self._metrics, self._registry, self._pace = Metrics(), CollectorRegistry(auto_describe=False), Pace(SECONDS)
@@ -49,7 +49,7 @@ class Published(Watcher):
         self._update()
 
     def step(self, name: str) -> None:
-        """Publish which step is at work."""
+        """Publish the current step."""
         self._metrics.step(name)
         self._update()
 
@@ -83,15 +83,15 @@ class Published(Watcher):
             self._update()
 
     def _open(self, build: Build) -> None:
-        """Make ready."""
+        """Prepare the export of a build."""
 
     @abstractmethod
     def _update(self) -> None:
-        """Bring the metrics up to date where they go."""
+        """Export the current metrics."""
 
 
-class Port(Published):
-    """Answers Prometheus while the run lasts."""
+class Port(Exporter):
+    """Serves metrics to Prometheus on a port while the run lasts."""
 
     def __init__(self, listen: tuple[str, int]) -> None:
         super().__init__()
@@ -108,17 +108,17 @@ class Port(Published):
         self._server, _ = start_http_server(port, host, self._registry)
 
     def _update(self) -> None:
-        """Do nothing: Prometheus asks."""
+        """Do nothing: Prometheus scrapes the port."""
 
     def close(self) -> None:
-        """Give the port back."""
+        """Stop the server, and free the port."""
         if self._server:
             self._server.shutdown()
             self._server.server_close()
 
 
-class File(Published):
-    """Writes a file for the dataset into the folder of node_exporter's textfile collector."""
+class File(Exporter):
+    """Writes a file of metrics for each dataset into the folder of node_exporter's textfile collector."""
 
     title = "the metrics file"
 
@@ -129,20 +129,20 @@ class File(Published):
     def _open(self, build: Build) -> None:
         name = re.sub(r"[^\w.-]+", "_", build.plan.name)
         self._path = os.path.join(self._folder, f"makeweight-{name}.prom")
-        self._metrics.last_success = _kept_success(self._path)
+        self._metrics.last_success = _read_last_success(self._path)
 
     def _update(self) -> None:
         write_to_textfile(self._path, self._registry)
 
 
-class Gateway(Published):
-    """Pushes to a Pushgateway, under the job `makeweight` and the dataset's name; what a run lacks stays as it was."""
+class Gateway(Exporter):
+    """Pushes to a Pushgateway, under the job `makeweight` and the dataset's name; other metrics there are kept."""
 
     title = "the Pushgateway"
 
     def __init__(self, address: str) -> None:
         super().__init__()
-        self._address, self._handler = _signed_in(address)
+        self._address, self._handler = _split_credentials(address)
         self._dataset = ""
         self._thread = Background()
 
@@ -165,8 +165,8 @@ class Gateway(Published):
         self._thread.close(2 * PATIENCE)
 
 
-def _signed_in(address: str) -> tuple[str, Callable[..., Any]]:
-    """Return the address without the user's name and password that it may hold, and what sends them."""
+def _split_credentials(address: str) -> tuple[str, Callable[..., Any]]:
+    """Return the address without user name and password, and a handler that sends them."""
     parts = urlsplit(address)
     if parts.username is None:
         return address, default_handler
@@ -174,8 +174,8 @@ def _signed_in(address: str) -> tuple[str, Callable[..., Any]]:
     return bare, partial(basic_auth_handler, username=unquote(parts.username), password=unquote(parts.password or ""))
 
 
-def published(settings: Settings) -> list[Watcher]:
-    """Return what brings metrics where the settings say."""
+def make_exporters(settings: Settings) -> list[Watcher]:
+    """Return an exporter for each target in the settings."""
     return [
         *([Port(settings.listen)] if settings.listen else []),
         *([File(settings.metrics)] if settings.metrics else []),
@@ -183,8 +183,8 @@ def published(settings: Settings) -> list[Watcher]:
     ]
 
 
-def _kept_success(path: str) -> float | None:
-    """Return when a run last succeeded, as the file of the run before says; a run that fails shall not lose it."""
+def _read_last_success(path: str) -> float | None:
+    """Return the time of the last success from the file of an earlier run, which a failed run must keep."""
     with suppress(OSError, ValueError), open(path, encoding="utf-8") as file:
         for family in text_fd_to_metric_families(file):
             for sample in family.samples:

@@ -1,4 +1,4 @@
-"""How a build gets on, in words, in Prefect's log of its flow run: who opens its page sees steps, classes, how far."""
+"""Writes the progress of a build into Prefect's log of the flow run, which its page shows."""
 
 from prefect.logging import get_run_logger
 
@@ -12,9 +12,9 @@ from schemas.manifest import Manifest
 from schemas.plan import Plan
 
 SECONDS = 15.0
-"""How far training and filling are is told at most so often."""
-NAMED = 3
-"""Classes that lack the most are named, so many."""
+"""Seconds between two lines on training or filling."""
+NAMED_CLASSES = 3
+"""The number of classes that a line names: those that lack the most rows."""
 
 
 class RunLog(Watcher):
@@ -50,7 +50,7 @@ class RunLog(Watcher):
             self._say(f"fit: {training_line(progress)}")
 
     def noted(self, note: str) -> None:
-        """Say it."""
+        """Write the note."""
         self._say(note)
 
     def filling(self, plan: Plan, actors: int) -> None:
@@ -59,7 +59,7 @@ class RunLog(Watcher):
         self._say(f"{actors} actor(s), generator {plan.generator.name}")
 
     def filled(self, progress: StratumProgress) -> None:
-        """Say how far all classes are, now and then and at the end."""
+        """Write the counts of all classes, every `SECONDS` and at the end."""
         self._filling.hear(progress)
         if not progress.missing:
             self._full.add(progress.name)
@@ -76,7 +76,7 @@ class RunLog(Watcher):
     def _how_far(self) -> str:
         heard = self._filling
         short = sorted((one for one in heard.strata.values() if one.missing), key=lambda one: -one.missing)
-        named = ", ".join(f"{one.name!r} lacks {one.missing:,}" for one in short[:NAMED])
+        named = ", ".join(f"{one.name!r} lacks {one.missing:,}" for one in short[:NAMED_CLASSES])
         rows = f"{heard.accepted:,} rows of {heard.candidates:,} candidates, {heard.per_second:,.0f} rows/s"
         return f"fill: {len(self._full):,} of {self._classes:,} classes full, {rows}" + (f"; {named}" if named else "")
 

@@ -1,7 +1,6 @@
-"""Which logs, metrics and lineage the environment asks for. Knows no library that serves them.
+"""Reads from the environment which logs, metrics and lineage are asked for. Imports no library for them.
 
-The environment says it, and not the spec: where a build is watched is no part of what is built, and a Prefect worker
-hands its environment on.
+These settings are not in the spec, since they are no part of what is built. A Prefect worker passes its environment on.
 """
 
 import os
@@ -23,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Settings:
-    """What is asked for; what is left empty is not.
+    """The watchers that are asked for; an empty field means none.
 
     `log` is `stderr` or a file. `listen` is a host and port to scrape, `metrics` the folder of node_exporter's textfile
     collector, `gateway` the address of a Pushgateway. `lineage` says that OpenLineage is configured.
@@ -39,42 +38,42 @@ class Settings:
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """Return what the environment asks for; raises SpecError for a value of a wrong form."""
     return Settings(
-        log=_value(environment, LOG, _path),
-        listen=_value(environment, METRICS_PORT, _listen),
-        metrics=_value(environment, METRICS_DIR, _folder),
-        gateway=_value(environment, PUSHGATEWAY, _address),
-        lineage=_lineage(environment),
+        log=_read_value(environment, LOG, _parse_log),
+        listen=_read_value(environment, METRICS_PORT, _parse_listen),
+        metrics=_read_value(environment, METRICS_DIR, _parse_folder),
+        gateway=_read_value(environment, PUSHGATEWAY, _parse_address),
+        lineage=_has_lineage(environment),
     )
 
 
-def refused(name: str, problem: str) -> SpecError:
-    """Return the error for a setting of the environment that cannot be obeyed."""
+def setting_error(name: str, problem: str) -> SpecError:
+    """Return the error for a wrong variable of the environment."""
     return SpecError(Fault((), f"the environment variable {name} {problem}"))
 
 
-def _value(environment: Mapping[str, str], name: str, read: Callable[[str], T]) -> T | None:
+def _read_value(environment: Mapping[str, str], name: str, read: Callable[[str], T]) -> T | None:
     text = environment.get(name, "").strip()
     if not text:
         return None
     try:
         return read(text)
     except ValueError as error:
-        raise refused(name, f"{error}, got {text!r}") from None
+        raise setting_error(name, f"{error}, got {text!r}") from None
 
 
-def _path(text: str) -> str:
+def _parse_log(text: str) -> str:
     if "://" in text or os.path.isdir(text):
         raise ValueError("must be stderr or a file on this machine")
     return text
 
 
-def _folder(text: str) -> str:
+def _parse_folder(text: str) -> str:
     if not os.path.isdir(text):
         raise ValueError("must be the folder that node_exporter's textfile collector reads, and there is none")
     return text
 
 
-def _listen(text: str) -> tuple[str, int]:
+def _parse_listen(text: str) -> tuple[str, int]:
     """Read a port, or a host and a port."""
     host, _, port = text.rpartition(":")
     if not port.isascii() or not port.isdigit() or not 0 < int(port) < 65_536:
@@ -82,19 +81,21 @@ def _listen(text: str) -> tuple[str, int]:
     return host.strip("[]") or LOOPBACK, int(port)
 
 
-def _address(text: str) -> str:
+def _parse_address(text: str) -> str:
     if urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).hostname:
         raise ValueError("must be the http or https address of a Pushgateway, as in http://gateway:9091")
     return text
 
 
-def _lineage(environment: Mapping[str, str]) -> bool:
+def _has_lineage(environment: Mapping[str, str]) -> bool:
     """Whether OpenLineage's own configuration is there: its variables, or its file where its client looks for it."""
     if environment.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
         return False
     file = environment.get("OPENLINEAGE_CONFIG", "").strip()
     if file and not os.path.isfile(file):
-        raise refused("OPENLINEAGE_CONFIG", f"must be OpenLineage's configuration file, and there is none: {file!r}")
-    places = ["openlineage.yml", os.path.join(os.path.expanduser("~"), ".openlineage", "openlineage.yml")]
+        raise setting_error(
+            "OPENLINEAGE_CONFIG", f"must be OpenLineage's configuration file, and there is none: {file!r}"
+        )
+    paths = ["openlineage.yml", os.path.join(os.path.expanduser("~"), ".openlineage", "openlineage.yml")]
     named = any(name.startswith("OPENLINEAGE__TRANSPORT") for name in environment)
-    return bool(file or named or environment.get("OPENLINEAGE_URL") or any(map(os.path.isfile, places)))
+    return bool(file or named or environment.get("OPENLINEAGE_URL") or any(map(os.path.isfile, paths)))

@@ -1,27 +1,27 @@
-"""Tells the logs, the metrics and the lineage that are asked for, and sees to it that none of them costs a build."""
+"""Reports a build to the logs, metrics and lineage that the environment asks for. Their failures never stop a build."""
 
 from collections.abc import Callable
 from contextlib import suppress
 
 from flows.progress import Listener, Relay
 from flows.watching.settings import Settings, read_settings
-from flows.watching.watcher import Watcher, failure, warn
+from flows.watching.watcher import Watcher, describe_failure, warn
 from schemas.manifest import Manifest
 
 
 class _Watch(Relay):
-    """Hands on to watchers. One that fails is left out from then on, and a warning says so once: the build goes on."""
+    """Passes calls on to watchers. One that fails gets no more calls; a warning says so, and the build goes on."""
 
     def __init__(self, *watchers: Watcher) -> None:
         self._watchers = list(watchers)
 
     def ended(self, manifest: Manifest) -> None:
-        """Hand it on, and close all."""
+        """Pass it on, and close all watchers."""
         super().ended(manifest)
         self._close()
 
     def failed(self, error: BaseException) -> None:
-        """Hand it on, and close all."""
+        """Pass it on, and close all watchers."""
         super().failed(error)
         self._close()
 
@@ -40,31 +40,31 @@ class _Watch(Relay):
         self._watchers.remove(one)
         with suppress(Exception):
             one.close()
-        warn(f"{one.title}: {failure(error)}; the build does not depend on it")
+        warn(f"{one.title}: {describe_failure(error)}; the build does not depend on it")
 
 
-def watch() -> Listener:
-    """Return what the environment asks for, besides Prefect's run log, which there always is.
+def make_watch() -> Listener:
+    """Return a listener for Prefect's run log, and for all watchers that the environment asks for.
 
-    Raises SpecError for a setting of a wrong form. Libraries that nobody asked for are not loaded.
+    Raises SpecError for a wrong setting. Libraries of other watchers are not imported.
     """
     from flows.watching.runlog import RunLog
 
-    return _Watch(RunLog(), *_asked(read_settings()))
+    return _Watch(RunLog(), *_make_watchers(read_settings()))
 
 
-def _asked(settings: Settings) -> list[Watcher]:
+def _make_watchers(settings: Settings) -> list[Watcher]:
     watchers: list[Watcher] = []
     if settings.log:
         from flows.watching.log import JsonLog
 
         watchers.append(JsonLog(settings.log))
     if settings.listen or settings.metrics or settings.gateway:
-        from flows.watching.publish import published
+        from flows.watching.publish import make_exporters
 
-        watchers += published(settings)
+        watchers += make_exporters(settings)
     if settings.lineage:
-        from flows.watching.lineage import lineage
+        from flows.watching.lineage import make_lineage
 
-        watchers.append(lineage())
+        watchers.append(make_lineage())
     return watchers

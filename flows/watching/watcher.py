@@ -1,4 +1,4 @@
-"""What watches a build for someone outside it, and how it is said that the build goes on without one."""
+"""The base of all watchers, which report a build to other systems, and the warning for a watcher that fails."""
 
 import sys
 from abc import abstractmethod
@@ -13,25 +13,25 @@ SAID = 300
 
 
 class Watcher(Listener):
-    """A listener that serves someone outside the build; it may raise, and holds things that are to be closed."""
+    """A listener that reports a build to another system. Its methods may raise; `close` frees its resources."""
 
     @property
     @abstractmethod
     def title(self) -> str:
-        """What a warning calls it."""
+        """Its name in a warning."""
 
     def close(self) -> None:
-        """Let go of what it holds; it hears nothing any more."""
+        """Free its resources; no other method is called after this."""
 
 
-def failure(error: BaseException) -> str:
-    """Return what an exception says, in one line without credentials."""
+def describe_failure(error: BaseException) -> str:
+    """Return an exception's message in one line, without credentials."""
     said = " ".join(redacted(str(error)).split())[:SAID]
     return said if isinstance(error, MakeweightError | OSError) and said else f"{type(error).__name__}: {said}"
 
 
 def warn(message: str) -> None:
-    """Say in one plain line what the build goes on without: on the terminal, and in Prefect's log of the run."""
+    """Print a warning on the terminal, and write it into Prefect's log of the run."""
     from prefect.exceptions import MissingContextError
     from prefect.logging import get_run_logger
 

@@ -1,6 +1,6 @@
-"""Finds the builds below a folder, each in its state: complete, damaged, under way, unfinished, of another version.
+"""Finds the builds below a folder, each with its state: complete, damaged, under way, unfinished, other version.
 
-It looks at names, sizes, manifests and locks; of the data it reads nothing, and it changes nothing.
+It reads names, sizes, manifests and locks, but no rows. It changes nothing.
 """
 
 import json
@@ -13,24 +13,24 @@ from typing import Any, Literal
 
 from pyarrow import fs
 
-from pipelines.storage.folder import Folder, explained, is_uri
-from pipelines.storage.lock import SILENT, Writer, read_writer, runs_here
-from pipelines.storage.workspace import HIDDEN, VERSION, WORK, Workspace, workspace
+from pipelines.storage.folder import Folder, explain_errors, is_uri
+from pipelines.storage.lock import SILENT, Writer, is_running_here, read_writer
+from pipelines.storage.workspace import HIDDEN, VERSION, WORK, Workspace, make_workspace
 from schemas.errors import DamageError, OutputError
 from schemas.manifest import DATA, FORMAT, MANIFEST, Manifest
 
 State = Literal["complete", "damaged", "under way", "unfinished", "other version"]
 _OURS = {"format", "spec_fingerprint", "content_hash", "shards"}
-"""Keys by which a file that is named like a manifest is known for one of any version."""
+"""The keys that a manifest of any version of makeweight has."""
 
 
 @dataclass(frozen=True)
-class Build:
-    """A dataset, or the beginning of one.
+class FoundBuild:
+    """A dataset, or an unfinished build of one.
 
-    `path` is without credentials, `folder` is not. `manifest` is that of what is published there, also while another
-    build is under way; `published` is when (seconds since 1970). `writer` holds the lock; `detail` says what the state
-    does not. `files` are the names of all that lies beside the manifest.
+    `path` has no credentials, `folder` may have some. `manifest` is that of the published dataset, also while another
+    build is under way; `published` is when it was published (seconds since 1970). `writer` is the build that holds the
+    lock. `detail` explains the state. `files` are the names of all files beside the manifest.
     """
 
     path: str
@@ -48,34 +48,35 @@ class Build:
         return sum(shard.bytes for shard in self.manifest.shards) if self.manifest else None
 
 
-def find_builds(path: str) -> list[Build]:
-    """Return the builds in the folder or URI `path` and below it, in the order of their paths.
+def find_builds(path: str) -> list[FoundBuild]:
+    """Return the builds in the folder or URI `path` and below it, sorted by path.
 
-    Hidden folders, links to folders and folders that may not be read are left out. Raises OutputError if there is no
-    such folder.
+    Hidden folders, links to folders and unreadable folders are left out. Raises OutputError if there is no such folder.
+
+    Example: `[build.path for build in find_builds("datasets") if build.state == "damaged"]`.
     """
     root = Folder(path if is_uri(path) else os.path.abspath(os.path.expanduser(path)))
-    with explained(root.shown):
+    with explain_errors(root.shown):
         found = root.filesystem.get_file_info(root.inner())
     if found.type != fs.FileType.Directory:
         raise OutputError(f"{root.shown}: there is no such folder; give one that builds are in")
-    return list(_below(root))
+    return list(_walk_builds(root))
 
 
-def _below(folder: Folder) -> Iterator[Build]:
-    infos = _entries(folder)
-    build = _look(folder, infos) if {MANIFEST, HIDDEN} & set(infos) else None
+def _walk_builds(folder: Folder) -> Iterator[FoundBuild]:
+    infos = _list_entries(folder)
+    build = _inspect_folder(folder, infos) if {MANIFEST, HIDDEN} & set(infos) else None
     if build:
         yield replace(build, files=frozenset(infos), folder=folder)
     if build and not _is_series(infos):
         return
     for name in sorted(infos):
         if infos[name].type == fs.FileType.Directory and not name.startswith(".") and not _is_link(folder, name):
-            yield from _below(folder.at(name))
+            yield from _walk_builds(folder.at(name))
 
 
-def _entries(folder: Folder) -> dict[str, fs.FileInfo]:
-    """Return what is in the folder by its name; without names that are no text, which no build has."""
+def _list_entries(folder: Folder) -> dict[str, fs.FileInfo]:
+    """Return the entries of a folder by name; without names that are not valid Unicode, which no build has."""
     try:
         found = folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True))
     except PermissionError:
@@ -91,32 +92,32 @@ def _is_link(folder: Folder, name: str) -> bool:
     return isinstance(folder.filesystem, fs.LocalFileSystem) and os.path.islink(folder.inner(name))
 
 
-def _look(folder: Folder, infos: dict[str, fs.FileInfo]) -> Build | None:
-    """Return the build of this folder, or nothing if it holds a manifest of something else."""
+def _inspect_folder(folder: Folder, infos: dict[str, fs.FileInfo]) -> FoundBuild | None:
+    """Return the build in this folder, or None if there is none."""
     hidden, info = folder.at(HIDDEN), infos.get(MANIFEST)
-    manifest, odd = _manifest(folder, info, HIDDEN in infos)
+    manifest, odd = _read_manifest(folder, info, HIDDEN in infos)
     published = info.mtime.timestamp() if manifest and info and info.mtime else None
     writer = read_writer(hidden) if HIDDEN in infos else None
-    if writer and _lives(writer):
-        return Build(folder.shown, "under way", manifest, published, writer)
+    if writer and _is_alive(writer):
+        return FoundBuild(folder.shown, "under way", manifest, published, writer)
     if odd:
-        return Build(folder.shown, "other version", detail=odd)
+        return FoundBuild(folder.shown, "other version", detail=odd)
     if manifest:
-        damage = _damage(folder, manifest)
-        return Build(folder.shown, "damaged" if damage else "complete", manifest, published, detail=damage)
-    if HIDDEN not in infos or (_is_series(infos) and not _works(hidden)):
+        damage = _describe_damage(folder, manifest)
+        return FoundBuild(folder.shown, "damaged" if damage else "complete", manifest, published, detail=damage)
+    if HIDDEN not in infos or (_is_series(infos) and not _work_folders(hidden)):
         return None
-    return _unfinished(folder, hidden)
+    return _describe_unfinished(folder, hidden)
 
 
 def _is_series(infos: Collection[str]) -> bool:
-    """Whether a folder with these in it holds versions; what the next one needs lies beside them."""
+    """Whether a folder with these entries holds versions."""
     return any(VERSION.fullmatch(name) for name in infos)
 
 
-def _damage(folder: Folder, manifest: Manifest) -> str:
-    """Say which shards are not there in their size, or nothing; of their rows `verify` alone can tell."""
-    there = {f"{DATA}/{name}": info.size for name, info in _entries(folder.at(DATA)).items() if info.is_file}
+def _describe_damage(folder: Folder, manifest: Manifest) -> str:
+    """Say which shards are missing or of another size; an empty text if none. Only `verify` reads their rows."""
+    there = {f"{DATA}/{name}": info.size for name, info in _list_entries(folder.at(DATA)).items() if info.is_file}
     faults = [
         f"{shard.path!r} is missing"
         if shard.path not in there
@@ -128,8 +129,8 @@ def _damage(folder: Folder, manifest: Manifest) -> str:
     return f"{faults[0]}{more}; put it back, or remove the dataset and build it again" if faults else ""
 
 
-def _manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) -> tuple[Manifest | None, str]:
-    """Return the manifest; one of ours that cannot be read comes as the reason."""
+def _read_manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) -> tuple[Manifest | None, str]:
+    """Return the manifest and an empty text; or None and the reason why a manifest of ours cannot be read."""
     if info is None:
         return None, ""
     try:
@@ -138,7 +139,7 @@ def _manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) -> tu
     except FileNotFoundError:  # it is being replaced
         return None, ""
     except ValueError:
-        keys = _keys(data)
+        keys = _read_keys(data)
     if not surely_ours and not set(keys) >= _OURS:
         return None, ""
     if keys.get("format") not in (None, FORMAT):
@@ -146,7 +147,7 @@ def _manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) -> tu
     return None, "its manifest cannot be read by this version"
 
 
-def _keys(data: bytes) -> dict[str, Any]:
+def _read_keys(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data)
     except ValueError:
@@ -154,32 +155,32 @@ def _keys(data: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _lives(writer: Writer) -> bool:
-    """Whether the build of a lock still runs; one that cannot be seen from here is taken at its last sign of life."""
-    runs = runs_here(writer)
+def _is_alive(writer: Writer) -> bool:
+    """Whether the build that holds a lock still runs; of one on another host the last sign of life decides."""
+    runs = is_running_here(writer)
     return time.time() - writer.seen <= SILENT if runs is None else runs
 
 
-def _unfinished(folder: Folder, hidden: Folder) -> Build:
-    """Return the build that was begun here; only the same version of all libraries goes on with its work."""
-    works = _works(hidden)
+def _describe_unfinished(folder: Folder, hidden: Folder) -> FoundBuild:
+    """Return the unfinished build in this folder. Only the same versions of all libraries can resume it."""
+    works = _work_folders(hidden)
     if not works:
-        return Build(folder.shown, "unfinished", detail="it keeps nothing but fitted models, if any")
-    if not any(_goes_on(folder, name.removeprefix(WORK)) for name in works):
-        return Build(folder.shown, "other version", detail="begun with other versions; the same build starts anew")
-    return Build(folder.shown, "unfinished", detail="run the same build again, and it goes on")
+        return FoundBuild(folder.shown, "unfinished", detail="it keeps nothing but fitted models, if any")
+    if not any(_can_resume(folder, name.removeprefix(WORK)) for name in works):
+        return FoundBuild(folder.shown, "other version", detail="begun with other versions; the same build starts anew")
+    return FoundBuild(folder.shown, "unfinished", detail="run the same build again, and it goes on")
 
 
-def _works(hidden: Folder) -> list[str]:
-    return [name for name in _entries(hidden) if name.startswith(WORK)]
+def _work_folders(hidden: Folder) -> list[str]:
+    return [name for name in _list_entries(hidden) if name.startswith(WORK)]
 
 
-def _goes_on(folder: Folder, key: str) -> bool:
-    """Whether the build whose work is kept under this key would find it again."""
+def _can_resume(folder: Folder, key: str) -> bool:
+    """Whether the build that began the work under this key would resume it."""
     try:
         plan = Workspace(folder, key).plan()
     except DamageError:  # it was stopped before anything was done; or the plan is written anew
         return True
     except ValueError:
         return False
-    return workspace(folder.path, plan).key == key
+    return make_workspace(folder.path, plan).key == key

@@ -1,8 +1,8 @@
-"""The ledger: which files lie in an output that its manifest does not list. What neither lists is never removed.
+"""The ledger: our files in an output that its manifest does not list. A file that neither lists is never removed.
 
-It is written before a build puts its first file there, and names as well those of the dataset that the build is about
-to replace. Once the manifest is switched, what the ledger names and the manifest does not is removed, and the ledger
-last. So a build that is stopped at any point leaves a record of all that it left.
+The ledger is written before a build puts its first file into the output. It also names the files of the dataset that
+the build replaces. Once the manifest is switched, all files that only the ledger names are removed, and the ledger
+last. So a build that is stopped at any point leaves a record of all its files.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,66 +17,66 @@ from schemas.evaluation import EVALUATION, EVALUATION_PAGE
 from schemas.manifest import CARD, CROISSANT, DATA, MANIFEST, REPORT, Manifest, ShardPath
 
 COMPANIONS = (CARD, REPORT, CROISSANT)
-"""What lies beside the shards of every dataset."""
-WHOLE = (MANIFEST, *COMPANIONS, EVALUATION, EVALUATION_PAGE)
-"""All that a dataset may have beside its shards; the first says that it is complete, and goes first."""
+"""The files beside the shards of every dataset."""
+DATASET_FILES = (MANIFEST, *COMPANIONS, EVALUATION, EVALUATION_PAGE)
+"""All files that a dataset may have beside its shards. The manifest says that it is complete; it is removed first."""
 
 
-class Listed(Noun):
-    """What a ledger says: the shards that may be there, by their paths within the output.
+class Ledger(Noun):
+    """Files that may be in the output: the paths of shards, and `beside`, the files beside them.
 
-    `beside` holds, by the name of a file beside them, the SHA-256 of each text that may be there.
+    `beside` maps a file's name to the SHA-256 of each text that it may hold.
     """
 
     shards: list[ShardPath]
     beside: dict[str, list[str]] = Field({})
 
 
-def enlist(place: Workspace, shards: Iterable[str], beside: Mapping[str, str] | None = None) -> None:
-    """Write down that these shards, and files beside them with these hashes, may be in the output from now on."""
-    before = listed(place)
+def add_to_ledger(place: Workspace, shards: Iterable[str], beside: Mapping[str, str] | None = None) -> None:
+    """Add shards, and files `beside` them with their SHA-256, before they are written to the output."""
+    before = read_ledger(place)
     texts = {name: set(found) for name, found in before.beside.items()}
     for name, text in (beside or {}).items():
         texts.setdefault(name, set()).add(text)
-    now = Listed(shards=sorted({*before.shards, *shards}), beside={name: sorted(texts[name]) for name in sorted(texts)})
-    place.hidden.write_sealed(_name(place), now.model_dump_json().encode())
+    now = Ledger(shards=sorted({*before.shards, *shards}), beside={name: sorted(texts[name]) for name in sorted(texts)})
+    place.hidden.write_sealed(_file_name(place), now.model_dump_json().encode())
 
 
-def listed(place: Workspace) -> Listed:
-    """Return what the ledger says; nothing where there is none."""
+def read_ledger(place: Workspace) -> Ledger:
+    """Return the ledger of an output; an empty one if there is none, or if it cannot be read."""
     try:
-        return Listed.model_validate_json(place.hidden.read_sealed(_name(place)))
-    except (DamageError, ValidationError):  # what it listed is then a stranger, which is told where it lies
-        return Listed(shards=[])
+        return Ledger.model_validate_json(place.hidden.read_sealed(_file_name(place)))
+    except (DamageError, ValidationError):  # its files then count as foreign, and builds say where they lie
+        return Ledger(shards=[])
 
 
-def enlisted(place: Workspace) -> set[str]:
-    """Return the shards that may be in the output though its manifest does not list them."""
-    return set(listed(place).shards)
+def read_ledger_shards(place: Workspace) -> set[str]:
+    """Return the paths of all shards in the ledger."""
+    return set(read_ledger(place).shards)
 
 
-def is_open(place: Workspace) -> bool:
-    """Whether a build has begun to put files into the output, and not come to its end."""
-    return place.hidden.exists(_name(place))
+def has_ledger(place: Workspace) -> bool:
+    """Whether there is a ledger: a build has begun to write into the output, and has not finished."""
+    return place.hidden.exists(_file_name(place))
 
 
-def settle(place: Workspace, manifest: Manifest | None) -> None:
-    """Remove what is listed and not in the manifest, then the ledger; may be done any number of times."""
-    for path in sorted(enlisted(place) - shards_of(manifest)):
+def close_ledger(place: Workspace, manifest: Manifest | None) -> None:
+    """Remove the shards that the ledger lists and the manifest does not, then the ledger. May be done again."""
+    for path in sorted(read_ledger_shards(place) - shard_paths(manifest)):
         place.output.remove(path)
     place.output.at(DATA).prune()
-    place.hidden.remove(_name(place))
+    place.hidden.remove(_file_name(place))
 
 
-def shards_of(manifest: Manifest | None) -> set[str]:
-    """Return the paths of a dataset's shards; none where there is no dataset."""
+def shard_paths(manifest: Manifest | None) -> set[str]:
+    """Return the paths of a dataset's shards; an empty set if there is no manifest."""
     return {shard.path for shard in manifest.shards} if manifest else set()
 
 
-def strangers(folder: Folder, known: Iterable[str]) -> list[str]:
-    """Return what is in an output's data folder, at any depth, and not among the known files; links and pipes too."""
+def find_foreign_data(folder: Folder, known: Iterable[str]) -> list[str]:
+    """Return all paths below an output's data folder that are not among the known ones, links and pipes too."""
     return sorted({f"{DATA}/{name}" for name in folder.at(DATA).all_names()} - set(known))
 
 
-def _name(place: Workspace) -> str:
+def _file_name(place: Workspace) -> str:
     return f"ledger-{place.version}.json" if place.version else "ledger.json"

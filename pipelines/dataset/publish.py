@@ -1,9 +1,9 @@
 """Publishes a finished build: its shards, card, report and Croissant file, and then the manifest, which is the switch.
 
-A reader who goes by the manifest finds a whole dataset at every moment, the old one or the new one: shards bear names
-that those of another build do not have, what is replaced goes after the switch, and each step may be done twice. On a
-local disk shards are written to a hidden folder and renamed into place, so that a program that takes all files of the
-data folder sees the new ones for as short a time as can be; on an object store they are written where they stay.
+Whoever reads by the manifest finds a whole dataset at every moment, the old one or the new one. Shards of two builds
+never have the same name, replaced files are removed after the switch, and each step may be done twice. On a local disk
+shards are written to a hidden folder, and renamed into the data folder at the end; so a program that takes all files of
+the data folder sees both builds only for a short time. On an object store they are written where they stay.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
-from pipelines.dataset.ledger import enlist, enlisted, shards_of
-from pipelines.dataset.seal import is_whole, sha256, with_line, with_seal
+from pipelines.dataset.ledger import add_to_ledger, read_ledger_shards, shard_paths
+from pipelines.dataset.seal import add_seal, is_page_intact, seal_page, sha256
 from pipelines.fill.loop import StratumProgress
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.plan.registry import generator_class
@@ -43,7 +43,7 @@ def make_manifest(
         generator=plan.generator.name,
         origin=generator_class(plan.generator.name).capabilities.origin,
         model_fingerprint=model_fingerprint(plan) if plan.makes_rows else None,
-        columns=_shown_columns(plan),
+        columns=_public_columns(plan),
         counts={s.name: ClassCounts(real=s.keep, synthetic=s.make, target=s.target) for s in plan.strata},
         class_values=plan.class_values,
         source_counts={s.name: s.real for s in plan.strata},
@@ -58,18 +58,21 @@ def make_manifest(
         images=plan.profile.images,
         encryption_key_env=plan.key_env,
         version=plan.version,
-        base=plan.base and _base(plan.base, strata),
+        base=plan.base and _complete_base(plan.base, strata),
     )
 
 
-def _base(base: Base, strata: Sequence[StratumProgress]) -> Base:
+def _complete_base(base: Base, strata: Sequence[StratumProgress]) -> Base:
     carried = {stratum.name: stratum.carried for stratum in strata if stratum.carried}
     dropped = {stratum.name: dict(stratum.dropped) for stratum in strata if stratum.dropped}
     return base.model_copy(update={"carried": carried, "dropped": dropped})
 
 
-def _shown_columns(plan: Plan) -> list[Column]:
-    """Return the columns without the look of ids and steps; of an encrypted dataset without values: it is plain."""
+def _public_columns(plan: Plan) -> list[Column]:
+    """Return the columns as the manifest shows them: without form and grid.
+
+    The manifest is not encrypted, so that of an encrypted dataset holds no values either.
+    """
     hidden: dict[str, None] = {"form": None, "grid": None}
     if plan.key_env is not None:
         hidden |= dict.fromkeys(("minimum", "maximum", "categories"))
@@ -77,18 +80,23 @@ def _shown_columns(plan: Plan) -> list[Column]:
 
 
 def read_manifest(folder: Folder) -> Manifest | None:
-    """Return the manifest of a complete dataset, or nothing if there is none."""
+    """Return the manifest of the dataset in a folder, or None if there is no complete one.
+
+    Raises OutputError if the file is no manifest.
+
+    Example: `read_manifest(Folder("tumours-balanced")).counts`.
+    """
     try:
         return Manifest.model_validate_json(folder.read(MANIFEST))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        problem = f"{folder.shown}/{MANIFEST} is not a manifest of makeweight: {_first_fault(error)}"
+        problem = f"{folder.shown}/{MANIFEST} is not a manifest of makeweight: {_describe_fault(error)}"
         raise OutputError(f"{problem}; put the right one back, or give another output.path") from error
 
 
-def _first_fault(error: ValueError) -> str:
-    """Return in one line what pydantic found first."""
+def _describe_fault(error: ValueError) -> str:
+    """Return the first fault that pydantic found, in one line."""
     if not isinstance(error, ValidationError):
         return str(error)
     fault = error.errors(include_url=False)[0]
@@ -96,13 +104,13 @@ def _first_fault(error: ValueError) -> str:
 
 
 def is_build_of(manifest: Manifest, plan: Plan) -> bool:
-    """Whether the dataset is what the plan would build."""
-    return not difference(manifest, plan)
+    """Whether the dataset is the one that the plan would build."""
+    return not describe_difference(manifest, plan)
 
 
-def difference(manifest: Manifest, plan: Plan) -> str:
-    """Say in what the dataset is another one than the plan would build; nothing if it is that one."""
-    if asked(manifest) != (plan.spec_fingerprint, plan.privacy):
+def describe_difference(manifest: Manifest, plan: Plan) -> str:
+    """Say how the dataset differs from the one that the plan would build; an empty text if it does not."""
+    if requested_identity(manifest) != (plan.spec_fingerprint, plan.privacy):
         return "of another spec"
     if manifest.source_fingerprint != plan.profile.fingerprint:
         return "of another source"
@@ -112,59 +120,62 @@ def difference(manifest: Manifest, plan: Plan) -> str:
     return "made with code or models of its own" if manifest.outside != plan.outside else ""
 
 
-def asked(manifest: Manifest) -> tuple[str, Privacy | None]:
-    """Return what its spec asked for; the privacy gate's limits are no part of the fingerprint."""
+def requested_identity(manifest: Manifest) -> tuple[str, Privacy | None]:
+    """Return the fingerprint of a dataset's spec, and the limits of its privacy gate, which are no part of that."""
     return manifest.spec_fingerprint, manifest.privacy.asked if manifest.privacy else None
 
 
 def publishing_folder(place: Workspace) -> Folder:
-    """Return where shards are written: hidden where files can be renamed, else in place."""
+    """Return the folder that shards are written to: a hidden one if files can be renamed, else the output."""
     return place.work.at("publish") if place.output.renames else place.output
 
 
 def shard_tag(plan: Plan, place: Workspace) -> str:
-    """Return what the names of this build's shards end with: other bytes never come under a name that is taken.
+    """Return the end of the names of this build's shards, so that two different shards never have one name.
 
-    The same build gives the same bytes, and so goes by its own key. Encrypted shards differ each time they are written.
+    The same build writes the same bytes, so its key serves. Encrypted shards differ each time they are written.
     """
     return uuid4().hex[:16] if plan.key_env else place.key
 
 
-def begin_shards(place: Workspace, shards: Sequence[str]) -> None:
-    """Clear away what builds that were killed have left, and write down which files will be there from now on."""
+def register_shards(place: Workspace, shards: Sequence[str]) -> None:
+    """Remove the shards that killed builds have left, and add this build's shards to the ledger."""
     manifest, mine = read_manifest(place.output), set(shards)
     if place.output.renames:
         publishing_folder(place).at(DATA).remove()
-    for path in sorted(enlisted(place) - shards_of(manifest) - mine):
+    for path in sorted(read_ledger_shards(place) - shard_paths(manifest) - mine):
         place.output.remove(path)
-    enlist(place, mine | shards_of(manifest))
+    add_to_ledger(place, mine | shard_paths(manifest))
 
 
-def publish(place: Workspace, manifest: Manifest, companions: Mapping[str, str], report: str) -> Manifest:
-    """Switch the output to the new dataset, and return its manifest as it is published; may be done again.
+def publish_dataset(place: Workspace, manifest: Manifest, companions: Mapping[str, str], report: str) -> Manifest:
+    """Switch the output to the new dataset, and return its manifest as published. May be done again.
 
-    `companions` are the texts that tell what it is, by their names; the manifest lists their hashes.
-    What was there before stays until `settle`: nobody looks for it any more, but a reader may be in the middle of it.
+    `companions` are the texts of card and Croissant file by file name; the manifest lists their hashes. Files of the
+    dataset before stay until `close_ledger`, since somebody may be reading them.
     """
     folder = publishing_folder(place)
-    whole = with_seal(manifest.model_copy(update={"files": hashes(companions)}))
-    beside = {**companions, REPORT: sealed(report, manifest)}
-    enlist(place, shards_of(manifest), hashes(beside))
+    whole = add_seal(manifest.model_copy(update={"files": hash_texts(companions)}))
+    beside = {**companions, REPORT: seal_report(report, manifest)}
+    add_to_ledger(place, shard_paths(manifest), hash_texts(beside))
     for shard in manifest.shards:
-        _show(folder, place.output, shard.path)
+        _move_to_output(folder, place.output, shard.path)
     for name, text in beside.items():
-        put(place, name, text.encode())
-    put_manifest(place, whole)
+        write_visible(place, name, text.encode())
+    write_manifest(place, whole)
     return whole
 
 
-def put_manifest(place: Workspace, manifest: Manifest) -> None:
-    """Write the manifest, by which readers find all else."""
-    put(place, MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
+def write_manifest(place: Workspace, manifest: Manifest) -> None:
+    """Write the manifest, by which readers find all other files."""
+    write_visible(place, MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
 
 
-def put(place: Workspace, name: str, data: bytes, folder: Folder | None = None) -> None:
-    """Write a file that readers see. It has no temporary name there, which a kill would leave among their files."""
+def write_visible(place: Workspace, name: str, data: bytes, folder: Folder | None = None) -> None:
+    """Write a file into the output, or into `folder`, where readers see it.
+
+    Its temporary name is in a hidden folder: a killed build leaves no half file among the readers' files.
+    """
     target = folder or place.output
     if not target.renames:
         target.write(name, data)
@@ -174,24 +185,24 @@ def put(place: Workspace, name: str, data: bytes, folder: Folder | None = None) 
     aside.move(name, target)
 
 
-def sealed(report: str, manifest: Manifest) -> str:
-    """Return the report with its own hash below it.
+def seal_report(report: str, manifest: Manifest) -> str:
+    """Return the report with a seal as its last line.
 
-    It tells how long each step took, so that its hash cannot stand in the manifest, which is the same for all builds.
+    The report says how long each step took. So its hash cannot stand in the manifest, which two equal builds share.
     """
-    return with_line(report, manifest.content_hash, _SEAL)
+    return seal_page(report, manifest.content_hash, _SEAL)
 
 
-def is_sealed(report: str, manifest: Manifest) -> bool:
-    """Whether a report is just what was published with the dataset of this manifest."""
-    return is_whole(report, manifest.content_hash, _SEAL)
+def is_report_intact(report: str, manifest: Manifest) -> bool:
+    """Whether a report is the one that was published with this manifest, unchanged."""
+    return is_page_intact(report, manifest.content_hash, _SEAL)
 
 
-def _show(folder: Folder, output: Folder, name: str) -> None:
+def _move_to_output(folder: Folder, output: Folder, name: str) -> None:
     if folder != output:
         folder.move(name, output)
 
 
-def hashes(texts: Mapping[str, str]) -> dict[str, str]:
+def hash_texts(texts: Mapping[str, str]) -> dict[str, str]:
     """Return the SHA-256 of each text by its name."""
     return {name: sha256(text.encode()) for name, text in texts.items()}

@@ -1,7 +1,7 @@
-"""Seals of what lies beside a dataset's shards: a file's own hash within it, by which a later change is noticed.
+"""Seals of the files beside a dataset's shards: each holds a hash of its own text, which shows a later change.
 
-A seal is no signature: who writes there can write another one. It tells an edit, damage or another's file from what was
-published. What earlier versions wrote bears none.
+A seal shows edits, damage and foreign files. It is no signature: whoever may write the file can write another seal.
+Files of earlier versions of makeweight have none.
 """
 
 import hashlib
@@ -20,41 +20,41 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def with_seal(noun: N) -> N:
-    """Return a record with its `seal`: the SHA-256 of all its other fields."""
-    return noun.model_copy(update={"seal": _seal_of(noun.model_dump_json())})
+def add_seal(noun: N) -> N:
+    """Return a copy of a record with its `seal`: the SHA-256 of all its other fields."""
+    return noun.model_copy(update={"seal": _hash_fields(noun.model_dump_json())})
 
 
-def is_unbroken(data: bytes) -> bool:
-    """Whether a record's JSON is what its seal says; true where it bears none, as those of earlier versions."""
-    return json.loads(data).get("seal") in (None, _seal_of(data))
+def is_record_intact(data: bytes) -> bool:
+    """Whether a record's JSON agrees with its seal; True for a record without one, as earlier versions wrote it."""
+    return json.loads(data).get("seal") in (None, _hash_fields(data))
 
 
-def _seal_of(text: str | bytes) -> str:
+def _hash_fields(text: str | bytes) -> str:
     fields = json.loads(text)
     fields.pop("seal", None)
     return json_hash(fields)
 
 
-def with_line(page: str, of: str = "", word: str = _WORD) -> str:
-    """Return a page of Markdown or HTML with a last line that seals it, and that it is `of` this thing.
+def seal_page(page: str, of: str = "", word: str = _WORD) -> str:
+    """Return a page of Markdown or HTML with a seal as its last line, which begins with `word`.
 
-    The line begins with the `word`.
+    The seal is the SHA-256 of the page and of the text `of`, which says what the page is about.
     """
-    return f"{page}{_line(page, of, word)}"
+    return f"{page}{_make_seal_line(page, of, word)}"
 
 
-def has_line(page: str) -> bool:
-    """Whether a page bears such a line, right or wrong."""
+def has_page_seal(page: str) -> bool:
+    """Whether a page has a seal, right or wrong."""
     return _WORD in page
 
 
-def is_whole(page: str, of: str = "", word: str = _WORD) -> bool:
-    """Whether a page is what its last line says."""
+def is_page_intact(page: str, of: str = "", word: str = _WORD) -> bool:
+    """Whether a page agrees with the seal in its last line."""
     body, start, rest = page.rpartition(word)
-    return start + rest == _line(body, of, word)
+    return start + rest == _make_seal_line(body, of, word)
 
 
-def _line(page: str, of: str, word: str) -> str:
+def _make_seal_line(page: str, of: str, word: str) -> str:
     digest = sha256(f"{of}\n{page}".encode())
     return f"{word}{digest} -->\n"

@@ -1,6 +1,6 @@
-"""Reads the rows of a published dataset, a batch at a time. Knows nothing of what they are read for.
+"""Reads the rows of a published dataset, a batch at a time. Does not know what they are read for.
 
-What decides rows or figures is read whole, and compared with the manifest's SHA-256 before it is used.
+Each shard is compared with the manifest's SHA-256 before its rows are used.
 """
 
 import hashlib
@@ -19,20 +19,26 @@ BATCH_ROWS = 16_384
 
 
 def dataset_batches(folder: Folder, manifest: Manifest, columns: list[str]) -> Iterator[pa.Table]:
-    """Yield these columns of all rows in the dataset's order, some thousands at a time.
+    """Yield these columns of all rows in the dataset's order, some thousands of rows at a time.
 
-    Raises OutputError where a shard is missing, cannot be read, or is not what the manifest says.
+    Raises OutputError if a shard is missing, cannot be read, or has another SHA-256 than the manifest says.
+
+    Example: the labels of a published dataset::
+
+        folder = Folder("tumours-balanced")
+        for batch in dataset_batches(folder, read_manifest(folder), ["diagnosis"]):
+            print(batch["diagnosis"].value_counts())
     """
     key = read_key(manifest.encryption_key_env)
     for shard in manifest.shards:
-        with _explained(folder, shard):
+        with _explain_errors(folder, shard):
             for batch in open_shard(folder, shard, key).iter_batches(BATCH_ROWS, columns=columns):
                 yield pa.table(batch).select(columns)
 
 
 def open_shard(folder: Folder, shard: Shard, key: Key | None) -> pq.ParquetFile:
-    """Return a shard, whole in memory or mapped; raises OutputError if it is not there, or not what was written."""
-    with _explained(folder, shard):
+    """Open a shard; raises OutputError if it cannot be read, or has another SHA-256 than the manifest says."""
+    with _explain_errors(folder, shard):
         data = folder.view(shard.path)
         if hashlib.sha256(memoryview(data)).hexdigest() != shard.sha256:
             raise OSError("it was changed, its SHA-256 is not the manifest's")
@@ -40,7 +46,7 @@ def open_shard(folder: Folder, shard: Shard, key: Key | None) -> pq.ParquetFile:
 
 
 @contextmanager
-def _explained(folder: Folder, shard: Shard) -> Iterator[None]:
+def _explain_errors(folder: Folder, shard: Shard) -> Iterator[None]:
     try:
         yield
     except (OSError, KeyError, pa.ArrowException) as error:

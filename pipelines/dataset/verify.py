@@ -1,4 +1,4 @@
-"""Checks a published dataset against its manifest: counts again, hashes again, and says which shard is wrong."""
+"""Checks a published dataset against its manifest: it counts and hashes all rows again, and names wrong shards."""
 
 import json
 import os
@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.dataset.beside import is_evaluation, is_pipe
-from pipelines.dataset.ledger import is_open, shards_of
-from pipelines.dataset.publish import is_sealed, read_manifest
-from pipelines.dataset.seal import is_unbroken, sha256
-from pipelines.dataset.versions import faults_beside, latest
+from pipelines.dataset.beside import is_evaluation, is_special_file
+from pipelines.dataset.ledger import has_ledger, shard_paths
+from pipelines.dataset.publish import is_report_intact, read_manifest
+from pipelines.dataset.seal import is_record_intact, sha256
+from pipelines.dataset.versions import find_dataset, find_series_faults
 from pipelines.dataset.write import content_hash, row_digests
 from pipelines.source.exact import simple_rows
 from pipelines.source.fingerprint import row_hashes
 from pipelines.source.strata import stratum_column
 from pipelines.storage.encryption import Key, read_key
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import Workspace, version_workspace
+from pipelines.storage.workspace import Workspace, make_version_workspace
 from pipelines.validate.memory import FingerprintSet
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
@@ -31,12 +31,12 @@ from schemas.evaluation import EVALUATION, EVALUATION_PAGE
 from schemas.manifest import DATA, MANIFEST, REPORT, Manifest, Shard
 
 PARQUET = (".parquet", ".pq", ".parq")
-"""How the names of files end that readers take for Parquet."""
+"""The ends of file names that readers take for Parquet."""
 
 
 @dataclass
 class Verification:
-    """What was found: `problems` is empty when the dataset is what its manifest says; `key` opens the shards."""
+    """The result of a check: `problems` is empty if the dataset is as its manifest says. `key` decrypts the shards."""
 
     manifest: Manifest
     key: Key | None = None
@@ -45,11 +45,16 @@ class Verification:
 
 
 def verify(path: str) -> Verification:
-    """Read every shard of the dataset at `path`, one in memory at a time, and compare it with the manifest.
+    """Compare every shard of the dataset at `path` with its manifest, and return what is wrong.
 
-    Of a dataset with versions that is the newest.
+    Of a dataset with versions the newest is checked. One shard at a time is in memory. Raises OutputError if there is
+    no complete dataset.
+
+    Example::
+
+        assert not verify("tumours-balanced").problems
     """
-    folder = latest(path)
+    folder = find_dataset(path)
     manifest = read_manifest(folder)
     if manifest is None:
         raise OutputError(f"{folder.shown} holds no complete dataset: there is no manifest.json; run its build again")
@@ -61,39 +66,39 @@ def verify(path: str) -> Verification:
     for shard in manifest.shards:
         table = _read_shard(folder, shard, found)
         if table is not None:
-            _count(table, manifest, counts)
+            _count_rows(table, manifest, counts)
             _count_boxes(table, manifest, boxes)
             digests.append(row_digests(table))
-            _refuse_repeated(table, ids, shard, found)
+            _check_ids(table, ids, shard, found)
             found.rows += table.num_rows
-    _compare_counts(manifest, counts, found)
-    _compare_boxes(manifest, boxes, found)
+    _check_counts(manifest, counts, found)
+    _check_boxes(manifest, boxes, found)
     if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
-    if not is_unbroken(folder.read(MANIFEST)):
+    if not is_record_intact(folder.read(MANIFEST)):
         found.problems.append(f"{MANIFEST} was changed since it was published")
-    _compare_files(folder, manifest, found)
-    _compare_evaluation(folder, manifest, found)
-    _find_strangers(folder, manifest, found)
+    _check_files(folder, manifest, found)
+    _check_evaluation(folder, manifest, found)
+    _check_foreign_files(folder, manifest, found)
     if folder.path != path:
-        found.problems.extend(faults_beside(Folder(path)))
-    if found.problems and is_open(_place(path, folder)):
+        found.problems.extend(find_series_faults(Folder(path)))
+    if found.problems and has_ledger(_find_workspace(path, folder)):
         found.problems.append("a build was stopped while it published here: run the same command again, and look again")
     return found
 
 
-def _place(path: str, folder: Folder) -> Workspace:
-    """Return the folders of the build that published here; nothing of them but their names is known."""
+def _find_workspace(path: str, folder: Folder) -> Workspace:
+    """Return the workspace of the build that published this dataset; its key is not known."""
     if folder.path == path:
         return Workspace(folder, "")
-    return version_workspace(Folder(path), os.path.basename(folder.inner()))
+    return make_version_workspace(Folder(path), os.path.basename(folder.inner()))
 
 
 def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:
-    """Return the shard's rows, or nothing when it is not what was published; the reason is then in `problems`."""
+    """Return the shard's rows, or None if they cannot be read as published; `found.problems` then says why."""
     if folder.is_link(shard.path):
         found.problems.append(f"{shard.path} is a link to a file elsewhere, and not the one that was published")
-    if is_pipe(folder, shard.path):
+    if is_special_file(folder, shard.path):
         found.problems.append(f"{shard.path} is no file, but a pipe, socket or device")
         return None
     try:
@@ -124,7 +129,7 @@ def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table |
     return table
 
 
-def _count(table: pa.Table, manifest: Manifest, counts: Counter[tuple[str, bool]]) -> None:
+def _count_rows(table: pa.Table, manifest: Manifest, counts: Counter[tuple[str, bool]]) -> None:
     strata = stratum_column(simple_rows(table, manifest.columns), manifest.by, manifest.class_values)
     names = strata.dictionary.to_pylist()
     codes = np.asarray(strata.indices)
@@ -134,13 +139,13 @@ def _count(table: pa.Table, manifest: Manifest, counts: Counter[tuple[str, bool]
             counts[names[code], is_real] += int(rows)
 
 
-def _refuse_repeated(table: pa.Table, ids: FingerprintSet, shard: Shard, found: Verification) -> None:
+def _check_ids(table: pa.Table, ids: FingerprintSet, shard: Shard, found: Verification) -> None:
     repeated = int(np.count_nonzero(~ids.admit(row_hashes(table.select(["_id"])))))
     if repeated:
         found.problems.append(f"{shard.path} repeats {repeated:,} row ids")
 
 
-def _compare_counts(manifest: Manifest, counts: Counter[tuple[str, bool]], found: Verification) -> None:
+def _check_counts(manifest: Manifest, counts: Counter[tuple[str, bool]], found: Verification) -> None:
     for name, wanted in manifest.counts.items():
         got = (counts.pop((name, True), 0), counts.pop((name, False), 0))
         if got != (wanted.real, wanted.synthetic):
@@ -152,7 +157,7 @@ def _compare_counts(manifest: Manifest, counts: Counter[tuple[str, bool]], found
 
 
 def _count_boxes(table: pa.Table, manifest: Manifest, boxes: Counter[str]) -> None:
-    """Count the objects themselves, not what the row says of them."""
+    """Count the objects of each category in the rows, without regard to the rows' own counts."""
     for column in manifest.columns:
         if column.role == "objects":
             categories = pc.list_flatten(table[column.name].combine_chunks()).field("category")
@@ -160,39 +165,39 @@ def _count_boxes(table: pa.Table, manifest: Manifest, boxes: Counter[str]) -> No
                 boxes[name["values"].as_py()] += name["counts"].as_py()
 
 
-def _compare_boxes(manifest: Manifest, boxes: Counter[str], found: Verification) -> None:
+def _check_boxes(manifest: Manifest, boxes: Counter[str], found: Verification) -> None:
     for name, wanted in (manifest.boxes or {}).items():
         if boxes[name] != wanted.reached:
             found.problems.append(f"class {name!r} has {boxes[name]:,} boxes, the manifest says {wanted.reached:,}")
 
 
-def _compare_files(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    """Compare card, Croissant file and report with what was published; older manifests do not list them."""
+def _check_files(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    """Compare card, Croissant file and report with their hashes; older manifests do not list them."""
     for name, wanted in manifest.files.items():
-        _compare(folder, name, found, partial(_has_hash, wanted))
+        _check_file(folder, name, found, partial(_has_hash, wanted))
     if manifest.files:
-        _compare(folder, REPORT, found, lambda data: is_sealed(data.decode(errors="replace"), manifest))
+        _check_file(folder, REPORT, found, lambda data: is_report_intact(data.decode(errors="replace"), manifest))
 
 
-def _compare_evaluation(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    """Compare an evaluation and its page, where there is one, with what was written, and with this dataset."""
+def _check_evaluation(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    """Compare an evaluation and its page, if there is one, with their seals and with this dataset."""
     if not (folder.exists(EVALUATION) or folder.exists(EVALUATION_PAGE)):
         return
-    data = _compare(folder, EVALUATION, found, is_evaluation)
-    told = json.loads(data) if data else {}
-    if data and told["content_hash"] != manifest.content_hash:
+    data = _check_file(folder, EVALUATION, found, is_evaluation)
+    evaluation = json.loads(data) if data else {}
+    if data and evaluation["content_hash"] != manifest.content_hash:
         found.problems.append(f"{EVALUATION} is of another dataset")
-    _compare(folder, EVALUATION_PAGE, found, partial(_has_hash, told.get("page")))
+    _check_file(folder, EVALUATION_PAGE, found, partial(_has_hash, evaluation.get("page")))
 
 
 def _has_hash(wanted: str | None, data: bytes) -> bool:
-    """Whether these bytes have the hash that was written down, if one was."""
+    """Whether the bytes have the wanted SHA-256; True if none was written down."""
     return wanted in (None, sha256(data))
 
 
-def _compare(folder: Folder, name: str, found: Verification, same: Callable[[bytes], bool]) -> bytes | None:
-    """Return a file's bytes if they are the `same` as were published; what is wrong is then in `problems`."""
-    if is_pipe(folder, name):
+def _check_file(folder: Folder, name: str, found: Verification, same: Callable[[bytes], bool]) -> bytes | None:
+    """Return a file's bytes if `same` takes them for those published, else None; `found.problems` then says why."""
+    if is_special_file(folder, name):
         found.problems.append(f"{name} is no file, but a pipe, socket or device")
         return None
     try:
@@ -206,9 +211,9 @@ def _compare(folder: Folder, name: str, found: Verification, same: Callable[[byt
     return None
 
 
-def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    """Find what programs that take all Parquet files below a folder would read as rows of this dataset."""
-    known = shards_of(manifest)
+def _check_foreign_files(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    """Report foreign files that a program which reads all Parquet files below a folder would take for shards."""
+    known = shard_paths(manifest)
     visible = (name for name in folder.all_names() if not name.startswith(".") and "/." not in name)
     strangers = {name for name in visible if name.startswith(f"{DATA}/") or name.endswith(PARQUET)} - known
     found.problems.extend(f"{name} is not in the manifest" for name in sorted(strangers))

@@ -1,16 +1,16 @@
-"""Versions of one dataset, each in a folder of its own below a series: the newest, the next, and what names them.
+"""Versions of one dataset, each in a folder of its own below the output, which is then a series.
 
-A version's folder does not change once it is complete. `latest.json` beside the versions names the newest, and the card
-beside them, by which `datasets` finds its files, is that one's: who reads either never sees a mix. Knows no rows: what
-a version keeps of another is in `carry.py`, which versions go in `prune.py`.
+A version's folder does not change once it is complete. `latest.json` beside the versions names the newest one. The card
+beside them is that of the newest; `datasets` finds the files by it. So no reader sees a mix of two versions. `carry.py`
+says what a version keeps of the one before, and `prune.py` which versions are removed.
 """
 
 import json
 from collections.abc import Callable
 from contextlib import suppress
 
-from pipelines.dataset.publish import is_build_of, put, read_manifest
-from pipelines.dataset.seal import has_line, is_whole, with_line
+from pipelines.dataset.publish import is_build_of, read_manifest, write_visible
+from pipelines.dataset.seal import has_page_seal, is_page_intact, seal_page
 from pipelines.plan.planning import make_plan
 from pipelines.plan.privacy import is_private
 from pipelines.storage.folder import Folder
@@ -24,22 +24,22 @@ from schemas.versions import LATEST, Base, Record
 RECORD, ROWS = "record.json", "rows.arrow"
 
 
-def latest(path: str) -> Folder:
-    """Return the folder of the newest version below `path`, or `path` itself if it is no series.
+def find_dataset(path: str) -> Folder:
+    """Return the folder of the dataset at `path`: of a series its newest version, else `path` itself.
 
     Raises OutputError if `latest.json` names no version.
     """
     folder = Folder(path)
     if not folder.exists(LATEST):
         return folder
-    name = named(folder)
+    name = read_latest(folder)
     if name is None:
         raise OutputError(f"{folder.shown}/{LATEST} names no version; build the dataset again, and it is written anew")
     return folder.at(name)
 
 
-def named(series: Folder) -> str | None:
-    """Return the version that `latest.json` names, or nothing if it is gone or names none."""
+def read_latest(series: Folder) -> str | None:
+    """Return the name of the version in `latest.json`, or None if the file is missing or holds none."""
     try:
         name = json.loads(series.read(LATEST))["version"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -52,17 +52,17 @@ def newest_folder(path: str) -> Folder:
     folder = Folder(path)
     if not folder.exists(LATEST):
         raise OutputError(f"{folder.shown} holds no versions: there is no {LATEST}; set output.versions in its spec")
-    return latest(path)
+    return find_dataset(path)
 
 
 def version_folders(series: Folder) -> dict[int, str]:
-    """Return the folders of all versions, complete or not, by their number, the oldest first."""
+    """Return the names of the folders of all versions by number, complete or not, the oldest first."""
     names = (info.base_name for info in series.entries() if VERSION.fullmatch(info.base_name))
     return dict(sorted((int(name[1:]), name) for name in names))
 
 
 def newest_version(series: Folder) -> tuple[int, Manifest] | None:
-    """Return the number and the manifest of the newest complete version, or nothing if there is none."""
+    """Return the number and the manifest of the newest complete version, or None if there is none."""
     for number, name in reversed(version_folders(series).items()):
         manifest = read_manifest(series.at(name))
         if manifest:
@@ -71,14 +71,20 @@ def newest_version(series: Folder) -> tuple[int, Manifest] | None:
 
 
 def plan_build(spec: Spec) -> Plan:
-    """Return the plan of a build, of a series that of its next version; raises as `make_plan` and `succeed` do."""
-    return succeed(spec, make_plan(spec))
+    """Return the plan of a build; of a series, the plan of its next version.
+
+    Raises SpecError or SourceError as `make_plan` and `plan_next_version` do.
+
+    Example: `plan_build(load_spec("spec.yaml")[0]).strata`.
+    """
+    return plan_next_version(spec, make_plan(spec))
 
 
-def succeed(spec: Spec, plan: Plan) -> Plan:
-    """Return the plan as that of the next version, and of what it may keep; of the newest if that is this very build.
+def plan_next_version(spec: Spec, plan: Plan) -> Plan:
+    """Return the plan with the number of the next version and the version that it tops up.
 
-    Raises SpecError where versions cannot keep what they promise.
+    If the newest version is this very build already, its number is returned. Raises SpecError if the spec asks for
+    a top-up that cannot be.
     """
     rule = spec.output.versions
     if rule is None:
@@ -92,7 +98,7 @@ def succeed(spec: Spec, plan: Plan) -> Plan:
     number, manifest = found
     if is_build_of(manifest, plan):
         return plan.model_copy(update={"version": number, "complete": True, "base": manifest.base})
-    base = _base(series, number, manifest, plan) if rule.top_up else None
+    base = _make_base(series, number, manifest, plan) if rule.top_up else None
     return plan.model_copy(update={"version": number + 1, "base": base})
 
 
@@ -105,9 +111,9 @@ def _refuse_top_up(plan: Plan) -> None:
         raise SpecError(Fault(("output", "versions", "top_up"), f"{problem}; set it to false"))
 
 
-def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
-    """Return the version before as a base, with the reason where nothing of it can be kept, as far as is known yet."""
-    record, anew = sound_record(series, version_name(number)), None
+def _make_base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
+    """Return the version before as base; `anew` says why nothing of it can be kept, as far as the manifest shows."""
+    record, anew = read_sound_record(series, version_name(number)), None
     before, now = (
         [(column.name, column.type, column.stored) for column in one.columns] for one in (manifest, plan.profile)
     )
@@ -122,37 +128,37 @@ def _base(series: Folder, number: int, manifest: Manifest, plan: Plan) -> Base:
     return Base(version=version_name(number), content_hash=manifest.content_hash, anew=anew)
 
 
-def records(series: Folder) -> Folder:
-    """Return where versions keep what their successors need."""
+def records_folder(series: Folder) -> Folder:
+    """Return the folder where versions keep what their successors need."""
     return series.at(HIDDEN).at(VERSIONS)
 
 
 def read_record(series: Folder, version: str) -> Record | None:
-    """Return what is kept of a version, or nothing if it is gone, or of another version of makeweight."""
+    """Return the record of a version, or None if it is missing, damaged, or of another version of makeweight."""
     with suppress(DamageError, ValueError):
-        return Record.model_validate_json(records(series).at(version).read_sealed(RECORD))
+        return Record.model_validate_json(records_folder(series).at(version).read_sealed(RECORD))
     return None
 
 
-def sound_record(series: Folder, version: str) -> Record | None:
-    """Return what is kept of a version, as `read_record` does; raises OutputError where that is damaged."""
-    folder = records(series).at(version)
+def read_sound_record(series: Folder, version: str) -> Record | None:
+    """Return the record of a version as `read_record` does, but raise OutputError if it is damaged."""
+    folder = records_folder(series).at(version)
     if folder.exists(RECORD) and not folder.is_whole(RECORD):
-        raise damaged_record(series, version)
+        raise damaged_record_error(series, version)
     return read_record(series, version)
 
 
-def damaged_record(series: Folder, version: str) -> OutputError:
-    """Return the error for what was kept of a version, and is damaged: it cannot be made again."""
-    folder = records(series).at(version)
+def damaged_record_error(series: Folder, version: str) -> OutputError:
+    """Return the error for a damaged record, which cannot be made again."""
+    folder = records_folder(series).at(version)
     advice = "put it back from a copy, or remove it, and the next version starts anew"
     return OutputError(f"{folder.shown}: what {version} kept for its successors is damaged; {advice}")
 
 
-def name_newest(place: Workspace, render_card: Callable[[Manifest, str], str]) -> None:
-    """Tell readers which version is the newest; may be done again.
+def publish_latest(place: Workspace, render_card: Callable[[Manifest, str], str]) -> None:
+    """Write `latest.json` and the card of the newest version beside the versions. May be done again.
 
-    `render_card` makes a card of a manifest and of the folder, from here, that its files are in.
+    `render_card` makes a card of a manifest and of the relative path of its files.
     """
     series = place.series
     newest = newest_version(series) if series else None
@@ -160,27 +166,27 @@ def name_newest(place: Workspace, render_card: Callable[[Manifest, str], str]) -
         return
     number, manifest = newest
     name = version_name(number)
-    put(place, LATEST, json.dumps({"version": name}).encode() + b"\n", series)
-    card = with_line(render_card(manifest, f"{name}/"), _shown_version(name, manifest))
-    put(place, CARD, card.encode(), series)
+    write_visible(place, LATEST, json.dumps({"version": name}).encode() + b"\n", series)
+    card = seal_page(render_card(manifest, f"{name}/"), _version_label(name, manifest))
+    write_visible(place, CARD, card.encode(), series)
 
 
-def _shown_version(name: str, manifest: Manifest) -> str:
+def _version_label(name: str, manifest: Manifest) -> str:
     return f"{name} {manifest.content_hash}"
 
 
-def faults_beside(series: Folder) -> list[str]:
-    """Say what is wrong with what names the newest version; a card of an earlier makeweight tells nothing of itself."""
+def find_series_faults(series: Folder) -> list[str]:
+    """Return the faults of `latest.json` and of the card beside the versions; a card without a seal counts as sound."""
     newest = newest_version(series)
     if newest is None:
         return []
     number, manifest = newest
     name, faults = version_name(number), []
-    if (found := named(series)) != name:
+    if (found := read_latest(series)) != name:
         faults.append(f"{LATEST} {f'names {found}' if found else 'is gone, or names no version'}; {name} is the newest")
     if not series.exists(CARD):
         return [*faults, f"{CARD} beside the versions is missing"]
     card = series.read(CARD).decode(errors="replace")
-    if (manifest.seal or has_line(card)) and not is_whole(card, _shown_version(name, manifest)):
+    if (manifest.seal or has_page_seal(card)) and not is_page_intact(card, _version_label(name, manifest)):
         faults.append(f"{CARD} beside the versions was changed since it was published")
     return faults

@@ -1,6 +1,6 @@
 """Writes the dataset: gathers each shard's rows, adds provenance, writes Parquet, and hashes what was written.
 
-Knows neither Ray nor which rows were accepted why; a shard depends on the layout and on the parts alone.
+Knows neither Ray nor why a row was accepted. A shard depends on the layout and the parts alone.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipelines.dataset.layout import Layout, Part, ShardGroup, ShardPlace
+from pipelines.dataset.layout import Layout, Part, ShardGroup, ShardRange
 from pipelines.plan.registry import generator_class
 from pipelines.plan.stream import chunk_request, stream_seed
 from pipelines.source.exact import beside, made_cells, published_type, to_stored
@@ -28,13 +28,13 @@ from schemas.manifest import Shard
 from schemas.plan import Column, Plan
 
 _IDS = ("_id", "_parent")
-AT_ONCE = 1 << 30
-"""Bytes of rows that are put into one array at most; see `layout.GROUP_BYTES` for those of a task."""
+MAX_ARRAY_BYTES = 1 << 30
+"""Bytes of rows that are put into one array at most. `layout.GROUP_BYTES` limits those of one task."""
 
 
 @dataclass(frozen=True)
 class WrittenShard:
-    """A shard as it was written, and the digests of its rows (8 bytes a row)."""
+    """What the manifest says of a written shard, and the digests of its rows (8 bytes a row)."""
 
     shard: Shard
     digests: bytes
@@ -49,41 +49,44 @@ def write_group(
     key: Key | None = None,
     lease: Lease | None = None,
 ) -> list[WrittenShard]:
-    """Write the shards of one group into `target`, encrypted if there is a key; none once the output was lost."""
-    places = place.filled.read_arrow(group.file)
-    rows = _gather(plan, layout.parts, np.asarray(places["part"]), np.asarray(places["position"]), place)
+    """Write the shards of one group into `target`, encrypted if there is a key.
+
+    Raises LostError if the lease says that another build holds the output by now.
+    """
+    order = place.filled.read_arrow(group.file)
+    rows = _gather_rows(plan, layout.parts, np.asarray(order["part"]), np.asarray(order["position"]), place)
     first = group.shards[0].start
     return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start), key, lease) for s in group.shards]
 
 
-def _gather(
+def _gather_rows(
     plan: Plan, parts: Sequence[Part], part: NDArray[np.int32], position: NDArray[np.int32], place: Workspace
 ) -> pa.Table:
-    """Return the rows at these places, in their order, with their provenance.
+    """Return the rows at these positions of these parts, in this order, with their provenance.
 
-    Each part is opened once, and gives its rows at once: beside one part, memory holds the rows twice. No array of them
-    grows beyond `AT_ONCE` bytes, since those of texts and images end at 2 GiB.
+    Each part is opened once. Memory holds one part, and the rows twice. No array of them grows beyond
+    `MAX_ARRAY_BYTES`, since an Arrow array of texts or images holds 2 GiB at most.
     """
     used, code = np.unique(part, return_inverse=True)
     by_part = np.argsort(code, kind="stable")
     ends = np.cumsum(np.bincount(code, minlength=len(used)))[:-1]
     pieces = [
-        _rows(plan, parts[number], position[rows], place)
+        _read_rows(plan, parts[number], position[rows], place)
         for number, rows in zip(used, np.split(by_part, ends), strict=True)
     ]
     rank = np.empty(len(by_part), np.int64)
     rank[by_part] = np.arange(len(by_part))
-    step = max(1, len(rank) * AT_ONCE // max(1, sum(piece.nbytes for piece in pieces)))
+    step = max(1, len(rank) * MAX_ARRAY_BYTES // max(1, sum(piece.nbytes for piece in pieces)))
     chosen = [parts[number] for number in used]
     slices = [
-        _dressed(plan, chosen, code[start : start + step], _ranked(pieces, rank[start : start + step]))
+        _to_published_rows(plan, chosen, code[start : start + step], _take_by_rank(pieces, rank[start : start + step]))
         for start in range(0, len(rank), step)
     ]
     return pa.concat_tables(slices)
 
 
-def _ranked(pieces: Sequence[pa.Table], rank: NDArray[np.int64]) -> pa.Table:
-    """Return the rows of these ranks, which count through the pieces, in this order."""
+def _take_by_rank(pieces: Sequence[pa.Table], rank: NDArray[np.int64]) -> pa.Table:
+    """Return the rows with these ranks, in this order. Ranks count through all pieces."""
     starts = np.cumsum([0, *(piece.num_rows for piece in pieces)])
     if len(rank) < starts[-1]:
         order = np.argsort(rank)
@@ -94,20 +97,20 @@ def _ranked(pieces: Sequence[pa.Table], rank: NDArray[np.int64]) -> pa.Table:
     return pa.concat_tables(pieces).combine_chunks().take(pa.array(rank))
 
 
-def _dressed(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> pa.Table:
-    """Return rows of these parts as they are published, with their provenance."""
-    columns = [_published(rows[column.name], column) for column in plan.profile.columns]
-    schema = dataset_schema(plan.profile.columns, _says(plan))
-    return pa.table([*columns, *_provenance(plan, parts, part, rows)], schema=schema)
+def _to_published_rows(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> pa.Table:
+    """Return rows of these parts as they are published, with provenance columns."""
+    columns = [_to_published_column(rows[column.name], column) for column in plan.profile.columns]
+    schema = dataset_schema(plan.profile.columns, _shard_metadata(plan))
+    return pa.table([*columns, *_make_provenance(plan, parts, part, rows)], schema=schema)
 
 
-def _published(values: pa.ChunkedArray, column: Column) -> pa.Array:
+def _to_published_column(values: pa.ChunkedArray, column: Column) -> pa.Array:
     kind = published_type(column)
     return values if values.type == kind else to_stored(values.combine_chunks(), kind)
 
 
-def _says(plan: Plan) -> dict[str, str | bool]:
-    """Return what each shard says of its dataset, so that a file that is handed on alone still tells what it holds."""
+def _shard_metadata(plan: Plan) -> dict[str, str | bool]:
+    """Return the metadata of each shard, so that a single file that is passed on still says what it holds."""
     return {
         "name": plan.name,
         "contains_synthetic": plan.makes_rows,
@@ -116,30 +119,33 @@ def _says(plan: Plan) -> dict[str, str | bool]:
     }
 
 
-def _rows(plan: Plan, part: Part, positions: NDArray[np.int32], place: Workspace) -> pa.Table:
-    """Return some rows of a part: the source's columns, `_row` and `_parent_row`, both int64."""
+def _read_rows(plan: Plan, part: Part, positions: NDArray[np.int32], place: Workspace) -> pa.Table:
+    """Return rows of a part: the source's columns, `_row` and `_parent_row` (both int64), and carried provenance."""
     table = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
-    own = {column.name for column in plan.profile.columns} | set(_own_cells(plan).values())
+    own = {column.name for column in plan.profile.columns} | set(_source_cell_columns(plan).values())
     wanted = [name for name in table.column_names if name in own or name in (ROW, PARENT_ROW, *CARRIED)]
     table = table.select(wanted).take(pa.array(positions)).combine_chunks()
-    columns = list(_gathered(table, plan))
-    told = [table[n] if n in table.column_names else pa.nulls(table.num_rows, f.type) for n, f in _kept(plan).items()]
+    columns = list(_select_columns(table, plan))
+    carried = [
+        table[n] if n in table.column_names else pa.nulls(table.num_rows, f.type)
+        for n, f in _carried_provenance(plan).items()
+    ]
     parents = table[PARENT_ROW] if PARENT_ROW in table.column_names else pa.nulls(table.num_rows, pa.int64())
     numbers = [table[ROW].cast(pa.int64()), parents]
     fields = [pa.field(ROW, pa.int64()), pa.field(PARENT_ROW, pa.int64())]
     typed = [pa.field(column.name, array.type) for column, array in zip(plan.profile.columns, columns, strict=True)]
-    schema = pa.schema([*typed, *fields, *_kept(plan).values()])
-    return pa.table([*columns, *numbers, *told], schema=schema)
+    schema = pa.schema([*typed, *fields, *_carried_provenance(plan).values()])
+    return pa.table([*columns, *numbers, *carried], schema=schema)
 
 
-def _own_cells(plan: Plan) -> dict[str, str]:
-    """Return where parts have the source's own cells of a column, by its name."""
+def _source_cell_columns(plan: Plan) -> dict[str, str]:
+    """Return the names of the columns that hold the source's exact cells, by the name of the column they belong to."""
     return {column.name: name for name, column in beside(plan.profile.columns).items()}
 
 
-def _gathered(table: pa.Table, plan: Plan) -> Iterator[pa.ChunkedArray]:
-    """Yield the columns as rows of all parts have them: the source's own cells where those are kept."""
-    names = _own_cells(plan)
+def _select_columns(table: pa.Table, plan: Plan) -> Iterator[pa.ChunkedArray]:
+    """Yield the columns, each with the same type in all parts: the source's exact cells where parts have those."""
+    names = _source_cell_columns(plan)
     for column in plan.profile.columns:
         if column.name not in names:
             yield table[column.name]
@@ -150,12 +156,12 @@ def _gathered(table: pa.Table, plan: Plan) -> Iterator[pa.ChunkedArray]:
             yield pa.chunked_array([made])
 
 
-def _kept(plan: Plan) -> dict[str, pa.Field]:
-    """Return the provenance that rows of an earlier version bring along, by name."""
+def _carried_provenance(plan: Plan) -> dict[str, pa.Field]:
+    """Return the provenance fields that rows carried from an earlier version have already, by name."""
     return {name: PROVENANCE.field(name).with_nullable(True) for name in CARRIED} if plan.continues else {}
 
 
-def _provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> list[pa.Array]:
+def _make_provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows: pa.Table) -> list[pa.Array]:
     """Return the provenance columns of rows that come from these parts."""
     codes = pa.array(part)
 
@@ -172,7 +178,7 @@ def _provenance(plan: Plan, parts: Sequence[Part], part: NDArray[np.int64], rows
         "_seed": of_part([_request_seed(plan, one) for one in parts], pa.int64()),
         "_parent": pc.binary_join_element_wise("real", rows[PARENT_ROW].cast(pa.string()), "-"),
     }
-    return [pc.coalesce(rows[name], own) if name in _kept(plan) else own for name, own in columns.items()]
+    return [pc.coalesce(rows[name], own) if name in _carried_provenance(plan) else own for name, own in columns.items()]
 
 
 def _id_prefix(plan: Plan, part: Part) -> str:
@@ -189,57 +195,57 @@ def _request_seed(plan: Plan, part: Part) -> int | None:
 
 
 def _write_shard(
-    target: Folder, place: ShardPlace, rows: pa.Table, key: Key | None, lease: Lease | None
+    target: Folder, span: ShardRange, rows: pa.Table, key: Key | None, lease: Lease | None
 ) -> WrittenShard:
     sink = io.BytesIO()
     pq.write_table(
         rows,
         sink,
         compression=_compression(rows.schema),
-        use_dictionary=[field.name for field in rows.schema if field.name == "_seed" or _repeats(field)],
+        use_dictionary=[field.name for field in rows.schema if field.name == "_seed" or _is_dictionary_useful(field)],
         column_encoding=dict.fromkeys(_IDS, "DELTA_BYTE_ARRAY"),
         encryption_properties=key.encryption() if key else None,
     )
     data = sink.getvalue()
     if lease:
         lease.check()
-    target.write(place.path, data)
+    target.write(span.path, data)
     sha256 = hashlib.sha256(data).hexdigest()
-    shard = Shard(path=place.path, split=place.split, rows=rows.num_rows, bytes=len(data), sha256=sha256)
+    shard = Shard(path=span.path, split=span.split, rows=rows.num_rows, bytes=len(data), sha256=sha256)
     return WrittenShard(shard, row_digests(rows))
 
 
 def _compression(schema: pa.Schema) -> str | dict[str, str]:
-    """Return zstd (its level is 1 when nothing is said) for all but images, which are packed already."""
+    """Return the compression of each column: zstd at its default level 1, and none for images, which are compressed."""
     images = [field.name for field in schema if field.type == IMAGE]
     if not images:
         return "zstd"
-    paths = [path for field in schema for path in _leaves(field.name, field.type)]
+    paths = [path for field in schema for path in _leaf_paths(field.name, field.type)]
     return {path: "NONE" if path in {f"{name}.bytes" for name in images} else "zstd" for path in paths}
 
 
-def _leaves(path: str, kind: pa.DataType) -> list[str]:
-    """Return the paths of a column's leaves, as Parquet names them."""
+def _leaf_paths(path: str, kind: pa.DataType) -> list[str]:
+    """Return the paths of a column's leaf values, as Parquet names them."""
     if pa.types.is_struct(kind):
-        return [leaf for field in kind for leaf in _leaves(f"{path}.{field.name}", field.type)]
+        return [leaf for field in kind for leaf in _leaf_paths(f"{path}.{field.name}", field.type)]
     if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
-        return _leaves(f"{path}.list.element", kind.value_type)
+        return _leaf_paths(f"{path}.list.element", kind.value_type)
     return [path]
 
 
-def _repeats(field: pa.Field) -> bool:
-    """Whether a Parquet dictionary pays: for texts but ids. For numbers it costs more time than it saves room."""
+def _is_dictionary_useful(field: pa.Field) -> bool:
+    """Whether a Parquet dictionary is worth its time: for texts other than ids, not for numbers."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     return field.name not in _IDS and bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def row_digests(rows: pa.Table) -> bytes:
-    """Return 8 bytes for each row, over all its columns, in order."""
+    """Return a digest of 8 bytes for each row over all its columns, in the order of the rows."""
     return row_hashes(rows).astype("<u8").tobytes()
 
 
 def content_hash(schema: pa.Schema, digests: Iterable[bytes]) -> str:
-    """Return the SHA-256 over the columns' names and types and the digests of all rows in order."""
+    """Return the SHA-256 of the columns' names and types, and of the digests of all rows in order."""
     total = hashlib.sha256("\\n".join(f"{field.name}:{field.type}" for field in schema).encode())
     for part in digests:
         total.update(part)

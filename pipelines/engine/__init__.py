@@ -1,5 +1,5 @@
-"""Ray: remote steps, actors that hold a model, and the pool that chunks are asked of. Nothing else imports it.
+"""Ray: remote steps, actors that hold a model, and the pool of actors that makes chunks. Nothing else imports Ray.
 
-`actors` runs functions and fits, `pool` makes chunks, `kinds` keeps a build to one kind of machine, `reach` finds out
-whether a cluster answers.
+`actors` runs functions as tasks, and fits the generator. `pool` makes chunks. `kinds` keeps a build to one kind of
+machine. `reach` checks that a cluster answers.
 """

@@ -1,9 +1,10 @@
-"""Ray actors that make chunks, and the watch over them: one that dies or hangs costs time, never a row.
+"""The pool of Ray actors that make chunks. An actor that dies or hangs costs time, but never a row.
 
-Their number follows the cluster: nodes that join while a build runs get actors, those of nodes that went are forgotten.
+The number of actors follows the cluster: nodes that join while a build runs get actors, and actors of nodes that left
+are dropped.
 
-The driver gives each actor a request and one to follow. Calls to an actor run in the order they were made, so the first
-that is not done is the one it works on, and its time counts from when the one before was done.
+The driver gives each actor two requests: one to work on, and the next. An actor serves its calls in order. So it works
+on its first open call, whose time counts from the end of the call before.
 """
 
 import platform
@@ -23,14 +24,14 @@ from pipelines.engine.actors import (
     DEATHS,
     START,
     cause_of,
-    free,
+    choose_pool_size,
+    cluster_capacity,
+    count_useful_actors,
+    describe_free,
+    describe_raised,
     gpu_share,
-    pool_size,
-    raised,
-    room,
-    shared,
-    told,
-    wanted_actors,
+    is_shared,
+    shorten_error,
 )
 from pipelines.engine.reach import seconds_for_nodes
 from pipelines.fill.chunk import ChunkMaker
@@ -44,35 +45,35 @@ from schemas.plan import Plan, SampleRequest
 from schemas.spec import GeneratorChoice
 
 AHEAD = 2
-"""Requests that each actor holds: one it works on, one that waits, so that it never idles."""
+"""Requests of each actor: it works on one, and the other waits, so that it never idles."""
 LOOK = 1.0
-"""Seconds from one look at the clock to the next, and from one question whether an actor is up to the next."""
+"""Seconds between two checks of the deadline, and between two questions whether an actor is up."""
 FOLLOW = 5.0
-"""Seconds from one look at what the cluster holds to the next."""
+"""Seconds between two checks of the cluster's size."""
 LOOKED_AT = 8
-"""How many of a cluster's other nodes are asked whether they see the files of this one."""
+"""How many of a cluster's other nodes are asked at most whether they see this node's files."""
 LOST = (RayActorError, OutOfMemoryError, ObjectLostError)
-"""How Ray tells that an actor died, or its node with what it had answered."""
+"""Ray's errors for an actor that died, or whose node was lost with its results."""
 
 
 class GeneratorActor:
-    """A Ray actor that loads one fitted model and the fitted validators once, and makes chunks with them."""
+    """A Ray actor that loads the fitted generator and validators once, and makes chunks with them."""
 
     def __init__(self, place: Workspace, plan: str, device: str) -> None:
-        """Take the build's folder, the hash of the plan that lies there, and where to run the model."""
-        self._place, self._told, self._device = place, plan, device
+        """Set the workspace, the SHA-256 of the plan in it, and the device of the model."""
+        self._place, self._plan_hash, self._device = place, plan, device
 
     @cached_property
     def _maker(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
-        plan = self._place.plan(self._told)
+        plan = self._place.plan(self._plan_hash)
         refuse_other_machine(plan)
         generator, parents = load_generator(plan, self._place.models, self._device)
         validators = load_validators(plan, self._place)
         return ChunkMaker(plan, generator, validators, parents, self._place.staged, self._place.carried)
 
     def up(self) -> bool:
-        """Answer, which says that the actor runs, and whether on the kind of machine that the build keeps to."""
+        """Return whether the actor is on the build's kind of machine; any answer says that the actor is up."""
         try:
             refuse_other_machine(self._place.plan())
         except OtherMachineError:
@@ -80,17 +81,17 @@ class GeneratorActor:
         return True
 
     def make(self, request: SampleRequest) -> ChunkResult:
-        """Make the chunk, stage its rows, and return its counts and sketches."""
+        """Make a chunk, stage its rows, and return its counts and sketches."""
         return self._maker.make(request)
 
 
 @dataclass(eq=False)
-class _Hand:
+class _Worker:
     """One actor as the driver sees it.
 
-    `up` says that it answered since it was started last, `asked` is the question whether it does. One that is `foreign`
-    runs on another kind of machine: it gets no work, and keeps another actor from being started there. `calls` are its
-    requests, the first of which it has worked on since `since` (seconds, monotonic).
+    `up` says that it has answered since its last start; `asked` is the open question whether it is up. A `foreign`
+    actor runs on another kind of machine: it gets no work, and keeps its node from getting another actor. `calls` are
+    its requests; it has worked on the first one since `since` (seconds, monotonic).
     """
 
     actor: Any
@@ -110,7 +111,7 @@ class _Hand:
         self.calls.append((self.actor.make.remote(request), request))
 
     def take(self) -> tuple[Any, SampleRequest]:
-        """Take the first call away; the next one begins now."""
+        """Remove the first call and return it; the next one begins now."""
         self.since = time.monotonic()
         return self.calls.popleft()
 
@@ -118,7 +119,7 @@ class _Hand:
         return [ref for ref, _ in self.calls] + ([self.asked] if self.asked is not None else [])
 
     def ask(self) -> None:
-        """Ask whether it is up, unless that was asked a moment ago."""
+        """Ask the actor whether it is up, unless it was asked within the last second."""
         if self.up or self.asked is not None or time.monotonic() - self.since < LOOK:
             return
         self.since = time.monotonic()
@@ -126,12 +127,12 @@ class _Hand:
 
 
 class GeneratorPool:
-    """Ray actors that serve requests; a `fill.Pool`.
+    """Ray actors that serve requests; it has the methods of `fill.loop.Pool`.
 
-    An actor that dies is started again by Ray; one that takes longer than the deadline for a request is killed. What it
-    held is given out anew, to whichever actor is up. Only the request that it worked on is charged with that; one on
-    which actors die or hang again and again fails by name. An exception that a generator raises is not retried: it
-    would be raised again. `remade` counts the chunks that were staged before, but were found damaged.
+    Ray starts a dead actor again. An actor that exceeds the deadline of a request is killed. Its requests are given to
+    other actors that are up. Only the request that it worked on is charged with the failure; the build fails when
+    `DEATHS` actors die or hang on one request. An exception of the generator is not retried, since it would be raised
+    again. `remade` counts chunks that were staged before, and were found damaged.
     """
 
     def __init__(self, plan: Plan, place: Workspace, choice: GeneratorChoice) -> None:
@@ -139,140 +140,144 @@ class GeneratorPool:
         self._plan, self._choice, self._gpus = plan, choice, gpus
         actor = ray.remote(num_cpus=choice.cpus, num_gpus=gpus, max_restarts=-1)(GeneratorActor)
         self._open = partial(actor.remote, place, plan_hash(plan), "cuda" if gpus else "cpu")
-        self._hands: list[_Hand] = []
+        self._workers: list[_Worker] = []
         self.remade = 0
         self._waiting: deque[SampleRequest] = deque()
         self._failures: Counter[tuple[str, int]] = Counter()
         self._deadline = choice.deadline_seconds
         self._up_last = self._looked = time.monotonic()
-        self._resize(pool_size(plan, choice, gpus))
+        self._resize(choose_pool_size(plan, choice, gpus))
 
     @property
     def actors(self) -> int:
-        """How many actors there are now, with those that wait for a place."""
-        return len(self._hands)
+        """The number of actors, also of those that wait for free CPUs."""
+        return len(self._workers)
 
     def submit(self, request: SampleRequest) -> None:
-        """Give the request to an actor that is up and has room, or keep it until there is one."""
+        """Give the request to an actor that is up and can take one, or keep it until there is one."""
         self._waiting.append(request)
         self._hand_out()
 
     def collect(self) -> list[ChunkResult]:
-        """Wait for at least one chunk, and return all that are done.
+        """Wait for at least one chunk, and return all chunks that are done.
 
         Raises GeneratorError for a request that cannot be served, and when no actor is up for `START` seconds.
         """
         done: list[ChunkResult] = []
         while not done:
             ready = self._wait()
-            for hand in self._hands:
-                done += self._served(hand, ready)
-                self._greet(hand, ready)
-                if hand.calls and time.monotonic() - hand.since > self._deadline:
-                    self._stop(hand)
-            self._follow()
+            for worker in self._workers:
+                done += self._collect_from(worker, ready)
+                self._note_answer(worker, ready)
+                if worker.calls and time.monotonic() - worker.since > self._deadline:
+                    self._kill_late(worker)
+            self._follow_cluster()
             self._hand_out()
-            self._refuse_nobody()
+            self._refuse_no_actors()
         return done
 
     def close(self) -> None:
-        """End the actors; chunks that are under way are dropped, unless they are staged already."""
-        for hand in self._hands:
-            ray.kill(hand.actor)
+        """End the actors. Chunks under way are dropped, unless they are staged already."""
+        for worker in self._workers:
+            ray.kill(worker.actor)
 
-    def _follow(self) -> None:
-        """Look from time to time how many actors the cluster has room for now."""
+    def _follow_cluster(self) -> None:
+        """Adapt the number of actors to the cluster, every `FOLLOW` seconds."""
         if time.monotonic() - self._looked < FOLLOW:
             return
         self._looked = time.monotonic()
-        fits = room(self._choice.cpus, self._gpus)
-        up = sum(hand.up for hand in self._hands)
-        self._resize(wanted_actors(self._plan, self._choice, fits, up))
+        fits = cluster_capacity(self._choice.cpus, self._gpus)
+        up = sum(worker.up for worker in self._workers)
+        self._resize(count_useful_actors(self._plan, self._choice, fits, up))
 
     def _resize(self, wanted: int) -> None:
-        """Open actors that are missing, or close those that are too many and have no place to work."""
-        self._hands += [_Hand(self._open()) for _ in range(wanted - len(self._hands))]
-        idle = [hand for hand in self._hands if not hand.up and not hand.calls]
-        for hand in idle[: max(0, len(self._hands) - wanted)]:
-            ray.kill(hand.actor)
-            self._hands.remove(hand)
-        self.slots = len(self._hands) * AHEAD
+        """Start missing actors, or end surplus ones that are not up."""
+        self._workers += [_Worker(self._open()) for _ in range(wanted - len(self._workers))]
+        idle = [worker for worker in self._workers if not worker.up and not worker.calls]
+        for worker in idle[: max(0, len(self._workers) - wanted)]:
+            ray.kill(worker.actor)
+            self._workers.remove(worker)
+        self.slots = len(self._workers) * AHEAD
 
     def _hand_out(self) -> None:
-        while self._waiting and (open_ := [hand for hand in self._hands if hand.open]):
-            min(open_, key=lambda hand: len(hand.calls)).give(self._waiting.popleft())
+        while self._waiting and (open_ := [worker for worker in self._workers if worker.open]):
+            min(open_, key=lambda worker: len(worker.calls)).give(self._waiting.popleft())
 
     def _wait(self) -> set[Any]:
-        """Return the answers that are there, after a moment if there are none."""
-        for hand in self._hands:
-            hand.ask()
-        refs = [ref for hand in self._hands for ref in hand.refs()]
+        """Return the calls that are answered; wait for a second if there are none."""
+        for worker in self._workers:
+            worker.ask()
+        refs = [ref for worker in self._workers for ref in worker.refs()]
         if not refs:
             time.sleep(LOOK)
             return set()
         ray.wait(refs, num_returns=1, timeout=LOOK)
         return set(ray.wait(refs, num_returns=len(refs), timeout=0)[0])
 
-    def _served(self, hand: _Hand, ready: set[Any]) -> list[ChunkResult]:
-        """Return the chunks that this actor has made."""
+    def _collect_from(self, worker: _Worker, ready: set[Any]) -> list[ChunkResult]:
+        """Return the chunks that this actor has finished."""
         done: list[ChunkResult] = []
-        while hand.calls and hand.calls[0][0] in ready:
-            ref, request = hand.take()
+        while worker.calls and worker.calls[0][0] in ready:
+            ref, request = worker.take()
             try:
                 done.append(cast(ChunkResult, ray.get(ref)))
                 self.remade += done[-1].remade
             except RayTaskError as error:
                 if not isinstance(cause_of(error), OtherMachineError):
-                    raise self._refused(request, error) from error
-                hand.foreign = True  # it was started again, on another node
-                self._take_back(hand, request)
+                    raise self._request_error(request, error) from error
+                worker.foreign = True  # Ray started it again, on another node
+                self._requeue(worker, request)
             except LOST as error:
-                self._give_back(hand, request, f"died on it, the last with: {told(error)}", error)
+                self._charge_failure(worker, request, f"died on it, the last with: {shorten_error(error)}", error)
         return done
 
-    def _greet(self, hand: _Hand, ready: set[Any]) -> None:
-        """Note whether an actor that was asked is up."""
-        if hand.asked not in ready:
+    def _note_answer(self, worker: _Worker, ready: set[Any]) -> None:
+        """Note the answer of an actor that was asked whether it is up."""
+        if worker.asked not in ready:
             return
-        asked, hand.asked = hand.asked, None
+        asked, worker.asked = worker.asked, None
         try:
-            hand.foreign = not ray.get(asked)
-            hand.up = True
+            worker.foreign = not ray.get(asked)
+            worker.up = True
         except LOST:
-            hand.up = False  # it is asked again
+            worker.up = False  # the next round asks it again
 
-    def _stop(self, hand: _Hand) -> None:
-        ray.kill(hand.actor, no_restart=False)
-        _, request = hand.take()
-        told_ = f"died or hung on it, the last gave no answer within {self._deadline:g} s"
-        self._give_back(hand, request, f"{told_}; if it needs longer, raise generator.deadline_seconds")
+    def _kill_late(self, worker: _Worker) -> None:
+        ray.kill(worker.actor, no_restart=False)
+        _, request = worker.take()
+        problem = f"died or hung on it, the last gave no answer within {self._deadline:g} s"
+        self._charge_failure(worker, request, f"{problem}; if it needs longer, raise generator.deadline_seconds")
 
-    def _give_back(self, hand: _Hand, request: SampleRequest, how: str, error: Exception | None = None) -> None:
-        """Take all requests from an actor that is gone, and charge the one that it worked on with that."""
+    def _charge_failure(
+        self, worker: _Worker, request: SampleRequest, how: str, error: Exception | None = None
+    ) -> None:
+        """Take all requests from an actor that is gone, and count a failure of the one it worked on."""
         key = (request.stratum, request.chunk)
         self._failures[key] += 1
         if self._failures[key] >= DEATHS:
-            raise GeneratorError(f"{_name(request)}: {DEATHS} actors {how}") from error
-        self._take_back(hand, request)
-        hand.up = False
+            raise GeneratorError(f"{_describe_request(request)}: {DEATHS} actors {how}") from error
+        self._requeue(worker, request)
+        worker.up = False
 
-    def _take_back(self, hand: _Hand, request: SampleRequest) -> None:
-        """Let others serve this request and those that wait behind it."""
-        self._waiting.extendleft(reversed([request, *(queued for _, queued in hand.calls)]))
-        hand.calls.clear()
+    def _requeue(self, worker: _Worker, request: SampleRequest) -> None:
+        """Put this request, and those that wait behind it, back at the head of the queue."""
+        self._waiting.extendleft(reversed([request, *(queued for _, queued in worker.calls)]))
+        worker.calls.clear()
 
-    def _refused(self, request: SampleRequest, error: RayTaskError) -> MakeweightError:
-        """Return what the generator raised, if that was explained, or an error that names it and the request."""
+    def _request_error(self, request: SampleRequest, error: RayTaskError) -> MakeweightError:
+        """Return the generator's own MakeweightError, or an error that names generator, request and exception."""
         cause = cause_of(error)
         if isinstance(cause, MakeweightError):
             return cause
-        return GeneratorError(f"generator {self._plan.generator.name!r} failed on {_name(request)}: {raised(error)}")
+        return GeneratorError(
+            f"generator {self._plan.generator.name!r} failed on {_describe_request(request)}: {describe_raised(error)}"
+        )
 
-    def _refuse_nobody(self) -> None:
+    def _refuse_no_actors(self) -> None:
         now = time.monotonic()
-        if any(hand.up and not hand.foreign for hand in self._hands) or shared():
+        if any(worker.up and not worker.foreign for worker in self._workers) or is_shared():
             self._up_last = now
-        elif self._hands and all(hand.foreign for hand in self._hands) and not seconds_for_nodes():
+        elif self._workers and all(worker.foreign for worker in self._workers) and not seconds_for_nodes():
             machine = self._plan.machine
             raise GeneratorError(
                 f"no actor found a place on the kind of machine that this build's rows are made on"
@@ -282,18 +287,18 @@ class GeneratorPool:
         elif now - self._up_last > (limit := seconds_for_nodes() or START):
             raise GeneratorError(
                 f"none of {self.actors} actor(s) of {self._choice.cpus:g} CPU and {self._gpus:g} GPU could be started"
-                f" within {limit:g} s; free in the cluster: {free()}; make room and run the same command again,"
-                " finished work is kept"
+                f" within {limit:g} s; free in the cluster: {describe_free()}; make room and run the same command"
+                " again, finished work is kept"
             )
 
 
-def _name(request: SampleRequest) -> str:
+def _describe_request(request: SampleRequest) -> str:
     return f"class {request.stratum!r}, chunk {request.chunk}"
 
 
 @contextmanager
 def open_pool(plan: Plan, place: Workspace, choice: GeneratorChoice) -> Iterator[GeneratorPool]:
-    """Open the actors for as long as the block lasts."""
+    """Start the pool's actors, and end them with the block."""
     pool = GeneratorPool(plan, place, choice)
     try:
         yield pool
@@ -301,16 +306,16 @@ def open_pool(plan: Plan, place: Workspace, choice: GeneratorChoice) -> Iterator
         pool.close()
 
 
-def refuse_own_disk(place: Workspace) -> None:
-    """Raise OutputError if another node of the cluster does not see what this one has written to the output.
+def refuse_unshared_output(place: Workspace) -> None:
+    """Raise OutputError if another node of the cluster does not see the output's files.
 
-    To be asked once the plan was kept there. An object store is seen by all.
+    Call it after the plan was written there. An object store is seen by all nodes.
     """
     here = ray.get_runtime_context().get_node_id()
     others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
     if is_uri(place.output.path) or not others:
         return
-    look = ray.remote(num_cpus=0, max_retries=DEATHS)(_sees)
+    look = ray.remote(num_cpus=0, max_retries=DEATHS)(_sees_output)
     nodes = [NodeAffinitySchedulingStrategy(node, soft=True) for node in others[:LOOKED_AT]]
     asked = [look.options(scheduling_strategy=node).remote(place) for node in nodes]
     blind = [host for sees, host in ray.get(asked) if not sees]
@@ -321,5 +326,5 @@ def refuse_own_disk(place: Workspace) -> None:
         )
 
 
-def _sees(place: Workspace) -> tuple[bool, str]:
+def _sees_output(place: Workspace) -> tuple[bool, str]:
     return place.work.exists("plan.json"), platform.node()

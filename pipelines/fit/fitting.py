@@ -28,7 +28,7 @@ from pipelines.plan.privacy import is_private
 from pipelines.plan.registry import make_generator, make_validators
 from pipelines.plan.seeds import derive_seed
 from pipelines.source.ingest import FINGERPRINT, RealRows
-from pipelines.storage.arrays import read
+from pipelines.storage.arrays import read_array
 from pipelines.storage.folder import Folder
 from pipelines.storage.libraries import library_versions
 from pipelines.storage.workspace import Workspace
@@ -136,7 +136,7 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
     of_ours = ":" not in plan.generator.name  # what another's code raises is told as its mistake, not as the files'
     with _checked(models.at(model_fingerprint(plan)), of_ours) as path:
         generator.load(path, device)
-        return generator, read(path / PARENTS)
+        return generator, read_array(path / PARENTS)
 
 
 def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
@@ -144,7 +144,7 @@ def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
     folder = models.at(model_fingerprint(plan))
     kept = read_fitted(folder, PARENTS)
     with readable(folder):
-        rows: NDArray[np.int64] = read(io.BytesIO(kept))
+        rows: NDArray[np.int64] = read_array(io.BytesIO(kept))
     return rows
 
 

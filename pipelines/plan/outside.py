@@ -16,7 +16,7 @@ from typing import Any
 
 from pipelines.plan.parameters import touched_by_step
 from pipelines.plan.registry import generator_class, validator_class
-from pipelines.storage.contents import content_of
+from pipelines.storage.contents import hash_contents
 from schemas.errors import Fault, GeneratorError, SpecError
 from schemas.hashing import json_hash
 from schemas.plan import Plan, Step
@@ -65,7 +65,7 @@ def _files(generator: Step, validators: Sequence[Step], modality: str) -> dict[s
         for name, value in _named(path, step, modality):
             place = os.path.expanduser(value)
             if os.path.exists(place):
-                found[f"{'.'.join(map(str, path[: 1 if path[0] == 'generator' else 2]))}.{name}"] = content_of(place)
+                found[f"{'.'.join(map(str, path[: 1 if path[0] == 'generator' else 2]))}.{name}"] = hash_contents(place)
     return found
 
 

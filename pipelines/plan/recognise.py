@@ -1,6 +1,6 @@
 """Tells of which modality a source is, by what the spec names or by the files: the one decision before any plan."""
 
-from pipelines.modality import MODALITIES, Modality, load_part, named_content
+from pipelines.modality import MODALITIES, Modality, find_named_content, load_part
 from pipelines.plan.registry import generator_class
 from pipelines.source.files import find_files
 from schemas.spec import Spec
@@ -14,7 +14,7 @@ def find_modality(spec: Spec) -> Modality:
     """
     if spec.source.modality:
         return MODALITIES[spec.source.modality]
-    if found := named_content(spec.source):
+    if found := find_named_content(spec.source):
         return found[0]
     table, *others = MODALITIES.values()
     if told := next((one for one in others if spec.source.format in one.formats), None):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from pipelines.modality import content_column, load_part, modality_of_columns, named_content
+from pipelines.modality import content_column, find_named_content, load_part, modality_of_columns
 from pipelines.source.cells import Block
 from pipelines.source.column import ColumnState
 from schemas.plan import ImageProfile, SourceProfile
@@ -35,7 +35,7 @@ class Reader(Protocol):
 def reader_of(source: Source, profile: SourceProfile | None = None) -> Reader | None:
     """Return the reader of what the source names, or of what its profile says; None of tables."""
     if profile is None:
-        named = named_content(source)
+        named = find_named_content(source)
         modality, column = named or (None, None)
     else:
         modality, column = modality_of_columns(profile.columns), content_column(profile.columns)

@@ -20,7 +20,7 @@ from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco,
 from pipelines.source.packed import UNPACKING, from_xz, from_zip
 from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_one, holds_records, table_in
 from pipelines.source.splits import ALL, NONE, choose, doubts
-from pipelines.storage.folder import away, resolve
+from pipelines.storage.folder import is_unreachable, resolve
 from schemas.errors import Advice, Fault, SourceError, SpecError, nearest
 from schemas.hashing import json_hash
 from schemas.plan import SourceProfile
@@ -131,7 +131,7 @@ def readable(place: str) -> Iterator[None]:
 
 
 def _advice(reason: str) -> str:
-    if away(reason):
+    if is_unreachable(reason):
         return "the store cannot be reached, or is busy: run the same command again"
     if "password" in reason:
         return "take the password off the archive"

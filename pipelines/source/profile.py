@@ -5,7 +5,7 @@ The types are found here and nowhere else; memory is bounded by a block and a ca
 
 from collections.abc import Iterable
 
-from pipelines.modality import named_content
+from pipelines.modality import find_named_content
 from pipelines.source.cells import Block, check_chosen
 from pipelines.source.classes import Classes
 from pipelines.source.column import ColumnState
@@ -125,7 +125,7 @@ def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows:
 def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str], typed: Iterable[str]) -> None:
     known = [name[:80] if name.isprintable() else repr(name[:80]) for name in names[:50]]
     wanted: list[tuple[tuple[str, ...], str]] = [(("source", "label"), source.label)]
-    content = named_content(source)
+    content = find_named_content(source)
     wanted += [(("source", str(content[0].key)), content[1])] if content else []
     wanted += [(("balance", "by"), name) for name in by if name != source.label]
     wanted += [(("source", "types", name), name) for name in typed]

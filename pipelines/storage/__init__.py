@@ -1,6 +1,6 @@
-"""Files, wherever they lie: folders on disks and object stores, their seals, the lock, and where a build keeps what.
+"""Files on disks and object stores, their seals, the lock of an output, and the folders of a build.
 
-`folder` is what all others ask; it is made of the few operations of `filesystem`. `sealed` notices damage, and `mend`
-has it made again; `lock` lets one build write at a time, `workspace` names the places by what decides rows
-(`libraries` among that), `encryption` reads the key.
+`folder` reads and writes files by the operations in `filesystem`. `sealed` notices damage, and `mend` removes damaged
+files so that they are made again. `lock` lets one build write at a time. `workspace` names a build's folders by a hash
+of all that decides rows, such as the versions in `libraries`. `encryption` reads the key.
 """

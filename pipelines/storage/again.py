@@ -1,4 +1,4 @@
-"""Whether the system may do what it refused, when it is asked once more. What Ray loses, `actors.py` tells."""
+"""Tells errors of the system that may pass from those that come again. `actors.is_lost` does that for Ray."""
 
 import errno
 
@@ -16,12 +16,12 @@ CERTAIN = frozenset(
         errno.EINVAL,
     }
 )
-"""Errors that come again however often it is tried; a file that is not there yet may come, as on NFS."""
+"""Errors that come again at every try. A missing file is none of them: on NFS it may still appear."""
 
 
-def may_pass(error: BaseException) -> bool:
-    """Whether what failed may go well when it is done once more: a network, a store, a busy disk.
+def is_transient(error: BaseException) -> bool:
+    """Whether an error may be gone at the next try: of a network, a store, a busy disk.
 
-    What a mistake in code raises, a generator's or our own, would be raised again.
+    Any other exception comes from a mistake in code, and would be raised again.
     """
     return isinstance(error, OSError) and error.errno not in CERTAIN

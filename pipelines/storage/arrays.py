@@ -1,4 +1,4 @@
-"""Arrays in files of numpy's own format, and nothing else: no zip and no pickle. Knows not what they hold."""
+"""Reads arrays from files of numpy's own format (`.npy`), but no zip and no pickle."""
 
 from pathlib import Path
 from typing import IO, Any
@@ -7,19 +7,19 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 
-def mapped(file: Path) -> NDArray[Any]:
-    """Map the array into memory, to be read alone: processes on one machine share its pages.
+def map_array(file: Path) -> NDArray[Any]:
+    """Map an array into memory, read-only: processes on one machine share its pages.
 
-    Raises ValueError for a file of another kind, which `np.load` would take for a zip, or call a pickle.
+    Raises ValueError for a file of another format, which `np.load` could read as a zip or a pickle.
     """
     array: NDArray[Any] = npy.open_memmap(file, mode="r")
     return array
 
 
-def read(file: Path | IO[bytes]) -> NDArray[Any]:
-    """Return the array of a file, or of what stands in an open one; raises ValueError as `mapped` does."""
+def read_array(file: Path | IO[bytes]) -> NDArray[Any]:
+    """Return the array of a path or an open file; raises ValueError as `map_array` does."""
     if isinstance(file, Path):
         with file.open("rb") as stream:
-            return read(stream)
+            return read_array(stream)
     array: NDArray[Any] = npy.read_array(file, allow_pickle=False)
     return array

@@ -1,11 +1,11 @@
-"""What is written to a local disk, and is there after a power loss: files, and the names by which folders hold them."""
+"""Makes writes to a local disk durable: files, and their names in folders, are there after a power loss."""
 
 import errno
 import os
 
 
 def sync_file(path: str) -> None:
-    """Wait until the disk has the file's bytes; its name is in the folder."""
+    """Wait until the disk has the file's bytes. The file's name is in its folder, see `sync_folder`."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -14,7 +14,7 @@ def sync_file(path: str) -> None:
 
 
 def sync_folder(path: str) -> None:
-    """Wait until the disk has the names in the folder, where its filesystem can tell."""
+    """Wait until the disk has the names in the folder, if the filesystem supports that."""
     try:
         sync_file(path)
     except OSError as error:
@@ -23,17 +23,17 @@ def sync_folder(path: str) -> None:
 
 
 def sync_below(folder: str) -> None:
-    """Wait until the disk has all that is in the folder and below it."""
-    for place, _, names in os.walk(folder):
+    """Wait until the disk has all files in the folder and below it."""
+    for path, _, names in os.walk(folder):
         for name in names:
-            sync_file(os.path.join(place, name))
-        sync_folder(place)
+            sync_file(os.path.join(path, name))
+        sync_folder(path)
 
 
 def make_folder(path: str) -> None:
-    """Make the folder, and those above it, unless it is there; the disk has their names then.
+    """Make the folder and its parents unless they exist, and wait until the disk has their names.
 
-    Where a system has places that take none, as /proc, it says that something is not there; that is a refusal here.
+    Raises PermissionError where no folder can be made, as in /proc, for which the system says "not found".
     """
     if os.path.isdir(path):
         return

@@ -1,7 +1,7 @@
-"""The few operations on files that all of `storage.py` is made of: on a disk, and on what else pyarrow opens.
+"""The few file operations that `folder.py` is made of: for a disk, and for all other filesystems that pyarrow opens.
 
-Each does one thing that happens whole or not at all, and each may fail or be the last that a process does. What is put
-in its place by a test, which makes the n-th of them fail, stands for a disk or a store that does so.
+Each operation does one thing, wholly or not at all. Any of them may fail, or be the last one before the process dies;
+tests replace them by operations whose n-th call fails.
 """
 
 import errno
@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder, sync_below, sync_file, sync_folder
-from pipelines.storage.sealed import mapped
+from pipelines.storage.sealed import map_file
 
 ATTEMPTS = 10
 CONNECT, REQUEST = 10.0, 60.0
@@ -29,7 +29,7 @@ CONTENT_TYPES = {
     ".json": "application/json",
     ".md": "text/markdown; charset=utf-8",
 }
-"""What an object store tells a browser of a file: without, it would save a page rather than show it."""
+"""The content types of files on an object store; without them a browser would save a page, not show it."""
 
 
 def is_uri(path: str) -> bool:
@@ -41,24 +41,24 @@ def resolve(path: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a path or URI, and the path within it."""
     if is_uri(path):
         return resolve_uri(path)
-    return fs.LocalFileSystem(), os.path.abspath(path)  # not kept: where it lies hangs on the working directory
+    return fs.LocalFileSystem(), os.path.abspath(path)  # not cached: it depends on the working directory
 
 
 @lru_cache(maxsize=64)
 def resolve_uri(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem that a URI names, and the path within it; one serves all threads."""
+    """Return the filesystem that a URI names, and the path within it; cached for all threads."""
     filesystem, inner = fs.FileSystem.from_uri(path)
-    return _patient(filesystem), inner.rstrip("/")
+    return _with_retries(filesystem), inner.rstrip("/")
 
 
-def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
-    """Return the filesystem; of S3 one that asks again for about a minute where the store is busy or away.
+def _with_retries(filesystem: fs.FileSystem) -> fs.FileSystem:
+    """Return the filesystem; for S3 one that retries for about a minute if the store is busy or unreachable.
 
-    AWS_MAX_ATTEMPTS, which AWS's own tools know too, says how often it asks.
+    The environment variable AWS_MAX_ATTEMPTS, which AWS's own tools use too, sets the number of tries.
     """
     if filesystem.type_name != "s3":
         return filesystem
-    _, (options,) = filesystem.__reduce__()  # its only way to tell what a URI said
+    _, (options,) = filesystem.__reduce__()  # the only way to get the options of the URI
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
     retries = fs.AwsStandardS3RetryStrategy(max_attempts=attempts)
     patience = {"retry_strategy": retries, "connect_timeout": CONNECT, "request_timeout": REQUEST}
@@ -70,37 +70,37 @@ class Files(Protocol):
 
     @property
     def renames(self) -> bool:
-        """Whether a file can be renamed in one step. Where it can not, a file shows itself only once it is whole."""
+        """Whether a file can be renamed in one step. If not, a new file is visible only once it is whole."""
 
     def info(self, path: str) -> fs.FileInfo:
-        """Return what is there."""
+        """Return the type, size and time of a file or folder."""
 
     def entries(self, path: str, recursive: bool) -> list[fs.FileInfo]:
-        """Return what is in a folder; nothing if it is not there."""
+        """Return the files and folders in a folder; an empty list if it does not exist."""
 
     def all_names(self, path: str) -> list[str]:
-        """Return all below a folder that is no folder, by its name relative to it; links and pipes too."""
+        """Return the names of all but folders below a folder, relative to it; links and pipes too."""
 
     def read(self, path: str) -> bytes:
         """Return a whole file."""
 
     def view(self, path: str) -> pa.Buffer:
-        """Return a whole file; on a disk it is not read until it is used."""
+        """Return a whole file; on a disk it is mapped, and read when it is used."""
 
     def create(self, path: str) -> AbstractContextManager[Any]:
-        """Open a new file for writing; it is whole, and on the disk and not in a cache, when the block ends well."""
+        """Open a new file for writing; when the block ends, it is whole, and on the disk rather than in a cache."""
 
     def rename(self, source: str, target: str) -> None:
-        """Rename a file or folder, in the place of a file that has that name; for good when it returns."""
+        """Rename a file or folder, and replace a file of the new name; durable when it returns."""
 
     def remove_file(self, path: str) -> None:
-        """Remove a file, if it is there."""
+        """Remove a file if it exists."""
 
     def remove_folder(self, path: str) -> None:
-        """Remove a folder with all that is in it, if it is there."""
+        """Remove a folder with all its files, if it exists."""
 
     def prune_folder(self, path: str) -> None:
-        """Remove a folder if it is there and empty."""
+        """Remove a folder if it exists and is empty."""
 
     def upload(self, local: str, path: str) -> None:
         """Copy a local folder's files."""
@@ -110,8 +110,8 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True)
-class _Looked:
-    """What is looked up alike on every filesystem."""
+class _Lookup:
+    """The operations that are the same on every filesystem."""
 
     filesystem: fs.FileSystem
 
@@ -125,30 +125,30 @@ class _Looked:
 
 
 @dataclass(frozen=True)
-class Disk(_Looked):
+class Disk(_Lookup):
     """A local disk, or one that is mounted as such."""
 
     renames: bool = True
 
     def all_names(self, path: str) -> list[str]:
-        """See Files. A link is not followed, wherever it leads; pyarrow would not tell of one that leads nowhere."""
+        """See Files. Links are not followed. pyarrow is not used, since it leaves out links that lead nowhere."""
         found = []
-        for place, folders, files in os.walk(path):
-            links = [name for name in folders if os.path.islink(os.path.join(place, name))]
-            found += [os.path.relpath(os.path.join(place, name), path) for name in files + links]
+        for folder, folders, files in os.walk(path):
+            links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+            found += [os.path.relpath(os.path.join(folder, name), path) for name in files + links]
         return found
 
     def read(self, path: str) -> bytes:
         """See Files."""
         _refuse_pipe(path)
-        with _no_folder(path), self.filesystem.open_input_stream(path) as stream:
+        with _refuse_folder(path), self.filesystem.open_input_stream(path) as stream:
             return bytes(stream.read())
 
     def view(self, path: str) -> pa.Buffer:
         """See Files."""
         _refuse_pipe(path)
-        with _no_folder(path):
-            return mapped(path)
+        with _refuse_folder(path):
+            return map_file(path)
 
     @contextmanager
     def create(self, path: str) -> Iterator[Any]:
@@ -191,8 +191,8 @@ class Disk(_Looked):
 
 
 @dataclass(frozen=True)
-class Store(_Looked):
-    """An object store, where a folder is no more than the beginning of names."""
+class Store(_Lookup):
+    """An object store, where a folder is only a prefix of names."""
 
     renames: bool = False
 
@@ -211,16 +211,16 @@ class Store(_Looked):
 
     @contextmanager
     def create(self, path: str) -> Iterator[Any]:
-        """See Files. Nothing is sent before all is written: an upload that is left by an exception shows its part."""
+        """See Files. All is sent at the end, since an upload that an exception breaks off would be visible in part."""
         whole = pa.BufferOutputStream()
         yield whole
         kind = CONTENT_TYPES.get(os.path.splitext(path)[1])
-        told = {"Content-Type": kind} if kind else None
-        with self.filesystem.open_output_stream(path, metadata=told) as sink:
+        metadata = {"Content-Type": kind} if kind else None
+        with self.filesystem.open_output_stream(path, metadata=metadata) as sink:
             sink.write(whole.getvalue())
 
     def rename(self, source: str, target: str) -> None:
-        """Raise: no object is renamed in one step."""
+        """Raise NotImplementedError: an object store cannot rename."""
         raise NotImplementedError(f"{source} → {target}: an object store does not rename")
 
     def remove_file(self, path: str) -> None:
@@ -236,7 +236,7 @@ class Store(_Looked):
             self.filesystem.delete_dir_contents(path, missing_dir_ok=True)
 
     def prune_folder(self, path: str) -> None:
-        """See Files; pyarrow marks a folder that lost its last object by an empty one."""
+        """See Files; pyarrow leaves an empty object for a folder that lost its last file."""
         if self.info(path).type == fs.FileType.Directory and not self.entries(path, recursive=True):
             self.filesystem.delete_dir(path)
 
@@ -249,13 +249,13 @@ class Store(_Looked):
         fs.copy_files(path, local, source_filesystem=self.filesystem)
 
 
-def files_of(filesystem: fs.FileSystem) -> Files:
+def file_operations(filesystem: fs.FileSystem) -> Files:
     """Return the operations of a filesystem."""
     return Disk(filesystem) if isinstance(filesystem, fs.LocalFileSystem) else Store(filesystem)
 
 
 def _refuse_pipe(path: str) -> None:
-    """Raise OSError for a pipe, socket or device, whose reading might never end."""
+    """Raise OSError for a pipe, socket or device: reading one might never end."""
     with suppress(FileNotFoundError, NotADirectoryError):
         mode = os.stat(path).st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
@@ -263,8 +263,8 @@ def _refuse_pipe(path: str) -> None:
 
 
 @contextmanager
-def _no_folder(path: str) -> Iterator[None]:
-    """Say what is wrong where a folder lies in the place of a file, which pyarrow tells without an error's number."""
+def _refuse_folder(path: str) -> Iterator[None]:
+    """Raise IsADirectoryError where a folder is read as a file; pyarrow's own error has no number."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Files on any filesystem that pyarrow opens. Knows nothing of what is in them.
+"""Reads and writes files on any filesystem that pyarrow opens. Does not know what is in them.
 
-On a local disk a write goes to a temporary name and is then renamed, so that a name never shows half a file; on an
-object store an upload shows itself only when it is whole. The operations that this is made of are in `filesystem.py`.
+On a local disk a file is written under a temporary name and then renamed, so that nobody sees half a file. On an object
+store an upload is visible only when it is whole. The operations on each filesystem are in `filesystem.py`.
 """
 
 import errno
@@ -20,18 +20,18 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder
-from pipelines.storage.filesystem import Files, files_of, is_uri, resolve
-from pipelines.storage.sealed import Sealing, inside, is_sealed, is_sound
+from pipelines.storage.filesystem import Files, file_operations, is_uri, resolve
+from pipelines.storage.sealed import Sealing, is_file_sealed, is_sealed, without_seal
 from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
 
-__all__ = ["Folder", "away", "explained", "is_uri", "resolve"]
+__all__ = ["Folder", "explain_errors", "is_unreachable", "is_uri", "resolve"]
 
 TEMPORARY = ".tmp"
-"""How the names of files and folders end that are not whole yet."""
+"""The end of the names of files and folders that are not whole yet."""
 R = TypeVar("R")
 PAUSES = (1.0, 3.0, 9.0)
-"""Seconds after which a file is read once more."""
+"""Seconds to wait before each new try to read a file."""
 _REFUSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _BROKEN_OFF = "INTERNAL_FAILURE"
 _AWAY = re.compile(
@@ -41,14 +41,20 @@ _AWAY = re.compile(
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder on some filesystem; names are relative to it, with forward slashes."""
+    """A folder at a path or URI; names are relative to it, with forward slashes.
+
+    Example::
+
+        folder = Folder("s3://bucket/tumours").at("data")
+        print(folder.names(), folder.read("notes.txt"))
+    """
 
     path: str
 
     def at(self, name: str) -> "Folder":
         """Return the folder `name` below this one."""
-        place, question, options = self.path.partition("?") if is_uri(self.path) else (self.path, "", "")
-        return Folder(f"{place.rstrip('/')}/{name}{question}{options}")
+        path, question, options = self.path.partition("?") if is_uri(self.path) else (self.path, "", "")
+        return Folder(f"{path.rstrip('/')}/{name}{question}{options}")
 
     @property
     def shown(self) -> str:
@@ -69,11 +75,11 @@ class Folder:
 
     @property
     def _files(self) -> Files:
-        return files_of(self.filesystem)
+        return file_operations(self.filesystem)
 
     @property
     def renames(self) -> bool:
-        """Whether files here can be renamed, as on a disk; on an object store they can not."""
+        """Whether files here can be renamed: on a disk they can, on an object store they cannot."""
         return self._files.renames
 
     def inner(self, name: str = "") -> str:
@@ -82,17 +88,17 @@ class Folder:
         return f"{root}/{name}" if name else root
 
     def info(self, name: str = "") -> fs.FileInfo:
-        """Return what is there: its type, size and time."""
-        with explained(self.shown):
+        """Return the type, size and time of a file or folder."""
+        with explain_errors(self.shown):
             return self._files.info(self.inner(name))
 
     def exists(self, name: str = "") -> bool:
-        """Whether the file or folder is there."""
+        """Whether the file or folder exists."""
         return bool(self.info(name).type != fs.FileType.NotFound)
 
     def entries(self, recursive: bool = False) -> list[fs.FileInfo]:
         """Return the files and folders in this folder, sorted by path; none if it does not exist."""
-        with explained(self.shown):
+        with explain_errors(self.shown):
             return sorted(self._files.entries(self.inner(), recursive), key=lambda info: info.path)
 
     def files(self, recursive: bool = True) -> list[fs.FileInfo]:
@@ -100,25 +106,25 @@ class Folder:
         return [info for info in self.entries(recursive) if info.is_file]
 
     def names(self) -> list[str]:
-        """Return the files below this folder by their names relative to it, sorted."""
+        """Return the names of all files below this folder, relative to it and sorted."""
         return [info.path.removeprefix(self.inner()).lstrip("/") for info in self.files()]
 
     def all_names(self) -> list[str]:
-        """Return all below this folder that is no folder, as `names` does: links, which are not followed, pipes too."""
-        with explained(self.shown):
+        """Return the names of all but folders below this folder, also of pipes and links; links are not followed."""
+        with explain_errors(self.shown):
             return sorted(self._files.all_names(self.inner()))
 
     def is_link(self, name: str) -> bool:
-        """Whether a file or folder lies elsewhere, and only its name is here."""
+        """Whether a file or folder is a symbolic link."""
         return self.renames and os.path.islink(self.inner(name))
 
     def read(self, name: str) -> bytes:
         """Return the whole file."""
-        with explained(self.shown):
-            return _asked_again(lambda: self._files.read(self.inner(name)))
+        with explain_errors(self.shown):
+            return _read_again(lambda: self._files.read(self.inner(name)))
 
     def view(self, name: str) -> pa.Buffer:
-        """Return the whole file; on a local disk it is mapped, not read, until it is used."""
+        """Return the whole file; on a local disk it is mapped, and read when it is used."""
         if self.renames:
             return self._files.view(self.inner(name))
         return pa.py_buffer(self.read(name))
@@ -128,41 +134,41 @@ class Folder:
         return pa.ipc.open_file(self._sealed(name)).read_all()
 
     def write_arrow(self, name: str, table: pa.Table) -> None:
-        """Write a sealed Arrow IPC file, not compressed, so that rows can be picked from a mapped one."""
+        """Write a sealed Arrow IPC file, not compressed, so that rows can be taken from a mapped file."""
         with self.sealing(name) as sink, pa.ipc.new_file(sink, table.schema) as writer:
             writer.write_table(table.combine_chunks())
 
     def read_sealed(self, name: str) -> bytes:
-        """Return what was written under a seal; raises DamageError if it is gone, or is not what was written."""
+        """Return the content of a sealed file; raises DamageError if it is missing or was changed."""
         return bytes(self._sealed(name).to_pybytes())
 
     def _sealed(self, name: str) -> pa.Buffer:
-        """Return what was written under a seal; on a local disk a process hashes it once."""
-        with explained(self.shown):
+        """Return the content of a sealed file; on a local disk each process hashes it once."""
+        with explain_errors(self.shown):
             try:
                 data = self.view(name)
-                whole = is_sound(self.inner(name), name) if self.renames else is_sealed(name, data)
+                whole = is_file_sealed(self.inner(name), name) if self.renames else is_sealed(name, data)
             except FileNotFoundError:
                 raise DamageError(self.inner(name), f"{self.shown}/{name}", gone=True) from None
         if not whole:
             raise DamageError(self.inner(name), f"{self.shown}/{name}")
-        return inside(data)
+        return without_seal(data)
 
     def write_sealed(self, name: str, data: bytes) -> None:
-        """Write the whole file with a seal, by which damage is noticed when it is read."""
+        """Write the whole file with a seal, so that `read_sealed` notices damage."""
         with self.sealing(name) as sink:
             sink.write(data)
 
     @contextmanager
     def sealing(self, name: str) -> Iterator[Sealing]:
-        """Open `name` for writing under a seal; it appears when the block ends well."""
+        """Open `name` for writing with a seal; the file appears when the block ends without an exception."""
         with self.writing(name) as file:
             sink = Sealing(name, file.write)
             yield sink
             sink.seal()
 
     def is_whole(self, name: str) -> bool:
-        """Whether a sealed file is there, and is what was written; a damaged one is as good as none."""
+        """Whether a sealed file exists and is undamaged."""
         try:
             self._sealed(name)
         except DamageError:
@@ -171,7 +177,7 @@ class Folder:
 
     @contextmanager
     def local_copy(self) -> Iterator[Path]:
-        """Give a local folder with the same files: this one, or a copy for as long as the block lasts."""
+        """Yield a local folder with the same files: this one, or a copy for as long as the block lasts."""
         if self.renames:
             yield Path(self.inner())
             return
@@ -179,18 +185,18 @@ class Folder:
         if out:
             raise OutputError(f"{self.shown}: holds {out!r}, which leads out of the folder; remove it")
         with TemporaryDirectory() as temporary:
-            with explained(self.shown):
-                _asked_again(lambda: self._files.download(self.inner(), temporary))
+            with explain_errors(self.shown):
+                _read_again(lambda: self._files.download(self.inner(), temporary))
             yield Path(temporary)
 
     @contextmanager
     def filling(self) -> Iterator[Path]:
-        """Give an empty local folder, whose files are put here when the block ends well; whatever was here is gone."""
+        """Yield an empty local folder; its files replace all files here when the block ends without an exception."""
         parent = os.path.dirname(self.inner()) if self.renames else None
-        with explained(self.shown):
+        with explain_errors(self.shown):
             if parent:
                 make_folder(parent)
-            with _temporary(parent) as temporary:
+            with _temporary_folder(parent) as temporary:
                 yield Path(temporary)
                 self.remove()
                 if parent:
@@ -199,18 +205,18 @@ class Folder:
                     self._files.upload(temporary, self.inner())
 
     def write(self, name: str, data: bytes) -> None:
-        """Write the whole file; it is there whole or not at all."""
+        """Write the whole file; it appears whole or not at all."""
         with self.writing(name) as sink:
             sink.write(data)
 
     @contextmanager
     def writing(self, name: str) -> Iterator[pa.NativeFile]:
-        """Open `name` for writing; it appears when the block ends well, and not at all when it raises.
+        """Open `name` for writing; the file appears when the block ends, and not at all if the block raises.
 
-        The disk has it then, and its name: a machine that loses power loses none of it.
+        The disk has the file and its name then, so that a power loss takes neither.
         """
         final, files = self.inner(name), self._files
-        with explained(self.shown):
+        with explain_errors(self.shown):
             if not files.renames:
                 with files.create(final) as sink:
                     yield sink
@@ -225,11 +231,11 @@ class Folder:
                 raise
 
     def move(self, name: str, target: "Folder") -> None:
-        """Rename a file of this folder into `target`, on the same disk, over what bears its name there.
+        """Move a file of this folder to `target` on the same disk; a file of its name there is replaced.
 
-        One that is there and no longer here was moved before.
+        A file that is there, and no longer here, was moved before: that is no error.
         """
-        with explained(target.shown):
+        with explain_errors(target.shown):
             try:
                 self._files.rename(self.inner(name), target.inner(name))
             except FileNotFoundError:
@@ -237,14 +243,14 @@ class Folder:
                     raise
 
     def sweep(self) -> None:
-        """Remove what writes that were killed left in this folder, but not below; for its only writer."""
+        """Remove temporary files of killed writes in this folder, but not below. Only its sole writer may call this."""
         for info in self.entries():
             if info.base_name.endswith(TEMPORARY):
                 self.remove(info.base_name)
 
     def remove(self, name: str = "") -> None:
-        """Remove the file, or the folder with all that is in it, if it is there."""
-        with explained(self.shown):
+        """Remove the file, or the folder with all its files, if it exists."""
+        with explain_errors(self.shown):
             info = self._files.info(self.inner(name))
             if info.is_file:
                 self._files.remove_file(info.path)
@@ -252,42 +258,42 @@ class Folder:
                 self._files.remove_folder(self.inner(name))
 
     def prune(self) -> None:
-        """Remove this folder if it is there and empty."""
-        with explained(self.shown):
+        """Remove this folder if it exists and is empty."""
+        with explain_errors(self.shown):
             self._files.prune_folder(self.inner())
 
 
-def _temporary(parent: str | None) -> "TemporaryDirectory[str]":
+def _temporary_folder(parent: str | None) -> "TemporaryDirectory[str]":
     return TemporaryDirectory(suffix=TEMPORARY, dir=parent, ignore_cleanup_errors=True)
 
 
-def _asked_again(ask: Callable[[], R]) -> R:
-    """Return what `ask` returns; asks again where a store broke off in mid-answer, which its client does not do."""
+def _read_again(read: Callable[[], R]) -> R:
+    """Return what `read` returns; calls it again if a store broke off its answer, which pyarrow does not retry."""
     for pause in PAUSES:
         try:
-            return ask()
+            return read()
         except OSError as error:
             if _BROKEN_OFF not in str(error):
                 raise
         time.sleep(pause)
-    return ask()
+    return read()
 
 
-def away(reason: str) -> bool:
-    """Whether pyarrow tells that a store did not answer, or was too busy."""
+def is_unreachable(reason: str) -> bool:
+    """Whether an error's text says that a store did not answer, or was too busy."""
     return bool(_AWAY.search(reason))
 
 
 @contextmanager
-def explained(place: str) -> Iterator[None]:
-    """Turn a full disk, a refused write, or a store that does not answer into one plain message."""
+def explain_errors(path: str) -> Iterator[None]:
+    """Turn the OSError of a full disk, a refused write or an unreachable store into an OutputError with advice."""
     try:
         yield
     except OSError as error:
         reason = " ".join(redacted(str(error)).split())[:300]
         if error.errno in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error):
             advice = "the disk is full; make room and run the same command again, finished work is kept"
-        elif is_uri(place) and not isinstance(error, FileNotFoundError) and away(reason):
+        elif is_uri(path) and not isinstance(error, FileNotFoundError) and is_unreachable(reason):
             advice = f"cannot be reached: {reason}; run the same command again, finished work is kept"
         elif error.errno == errno.EISDIR:
             lies = error.filename2 or error.filename  # a rename names what it would put there first
@@ -296,10 +302,10 @@ def explained(place: str) -> Iterator[None]:
             advice = f"what lies in a file's place is {error.strerror} ({error.filename}); move it elsewhere"
         elif error.errno == errno.EEXIST:
             advice = f"a file lies where a folder belongs ({error.filename}); move it elsewhere, and run it again"
-        elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
+        elif error.errno in _REFUSED or (is_uri(path) and "ACCESS_DENIED" in reason):
             by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
             why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error
             advice = f"may not be written ({why}); give the rights or choose another output.path"
         else:
             raise
-        raise OutputError(f"{place}: {advice}") from error
+        raise OutputError(f"{path}: {advice}") from error

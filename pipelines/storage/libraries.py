@@ -1,6 +1,6 @@
-"""Which libraries decide rows, so that their versions belong to what a build is; and why the others do not.
+"""Lists the libraries that decide rows, whose versions are part of a build's identity, and all others with a reason.
 
-Every library that `generators`, `pipelines` and `schemas` import is in one of the two lists, which a test holds.
+Every library that `generators`, `pipelines` and `schemas` import is in one of the two lists; a test checks that.
 """
 
 import platform
@@ -16,7 +16,7 @@ DECIDING = (
 )  # fmt: skip
 """Distributions whose version may change a row."""
 BENEATH = ("makeweight", "rdt", "albucore")
-"""Those of them that no module imports itself: they are beneath SDV and albumentations."""
+"""Those of `DECIDING` that no module imports itself: SDV and albumentations use them."""
 OTHERS = {
     "joblib": "starts no workers here: it is told to leave ctgan in one process",
     "safetensors": "holds the bytes of weights as they are",
@@ -39,7 +39,7 @@ OTHERS = {
     "sdmetrics": "measures made rows, and decides on none",
     "torchmetrics": "measures made rows, and decides on none",
 }
-"""Distributions that are imported and decide no row, each with the reason."""
+"""Distributions that are imported and decide no row, each with the reason why."""
 
 
 def library_versions() -> dict[str, str]:

@@ -1,19 +1,19 @@
-"""One writer: a build holds its output for as long as it runs, and one that lost it changes nothing there any more.
+"""The lock of an output: one build at a time writes there, and a build that lost the lock changes nothing any more.
 
-The lock is a record in the build's hidden folder: who holds it, and when that build last gave a sign of life. A second
-build of the same output is refused; the lock of one that is dead, or gives no sign, is taken over. A build that was
-only paused (halted, asleep, cut off) may wake then. So it looks whether it still holds the output before each step, and
-changes what others see inside `Hold.committing` alone.
+The lock is a record in the build's hidden folder: who holds the output, and when that build last gave a sign of life. A
+second build of the same output is refused. The lock of a build that is dead, or gives no sign of life, is taken over. A
+build that was only paused (halted, asleep, cut off) may wake after that. So each build checks its lock before each
+step, and changes what others see only inside `Hold.committing`.
 
-On a disk, also a shared one (NFS), a file lock, the guard, makes each look at the record one step with the change that
-follows: nobody takes over in between. An object store has no such guard, and its conditional writes are not within the
-reach of pyarrow (26 passes on the type of a file and its like, no `If-None-Match`): there the record is written, and
-read again after a moment, when the last of two writers wins. A write that takes longer than that moment may let two
-builds begin; the one whose record was overwritten stops at its next look. And a build that is paused within the one
-request that it commits by, for longer than `SILENT`, may still be heard by the store after another took over.
+On a disk, also on a shared one (NFS), a file lock, called the guard, joins each check of the record with the change
+that follows: nobody can take over in between. An object store has no guard, and pyarrow (26) offers none of its
+conditional writes (`If-None-Match`). There the record is written, and read again after `SETTLE` seconds; the last of
+two writers wins. If a write takes longer than that, two builds may begin; the one whose record was overwritten stops at
+its next check. A build that is paused for longer than `SILENT` within the one request by which it commits may still be
+obeyed by the store after another build took over.
 
-What is made before (models, chunks) is written without a look, on machines that know no lock. That is harmless: its
-folder is named by a hash of all that decides its content, so that a late file says what its successor's says.
+Models and chunks are written without a check, on machines that do not know the lock. That is harmless: their folder is
+named by a hash of all that decides their content, so a late file equals the one that its successor writes.
 """
 
 import os
@@ -32,15 +32,15 @@ from filelock import FileLock, Timeout
 from pyarrow import fs
 from pydantic import Field, TypeAdapter
 
-from pipelines.storage.folder import Folder, explained
+from pipelines.storage.folder import Folder, explain_errors
 from pipelines.storage.workspace import Workspace
 from schemas.errors import OutputError
 
 RECORD, GUARD = "writer.json", "writer.guard"
 BEAT, SILENT, SETTLE = 10.0, 30.0, 1.0
-"""Seconds between two signs of life; without one, until a build elsewhere is dead; until a written record is sure."""
+"""Seconds between two signs of life; without a sign until a build counts as dead; until a written record is sure."""
 SAME_START = 2.0
-"""Seconds by which two readings of one process's start may differ, as the clock is set right meanwhile."""
+"""Seconds by which two readings of one process's start may differ, since the clock may be corrected in between."""
 BOOT = "/proc/sys/kernel/random/boot_id"
 GONE = (
     "{}: the lock of this build is gone: another build took it over and ended, or somebody removed it; run the same"
@@ -57,9 +57,9 @@ _released: set[str] = set()
 class Writer:
     """A build that holds an output. Times are seconds since 1970, by its own clock.
 
-    `space` names the numbering that `pid` belongs to, since containers on one host have their own; `started` is when
-    the process began, which tells it from a later one with its number; `seen` is its last sign of life. `boot` names
-    the run of the machine's kernel, since two hosts may have one name; records of earlier versions lack it.
+    `space` is the process namespace that `pid` belongs to, since each container has its own. `started` is when the
+    process began, which tells it from a later one with the same number. `seen` is its last sign of life. `boot` is the
+    boot id of the kernel, since two hosts may have one name; records of earlier versions lack it.
     """
 
     host: str
@@ -74,27 +74,27 @@ class Writer:
     def refusal(self, output: str) -> OutputError:
         """Return the error that a second build ends with."""
         since = datetime.fromtimestamp(self.since, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-        told = f"{output} is being written by another build (host {self.host!r}, process {self.pid}, since {since})"
-        return OutputError(f"{told}; wait for it, or give another output.path")
+        problem = f"{output} is being written by another build (host {self.host!r}, process {self.pid}, since {since})"
+        return OutputError(f"{problem}; wait for it, or give another output.path")
 
 
 _RECORDS = TypeAdapter(Writer)
 
 
 class LostError(OutputError):
-    """Another build holds the output by now, or did: this one was silent for too long."""
+    """Another build took over the output, since this one gave no sign of life for too long."""
 
 
 @dataclass(frozen=True)
 class Lease:
-    """What a task on another machine needs to know of the lock, to look before it writes where others read."""
+    """What a task on another machine needs to check the lock, before it writes where others read."""
 
     folder: Folder
     output: str
     token: str
 
     def check(self) -> None:
-        """Raise LostError unless the record is there and this build's."""
+        """Raise LostError unless the lock's record is this build's."""
         found = read_writer(self.folder)
         if found is None:
             raise LostError(GONE.format(self.output))
@@ -103,30 +103,30 @@ class Lease:
 
 
 class Hold:
-    """The lock, while it is held: gives signs of life, and knows whether it was lost to another build.
+    """A lock that this build holds: gives signs of life, and knows whether another build took it over.
 
-    What is lost stays lost, whoever holds the output later.
+    A lost lock stays lost, whoever holds the output later.
     """
 
     def __init__(self, folder: Folder, output: str, writer: Writer) -> None:
         self._folder, self._output, self._writer = folder, output, writer
-        self._lost, self._signed = "", _clock()
+        self._lost, self._signed = "", _read_clock()
         self._ended = threading.Event()
         self._beats = threading.Thread(target=self._beat, name="makeweight-lock", daemon=True)
         self._beats.start()
 
     @property
     def token(self) -> str:
-        """What tells this holding of the output from every other one."""
+        """A random text that tells this hold from every other one."""
         return self._writer.token
 
     @property
     def lease(self) -> Lease:
-        """What tasks are given."""
+        """The lease of this hold, for tasks on other machines."""
         return Lease(self._folder, self._output, self.token)
 
     def check(self) -> None:
-        """Raise LostError unless the record is there and this build's: it was silent for too long, or removed."""
+        """Raise LostError unless the lock's record is this build's: another one took over, or somebody removed it."""
         if self._lost:
             raise LostError(self._lost)
         try:
@@ -136,7 +136,7 @@ class Hold:
             raise
 
     def lost(self) -> LostError | None:
-        """Return how the output was lost, or nothing if it was not, or cannot be seen."""
+        """Return the error that says how the lock was lost, or None if it was not, or if that cannot be seen."""
         try:
             self.check()
         except LostError as error:
@@ -146,18 +146,20 @@ class Hold:
         return None
 
     def stop_if_lost(self) -> None:
-        """Check, if there is reason to: for signs of progress, which are many."""
-        if self._lost or _clock() - self._signed > SILENT / 2:
+        """Check the lock if the last sign of life is old; cheap enough for each sign of progress."""
+        if self._lost or _read_clock() - self._signed > SILENT / 2:
             self.check()
 
     @contextmanager
     def committing(self) -> Iterator[None]:
-        """Let the block change what others see, and nobody take over meanwhile; raises LostError if that was lost.
+        """Let the block change what others see, while nobody can take over; raises LostError if the lock is lost.
 
-        Keep the block short, since others wait for it. On an object store it begins with a sign of life instead, which
-        gives it `SILENT` seconds, and ends with a look whether they did. Such blocks may lie within each other.
+        Keep the block short, since others wait for it. On an object store the block begins with a sign of life, which
+        gives it `SILENT` seconds, and ends with a check whether that was enough. Such blocks may be nested.
+
+        Example: `with hold.committing(): publish_dataset(...)`.
         """
-        with _guarded(self._folder, self._output, self.token) as guarded:
+        with _hold_guard(self._folder, self._output, self.token) as guarded:
             if guarded:
                 self.check()
             else:
@@ -165,18 +167,18 @@ class Hold:
             yield
             if not guarded:
                 self.check()
-            elif _clock() - self._signed > BEAT:
-                with suppress(OSError):  # who watched meanwhile saw no sign
+            elif _read_clock() - self._signed > BEAT:
+                with suppress(OSError):  # a build that waits for the lock has seen no sign of life for this long
                     self._sign()
 
     def release(self) -> None:
-        """Let the next build in; a lock that is not ours any more stays."""
+        """Give the lock back; a lock that is not ours any more stays as it is."""
         self._ended.set()
         self._beats.join()
         _released.add(self.token)
         with (
             suppress(OSError, OutputError),
-            _guarded(self._folder, self._output, self.token),
+            _hold_guard(self._folder, self._output, self.token),
         ):  # what stays there is taken over
             self.check()
             self._folder.remove(RECORD)
@@ -184,25 +186,25 @@ class Hold:
     def _beat(self) -> None:
         while not self._ended.wait(BEAT) and not self._lost:
             # a full disk, a network: the next one may come through
-            with suppress(OSError, OutputError), _guarded(self._folder, self._output, self.token):
+            with suppress(OSError, OutputError), _hold_guard(self._folder, self._output, self.token):
                 self._sign()
 
     def _sign(self) -> None:
-        """Give a sign of life, unless the lock is lost."""
+        """Write a sign of life; raises LostError if the lock is lost."""
         self.check()
-        _write(self._folder, replace(self._writer, seen=time.time()))
-        self._signed = _clock()
+        _write_record(self._folder, replace(self._writer, seen=time.time()))
+        self._signed = _read_clock()
 
 
 @contextmanager
-def one_writer(place: Workspace) -> Iterator[Hold]:
-    """Hold the output for as long as the block lasts.
+def lock_output(place: Workspace) -> Iterator[Hold]:
+    """Lock the output for as long as the block lasts.
 
-    Raises OutputError, which names the other build, if one holds it, or took it over meanwhile. The lock of a build
-    that died is taken over: on this host, if its process is gone; of another host, or from before this one started
-    anew, if it gives no sign of life for `SILENT` seconds.
+    Raises OutputError, which names the other build, if one holds the output or took it over meanwhile. The lock of a
+    dead build is taken over: of this host, if its process is gone; of another host, or from before this host's last
+    boot, if it gives no sign of life for `SILENT` seconds.
     """
-    hold = _take(place.hidden, place.output.shown)
+    hold = _acquire(place.hidden, place.output.shown)
     try:
         yield hold
     except Exception as error:
@@ -213,26 +215,26 @@ def one_writer(place: Workspace) -> Iterator[Hold]:
         hold.release()
 
 
-def _take(folder: Folder, output: str) -> Hold:
-    mine = _myself()
+def _acquire(folder: Folder, output: str) -> Hold:
+    mine = _describe_self()
     try:
-        _enter(folder, output, mine)
+        _write_own_record(folder, output, mine)
         return Hold(folder, output, mine)
     except BaseException:
         _released.add(mine.token)  # its record may be there all the same
         raise
 
 
-def _enter(folder: Folder, output: str, mine: Writer) -> None:
-    """Write this build's record once nobody holds the output."""
+def _write_own_record(folder: Folder, output: str, mine: Writer) -> None:
+    """Wait until nobody holds the output, and write this build's record."""
     silent: Writer | None = None
     while True:
-        with _guarded(folder, output) as guarded:
+        with _hold_guard(folder, output) as guarded:
             holder = read_writer(folder)
-            if holder is None or holder == silent or _ended(holder):
-                _write(folder, mine)
+            if holder is None or holder == silent or _has_ended(holder):
+                _write_record(folder, mine)
                 break
-        silent = _watched(holder, folder, output)  # without the guard: its signs of life need that
+        silent = _watch_holder(holder, folder, output)  # without the guard: its signs of life need that
     if not guarded:
         time.sleep(SETTLE)
         holder = read_writer(folder)
@@ -241,26 +243,26 @@ def _enter(folder: Folder, output: str, mine: Writer) -> None:
 
 
 @contextmanager
-def _guarded(folder: Folder, output: str, token: str = "") -> Iterator[bool]:
-    """Let one build at a time look at the record and change it; yields False where that cannot be had.
+def _hold_guard(folder: Folder, output: str, token: str = "") -> Iterator[bool]:
+    """Let one build at a time read and change the record; yields False on an object store, which has no guard.
 
-    Raises OutputError where another one does not let go of it, because it was halted.
+    Raises OutputError if another process keeps the guard, as one that was halted does.
     """
     if not isinstance(folder.filesystem, fs.LocalFileSystem):
         yield False
         return
-    with explained(folder.shown):
+    with explain_errors(folder.shown):
         os.makedirs(folder.inner(), exist_ok=True)
         guard = FileLock(folder.inner(GUARD), is_singleton=True)  # one that this thread may take again
         try:
             taken = guard.acquire(timeout=SILENT)
         except Timeout:
-            raise _stuck(folder, output, token) from None
+            raise _stuck_error(folder, output, token) from None
         with taken:
             yield True
 
 
-def _stuck(folder: Folder, output: str, token: str) -> OutputError:
+def _stuck_error(folder: Folder, output: str, token: str) -> OutputError:
     holder = read_writer(folder)
     if holder and holder.token != token:
         return holder.refusal(output)
@@ -269,25 +271,25 @@ def _stuck(folder: Folder, output: str, token: str) -> OutputError:
 
 
 def read_writer(folder: Folder) -> Writer | None:
-    """Return who holds the lock in this folder, or nothing if it is free, or no record of ours."""
+    """Return the holder of the lock in this folder, or None if it is free or its record is not ours."""
     try:
         return _RECORDS.validate_json(folder.read(RECORD))
     except (FileNotFoundError, ValueError):
         return None
 
 
-def _write(folder: Folder, writer: Writer) -> None:
+def _write_record(folder: Folder, writer: Writer) -> None:
     folder.write(RECORD, _RECORDS.dump_json(writer))
 
 
-def _ended(writer: Writer) -> bool:
-    """Whether the holder is surely at its end."""
-    return writer.token in _released or runs_here(writer) is False
+def _has_ended(writer: Writer) -> bool:
+    """Whether the holder has surely ended."""
+    return writer.token in _released or is_running_here(writer) is False
 
 
-def runs_here(writer: Writer) -> bool | None:
-    """Whether the holder's process runs; None where that cannot be seen from here, or is not sure."""
-    if (writer.host, writer.space, writer.boot) != _here():
+def is_running_here(writer: Writer) -> bool | None:
+    """Whether the holder's process runs; None if it is on another host, or if that is not sure."""
+    if (writer.host, writer.space, writer.boot) != _identify_host():
         return None
     try:
         process = psutil.Process(writer.pid)
@@ -298,12 +300,12 @@ def runs_here(writer: Writer) -> bool | None:
         return False
 
 
-def _watched(writer: Writer, folder: Folder, output: str) -> Writer:
-    """Watch the record until it changes, at most for `SILENT` seconds: no two clocks need agree for that.
+def _watch_holder(writer: Writer, folder: Folder, output: str) -> Writer:
+    """Watch the record for `SILENT` seconds, by this machine's clock alone.
 
-    Returns the holder if it ended or gave no sign of life; raises its refusal if it lives.
+    Returns the holder if it ended or gave no sign of life; raises OutputError if it is alive.
     """
-    if runs_here(writer):
+    if is_running_here(writer):
         raise writer.refusal(output)
     end = time.monotonic() + SILENT
     while time.monotonic() < end:
@@ -316,13 +318,13 @@ def _watched(writer: Writer, folder: Folder, output: str) -> Writer:
     return writer
 
 
-def _clock() -> float:
-    """Return seconds of a clock that nobody sets, and that goes on while the machine sleeps, where it has one."""
+def _read_clock() -> float:
+    """Return the seconds of a clock that is never set, and that goes on while the machine sleeps if there is one."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def _here() -> tuple[str, str, str]:
-    """Return this host's name, what its process numbers are counted in, and which run of its kernel this is."""
+def _identify_host() -> tuple[str, str, str]:
+    """Return this host's name, the namespace of its process numbers, and the boot id of its kernel."""
     try:
         space = os.readlink("/proc/self/ns/pid")
     except OSError:
@@ -335,7 +337,7 @@ def _here() -> tuple[str, str, str]:
     return socket.gethostname(), space, boot
 
 
-def _myself() -> Writer:
-    host, space, boot = _here()
+def _describe_self() -> Writer:
+    host, space, boot = _identify_host()
     pid, now = os.getpid(), time.time()
     return Writer(host, space, pid, psutil.Process(pid).create_time(), now, now, uuid4().hex, boot)

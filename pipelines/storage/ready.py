@@ -1,6 +1,6 @@
-"""Whether a folder that a build needs can be made and written, found out before work begins, told in one sentence.
+"""Checks before a build's work that the folders it needs can be made and written, and says in a sentence why not.
 
-Knows neither what is written there nor who asks. Rights alone do not tell: /proc takes no folder, even of root.
+It writes a probe file: permissions alone do not tell, since even root can make no folder in /proc.
 """
 
 import errno
@@ -23,16 +23,16 @@ from schemas.spec import Spec
 
 LOOPBACK = "127.0.0.1"
 ROOM = 1 << 20
-"""Bytes that must have room in a folder for scratch files."""
+"""Bytes that must be free in a folder for scratch files."""
 ANSWER = 10.0
 """Seconds that a connection within this machine may take."""
 
 
 def refuse_unwritable_output(place: Workspace) -> None:
-    """Raise OutputError unless the output's folder can be made and written; an object store is asked later."""
+    """Raise OutputError unless the output's folder can be made and written. An object store is not checked here."""
     if not isinstance(place.hidden.filesystem, fs.LocalFileSystem):
         return
-    if reason := unwritable(place.hidden.inner()):
+    if reason := why_unwritable(place.hidden.inner()):
         shown = (place.series or place.output).shown
         raise OutputError(f"{shown}: may not be written ({reason}); give the rights or choose another output.path")
     _refuse_no_folders(place)
@@ -40,7 +40,7 @@ def refuse_unwritable_output(place: Workspace) -> None:
 
 
 def _refuse_no_folders(place: Workspace) -> None:
-    """Raise OutputError where something else lies in the place of a folder that a build needs."""
+    """Raise OutputError if something else has the path of a folder that a build needs."""
     data = place.output.at(DATA)
     for folder in (data, place.models, place.evaluation, place.work, *map(place.hidden.at, (SHOW, VERSIONS))):
         path = folder.inner()
@@ -49,23 +49,23 @@ def _refuse_no_folders(place: Workspace) -> None:
 
 
 def _refuse_two_disks(place: Workspace) -> None:
-    """Raise OutputError where a finished file cannot be renamed to its place, since that is on another disk."""
+    """Raise OutputError if a finished file cannot be renamed into the output, since that is on another disk."""
     made = [place.hidden, place.hidden.at(SHOW), place.work, place.work.at("publish"), place.work.at(f"publish/{DATA}")]
     shown = [place.output, place.output.at(DATA), *([place.series] if place.series else [])]
-    for source, target in product(_there(made), _there(shown)):
-        if _other_disk(source, target):
+    for source, target in product(_existing_paths(made), _existing_paths(shown)):
+        if _is_other_disk(source, target):
             raise OutputError(
                 f"{source} and {target} lie on two disks, and a build renames its finished files from one to the"
                 " other; put both on one, without a link or a mount between them"
             )
 
 
-def _there(folders: Iterable[Folder]) -> list[str]:
+def _existing_paths(folders: Iterable[Folder]) -> list[str]:
     return [folder.inner() for folder in folders if os.path.isdir(folder.inner())]
 
 
-def _other_disk(source: str, target: str) -> bool:
-    """Whether no file can be renamed from one folder into the other. Nothing is: no file can be named `.`."""
+def _is_other_disk(source: str, target: str) -> bool:
+    """Whether two folders are on different disks. Tries a rename that fails in any case: no file can be named `.`."""
     try:
         os.rename(os.path.join(source, f"{uuid4().hex[:8]}{TEMPORARY}"), os.path.join(target, "."))
     except OSError as error:
@@ -73,12 +73,12 @@ def _other_disk(source: str, target: str) -> bool:
     return False
 
 
-def unwritable(folder: str, size: int = 1) -> str | None:
-    """Return why no file of `size` bytes can be written in a folder, or nothing. All that was tried is removed."""
+def why_unwritable(folder: str, size: int = 1) -> str | None:
+    """Return why no file of `size` bytes can be written in a folder, or None. The probe file is removed."""
     made: list[str] = []
     probe = os.path.join(folder, f"{uuid4().hex[:8]}{TEMPORARY}")
     try:
-        for path in _missing(folder):
+        for path in _missing_folders(folder):
             os.mkdir(path)
             made.append(path)
         with open(probe, "xb") as file:
@@ -87,7 +87,7 @@ def unwritable(folder: str, size: int = 1) -> str | None:
     except (OSError, ValueError) as error:
         with suppress(OSError, ValueError):
             os.remove(probe)
-        return _reason(error)
+        return _describe_error(error)
     finally:
         for path in reversed(made):
             with suppress(OSError):
@@ -95,8 +95,8 @@ def unwritable(folder: str, size: int = 1) -> str | None:
     return None
 
 
-def _missing(folder: str) -> list[str]:
-    """Return the folders that are missing on the way to this one, the uppermost first."""
+def _missing_folders(folder: str) -> list[str]:
+    """Return the missing folders on the way to this one, the uppermost first."""
     missing: list[str] = []
     while not os.path.isdir(folder) and os.path.dirname(folder) != folder:
         if os.path.lexists(folder):
@@ -106,7 +106,7 @@ def _missing(folder: str) -> list[str]:
     return missing
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _describe_error(error: OSError | ValueError) -> str:
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "the disk is full"
     if isinstance(error, FileNotFoundError):
@@ -115,7 +115,7 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def refuse_no_loopback() -> None:
-    """Raise MakeweightError unless processes of this machine reach one another by its loopback interface."""
+    """Raise MakeweightError unless processes of this machine can connect by its loopback interface."""
     try:
         with socket.create_server((LOOPBACK, 0)) as server:
             socket.create_connection(server.getsockname(), timeout=ANSWER).close()
@@ -127,24 +127,24 @@ def refuse_no_loopback() -> None:
 
 
 def refuse_nested(spec: Spec) -> None:
-    """Raise SpecError if the output lies in a folder that is read: the next build would take its files for rows."""
+    """Raise SpecError if the output is in a source's folder, where the next build would read its files as rows."""
     read = {"the source's folder": spec.source.path}
     if spec.evaluate:
         read["the folder of the held-out rows"] = spec.evaluate.test
-    output = _whole(spec.output.path)
-    for told, path in read.items():
-        if f"{output}/".startswith(f"{_whole(path).rstrip('/')}/"):
-            problem = f"lies in {told}, whose next reading would take it for rows, got {redacted(spec.output.path)!r}"
+    output = _normalise_path(spec.output.path)
+    for name, path in read.items():
+        if f"{output}/".startswith(f"{_normalise_path(path).rstrip('/')}/"):
+            problem = f"lies in {name}, whose next reading would take it for rows, got {redacted(spec.output.path)!r}"
             raise SpecError(Fault(("output", "path"), f"{problem}; give a folder outside {redacted(path)}"))
 
 
-def _whole(path: str) -> str:
-    """Return a path without links and detours, however it is written; of a URI of a store, without its options."""
+def _normalise_path(path: str) -> str:
+    """Return a path without links and `..`; a URI of a store without its options and credentials."""
     if is_uri(path) and path.startswith("file:"):
-        with suppress(pa.ArrowInvalid):  # which is told where it is opened
+        with suppress(pa.ArrowInvalid):  # reported where it is opened
             return os.path.realpath(resolve(path)[1])
     if not is_uri(path):
         return os.path.realpath(path)
-    place = path.partition("?")[0]
-    scheme, _, rest = place.partition("://")
+    bare = path.partition("?")[0]
+    scheme, _, rest = bare.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}"

@@ -1,8 +1,7 @@
-"""The seal at the end of a file that a build keeps for itself: a hash of its name and of all before it.
+"""Seals files that a build keeps for itself: the last line of a file is a hash of its name and of all bytes before.
 
-What was cut, changed, or lies under another file's name is noticed when it is read. XXH3 with 128 bits
-(https://xxhash.com) finds any damage at the speed of memory; it is no guard against who means to deceive. Knows bytes
-only, not what is in them.
+A reader notices a file that was cut, changed, or renamed. The hash is XXH3 with 128 bits (https://xxhash.com), which is
+as fast as memory. It guards against damage, not against an attacker, who could write another seal.
 """
 
 import os
@@ -14,11 +13,11 @@ import xxhash
 
 _WORD = b"\nsealed "
 SIZE = len(_WORD) + 32 + 1
-"""Bytes that a seal takes: a line of its own, below what it seals."""
+"""Bytes of a seal, which is the last line of its file."""
 
 
 class Sealing:
-    """A file to write into, as pyarrow and numpy expect one, that hands on and hashes what passes."""
+    """A file-like object for pyarrow and numpy that hashes all bytes and passes them on to `write`."""
 
     closed = False
 
@@ -26,49 +25,49 @@ class Sealing:
         self._hash, self._write = xxhash.xxh3_128(name.encode() + b"\n"), write
 
     def write(self, data: bytes) -> None:
-        """Hand on some bytes."""
+        """Hash the bytes, and pass them on."""
         self._hash.update(data)
         self._write(data)
 
     def flush(self) -> None:
-        """Do nothing: whoever opened the file beneath closes it."""
+        """Do nothing: whoever opened the underlying file closes it."""
 
     def close(self) -> None:
-        """Do nothing, likewise."""
+        """Do nothing, as in `flush`."""
 
     def seal(self) -> None:
-        """Write the seal, after which nothing may follow."""
+        """Write the seal. Nothing may be written after it."""
         self._write(_WORD + self._hash.hexdigest().encode() + b"\n")
 
 
 def is_sealed(name: str, data: pa.Buffer) -> bool:
-    """Whether the bytes end with the seal of just these bytes under just this name."""
+    """Whether the bytes end with the right seal for these bytes and this file name."""
     if data.size < SIZE:
         return False
-    found = xxhash.xxh3_128(name.encode() + b"\n")
-    found.update(memoryview(inside(data)))
-    return bytes(data.slice(data.size - SIZE)) == _WORD + found.hexdigest().encode() + b"\n"
+    digest = xxhash.xxh3_128(name.encode() + b"\n")
+    digest.update(memoryview(without_seal(data)))
+    return bytes(data.slice(data.size - SIZE)) == _WORD + digest.hexdigest().encode() + b"\n"
 
 
-def inside(data: pa.Buffer) -> pa.Buffer:
-    """Return what a seal is of, without it and without a copy."""
+def without_seal(data: pa.Buffer) -> pa.Buffer:
+    """Return the bytes before the seal, without a copy."""
     return data.slice(0, data.size - SIZE)
 
 
-def mapped(path: str) -> pa.Buffer:
-    """Return the bytes of a local file, which are read where they are used."""
-    if not os.path.getsize(path):  # which cannot be mapped
+def map_file(path: str) -> pa.Buffer:
+    """Map a local file into memory: its bytes are read when they are used."""
+    if not os.path.getsize(path):  # an empty file cannot be mapped
         return pa.py_buffer(b"")
     with pa.memory_map(path) as source:
         return source.read_buffer()
 
 
-def is_sound(path: str, name: str) -> bool:
-    """Whether a local file is sealed under that name. A process hashes it once, as long as it does not change."""
-    found = os.stat(path)
-    return _is_sound(path, name, found.st_ino, found.st_size, found.st_mtime_ns)
+def is_file_sealed(path: str, name: str) -> bool:
+    """Whether a local file has the right seal for this name. A process hashes an unchanged file once."""
+    about = os.stat(path)
+    return _is_file_sealed(path, name, about.st_ino, about.st_size, about.st_mtime_ns)
 
 
 @lru_cache(maxsize=65_536)
-def _is_sound(path: str, name: str, *_state: int) -> bool:
-    return is_sealed(name, mapped(path))
+def _is_file_sealed(path: str, name: str, *_state: int) -> bool:
+    return is_sealed(name, map_file(path))

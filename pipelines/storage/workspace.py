@@ -1,4 +1,4 @@
-"""Where a build keeps its own things: below the output, in `.makeweight/`. Knows names only, not what is in them."""
+"""The workspace: the folders of one build, below the output in `.makeweight/`. Knows their names, not their content."""
 
 import hashlib
 import re
@@ -13,21 +13,20 @@ from schemas.plan import Plan
 
 HIDDEN = ".makeweight"
 WORK = "work-"
-"""How the folders of unfinished work begin."""
+"""The beginning of the names of work folders."""
 SHOW, VERSIONS = "show", "versions"
-"""Where files wait to be shown to readers, and where versions keep what their successors need."""
+"""The folders for files that are about to be published, and for what versions keep for their successors."""
 VERSION = re.compile(r"v\d{5,}")
-"""How the folders of versions are named."""
+"""The names of versions' folders."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders of one build; a version's own things are in its `series`, beside those of all versions.
+    """The folders of one build: `output` for the dataset, and hidden ones for all else.
 
-    `version` is the name of the version's folder.
-
-    Work is kept under a hash of the plan, of the library versions and of what decides rows beside them, so that a build
-    goes on only with what it would have made itself; fitted models are kept for later builds.
+    The versions of one dataset share the hidden folder of their `series`; `version` is the name of the version's
+    folder. `key` is a hash of the plan, of library versions and of all else that decides rows. The work folder is named
+    by it, so that a build resumes only work that it would have done itself. Fitted models are kept for later builds.
     """
 
     output: Folder
@@ -36,16 +35,16 @@ class Workspace:
     version: str | None = None
 
     def keep_plan(self, plan: Plan) -> None:
-        """Write the plan down for the actors: one that is started again on another machine finds it there."""
-        self.work.write_sealed("plan.json", _written(plan))
+        """Write the plan into the work folder, where actors on any machine read it."""
+        self.work.write_sealed("plan.json", _to_json(plan))
 
-    def plan(self, told: str | None = None) -> Plan:
-        """Return the plan that was written down; whoever runs what it names gives the hash that the driver `told`.
+    def plan(self, sha256: str | None = None) -> Plan:
+        """Return the plan in the work folder; raises MakeweightError if its SHA-256 is not `sha256`, if that is given.
 
-        Raises MakeweightError if another plan lies there: it may name any module and class.
+        Whoever runs code by the plan must give the hash: a foreign plan may name any module and class.
         """
         data = self.work.read_sealed("plan.json")
-        if told is not None and hashlib.sha256(data).hexdigest() != told:
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise MakeweightError(
                 f"{self.work.shown}/plan.json is not the plan that this build wrote down; find out who else writes"
                 " there, then run the same build again"
@@ -53,13 +52,13 @@ class Workspace:
         return Plan.model_validate_json(data)
 
     def sweep(self) -> None:
-        """Remove what killed builds left half-written beside their work, which goes with it."""
+        """Remove temporary files of killed builds, in the hidden folder and among the models."""
         self.hidden.sweep()
         self.models.sweep()
 
     @property
     def hidden(self) -> Folder:
-        """All that is not the dataset itself."""
+        """The hidden folder for all files that are not part of the dataset."""
         return (self.series or self.output).at(HIDDEN)
 
     @property
@@ -69,12 +68,12 @@ class Workspace:
 
     @property
     def evaluation(self) -> Folder:
-        """What an evaluation gathers and predicts."""
+        """Rows and predictions of an evaluation."""
         return self.hidden.at("evaluation")
 
     @property
     def work(self) -> Folder:
-        """What is needed until the dataset is published."""
+        """The work folder: all that is needed until the dataset is published."""
         return self.hidden.at(f"{WORK}{self.key}")
 
     @property
@@ -84,36 +83,39 @@ class Workspace:
 
     @property
     def validators(self) -> Folder:
-        """The fitted validators, by their number."""
+        """The fitted validators, each in a folder named by its number."""
         return self.work.at("validators")
 
     @property
     def staged(self) -> Folder:
-        """Candidates that passed, chunk by chunk."""
+        """Candidates that passed the validators, by chunk."""
         return self.work.at("staged")
 
     @property
     def carried(self) -> Folder:
-        """Rows of the version before, chunk by chunk, as candidates."""
+        """Made rows of the version before, as candidates, by chunk."""
         return self.work.at("carried")
 
     @property
     def filled(self) -> Folder:
-        """What the fill step decided."""
+        """The accepted rows of each chunk, as the fill step chose them."""
         return self.work.at("filled")
 
 
 def plan_hash(plan: Plan) -> str:
-    """Return the SHA-256 of the plan as it is written down."""
-    return hashlib.sha256(_written(plan)).hexdigest()
+    """Return the SHA-256 of the plan's JSON in the work folder."""
+    return hashlib.sha256(_to_json(plan)).hexdigest()
 
 
-def _written(plan: Plan) -> bytes:
+def _to_json(plan: Plan) -> bytes:
     return plan.model_dump_json().encode()
 
 
-def workspace(output: str, plan: Plan) -> Workspace:
-    """Return the folders of the build of this plan."""
+def make_workspace(output: str, plan: Plan) -> Workspace:
+    """Return the workspace of the build of this plan.
+
+    Example: `make_workspace(spec.output.path, plan).models`.
+    """
     identity: list[Any] = [plan.spec_fingerprint, plan.profile.fingerprint, library_versions()]
     if plan.outside:
         identity.append(plan.outside)
@@ -123,14 +125,18 @@ def workspace(output: str, plan: Plan) -> Workspace:
     folder = Folder(output)
     if plan.version is None:
         return Workspace(folder, key)
-    return version_workspace(folder, version_name(plan.version), key)
+    return make_version_workspace(folder, version_name(plan.version), key)
 
 
-def version_workspace(series: Folder, name: str, key: str = "") -> Workspace:
-    """Return the folders of the version of that name; without a key none of its work."""
+def make_version_workspace(series: Folder, name: str, key: str = "") -> Workspace:
+    """Return the workspace of a version; without a key it has no work folder."""
     return Workspace(series.at(name), key, series, name)
 
 
 def version_name(number: int) -> str:
-    """Return the name of a version's folder."""
+    """Return the name of a version's folder.
+
+    >>> version_name(12)
+    'v00012'
+    """
     return f"v{number:05d}"

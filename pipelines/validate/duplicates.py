@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.storage.arrays import mapped
+from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.memory import FingerprintSet
 from schemas.plan import Plan
@@ -63,7 +63,7 @@ class Duplicates:
 
     def load(self, path: Path) -> None:
         """Map the file into memory: actors on one machine share its pages."""
-        self._real = mapped(path / _FILE)
+        self._real = map_array(path / _FILE)
 
 
 class Anything:

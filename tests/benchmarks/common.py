@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from flows.commands.console import QUIET
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.fill.loop import StratumProgress
 from schemas.manifest import Manifest
 from schemas.spec import Spec, parse
@@ -70,7 +70,7 @@ def timed_build(spec: Spec) -> tuple[Manifest, Stopwatch]:
     from flows.build import build
 
     watch = Stopwatch()
-    with listening(watch):
+    with listen(watch):
         manifest = build(spec)
         watch.step("done")
     return manifest, watch

@@ -20,7 +20,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import LogFilter, LogFilterFlowRunId
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.deployed.deployments import submit, wait
+from flows.deployed.deployments import submit_request, wait_for_request
 from pipelines.dataset.verify import verify
 from tests.benchmarks.common import machine, make_spec, write_source
 from tests.prefect_server import deploy, environment, free_port, policy, prefect_server, running, worker
@@ -70,7 +70,7 @@ def by_the_build(client, request):
 def put_in(spec, api: str):
     """Put a request in, from a thread of its own."""
     with temporary_settings({PREFECT_API_URL: api}):
-        return submit(spec, False)
+        return submit_request(spec, False)
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ def main() -> None:
         with ThreadPoolExecutor(many) as at_once:
             asked = list(at_once.map(put_in, specs, [api] * many))
         taken = time.time() - start
-        done = [wait(request, lambda _: None) for request in asked]
+        done = [wait_for_request(request, lambda _: None) for request in asked]
         report(done, taken, time.time() - start, joined)
 
 

@@ -57,7 +57,7 @@ def main(rows: int = 1_000_000, rounds: int = 3) -> None:
                 validate=["schema", "duplicates"],
             )
             bare = bare_loop(spec, rows, folder / "bare.parquet")
-            with actors.cluster(spec.generator):
+            with actors.join_cluster(spec.generator):
                 manifest, watch = timed_build(spec)
             made = manifest.counts["rare"].synthetic
             fill, write = made / watch.fill_rate(), watch.seconds("write", "report")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from schemas.errors import MakeweightError
 from schemas.evaluation import Evaluation
@@ -81,7 +81,7 @@ class Stopped:
             path = out / ".makeweight" / name
             spoilt = DAMAGES[damage](path.read_bytes())
             path.unlink() if spoilt is None else path.write_bytes(spoilt)
-        with listening(ears := Stop()):
+        with listen(ears := Stop()):
             found = self._run(out)
         shutil.rmtree(out)
         return replace(found, told=[line.replace(f"{out}/.makeweight/", "") for line in ears.told])
@@ -100,7 +100,7 @@ class Stopped:
 def stopped(folder: Path, data: dict, at: str, build: Callable[[Spec], Manifest]) -> Stopped:
     """Return a build into a new folder that was stopped at a step."""
     made = Stopped(folder, data, build)
-    with listening(Stop(at)):
+    with listen(Stop(at)):
         try:
             build(made.spec(folder))
         except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from contextlib import contextmanager
 
 from pipelines.storage import folder
-from pipelines.storage.filesystem import files_of
+from pipelines.storage.filesystem import file_operations
 
 CHANGES = {"create", "rename", "remove_file", "remove_folder", "prune_folder", "upload"}
 """Operations that change something: they may fail before they did it, or after."""
@@ -71,5 +71,5 @@ class FaultyFiles:
 def inject(monkeypatch):
     """Let all storage of this test go by the faults that are returned, which are none at first."""
     faults = Faults()
-    monkeypatch.setattr(folder, "files_of", lambda filesystem: FaultyFiles(files_of(filesystem), faults))
+    monkeypatch.setattr(folder, "file_operations", lambda filesystem: FaultyFiles(file_operations(filesystem), faults))
     return faults

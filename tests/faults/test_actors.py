@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from schemas.errors import GeneratorError
 from schemas.spec import Spec, parse
@@ -61,7 +61,7 @@ def make_spec(tmp_path):
 def test_actors_that_are_killed_or_stopped_cost_nothing_but_time(make_spec, tmp_path, number, most):
     expected = build(make_spec("calm"))
     strikes = Strikes(number, most)
-    with listening(strikes):
+    with listen(strikes):
         manifest = build(make_spec("stormy", deadline=DEADLINE))
     assert strikes.struck == most
     assert manifest == expected

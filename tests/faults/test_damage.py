@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from flows.display import LiveDisplay, PlainDisplay
-from flows.mending import MOST, mending
-from flows.progress import listener, listening
+from flows.mending import MOST, retry_after_mending
+from flows.progress import current_listener, listen
 from flows.watching.log import JsonLog
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
@@ -253,8 +253,8 @@ def test_a_shard_of_the_base_that_was_changed_is_not_carried_over(tmp_path):
 def test_what_is_made_again_is_told_on_the_terminal_and_in_the_log(capsys):
     said = io.StringIO()
     for display in (PlainDisplay, LiveDisplay):
-        with listening(display(Console(file=said, width=200)), JsonLog("stderr")):
-            listener().noted("real/000000.arrow is damaged; the copy of the source is made again")
+        with listen(display(Console(file=said, width=200)), JsonLog("stderr")):
+            current_listener().noted("real/000000.arrow is damaged; the copy of the source is made again")
     assert said.getvalue().splitlines() == ["real/000000.arrow is damaged; the copy of the source is made again"] * 2
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["event"], line["level"], line["note"][:17]) for line in lines] == [
@@ -272,5 +272,5 @@ def test_a_disk_that_damages_all_that_is_made_again_ends_in_one_sentence(tmp_pat
         place.real.read_sealed("files.json")
 
     with pytest.raises(DamageError, match="files.json is damaged: its bytes are not those that were written; run the"):
-        mending(place, work)
+        retry_after_mending(place, work)
     assert len(tried) == MOST + 1

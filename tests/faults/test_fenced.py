@@ -25,7 +25,7 @@ def bench(tmp_path, monkeypatch):
     made = Bench(go_in_process(monkeypatch), inject(monkeypatch), tmp_path, str(tmp_path / "out"))
     monkeypatch.setattr(lock, "SILENT", 0.0)  # who is elsewhere is dead at once
     monkeypatch.setattr(lock, "BEAT", -1.0)  # a sign is always due: no operation hangs on the clock
-    monkeypatch.setattr(lock, "_here", lambda: (current_thread().name, "", ""))
+    monkeypatch.setattr(lock, "_identify_host", lambda: (current_thread().name, "", ""))
     monkeypatch.setattr(lock.Hold, "_beat", lambda _hold: None)  # who is halted gives no signs
     return made
 

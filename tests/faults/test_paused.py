@@ -11,8 +11,8 @@ from tests.faults.harness import wait_until
 PROGRAM = """
 import sys
 from pipelines.storage import lock
-here = lock._here()
-lock._here = lambda: ("{host}", *here[1:])
+here = lock._identify_host()
+lock._identify_host = lambda: ("{host}", *here[1:])
 lock.BEAT, lock.SILENT = 0.2, 3.0
 from flows.cli import main
 main()

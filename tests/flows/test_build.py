@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError, ShortfallError
@@ -161,7 +161,7 @@ def test_dead_actors_cost_nothing_but_time(make_spec):
     with without_engines():
         expected = build(make_spec("calm", **parts))
     killer = KillActors()
-    with listening(killer):
+    with listen(killer):
         manifest = build(make_spec("stormy", **parts))
     assert killer.killed >= 1
     assert manifest == expected
@@ -193,7 +193,7 @@ def test_a_changed_model_is_fitted_again_and_that_is_told(make_spec):
     model = next(Path(make_spec().output.path).glob(".makeweight/models/*/cheap.json"))
     whole = model.read_bytes()
     model.write_bytes(whole + b"x")
-    with listening(ears := Ears()):
+    with listen(ears := Ears()):
         build(make_spec(balance={"target": 700}), replace=True)
     assert ears.heard == [f"{model} is damaged; a fitted model is made again"]
     assert model.read_bytes() == whole

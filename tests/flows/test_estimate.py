@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from flows.build import build
 from flows.cli import app
-from flows.estimate import estimate_lines, estimated, money
-from flows.progress import Listener, listening
+from flows.estimate import estimate_build, estimate_lines, format_cost
+from flows.progress import Listener, listen
 from pipelines.plan.planning import make_plan
 from pipelines.plan.rates import recall
 from schemas.rates import Estimate
@@ -42,7 +42,7 @@ def planned(spec, tmp_path, *options):
 @pytest.mark.usefixtures("engine")
 def test_a_build_teaches_the_next_plan_unless_it_went_on_with_earlier_work(make_spec, file, tmp_path):
     spec, again = make_spec("first", generator=SMOTE), make_spec("again", generator=SMOTE)
-    with pytest.raises(RuntimeError, match="stopped"), listening(Stops()):
+    with pytest.raises(RuntimeError, match="stopped"), listen(Stops()):
         build(again)
     build(again)
     assert recall() == [], "a build that went on says nothing of how long the whole takes"
@@ -91,9 +91,9 @@ def test_what_is_said_of_an_estimate(make_spec, monkeypatch):
         "cost     about 2.78: 1.11 GPU hours (H100)",
     ]
     monkeypatch.setenv("MAKEWEIGHT_RATES", "off")
-    assert estimated(make_spec(), plan) is None
+    assert estimate_build(make_spec(), plan) is None
     assert estimate_lines(plan, None) == ["time     not known: MAKEWEIGHT_RATES is off"]
-    assert [money(cost) for cost in (0.0, 0.0123, 1234.5)] == ["0.00", "0.012", "1,234.50"]
+    assert [format_cost(cost) for cost in (0.0, 0.0123, 1234.5)] == ["0.00", "0.012", "1,234.50"]
 
 
 def test_a_price_below_nothing_is_refused(make_spec, tmp_path):

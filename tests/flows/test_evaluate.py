@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from flows.build import build
 from flows.cli import app
 from flows.evaluate import evaluate
-from flows.utility import asked
+from flows.utility import requested_evaluation
 from pipelines.judge.evaluate.held_out import evaluation_schema
 from pipelines.judge.evaluate.rows import CLASS, RAW, REAL_RECORD, gather_real
 from pipelines.plan.planning import make_plan
@@ -59,7 +59,9 @@ def spec_for(place, test="test.csv", source=None, **parts):
 
 def gather(spec, place):
     plan = make_plan(spec)
-    return gather_real(spec.source, plan, spec.evaluate, Folder(str(place / "scratch")), asked(spec, plan).held_out)
+    return gather_real(
+        spec.source, plan, spec.evaluate, Folder(str(place / "scratch")), requested_evaluation(spec, plan).held_out
+    )
 
 
 @pytest.mark.usefixtures("in_process")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from schemas.errors import MakeweightError, SpecError
 from schemas.spec import Spec, parse
@@ -172,7 +172,7 @@ def test_a_training_that_is_killed_goes_on_and_ends_the_same(digits, tmp_path):
     parts = {"generator": {"name": "vae", "actors": 1, "params": params}, "validate": ["duplicates"]}
     expected = build(spec_for(digits, tmp_path / "calm", **parts))
     killer = KillTraining()
-    with listening(killer):
+    with listen(killer):
         manifest = build(spec_for(digits, tmp_path / "stormy", **parts))
     assert killer.killed == 1
     assert len(killer.steps) > 1

@@ -12,10 +12,10 @@ import pytest
 import typer
 
 from flows.commands.console import STOPPED, explained
-from flows.interrupt import hearing, stop_if_heard
-from flows.progress import Listener, listener, listening
-from flows.stopping import Stopping
-from pipelines.engine.actors import _sigterm_kept
+from flows.interrupt import handle_stop_signals, stop_if_requested
+from flows.progress import Listener, current_listener, listen
+from flows.stopping import StopWhenAsked
+from pipelines.engine.actors import _keep_sigterm_handler
 from schemas.errors import SourceError
 from tests.waiting import LIMIT
 
@@ -30,12 +30,12 @@ class Steps(Listener):
 
 def test_an_interrupt_that_was_let_pass_stops_the_next_step():
     steps = Steps()
-    with hearing(), listening(Stopping(), steps):
-        listener().step("plan")
+    with handle_stop_signals(), listen(StopWhenAsked(), steps):
+        current_listener().step("plan")
         with suppress(KeyboardInterrupt):  # as a library does
             os.kill(os.getpid(), signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
-            listener().step("fill")
+            current_listener().step("fill")
     assert steps.heard == ["plan"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
@@ -46,15 +46,15 @@ def test_asyncio_does_not_take_its_place():
         with suppress(asyncio.CancelledError):  # what asyncio's own handler makes of it
             await asyncio.sleep(1)
 
-    with hearing(), listening(Stopping()):
+    with handle_stop_signals(), listen(StopWhenAsked()):
         with suppress(KeyboardInterrupt):
             asyncio.run(interrupted())
         with pytest.raises(KeyboardInterrupt):
-            listener().step("write")
+            current_listener().step("write")
 
 
 def test_what_a_library_makes_of_the_signal_is_no_fault_of_the_users(capsys):
-    with pytest.raises(typer.Exit) as ended, hearing(), explained(as_json=False):
+    with pytest.raises(typer.Exit) as ended, handle_stop_signals(), explained(as_json=False):
         with suppress(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
         raise SourceError("data.csv: cannot be read: Operation cancelled")
@@ -62,16 +62,16 @@ def test_what_a_library_makes_of_the_signal_is_no_fault_of_the_users(capsys):
 
 
 def test_a_new_command_does_not_remember_the_interrupt_of_another():
-    with hearing(), suppress(KeyboardInterrupt):
+    with handle_stop_signals(), suppress(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGINT)
-    stop_if_heard()
+    stop_if_requested()
 
 
 def test_ray_does_not_take_sigterm_away():
     """As `ray.init` does, whose own handler ends the process where it is."""
     before = signal.getsignal(signal.SIGTERM)
-    with hearing():
-        with _sigterm_kept():
+    with handle_stop_signals():
+        with _keep_sigterm_handler():
             signal.signal(signal.SIGTERM, lambda *_: os._exit(134))
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)

@@ -10,10 +10,10 @@ from subprocess import run
 import pytest
 
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.plan.planning import make_plan
-from pipelines.storage.lock import one_writer
-from pipelines.storage.workspace import workspace
+from pipelines.storage.lock import lock_output
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import ShortfallError, SpecError
 from tests.conftest import ROOT
 
@@ -110,8 +110,8 @@ def test_a_build_tells_its_source_and_its_dataset_to_a_server(make_spec, source,
 @pytest.mark.usefixtures("in_process")
 def test_a_failure_is_told_with_its_message_and_the_end_of_a_run_that_was_killed_before_it(make_spec, file):
     spec, killed = make_spec(**SHORT), "0191c2a8-1111-7111-8111-111111111111"
-    place = workspace(spec.output.path, make_plan(spec))
-    with one_writer(place):  # what a run leaves that is killed
+    place = make_workspace(spec.output.path, make_plan(spec))
+    with lock_output(place):  # what a run leaves that is killed
         place.hidden.write(f"run-{place.key}.json", json.dumps({"run": killed}).encode())
     with pytest.raises(ShortfallError):
         build(spec)
@@ -126,7 +126,7 @@ def test_a_failure_is_told_with_its_message_and_the_end_of_a_run_that_was_killed
 @pytest.mark.slow
 @pytest.mark.usefixtures("in_process")
 def test_a_build_that_is_stopped_and_goes_on_is_two_runs_of_one_job(make_spec, file):
-    with pytest.raises(KeyboardInterrupt), listening(StopOnce()):
+    with pytest.raises(KeyboardInterrupt), listen(StopOnce()):
         build(make_spec())
     build(make_spec())
     events = read(file)
@@ -144,16 +144,19 @@ def test_a_wrong_configuration_is_refused(make_spec, monkeypatch):
 
 
 def test_credentials_are_in_no_name_of_a_dataset():
-    from flows.watching.events import _name
+    from flows.watching.events import _dataset_name
 
-    assert _name("s3://key:hush@bucket/data/payments.csv?region=us-east-1") == ("s3://bucket", "data/payments.csv")
-    assert _name("gs://bucket/out/") == ("gs://bucket", "out")
-    assert _name("hdfs://node:8020/data") == ("hdfs://node:8020", "data")
+    assert _dataset_name("s3://key:hush@bucket/data/payments.csv?region=us-east-1") == (
+        "s3://bucket",
+        "data/payments.csv",
+    )
+    assert _dataset_name("gs://bucket/out/") == ("gs://bucket", "out")
+    assert _dataset_name("hdfs://node:8020/data") == ("hdfs://node:8020", "data")
 
 
 def test_nothing_is_loaded_that_nobody_asked_for():
     code = (
-        "import sys\nfrom flows.watching.watch import watch\nwatch()\n"
+        "import sys\nfrom flows.watching.watch import make_watch\nmake_watch()\n"
         "print([m for m in ('openlineage', 'pynvml') if m in sys.modules])"
     )
     done = run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ BUILD = """
 import json, sys
 import psutil
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from schemas.spec import Spec, parse
 
 class Ears(Listener):
@@ -22,7 +22,7 @@ class Ears(Listener):
                 if socket.status == psutil.CONN_LISTEN:
                     self.found.add((process.name(), socket.laddr.ip))
 
-with listening(Ears()):
+with listen(Ears()):
     build(parse(Spec, json.loads(sys.argv[1])))
 print(json.dumps(sorted(Ears.found)))
 """

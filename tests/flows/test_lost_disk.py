@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from schemas.errors import OutputError
 from tests.machine import small_disk
@@ -55,7 +55,7 @@ def fill_up(disk):
 def test_a_disk_that_is_full_at_any_step(make_spec, disk, when):
     spec = make_spec(output={"path": str(disk / "out"), "shard_rows": 200}, generator=GENERATOR)
     spoiler = Spoiler(when, lambda: fill_up(disk))
-    with listening(spoiler), pytest.raises(OutputError, match="the disk is full; make room and run the same command"):
+    with listen(spoiler), pytest.raises(OutputError, match="the disk is full; make room and run the same command"):
         build(spec)
     assert spoiler.spoilt
     assert not (disk / "out" / "manifest.json").exists()
@@ -74,7 +74,7 @@ def test_a_disk_that_turns_read_only(make_spec, disk, when):
 
     spec = make_spec(output={"path": str(disk / "out"), "shard_rows": 200}, generator=GENERATOR)
     spoiler = Spoiler(when, lambda: remount("ro"))
-    with listening(spoiler), pytest.raises(OutputError, match="may not be written .Read-only file system.; give the"):
+    with listen(spoiler), pytest.raises(OutputError, match="may not be written .Read-only file system.; give the"):
         build(spec)
     assert spoiler.spoilt
     assert not (disk / "out" / "manifest.json").exists()
@@ -99,7 +99,7 @@ def test_a_published_dataset_stays_when_its_replacement_finds_no_room(make_spec,
     path = {"path": str(disk / "out"), "shard_rows": 200}
     first = build(make_spec(output=path, generator=GENERATOR))
     spoiler = Spoiler("write", lambda: fill_up(disk))
-    with listening(spoiler), pytest.raises(OutputError, match="the disk is full"):
+    with listen(spoiler), pytest.raises(OutputError, match="the disk is full"):
         build(make_spec(output=path, generator=GENERATOR, seed=3), replace=True)
     Path(disk / "out" / ".makeweight" / "ballast").unlink()
     found = verify(path["path"])

@@ -22,7 +22,7 @@ from pipelines.plan.guard import SETTING
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class, validator_class
 from pipelines.source.files import find_files
-from pipelines.storage.workspace import plan_hash, workspace
+from pipelines.storage.workspace import make_workspace, plan_hash
 from schemas.errors import GeneratorError, MakeweightError, SourceError, SpecError
 from schemas.plan import SampleRequest
 from schemas.policy import Policy
@@ -243,7 +243,7 @@ def test_a_link_that_takes_a_files_place_after_the_check_is_not_followed(ground)
 
 def test_an_actor_takes_no_plan_but_the_one_that_was_made(ground):
     plan = make_plan(parse(Spec, ground.spec()))
-    place = workspace(str(ground.out / "t"), plan)
+    place = make_workspace(str(ground.out / "t"), plan)
     place.keep_plan(plan)
     assert place.plan(plan_hash(plan)) == plan
     evil = plan.model_copy(update={"generator": plan.generator.model_copy(update={"name": "evil:Evil"})})

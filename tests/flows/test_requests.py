@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 import flows.deployed.deployments
 from flows.cli import app
-from flows.deployed.deployments import REQUESTS, request_of, submit, wait
-from flows.deployed.request import requested
+from flows.deployed.deployments import REQUESTS, describe_run, submit_request, wait_for_request
+from flows.deployed.request import parse_request
 from pipelines.dataset.verify import verify
 from schemas.errors import SpecError
 from tests.hostile.ground import EVIL
@@ -64,13 +64,13 @@ def log_of(request):
 def test_a_request_has_no_relative_paths_and_no_credentials(make_spec):
     told = make_spec().model_dump(mode="json", by_alias=True)
     with pytest.raises(SpecError) as refused:
-        requested(told | {"source": {"path": "data.csv", "label": "y"}, "output": {"path": "~/out"}})
+        parse_request(told | {"source": {"path": "data.csv", "label": "y"}, "output": {"path": "~/out"}})
     assert "source.path: is relative, and a request has no folder that it could start from" in str(refused.value)
     assert "got 'data.csv'\noutput.path: is relative" in str(refused.value)
     with pytest.raises(SpecError, match="unknown key 'balanc'; did you mean 'balance'"):
-        requested(told | {"balanc": {"target": 9}})
+        parse_request(told | {"balanc": {"target": 9}})
     with pytest.raises(SpecError, match="credentials were left out"):
-        submit(make_spec(source={"path": "s3://key:secret@bucket/a.csv", "label": "y"}), False)
+        submit_request(make_spec(source={"path": "s3://key:secret@bucket/a.csv", "label": "y"}), False)
 
 
 class HeardError(Exception):
@@ -83,10 +83,10 @@ def test_a_request_that_no_worker_takes_is_told_so(server, make_spec, monkeypatc
     def say(line):
         raise HeardError(line)
 
-    request = submit(make_spec(), False)
+    request = submit_request(make_spec(), False)
     assert request.url.endswith(f"/runs/flow-run/{request.id}")
     with pytest.raises(HeardError, match="no worker serves the work pool 'makeweight'; .*prefect worker start"):
-        wait(request, say)
+        wait_for_request(request, say)
     with get_client(sync_client=True) as client:
         client.delete_flow_run(UUID(request.id))
 
@@ -105,8 +105,8 @@ def test_the_server_refuses_what_is_no_spec_before_it_is_queued(server, make_spe
 def test_what_a_worker_cannot_read_or_reach_ends_the_request_at_once_in_plain_words(served, make_spec, tmp_path):
     gone = make_spec(source={"path": "/nowhere/payments.csv", "label": "label"})
     short = make_spec("short", generator={"name": "resample"}, validate=["duplicates"], budget={"attempts_per_row": 1})
-    asked = [submit(spec, False) for spec in (gone, short)]
-    unread, unfilled = (wait(request, print) for request in asked)
+    asked = [submit_request(spec, False) for spec in (gone, short)]
+    unread, unfilled = (wait_for_request(request, print) for request in asked)
     assert (unread.state, unread.exit_code, unread.fault) == ("Failed", 2, "no-such-source")
     assert unread.message.startswith("/nowhere/payments.csv: no such file or folder; check source.path")
     assert (unfilled.state, unfilled.exit_code, unfilled.fault) == ("Failed", 3, "shortfall")
@@ -131,9 +131,9 @@ def test_a_real_worker_keeps_to_its_policy(served, make_spec, tmp_path):
             "output": {"path": "/nowhere/else"}
         },
     }
-    asked = {told: submit(make_spec(**parts), False) for told, parts in attacks.items()}
+    asked = {told: submit_request(make_spec(**parts), False) for told, parts in attacks.items()}
     for told, request in asked.items():
-        ended = wait(request, print)
+        ended = wait_for_request(request, print)
         assert (ended.state, ended.exit_code) == ("Failed", 2)
         assert ended.message.startswith(told)
         assert "\n" not in ended.message
@@ -171,7 +171,7 @@ def test_the_command_line_waits_for_the_dataset(served, make_spec, tmp_path):
     told = json.loads(answer.stdout)
     assert (told["state"], told["dataset"]) == ("Completed", spec.output.path)
     assert verify(spec.output.path).problems == []
-    again = wait(submit(spec, False), print)
+    again = wait_for_request(submit_request(spec, False), print)
     assert set(artifacts_of(again)) == {"payments-class-counts", "payments-report", "payments-rows"}, (
         "who asks for what is there already is shown it"
     )
@@ -186,7 +186,7 @@ def test_each_scheduled_build_takes_the_place_of_the_one_before(served, make_spe
             nightly = client.read_deployment_by_name("scheduled-build/nightly")
             asked = {"spec": str(path), "overrides": [f"balance.target={target}"]}
             run = client.create_flow_run_from_deployment(nightly.id, parameters=asked)
-        ended = wait(request_of(run), print)
+        ended = wait_for_request(describe_run(run), print)
         assert ended.state == "Completed", ended.message
         found = verify(spec.output.path)
         assert {counts.target for counts in found.manifest.counts.values()} == {target}
@@ -216,7 +216,7 @@ def test_a_request_by_the_form_in_a_browser(served, make_spec):
         _shot(page, "submitted")
         with get_client(sync_client=True) as client:
             run = max(client.read_flow_runs(), key=lambda one: one.created)
-        ended = wait(request_of(run), print)
+        ended = wait_for_request(describe_run(run), print)
         assert ended.state == "Completed", ended.message
         page.goto(ended.url)
         page.get_by_text("Artifacts", exact=True).last.click()

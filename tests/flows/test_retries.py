@@ -13,8 +13,8 @@ import flows.deployed.worker
 import flows.steps
 from flows.build import build
 from flows.deployed.request import request_balanced_dataset
-from flows.interrupt import hearing
-from flows.step import worth_retrying
+from flows.interrupt import handle_stop_signals
+from flows.step import is_worth_retrying
 from pipelines.plan.guard import SETTING
 from schemas.errors import GeneratorError, SourceError
 from tests.flows.mistakes import FitRaises, FitsAlone, LoadRaises, SampleRaises, refuse_for_good, refuse_once
@@ -41,7 +41,7 @@ OWN = "tests.flows.mistakes:{}"
     ids=lambda error: type(error).__name__,
 )
 def test_what_may_pass_is_tried_again(error):
-    assert worth_retrying(error)
+    assert is_worth_retrying(error)
 
 
 @pytest.mark.parametrize(
@@ -56,14 +56,14 @@ def test_what_may_pass_is_tried_again(error):
     ids=repr,
 )
 def test_what_is_certain_is_not(error):
-    assert not worth_retrying(error)
+    assert not is_worth_retrying(error)
 
 
 def test_nothing_is_tried_again_once_the_build_is_to_stop():
-    with hearing():
+    with handle_stop_signals():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), 2)
-        assert not worth_retrying(ConnectionResetError("what came of it"))
+        assert not is_worth_retrying(ConnectionResetError("what came of it"))
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import flows.deployed.worker
 from flows.cli import app
 from flows.deployed.alert import NAME
 from flows.deployed.scheduled import read_spec, scheduled_build
-from flows.deployed.worker import GPU_LIMIT, one_gpu_build
+from flows.deployed.worker import GPU_LIMIT, wait_for_gpu_slot
 from pipelines.plan.guard import SETTING
 from pipelines.plan.planning import make_plan
 from schemas.errors import GeneratorError, SpecError
@@ -170,7 +170,7 @@ def test_one_build_at_a_time_may_use_the_gpu(server, make_spec):
     plan, spans = make_plan(free), []
 
     def work(spec):
-        with temporary_settings({PREFECT_API_URL: server}), one_gpu_build(plan, spec.generator):
+        with temporary_settings({PREFECT_API_URL: server}), wait_for_gpu_slot(plan, spec.generator):
             began = time.monotonic()
             time.sleep(0.3)
             spans.append((began, time.monotonic()))
@@ -197,7 +197,7 @@ def test_the_spec_is_read_anew_each_time_and_only_what_may_pass_is_tried_again(s
         seen.append(spec.balance.target)
         raise failures[len(seen) - 1]
 
-    monkeypatch.setattr(flows.deployed.worker, "_built", failing)
+    monkeypatch.setattr(flows.deployed.worker, "_build", failing)
     nightly = scheduled_build.with_options(retry_delay_seconds=0)
     assert nightly(spec_file, ["balance.target=90"], return_state=True).message == "it cannot"
     assert seen == [90, 90], "tried again after the first failure, and not after the second, which was explained"

@@ -9,7 +9,7 @@ import pytest
 from flows.cli import app
 from flows.display import LiveDisplay, PlainDisplay, fidelity_table, plan_table, result_table, utility_table
 from flows.listing import comparison_lines
-from flows.screen import Screen, say, shown
+from flows.screen import Screen, print_line, to_cell
 from pipelines.dataset.compare import compare_builds
 from pipelines.fill.loop import StratumProgress
 from pipelines.plan.column_notes import changes, column_lines
@@ -111,13 +111,13 @@ def test_progress_writes_names_out(spec, display):
 
 
 def test_errors_and_lines_write_names_out(capsys):
-    say(EVIL)
-    say(EVIL, error=True)
+    print_line(EVIL)
+    print_line(EVIL, error=True)
     told = capsys.readouterr()
     assert (told.out, told.err) == (f"{TOLD}\n", f"{TOLD}\n")
     assert str(OutputError(f"{EVIL}\nsecond")) == f"{TOLD}\nsecond"
     assert str(SourceError(f"{EVIL}\nsecond")) == f"{TOLD}\\nsecond"
-    assert shown(f"{EVIL}\n[bold]x").plain == f"{TOLD}\\n[bold]x"
+    assert to_cell(f"{EVIL}\n[bold]x").plain == f"{TOLD}\\n[bold]x"
 
 
 def test_every_sign_that_is_obeyed_is_written_out_and_no_other():

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from flows import server
-from flows.server import LOOPBACK, pass_by_proxies, served_flow
+from flows.server import LOOPBACK, bypass_proxies, served_flow
 
 
 class Answer(BaseHTTPRequestHandler):
@@ -42,9 +42,9 @@ def dead_proxy(monkeypatch):
 def test_a_server_of_this_machine_is_asked_without_a_proxy(address):
     with pytest.raises(httpx.HTTPError):
         httpx.get(address)
-    pass_by_proxies()
+    bypass_proxies()
     assert httpx.get(address).status_code == 204
-    pass_by_proxies()
+    bypass_proxies()
     assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == ",".join(LOOPBACK)
 
 
@@ -54,7 +54,7 @@ def test_a_server_of_this_machine_is_asked_without_a_proxy(address):
 )
 def test_what_a_user_set_stays(monkeypatch, before, after):
     monkeypatch.setenv("NO_PROXY", before)
-    pass_by_proxies()
+    bypass_proxies()
     assert os.environ["NO_PROXY"] == after
 
 

@@ -17,7 +17,7 @@ WORK = '''
 import os, signal, subprocess, sys, time
 from pathlib import Path
 from flows import session
-from flows.interrupt import heard
+from flows.interrupt import is_stop_requested
 
 HELPER = """
 import os, signal, sys, time

@@ -12,9 +12,9 @@ import pytest
 from prefect.settings import PREFECT_API_URL
 from rich.console import Console
 
-from flows.build import build, plan_at_hand, planned
+from flows.build import build, find_given_plan, use_plan
 from flows.commands.console import running
-from flows.progress import Build, Listener, listener, listening
+from flows.progress import Build, Listener, current_listener, listen
 from generators.random import seeded
 from pipelines.dataset.verify import verify
 from pipelines.plan.planning import make_plan
@@ -65,7 +65,7 @@ def built(spec, ears):
     """Build as the command line does; return the manifest and the lines that were shown."""
     shown = io.StringIO()
     plan = make_plan(spec)
-    with running(Console(file=shown, width=200), spec, plan), listening(ears):
+    with running(Console(file=shown, width=200), spec, plan), listen(ears):
         return build(spec), shown.getvalue()
 
 
@@ -99,23 +99,23 @@ def test_two_builds_in_two_threads_have_each_their_own(tmp_path, times):
 def test_a_plan_at_hand_is_that_of_its_spec_alone(tmp_path):
     spec = spec_of(tmp_path, "left", "out", 60)
     plan = make_plan(spec)
-    with planned(spec, plan):
-        assert plan_at_hand(spec) is plan
-        assert plan_at_hand(spec.model_copy(deep=True)) is plan
+    with use_plan(spec, plan):
+        assert find_given_plan(spec) is plan
+        assert find_given_plan(spec.model_copy(deep=True)) is plan
         elsewhere = {"output": spec.output.model_copy(update={"path": str(tmp_path / "other")})}
         for change in ({"seed": 9}, {"name": "other"}, elsewhere):
-            assert plan_at_hand(spec.model_copy(update=change)) is None, change
+            assert find_given_plan(spec.model_copy(update=change)) is None, change
         with ThreadPoolExecutor(1) as threads:
-            assert threads.submit(plan_at_hand, spec).result() is None, "it is no other thread's"
-    assert plan_at_hand(spec) is None
+            assert threads.submit(find_given_plan, spec).result() is None, "it is no other thread's"
+    assert find_given_plan(spec) is None
 
 
 def test_a_listener_hears_nothing_of_another_thread():
     ears = Ears()
-    with listening(ears), ThreadPoolExecutor(1) as threads:
-        threads.submit(lambda: listener().step("theirs")).result()
-        listener().step("ours")
-    listener().step("later")
+    with listen(ears), ThreadPoolExecutor(1) as threads:
+        threads.submit(lambda: current_listener().step("theirs")).result()
+        current_listener().step("ours")
+    current_listener().step("later")
     assert ears.heard == [("step", "ours")]
 
 
@@ -165,7 +165,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 import ray
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from schemas.spec import Spec, parse
 
 joined, over = Event(), Event()
@@ -181,7 +181,7 @@ class Second(Listener):
 
 def run(spec, ears):
     try:
-        with listening(ears):
+        with listen(ears):
             return build(spec).content_hash
     finally:
         joined.set(), over.set() if isinstance(ears, First) else None

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 from flows.build import build
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
-from pipelines.dataset.versions import latest, plan_build
+from pipelines.dataset.versions import find_dataset, plan_build
 from pipelines.plan.succession import planned_succession
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
@@ -105,7 +105,7 @@ def test_a_source_that_grew_keeps_what_was_made(series, table, first):
     assert all(reals[1][one] == row for one, row in reals[0].items() if one.startswith("real"))
     assert len(rows(series, "v00002")["customer_id"].unique()) == second.rows, "ids are new where real rows took them"
     assert verify(str(series.output / "v00002")).problems == []
-    assert latest(str(series.output)).path == str(series.output / "v00002")
+    assert find_dataset(str(series.output)).path == str(series.output / "v00002")
     assert build(series.spec()) == second, "nothing is new: no version is published"
     assert "v00002 is just this, and complete" in planned_succession(plan_build(series.spec()))[0]
     import datasets
@@ -146,9 +146,9 @@ def test_a_version_is_the_same_whatever_the_actors_the_place_and_a_stop(series, 
     other, balance = Series(tmp_path / "elsewhere"), {"at_least": 400}
     with without_engines():
         calm = build(other.spec(balance=balance))
-    with listening(Stop(at)), pytest.raises(KeyboardInterrupt):
+    with listen(Stop(at)), pytest.raises(KeyboardInterrupt):
         build(series.spec(balance=balance))
-    assert latest(str(series.output)).path.endswith("v00001"), "readers see what is whole"
+    assert find_dataset(str(series.output)).path.endswith("v00001"), "readers see what is whole"
     assert build(series.spec(balance=balance)) == calm, "whole manifests: of two actors, and of one here"
 
 

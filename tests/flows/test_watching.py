@@ -16,14 +16,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flows.build import build
-from flows.progress import Build, Listener, listening
-from flows.watching.gpus import gpus
+from flows.progress import Build, Listener, listen
+from flows.watching.gpus import read_gpus
 from flows.watching.metrics import NAMED, Metrics
 from flows.watching.settings import read_settings
 from pipelines.fill.loop import StratumProgress
 from pipelines.plan.planning import make_plan
-from pipelines.storage.lock import one_writer
-from pipelines.storage.workspace import workspace
+from pipelines.storage.lock import lock_output
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import ShortfallError, SpecError
 from tests.conftest import ROOT
 from tests.machine import small_disk
@@ -106,7 +106,7 @@ def test_a_build_is_seen_by_logs_prefect_port_file_and_gateway_and_the_dashboard
     monkeypatch.setenv("MAKEWEIGHT_METRICS_DIR", str(tmp_path))
     monkeypatch.setenv("MAKEWEIGHT_PUSHGATEWAY", address.replace("//", "//me:hush%2Fhush@"))
     scrape = Scrape(free_port)
-    with listening(scrape), caplog.at_level(logging.INFO, logger="prefect"):
+    with listen(scrape), caplog.at_level(logging.INFO, logger="prefect"):
         manifest = build(make_spec(generator={"name": "smote", "actors": 1, "chunk_rows": 40}))
     made, tried = manifest.counts["fraud"].synthetic, manifest.attempts["fraud"]
 
@@ -220,7 +220,7 @@ def test_a_wrong_setting_stops_a_build_before_its_work(make_spec, monkeypatch):
     with pytest.raises(SpecError, match="MAKEWEIGHT_METRICS_PORT must be a port"):
         build(spec)
     assert not list(Path(spec.output.path).glob(".makeweight/work-*"))
-    with one_writer(workspace(spec.output.path, make_plan(spec))):
+    with lock_output(make_workspace(spec.output.path, make_plan(spec))):
         pass  # its lock is gone
 
 
@@ -239,7 +239,7 @@ def test_series_stay_few_whatever_the_classes(make_spec, tmp_path):
     spec = make_spec(source={"path": str(tmp_path / "many.csv"), "label": "label"})
     plan = make_plan(spec)
     metrics = Metrics()
-    metrics.started(Build(spec, plan, workspace(spec.output.path, plan)))
+    metrics.started(Build(spec, plan, make_workspace(spec.output.path, plan)))
     metrics.filling(plan, 1)
     for stratum in plan.strata:
         if stratum.make:
@@ -258,6 +258,6 @@ def test_gpus_of_this_machine_are_seen():
     if not shutil.which("nvidia-smi"):
         pytest.skip("no NVIDIA driver here")
     listed = run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=True).stdout.splitlines()
-    found = gpus()
+    found = read_gpus()
     assert len(found) == len(listed) > 0
     assert all(0 <= one.busy <= 1 and 0 < one.used < one.memory for one in found)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet as pq
 
-from flows.deployed.request import request_balanced_dataset, requested
+from flows.deployed.request import parse_request, request_balanced_dataset
 from flows.deployed.worker import check_task
 from generators.image.codec import Encoding, encode
 from pipelines.dataset.verify import verify
@@ -45,7 +45,7 @@ def refused(ground, spec, told):
     """
     ground.watch()
     with pytest.raises(MakeweightError) as refusal:
-        check_task.fn(lambda _: requested(json.loads(json.dumps(spec))))
+        check_task.fn(lambda _: parse_request(json.loads(json.dumps(spec))))
     message = str(refusal.value)
     assert refusal.value.exit_code == 2
     assert told in message

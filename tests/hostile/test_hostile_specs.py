@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.spec_file import load_spec, located
+from flows.spec_file import add_location, load_spec
 from schemas.errors import MakeweightError
 from tests.hostile.promise import hostile, kept, mutated, refused_plainly
 
@@ -89,7 +89,7 @@ def read(text: bytes, overrides: list[str] = []) -> None:  # noqa: B006
             refused_plainly(error)
             return
         assert spec.model_validate_json(spec.model_dump_json(by_alias=True))
-        with located(str(path), lines):
+        with add_location(str(path), lines):
             kept(spec)
 
 

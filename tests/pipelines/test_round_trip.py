@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
 from pipelines.dataset.layout import Part
-from pipelines.dataset.write import _published, _rows
+from pipelines.dataset.write import _read_rows, _to_published_column
 from pipelines.judge.evaluate.held_out import find_held_out, read_held_out
 from pipelines.judge.evaluate.held_out import test_source as held_out_source
 from pipelines.plan.planning import make_plan
@@ -134,11 +134,11 @@ def published(plan: Plan, folder: Path, spec: Spec) -> pa.Table:
     place = SimpleNamespace(real=real.folder, staged=None)
     sizes = {name: real.folder.read_arrow(name).num_rows for name in real.files}
     tables = [
-        _rows(plan, Part(None, 0, name), np.arange(rows, dtype=np.int32), place)  # type: ignore[arg-type]
+        _read_rows(plan, Part(None, 0, name), np.arange(rows, dtype=np.int32), place)  # type: ignore[arg-type]
         for name, rows in sizes.items()
     ]
     rows = pa.concat_tables(tables).combine_chunks()
-    columns = [_published(rows[column.name], column) for column in plan.profile.columns]
+    columns = [_to_published_column(rows[column.name], column) for column in plan.profile.columns]
     pq.write_table(pa.table(columns, schema=published_schema(plan.profile.columns)), folder / "out.parquet")
     return pq.read_table(folder / "out.parquet")
 

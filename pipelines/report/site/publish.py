@@ -12,7 +12,7 @@ from pipelines.dataset.builds import find_builds
 from pipelines.dataset.versions import version_folders
 from pipelines.report.site.page import GENERATOR, render_site
 from pipelines.report.site.rows import Row, make_groups
-from pipelines.storage.folder import Folder, explained, is_uri
+from pipelines.storage.folder import Folder, explain_errors, is_uri
 from pipelines.storage.workspace import HIDDEN
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST
@@ -59,7 +59,7 @@ def _target(folders: Sequence[str], out: str | None) -> Folder:
     if out is None and len(folders) != 1:
         raise OutputError(f"builds of {len(folders)} folders, but no place for the page; name a folder by --out")
     folder = Folder(_absolute(folders[0] if out is None else out))
-    with explained(folder.shown):
+    with explain_errors(folder.shown):
         info = folder.filesystem.get_file_info(folder.inner())
     if info.is_file:
         raise OutputError(f"{folder.shown} is a file; name a folder by --out")
@@ -70,7 +70,7 @@ def _target(folders: Sequence[str], out: str | None) -> Folder:
 
 
 def _refuse_foreign(folder: Folder) -> None:
-    with explained(folder.shown):
+    with explain_errors(folder.shown):
         if folder.filesystem.get_file_info(folder.inner(PAGE)).type == fs.FileType.NotFound:
             return
         head = folder.read(PAGE)[:HEAD]

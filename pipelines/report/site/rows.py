@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 
-from pipelines.dataset.builds import Build, State
+from pipelines.dataset.builds import FoundBuild, State
 from pipelines.storage.workspace import VERSION
 from schemas.evaluation import EVALUATION, Evaluation, Verdict
 from schemas.manifest import Manifest
@@ -37,7 +37,7 @@ class Row:
     `version` is the name of its folder among the versions of one dataset; `share_made` is of its rows.
     """
 
-    build: Build
+    build: FoundBuild
     name: str
     version: str
     classes: dict[str, Counts]
@@ -67,7 +67,7 @@ class Row:
         return [*counts[:SEGMENTS], Counts(before, real, made)]
 
 
-def make_groups(builds: Sequence[Build]) -> list[list[Row]]:
+def make_groups(builds: Sequence[FoundBuild]) -> list[list[Row]]:
     """Return the rows of the builds: versions of one dataset together, newest first; groups last published first."""
     with ThreadPoolExecutor(READERS) as readers:
         verdicts = list(readers.map(_verdict, builds))
@@ -87,7 +87,7 @@ def _newest_first(group: Iterable[Row]) -> list[Row]:
     return sorted(group, key=lambda row: (len(row.version), row.version), reverse=True)
 
 
-def _row(build: Build, verdict: Verdict | None) -> Row:
+def _row(build: FoundBuild, verdict: Verdict | None) -> Row:
     parent, _, base = build.path.partition("?")[0].rstrip("/").rpartition("/")
     version, manifest = base if VERSION.fullmatch(base) else "", build.manifest
     if manifest is None:
@@ -104,7 +104,7 @@ def _classes(manifest: Manifest) -> dict[str, Counts]:
     return {name: Counts(before.get(name, 0), one.real, one.synthetic) for name, one in manifest.counts.items()}
 
 
-def _verdict(build: Build) -> Verdict | None:
+def _verdict(build: FoundBuild) -> Verdict | None:
     """Return the evaluation's verdict on what is published here, if there is one that this version reads."""
     if build.manifest is None or build.folder is None or EVALUATION not in build.files:
         return None

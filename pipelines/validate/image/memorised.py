@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from generators import base
-from pipelines.storage.arrays import mapped, read
+from pipelines.storage.arrays import map_array, read_array
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.image.learning import LearningParams, View, fair_sample
 from schemas.arrow import arrow_type
@@ -92,9 +92,9 @@ class Memorised:
         from generators.image.classifier import Classifier
 
         self._classifier = Classifier.load(path)
-        self._real = mapped(path / "features.npy")
-        self._positions = read(path / "positions.npy")
-        self._distance = float(read(path / "distance.npy"))
+        self._real = map_array(path / "features.npy")
+        self._positions = read_array(path / "positions.npy")
+        self._distance = float(read_array(path / "distance.npy"))
 
     @property
     def _fitted(self) -> "Classifier":

@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from generators import base
-from pipelines.storage.arrays import mapped
+from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
 from pipelines.validate.image.hamming import NearCodes, Part, near_codes, parts_for, post
@@ -90,10 +90,10 @@ class NearDuplicates:
 
     def load(self, path: Path) -> None:
         """Map the files into memory: actors on one machine share their pages."""
-        self._codes, self._owners = (mapped(path / f"{name}.npy") for name in ("codes", "owners"))
+        self._codes, self._owners = (map_array(path / f"{name}.npy") for name in ("codes", "owners"))
         numbers = range(len(self._parts))
         files = [[path / f"{name}{number}.npy" for name in ("keys", "rows")] for number in numbers]
-        self._index = [Postings(*(mapped(file) for file in both)) for both in files]
+        self._index = [Postings(*(map_array(file) for file in both)) for both in files]
 
     @property
     def _parts(self) -> list[Part]:

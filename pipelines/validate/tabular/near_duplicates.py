@@ -20,7 +20,7 @@ from pydantic import Field
 
 from generators import base
 from pipelines.source.fingerprint import mix, row_hashes
-from pipelines.storage.arrays import mapped
+from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
 from pipelines.validate.tabular.features import as_numbers
@@ -104,7 +104,7 @@ class NearDuplicates:
         """Map the index into memory: actors on one machine share its pages."""
         self._layout = _Layout(**json.loads((path / "layout.json").read_text()))
         if self._params.against_real:
-            self._cells = Cells(*(mapped(path / f"{name}.npy") for name in ("keys", "starts", "points")))
+            self._cells = Cells(*(map_array(path / f"{name}.npy") for name in ("keys", "starts", "points")))
 
     def _spool(self, real: Iterable[Batch], path: Path) -> tuple[Words, Points]:
         """Write the numbers of all rows to disk; return the hash of the rest (8 bytes a row) and the mapped numbers."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.storage.arrays import mapped, read
+from pipelines.storage.arrays import map_array, read_array
 from pipelines.validate.text.words import words_of
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,7 @@ class Linear:
     @classmethod
     def load(cls, path: Path) -> "Linear":
         """Map what `save` wrote into memory."""
-        return cls(mapped(path / "weights.npy"), read(path / "offsets.npy"))
+        return cls(map_array(path / "weights.npy"), read_array(path / "offsets.npy"))
 
 
 def fit_linear(features: Any, target: NDArray[np.int64]) -> Linear:
@@ -91,7 +91,7 @@ class Terms:
     def load(self, path: Path) -> None:
         """Read what `save` wrote."""
         self._vectorizer = _vectorizer(json.loads((path / "terms.json").read_text()))
-        self._vectorizer.idf_ = read(path / "rarity.npy")
+        self._vectorizer.idf_ = read_array(path / "rarity.npy")
 
 
 def _vectorizer(terms: list[str] | None) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from generators import base
-from pipelines.storage.arrays import mapped
+from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.duplicates import contains
 from pipelines.validate.sets import Sets, Words
@@ -66,7 +66,7 @@ class Memorised:
 
     def load(self, path: Path) -> None:
         """Map the file into memory: actors on one machine share its pages."""
-        self._runs = mapped(path / _FILE)
+        self._runs = map_array(path / _FILE)
 
     def _of(self, batch: Batch) -> Sets:
         texts = as_texts(batch.table.column(self._text))

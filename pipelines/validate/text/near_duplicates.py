@@ -24,7 +24,7 @@ from pydantic import Field
 
 from generators import base
 from pipelines.source.fingerprint import mix
-from pipelines.storage.arrays import mapped
+from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Novelty, Verdict
 from pipelines.validate.duplicates import Anything
 from pipelines.validate.sets import Places, Postings, Sets, Words, buckets, distinct, near_pairs, prefixes
@@ -106,9 +106,9 @@ class NearDuplicates:
 
     def load(self, path: Path) -> None:
         """Map the index into memory: actors on one machine share its pages."""
-        self._ranks = mapped(path / "ranks.npy")
+        self._ranks = map_array(path / "ranks.npy")
         if (path / "values.npy").exists():
-            values, starts, keys, rows = (mapped(path / f"{name}.npy") for name in _ARRAYS)
+            values, starts, keys, rows = (map_array(path / f"{name}.npy") for name in _ARRAYS)
             self._held, self._index = Sets(values, starts), Postings(keys, rows)
 
     def _runs(self, column: Any) -> Sets:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import flows.build as flow
-from flows.progress import listening
+from flows.progress import listen
 from pipelines.dataset import beside
 from pipelines.dataset.verify import verify
 from schemas.errors import OutputError
@@ -72,7 +72,7 @@ def test_a_report_that_is_gone_is_told_since_no_complete_build_can_make_it(build
     build(make_spec())
     (out / "report.html").unlink()
     heard = Notes()
-    with listening(heard):
+    with listen(heard):
         build(make_spec())
     assert heard.notes == [
         f"{out}: report.html is gone, and only a build from the beginning writes one; give another output.path for that"
@@ -116,14 +116,14 @@ def test_a_users_text_where_nothing_is_published_yet_stops_the_next_build(build,
 
 
 def test_a_build_that_died_between_its_texts_knows_them_again(build, make_spec, out, monkeypatch):
-    real, left = beside.put_manifest, iter([KeyboardInterrupt])
+    real, left = beside.write_manifest, iter([KeyboardInterrupt])
 
     def die(place, manifest):
         for error in left:
             raise error
         real(place, manifest)
 
-    monkeypatch.setattr("pipelines.dataset.publish.put_manifest", die)
+    monkeypatch.setattr("pipelines.dataset.publish.write_manifest", die)
     with pytest.raises(KeyboardInterrupt):
         build(make_spec())
     assert sorted(path.name for path in out.iterdir()) == [
@@ -145,10 +145,10 @@ def test_texts_of_a_replacement_that_was_given_up_do_not_stay_with_the_old_datas
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr("pipelines.dataset.publish.put_manifest", die)
+        patched.setattr("pipelines.dataset.publish.write_manifest", die)
         build(make_spec(seed=1), True)
     heard = Notes()
-    with listening(heard):
+    with listen(heard):
         build(make_spec())
     assert {name: (out / name).read_bytes() for name in before} == before
     assert verify(str(out)).problems == ["report.html is missing"]

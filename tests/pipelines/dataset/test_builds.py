@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.dataset.builds import find_builds
 from pipelines.plan.planning import make_plan
-from pipelines.storage.lock import RECORD, one_writer, read_writer
-from pipelines.storage.workspace import HIDDEN, workspace
+from pipelines.storage.lock import RECORD, lock_output, read_writer
+from pipelines.storage.workspace import HIDDEN, make_workspace
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST
 from tests.pipelines.report.test_card import make_manifest
@@ -93,9 +93,9 @@ def test_a_manifest_of_another_format(tmp_path):
 
 
 def test_a_build_under_way_and_its_end(tmp_path, plan):
-    place = workspace(str(tmp_path / "new"), plan)
+    place = make_workspace(str(tmp_path / "new"), plan)
     published(tmp_path / "again")
-    with one_writer(place), one_writer(workspace(str(tmp_path / "again"), plan)):
+    with lock_output(place), lock_output(make_workspace(str(tmp_path / "again"), plan)):
         place.keep_plan(plan)
         assert found(tmp_path) == [("again", "under way"), ("new", "under way")]
         again, new = find_builds(str(tmp_path))
@@ -105,8 +105,8 @@ def test_a_build_under_way_and_its_end(tmp_path, plan):
 
 
 def test_locks_of_the_dead(tmp_path, plan):
-    place = workspace(str(tmp_path / "dead"), plan)
-    with one_writer(place):
+    place = make_workspace(str(tmp_path / "dead"), plan)
+    with lock_output(place):
         place.keep_plan(plan)
         writer = asdict(read_writer(place.hidden))
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -122,7 +122,7 @@ def test_locks_of_the_dead(tmp_path, plan):
 
 
 def test_work_of_other_versions_is_not_gone_on_with(tmp_path, plan, monkeypatch):
-    place = workspace(str(tmp_path / "out"), plan)
+    place = make_workspace(str(tmp_path / "out"), plan)
     place.keep_plan(plan)
     assert "goes on" in find_builds(str(tmp_path))[0].detail
     monkeypatch.setattr("pipelines.storage.workspace.library_versions", lambda: {"python": "2.7"})
@@ -141,8 +141,8 @@ def test_versions_are_found_beside_what_the_next_one_needs(tmp_path, plan):
         published(series / version)
     (series / HIDDEN / "models" / "m").mkdir(parents=True)
     assert found(tmp_path) == [("series/v00001", "complete"), ("series/v00002", "complete")]
-    place = workspace(str(series), plan.model_copy(update={"version": 3}))
-    with one_writer(place):
+    place = make_workspace(str(series), plan.model_copy(update={"version": 3}))
+    with lock_output(place):
         place.keep_plan(plan.model_copy(update={"version": 3}))
         assert found(tmp_path)[0] == ("series", "under way")
         assert len(found(tmp_path)) == 3

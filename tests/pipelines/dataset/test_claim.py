@@ -6,7 +6,7 @@ import pytest
 
 import flows.build as flow
 import flows.steps
-from flows.progress import Listener, listening
+from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
 from schemas.errors import OutputError, SpecError
@@ -52,7 +52,7 @@ def test_a_file_in_a_version_keeps_that_version(build, make_spec, out):
     build(make_spec(versions={"keep": 1}))
     (out / "v00001" / "notes.txt").write_text("mine")
     heard = Notes()
-    with listening(heard):
+    with listen(heard):
         build(make_spec(48, versions={"keep": 1}))
     assert verify(str(out / "v00001")).problems == verify(str(out)).problems == []
     assert ["v00001 stays, though it is no longer kept: 'notes.txt'" in note for note in heard.notes] == [True]
@@ -155,7 +155,7 @@ def test_a_folder_where_a_file_belongs_is_told_and_stays(build, make_spec, out, 
 
 
 @pytest.mark.parametrize("versions", [None, {"keep": 1}])
-@pytest.mark.parametrize("fails", ["settle", "prune"])
+@pytest.mark.parametrize("fails", ["close_ledger", "prune_output"])
 def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, monkeypatch, fails, versions):
     build(make_spec(versions=versions))
     heard = Notes()
@@ -163,7 +163,7 @@ def test_what_cannot_be_removed_costs_nobody_the_dataset(build, make_spec, out, 
     def fail(*_):
         raise OSError(39, "Directory not empty")
 
-    with monkeypatch.context() as patched, listening(heard):
+    with monkeypatch.context() as patched, listen(heard):
         patched.setattr(flows.steps, fails, fail)
         manifest = build(make_spec(48, versions), True)
     assert any("Directory not empty" in note for note in heard.notes)

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.dataset.layout import lay_out
+from pipelines.dataset.layout import arrange_rows
 from pipelines.fill.loop import AcceptedChunk
 from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source.ingest import RealRows
@@ -54,14 +54,14 @@ def places(layout, folder):
 
 def test_each_row_has_exactly_one_place(real, tmp_path):
     folder = Folder(str(tmp_path / "out"))
-    rows = places(lay_out(plan({"a": 900, "b": 900}), real, accepted(840), folder, "t"), folder)
+    rows = places(arrange_rows(plan({"a": 900, "b": 900}), real, accepted(840), folder, "t"), folder)
     assert len(rows) == len(set(rows)) == 1800
     first = [part for part, _, _ in rows[:200]]
     assert len(set(first)) > 5, "the order is shuffled over the parts"
 
 
 def test_shards_are_as_few_and_as_even_as_can_be(real, tmp_path):
-    layout = lay_out(plan({"a": 900, "b": 60}, shard_rows=250), real, [], Folder(str(tmp_path / "out")), "t")
+    layout = arrange_rows(plan({"a": 900, "b": 60}, shard_rows=250), real, [], Folder(str(tmp_path / "out")), "t")
     shards = [shard for group in layout.groups for shard in group.shards]
     assert [s.stop - s.start for s in shards] == [240, 240, 240, 240]
     assert shards[0].path == "data/train-00000-of-00004-t.parquet"
@@ -70,7 +70,7 @@ def test_shards_are_as_few_and_as_even_as_can_be(real, tmp_path):
 def test_splits_take_their_share_of_every_class(real, tmp_path):
     folder = Folder(str(tmp_path / "out"))
     asked = plan({"a": 500, "b": 500}, splits={"train": 0.8, "test": 0.2})
-    layout = lay_out(asked, real, accepted(440), folder, "t")
+    layout = arrange_rows(asked, real, accepted(440), folder, "t")
     names = np.concatenate([table["_stratum"].to_numpy() for table in real.tables()])
     of_class = {"train": {"a": 0, "b": 0}, "test": {"a": 0, "b": 0}}
     for part, position, split in places(layout, folder):
@@ -82,7 +82,7 @@ def test_splits_take_their_share_of_every_class(real, tmp_path):
 def test_down_sampling_and_order_depend_on_the_seed_alone(real, tmp_path):
     def rows(seed, name):
         folder = Folder(str(tmp_path / name))
-        return places(lay_out(plan({"a": 60, "b": 60}, seed=seed), real, [], folder, "t"), folder)
+        return places(arrange_rows(plan({"a": 60, "b": 60}, seed=seed), real, [], folder, "t"), folder)
 
     assert rows(1, "x") == rows(1, "y")
     assert set(rows(1, "x")) != set(rows(2, "z"))
@@ -91,7 +91,7 @@ def test_down_sampling_and_order_depend_on_the_seed_alone(real, tmp_path):
 
 def test_of_each_class_with_too_many_rows_those_with_the_smallest_keys_stay(real, tmp_path):
     folder = Folder(str(tmp_path / "out"))
-    rows = places(lay_out(plan({"a": 77, "b": 9}), real, [], folder, "t"), folder)
+    rows = places(arrange_rows(plan({"a": 77, "b": 9}), real, [], folder, "t"), folder)
     names = np.concatenate([table["_stratum"].to_numpy() for table in real.tables()])
     keys = keyed_order(np.arange(960, dtype=np.uint64), derive_seed(0, "keep"))
     smallest = [

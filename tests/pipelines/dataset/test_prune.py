@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.progress import listening
+from flows.progress import listen
 from pipelines.dataset import beside
 from tests.pipelines.dataset.test_beside import EVALUATION, MINE
 from tests.pipelines.dataset.test_claim import Notes
@@ -13,7 +13,7 @@ def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, nam
     build(make_spec(versions={"keep": 1}))
     (out / "v00001" / name).write_text(MINE)
     heard = Notes()
-    with listening(heard):
+    with listen(heard):
         build(make_spec(48, versions={"keep": 1}))
     assert [f"v00001 stays, though it is no longer kept: '{name}'" in note for note in heard.notes] == [True]
     assert (out / "v00001" / name).read_text() == MINE
@@ -23,7 +23,7 @@ def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, nam
 
 def test_a_version_is_removed_with_its_evaluation_though_that_was_begun_before(build, make_spec, out, monkeypatch):
     build(make_spec(versions={"keep": 1}))
-    with monkeypatch.context() as patched, listening(Notes()):
+    with monkeypatch.context() as patched, listen(Notes()):
         patched.setattr(beside, "settle", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         build(make_spec(48, versions={"keep": 1}))
     assert (out / ".makeweight" / "ledger-v00001.json").exists()

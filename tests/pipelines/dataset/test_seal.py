@@ -2,13 +2,13 @@
 
 import pytest
 
-from pipelines.dataset.carry import keep_record
-from pipelines.dataset.prune import prune
+from pipelines.dataset.carry import write_record
+from pipelines.dataset.prune import prune_output
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
 from pipelines.source.ingest import ingest
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.output import Versions
 from schemas.spec import Spec, parse
 from tests.in_process import go_in_process
@@ -61,11 +61,11 @@ def test_what_an_earlier_build_kept_of_an_encrypted_version_goes(build, make_spe
     build(make_spec(40))
     spec = make_spec(40)
     plan = plan_build(spec)
-    place = workspace(spec.output.path, plan)
+    place = make_workspace(spec.output.path, plan)
     plain = plan.model_copy(update={"key_env": None})
-    keep_record(plain, place, ingest(spec.source, plan, Folder(str(tmp_path / "rows"))))
+    write_record(plain, place, ingest(spec.source, plan, Folder(str(tmp_path / "rows"))))
     assert "versions/v00001/rows.arrow" in hidden(tmp_path), "as it was kept once"
-    prune(place, plan, Versions(top_up=False))
+    prune_output(place, plan, Versions(top_up=False))
     assert [name for name in hidden(tmp_path) if name.startswith("versions")] == []
 
 

@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 
 from pipelines.dataset import write
-from pipelines.dataset.layout import Part, ShardGroup, ShardPlace
+from pipelines.dataset.layout import Part, ShardGroup, ShardRange
 from pipelines.dataset.write import write_group
 from pipelines.plan.planning import make_plan
 from pipelines.source.ingest import ingest
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.spec import Spec, parse
 
 
@@ -22,7 +22,7 @@ def built(tmp_path):
     source = {"path": str(tmp_path / "texts.csv"), "label": "label"}
     spec = {"name": "t", "source": source, "output": {"path": str(tmp_path / "out")}, "generator": {"name": "resample"}}
     plan = make_plan(parse(Spec, spec))
-    place = workspace(str(tmp_path / "out"), plan)
+    place = make_workspace(str(tmp_path / "out"), plan)
     ingest(parse(Spec, spec).source, plan, place.real)
     return plan, place
 
@@ -42,7 +42,7 @@ def written(plan, place, parts, order, rows):
     part, position = np.divmod(np.asarray(order), rows)
     table = pa.table({"part": part.astype(np.int32), "position": position.astype(np.int32)})
     place.filled.write_arrow("group.arrow", table)
-    group = ShardGroup("group.arrow", [ShardPlace("data/a.parquet", "train", 7, 7 + len(order))])
+    group = ShardGroup("group.arrow", [ShardRange("data/a.parquet", "train", 7, 7 + len(order))])
     target = Folder(place.output.path)
     [one] = write_group(plan, write.Layout(parts, [group]), group, place, target)
     return one, target
@@ -57,7 +57,7 @@ def test_rows_stand_in_the_order_of_the_layout_however_many_are_gathered_at_once
     assert [text.split()[:2] for text in table["text"].to_pylist()] == [[str(n // 11), str(n % 11)] for n in order]
     assert table["_id"].to_pylist() == [f"made-1-{n // 11}-{n % 11}" for n in order]
     for at_once in (1, 200, 2_000):
-        monkeypatch.setattr(write, "AT_ONCE", at_once)
+        monkeypatch.setattr(write, "MAX_ARRAY_BYTES", at_once)
         sliced, target = written(plan, place, parts, order, 11)
         assert sliced.digests == whole.digests
         assert pa.parquet.read_table(target.inner("data/a.parquet")).equals(table)

@@ -43,15 +43,15 @@ def fake(monkeypatch):
 
 
 def test_the_last_of_several_builds_ends_ray(fake):
-    with actors.cluster(GeneratorChoice()):
-        assert not actors.shared()
-        with actors.cluster(GeneratorChoice()):
-            assert actors.shared()
+    with actors.join_cluster(GeneratorChoice()):
+        assert not actors.is_shared()
+        with actors.join_cluster(GeneratorChoice()):
+            assert actors.is_shared()
         assert fake.up
-        assert not actors.shared()
+        assert not actors.is_shared()
     assert fake.log == [2, "down"]
     fake.up = True
-    with actors.cluster(GeneratorChoice()):
+    with actors.join_cluster(GeneratorChoice()):
         pass
     assert fake.up, "whoever started it ends it"
 
@@ -61,11 +61,11 @@ def test_a_build_that_asks_for_more_than_ray_has_waits_until_it_can_be_started_a
 
     def larger():
         began.set()
-        with actors.cluster(GeneratorChoice(actors=5)):
+        with actors.join_cluster(GeneratorChoice(actors=5)):
             return list(fake.log)
 
     with ThreadPoolExecutor(1) as threads:
-        with actors.cluster(GeneratorChoice()):
+        with actors.join_cluster(GeneratorChoice()):
             waits = threads.submit(larger)
             assert began.wait(LIMIT)
             assert fake.log == [2]
@@ -74,9 +74,9 @@ def test_a_build_that_asks_for_more_than_ray_has_waits_until_it_can_be_started_a
 
 def test_a_ray_that_cannot_be_started_is_tried_again(fake, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(actors, "_start", lambda _choice: 1 / 0)
-        with pytest.raises(ZeroDivisionError), actors.cluster(GeneratorChoice()):
+        broken.setattr(actors, "_start_ray", lambda _choice: 1 / 0)
+        with pytest.raises(ZeroDivisionError), actors.join_cluster(GeneratorChoice()):
             pytest.fail("it is up")
-    with actors.cluster(GeneratorChoice()):
+    with actors.join_cluster(GeneratorChoice()):
         assert fake.up
     assert fake.log == [2, "down"]

@@ -6,7 +6,7 @@ from pipelines.engine.pool import GeneratorActor, open_pool
 from pipelines.plan.machine import OtherMachineError
 from pipelines.plan.planning import make_plan
 from pipelines.plan.stream import chunk_request
-from pipelines.storage.workspace import plan_hash, workspace
+from pipelines.storage.workspace import make_workspace, plan_hash
 from schemas.errors import GeneratorError
 from schemas.spec import Spec, parse
 from tests.pipelines.engine.test_kinds import of_another_kind
@@ -28,7 +28,7 @@ def spec(tmp_path):
 
 def test_actors_on_another_kind_get_no_work_and_say_so_themselves(spec):
     plan = of_another_kind(make_plan(spec))
-    place = workspace(spec.output.path, plan)
+    place = make_workspace(spec.output.path, plan)
     place.keep_plan(plan)
     request = chunk_request(0, next(stratum for stratum in plan.strata if stratum.make), 0)
     with (

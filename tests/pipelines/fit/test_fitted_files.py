@@ -27,7 +27,7 @@ from pipelines.fit.fitting import (
 from pipelines.plan.planning import make_plan
 from pipelines.source.ingest import ingest, ingested
 from pipelines.storage.folder import Folder
-from pipelines.storage.workspace import plan_hash, workspace
+from pipelines.storage.workspace import make_workspace, plan_hash
 from schemas.errors import DamageError, MakeweightError
 from schemas.plan import Plan
 from schemas.spec import Spec, parse
@@ -68,7 +68,7 @@ def built(tmp_path):
         },
     )
     plan = make_plan(spec)
-    place = workspace(str(tmp_path / "out"), plan)
+    place = make_workspace(str(tmp_path / "out"), plan)
     place.keep_plan(plan)
     ingest(spec.source, plan, place.real)
     real = ingested(place.real)

@@ -6,7 +6,7 @@ import pytest
 from pipelines.fit.fitting import RECORD, KeptTraining, fit_generator, model_fingerprint, training_folder
 from pipelines.plan.planning import make_plan
 from pipelines.source.ingest import ingest, ingested
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.spec import Spec, parse
 from tests.tiny_images import KilledError
 from tests.tiny_models import WORDS
@@ -50,7 +50,7 @@ def started(folder, name):
     out = {"path": str(folder / "out")}
     spec = parse(Spec, {"name": "t", "source": source, "generator": generator, "validate": [], "output": out})
     plan = make_plan(spec)
-    place = workspace(str(folder / "out"), plan)
+    place = make_workspace(str(folder / "out"), plan)
     place.keep_plan(plan)
     ingest(spec.source, plan, place.real)
     return plan, ingested(place.real), place.models

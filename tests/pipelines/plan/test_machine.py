@@ -9,7 +9,7 @@ import pytest
 from pipelines.fit.fitting import fit_validator, model_fingerprint
 from pipelines.plan.machine import SETTINGS, OtherMachineError, refuse_other_machine, this_machine
 from pipelines.plan.planning import make_plan
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.machine import Machine
 from schemas.manifest import Manifest
 from schemas.plan import Plan
@@ -87,7 +87,7 @@ def test_who_is_on_another_machine_refuses_to_work(plan, tmp_path):
     with pytest.raises(OtherMachineError, match=told):
         refuse_other_machine(other)
     with pytest.raises(OtherMachineError, match="take it out of the cluster and run the same command again"):
-        fit_validator(other, 0, None, workspace(str(tmp_path / "out"), other))
+        fit_validator(other, 0, None, make_workspace(str(tmp_path / "out"), other))
 
 
 def test_an_older_manifest_says_nothing_of_a_machine():

@@ -14,7 +14,7 @@ from pipelines.dataset.publish import is_build_of, make_manifest
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.plan.outside import outside, refuse_other_code
 from pipelines.plan.planning import make_plan
-from pipelines.storage.workspace import workspace
+from pipelines.storage.workspace import make_workspace
 from schemas.errors import GeneratorError, SpecError
 from schemas.plan import Step
 from schemas.spec import Spec, parse
@@ -51,7 +51,7 @@ def plan_of(folder, generator, *, text=False, **parts):
 
 
 def identity(plan):
-    return workspace(plan.name, plan).key, model_fingerprint(plan)
+    return make_workspace(plan.name, plan).key, model_fingerprint(plan)
 
 
 def write(folder, name, text):

@@ -69,14 +69,14 @@ def test_blocks_of_several_lengths_and_columns_that_become_text_late():
 
 
 def test_the_manifest_does_not_name_ids(tmp_path):
-    from pipelines.dataset.publish import _shown_columns
+    from pipelines.dataset.publish import _public_columns
 
     rows = [f"ORD-{n},{n % 13},{'b' if n % 7 == 0 else 'a'}" for n in range(1000, 1100)]
     (tmp_path / "t.csv").write_text("\n".join(["row_id,x,y", *rows]) + "\n")
     data = {"name": "t", "source": {"path": str(tmp_path / "t.csv"), "label": "y"}, "generator": {"name": "resample"}}
     plan = make_plan(parse(Spec, data | {"output": {"path": str(tmp_path / "o")}}))
     assert plan.profile.column("row_id").form.most == "ORD-1099"
-    assert [column.form for column in _shown_columns(plan)] == [None] * 3
+    assert [column.form for column in _public_columns(plan)] == [None] * 3
 
 
 def test_where_all_are_taken_there_is_no_form_to_keep():

@@ -1,20 +1,20 @@
 """The hash of a large file is kept until the file changes."""
 
 from pipelines.storage import contents
-from pipelines.storage.contents import content_of
+from pipelines.storage.contents import hash_contents
 
 
 def test_the_hash_of_a_large_file_is_kept_until_the_file_changes(tmp_path, monkeypatch):
     monkeypatch.setattr(contents, "LARGE", 10)
-    monkeypatch.setattr(contents, "_place", lambda: tmp_path / "kept" / "hashes.json")
+    monkeypatch.setattr(contents, "_cache_file", lambda: tmp_path / "kept" / "hashes.json")
     read = []
     monkeypatch.setattr(contents, "_sha256", lambda file, plain=contents._sha256: (read.append(file), plain(file))[1])
     path = tmp_path / "weights"
     path.write_bytes(b"0" * 20)
-    first = content_of(str(path))
-    assert content_of(str(path)) == first
+    first = hash_contents(str(path))
+    assert hash_contents(str(path)) == first
     assert len(read) == 1
     path.write_bytes(b"0" * 19 + b"1")
-    assert content_of(str(path)) != first
+    assert hash_contents(str(path)) != first
     (tmp_path / "kept" / "hashes.json").write_text("no JSON")
-    assert content_of(str(path)) != first
+    assert hash_contents(str(path)) != first

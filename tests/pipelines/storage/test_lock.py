@@ -16,11 +16,11 @@ import pyarrow as pa
 import pytest
 from filelock import FileLock, Timeout
 
-from pipelines.dataset.layout import ShardPlace
+from pipelines.dataset.layout import ShardRange
 from pipelines.dataset.write import _write_shard
 from pipelines.storage import lock
 from pipelines.storage.folder import Folder
-from pipelines.storage.lock import GUARD, RECORD, one_writer, read_writer
+from pipelines.storage.lock import GUARD, RECORD, lock_output, read_writer
 from pipelines.storage.workspace import Workspace
 from schemas.errors import OutputError
 from tests.conftest import ROOT
@@ -28,10 +28,10 @@ from tests.machine import s3_bucket
 
 HOLD = """
 import sys, time
-from pipelines.storage.lock import one_writer
+from pipelines.storage.lock import lock_output
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
-with one_writer(Workspace(Folder(sys.argv[1]), "key")):
+with lock_output(Workspace(Folder(sys.argv[1]), "key")):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -63,7 +63,7 @@ def other(place):
 
 def left_behind(place, **changes):
     """Leave a lock as another build would have, and return it."""
-    with one_writer(place):
+    with lock_output(place):
         record = replace(read_writer(place.hidden), **changes)
     place.hidden.write(RECORD, json.dumps(vars(record)).encode())
     return record
@@ -73,7 +73,7 @@ def test_the_second_of_two_builds_is_refused_and_the_first_is_named(place, other
     since = r"since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC"
     named = rf"host {socket.gethostname()!r}, process {other.pid}, {since}"
     message = rf"/out is being written by another build \({named}\); wait for it, or give another output.path"
-    with pytest.raises(OutputError, match=message), one_writer(place):
+    with pytest.raises(OutputError, match=message), lock_output(place):
         pytest.fail("both write")
     assert read_writer(place.hidden).pid == other.pid, "its lock stays"
 
@@ -82,15 +82,15 @@ def test_the_lock_of_a_killed_build_is_taken_over_at_once(place, other, monkeypa
     other.kill()
     while psutil.Process(other.pid).status() != psutil.STATUS_ZOMBIE:  # nobody has waited for it yet
         time.sleep(0.01)
-    monkeypatch.setattr(lock, "_watched", lambda *_: pytest.fail("it waits for a sign of life"))
-    with one_writer(place):
+    monkeypatch.setattr(lock, "_watch_holder", lambda *_: pytest.fail("it waits for a sign of life"))
+    with lock_output(place):
         assert read_writer(place.hidden).pid == os.getpid()
     assert not place.hidden.exists(RECORD)
 
 
 def test_the_lock_ends_with_an_exception_and_with_ctrl_c(place):
     for error in (RuntimeError, KeyboardInterrupt):
-        with pytest.raises(error), one_writer(place):
+        with pytest.raises(error), lock_output(place):
             raise error
         assert not place.hidden.exists(RECORD)
 
@@ -104,16 +104,16 @@ def test_a_record_whose_write_failed_after_it_took_effect_is_not_in_the_next_bui
 
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "write", fail)
-        with pytest.raises(OSError, match="Input/output error"), one_writer(place):
+        with pytest.raises(OSError, match="Input/output error"), lock_output(place):
             pytest.fail("it builds")
     assert read_writer(place.hidden).pid == os.getpid(), "it lies there all the same"
-    with one_writer(place):
+    with lock_output(place):
         pass
 
 
 def test_a_process_with_a_dead_ones_number_does_not_keep_its_lock(place, quick):
     left_behind(place, started=1.0)
-    with one_writer(place):
+    with lock_output(place):
         pass
 
 
@@ -125,20 +125,20 @@ def test_a_process_with_a_dead_ones_number_does_not_keep_its_lock(place, quick):
 )
 def test_a_build_elsewhere_is_dead_once_it_gives_no_sign_of_life(place, elsewhere):
     left_behind(place, **elsewhere)
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         hold.check()
 
 
 def test_a_build_elsewhere_lives_while_it_gives_signs_whatever_its_clock_says(place, quick, monkeypatch):
-    with one_writer(place):
-        monkeypatch.setattr(lock, "_here", lambda: ("elsewhere", "", ""))
+    with lock_output(place):
+        monkeypatch.setattr(lock, "_identify_host", lambda: ("elsewhere", "", ""))
         monkeypatch.setattr(lock.time, "time", lambda: 0.0)
-        with pytest.raises(OutputError, match=re.escape(f"host {socket.gethostname()!r}")), one_writer(place):
+        with pytest.raises(OutputError, match=re.escape(f"host {socket.gethostname()!r}")), lock_output(place):
             pytest.fail("both write")
 
 
 def test_a_build_that_lost_its_lock_stops_and_leaves_it(place):
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         hold.check()
         taken = replace(read_writer(place.hidden), host="elsewhere", token="another")
         place.hidden.write(RECORD, json.dumps(vars(taken)).encode())
@@ -156,11 +156,11 @@ def gone():
 
 @pytest.mark.usefixtures("quick")
 def test_a_live_lock_of_a_host_with_our_name_is_not_taken_over(place, monkeypatch):
-    mine, pid = lock._myself, gone()  # over there a process has the number that none has here
-    monkeypatch.setattr(lock, "_myself", lambda: replace(mine(), pid=pid, boot="another"))
-    with one_writer(place) as hold:
+    mine, pid = lock._describe_self, gone()  # over there a process has the number that none has here
+    monkeypatch.setattr(lock, "_describe_self", lambda: replace(mine(), pid=pid, boot="another"))
+    with lock_output(place) as hold:
         monkeypatch.setattr(lock, "SILENT", 5.0)
-        with pytest.raises(OutputError, match=f"by another build .*process {pid}, since"), one_writer(place):
+        with pytest.raises(OutputError, match=f"by another build .*process {pid}, since"), lock_output(place):
             pytest.fail("both write")
         hold.check()
 
@@ -171,24 +171,24 @@ def test_a_record_of_an_earlier_version_is_understood(place):
     place.hidden.write(RECORD, json.dumps(record).encode())
     found = read_writer(place.hidden)
     assert (found.pid, found.boot) == (os.getpid(), "")
-    assert lock.runs_here(found) is None, "whether it is this host is not sure"
+    assert lock.is_running_here(found) is None, "whether it is this host is not sure"
 
 
 @pytest.mark.usefixtures("quick")
 def test_a_record_of_a_later_version_is_understood_and_not_taken_over_while_it_gives_signs(place, monkeypatch):
-    written = lock._write
+    written = lock._write_record
 
     def more(folder, writer):
         written(folder, writer)
         folder.write(RECORD, json.dumps(json.loads(folder.read(RECORD)) | {"epoch": 7}).encode())
 
-    monkeypatch.setattr(lock, "_write", more)
-    with one_writer(place), pytest.raises(OutputError, match="by another build"), one_writer(place):
+    monkeypatch.setattr(lock, "_write_record", more)
+    with lock_output(place), pytest.raises(OutputError, match="by another build"), lock_output(place):
         pytest.fail("both write")
 
 
 def test_a_lock_that_is_gone_is_lost_and_stays_so(place):
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         mine = read_writer(place.hidden)
         place.hidden.remove(RECORD)
         told = "/out: the lock of this build is gone: another build took it over and ended, or somebody removed it; run"
@@ -205,7 +205,7 @@ def test_a_lock_that_is_gone_is_lost_and_stays_so(place):
 
 
 def test_a_store_that_was_away_is_no_lock_that_was_lost(place, monkeypatch):
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         with monkeypatch.context() as away:
             away.setattr(lock, "read_writer", lambda _folder: explained_away())
             with pytest.raises(OutputError, match="cannot be reached"):
@@ -218,17 +218,17 @@ def explained_away():
 
 
 def test_what_fails_after_the_lock_was_lost_is_explained_by_that(place):
-    with pytest.raises(OutputError, match="the lock of this build is gone"), one_writer(place):
+    with pytest.raises(OutputError, match="the lock of this build is gone"), lock_output(place):
         place.hidden.remove(RECORD)
         raise FileNotFoundError("staged/00000001.rows.arrow")
-    with pytest.raises(FileNotFoundError), one_writer(place):
+    with pytest.raises(FileNotFoundError), lock_output(place):
         raise FileNotFoundError("staged/00000001.rows.arrow")
 
 
 def test_a_task_that_was_given_the_lease_writes_no_shard_once_the_output_was_lost(place):
-    shard = ShardPlace("data/part.parquet", "train", 0, 2)
+    shard = ShardRange("data/part.parquet", "train", 0, 2)
     rows, target = pa.table({"_id": ["a", "b"]}), place.output
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         lease = pickle.loads(pickle.dumps(hold.lease))  # noqa: S301 as Ray hands it on
         assert _write_shard(target, shard, rows, None, lease).shard.rows == 2
         target.remove("data/part.parquet")
@@ -272,7 +272,7 @@ def test_the_record_is_changed_under_the_guard_alone(place, monkeypatch):
 
     monkeypatch.setattr(Folder, "write", noted("write", write))
     monkeypatch.setattr(Folder, "remove", noted("remove", remove))
-    with one_writer(place):
+    with lock_output(place):
         assert beaten.wait(600)
     assert set(held["write"]) == {True}, "taking it, and each sign of life"
     assert held["remove"] == [True]
@@ -281,7 +281,7 @@ def test_the_record_is_changed_under_the_guard_alone(place, monkeypatch):
 @pytest.mark.usefixtures("quick")
 def test_nobody_takes_over_between_the_look_and_the_commit(place):
     left = left_behind(place, host="elsewhere")
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         with hold.committing():
             assert guard_is_held(place)
             with hold.committing():  # such blocks may lie within each other
@@ -295,13 +295,13 @@ def test_nobody_takes_over_between_the_look_and_the_commit(place):
 
 @pytest.mark.usefixtures("quick")
 def test_a_build_that_halts_within_its_commit_is_named_and_not_taken_over(place, monkeypatch):
-    with one_writer(place) as hold:
-        monkeypatch.setattr(lock, "runs_here", lambda _writer: None)  # as if it were elsewhere
+    with lock_output(place) as hold:
+        monkeypatch.setattr(lock, "is_running_here", lambda _writer: None)  # as if it were elsewhere
         refused = []
 
         def second():
             try:
-                with one_writer(place):
+                with lock_output(place):
                     refused.append("both write")
             except OutputError as error:
                 refused.append(str(error))
@@ -316,13 +316,13 @@ def test_a_build_that_halts_within_its_commit_is_named_and_not_taken_over(place,
 
 @pytest.mark.usefixtures("quick")
 def test_who_was_silent_for_long_looks_before_it_goes_on(place, monkeypatch):
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         hold._ended.set()  # as if its process were halted
         hold._beats.join()
         place.hidden.write(RECORD, json.dumps(vars(replace(read_writer(place.hidden), token="another"))).encode())
         hold.stop_if_lost()  # it gave a sign just now, and need not look
-        now = lock._clock()
-        monkeypatch.setattr(lock, "_clock", lambda: now + lock.SILENT)
+        now = lock._read_clock()
+        monkeypatch.setattr(lock, "_read_clock", lambda: now + lock.SILENT)
         with pytest.raises(OutputError, match="by another build"):
             hold.stop_if_lost()
 
@@ -330,14 +330,14 @@ def test_who_was_silent_for_long_looks_before_it_goes_on(place, monkeypatch):
 @pytest.mark.parametrize("record", [b"\x00{", b"", b"[]", b'{"host": "here"}'])
 def test_a_record_that_is_none_of_ours_holds_nothing(place, record):
     place.hidden.write(RECORD, record)
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         hold.check()
 
 
 @pytest.mark.parametrize("change", [{"pid": -1}, {"pid": "x"}, {"since": 1e300}, {"token": None}], ids=str)
 def test_nor_does_one_that_says_what_cannot_be(place, change):
     place.hidden.write(RECORD, json.dumps(vars(left_behind(place)) | change).encode())
-    with one_writer(place) as hold:
+    with lock_output(place) as hold:
         hold.check()
 
 
@@ -352,15 +352,15 @@ def bucket():
 
 def test_on_an_object_store_too_the_second_is_refused(bucket):
     named = pytest.raises(OutputError, match=f"data/out.* is being written by .*process {os.getpid()}")
-    with one_writer(bucket), named as caught, one_writer(bucket):
+    with lock_output(bucket), named as caught, lock_output(bucket):
         pytest.fail("both write")
     assert "hush" not in str(caught.value)
-    with one_writer(bucket):
+    with lock_output(bucket):
         pass
 
 
 def test_on_an_object_store_a_commit_begins_with_a_sign_of_life_and_tells_if_it_was_lost_meanwhile(bucket):
-    with one_writer(bucket) as hold:
+    with lock_output(bucket) as hold:
         before = read_writer(bucket.hidden)
         with hold.committing():
             assert read_writer(bucket.hidden).seen > before.seen
@@ -378,5 +378,5 @@ def test_without_a_guard_the_last_of_two_records_wins(bucket, monkeypatch):
         bucket.hidden.write(RECORD, json.dumps(vars(taken)).encode())
 
     monkeypatch.setattr(lock.time, "sleep", other_writes)
-    with pytest.raises(OutputError, match="by another build .host 'elsewhere'"), one_writer(bucket):
+    with pytest.raises(OutputError, match="by another build .host 'elsewhere'"), lock_output(bucket):
         pytest.fail("both write")

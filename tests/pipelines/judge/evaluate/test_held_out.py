@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.utility import asked
+from flows.utility import requested_evaluation
 from pipelines.judge.evaluate.rows import REAL_RECORD, gather_real
 from pipelines.plan.planning import make_plan
 from pipelines.storage.folder import Folder
@@ -18,10 +18,10 @@ def test_held_out_rows_that_changed_since_they_were_asked_for(tmp_path, kind):
         write(tmp_path / name)
     spec = spec_of(tmp_path / "source", evaluate={"test": str(tmp_path / "test")})
     plan, scratch = make_plan(spec), Folder(str(tmp_path / "scratch"))
-    wanted = asked(spec, plan)
+    wanted = requested_evaluation(spec, plan)
     write(tmp_path / "test", odd=True)
     with pytest.raises(SourceError, match=REFUSED):
         gather_real(spec.source, plan, spec.evaluate, scratch, wanted.held_out)
     assert not scratch.exists(REAL_RECORD)
-    gather_real(spec.source, plan, spec.evaluate, scratch, asked(spec, plan).held_out)
+    gather_real(spec.source, plan, spec.evaluate, scratch, requested_evaluation(spec, plan).held_out)
     assert scratch.exists(REAL_RECORD)
