@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from generators.classes import members_of
+from generators.classes import rows_by_class
 from pipelines.fit.draw import draw_evenly
 from pipelines.plan.seeds import derive_seed
 from pipelines.source.strata import stratum_column
@@ -100,7 +100,7 @@ def even_sides(drawn: Drawn, rows: int, seed: int) -> Sides:
 
     Classes of which there are no made rows or fewer than two real ones are on no side.
     """
-    real, made = members_of(drawn.real[STRATUM]), members_of(drawn.made[STRATUM])
+    real, made = rows_by_class(drawn.real[STRATUM]), rows_by_class(drawn.made[STRATUM])
     both = [name for name in made if len(real.get(name, ())) > 1]
     sizes = np.array([min(len(real[name]) // 2, len(made[name])) for name in both], np.int64)
     most = quota(sizes, rows)
@@ -122,4 +122,4 @@ def _take(table: pa.Table, places: list[NDArray[np.int64]]) -> pa.Table:
 
 def by_class(table: pa.Table) -> dict[str, pa.Table]:
     """Return the rows of each class, the classes in the order of their names."""
-    return {name: table.take(pa.array(places)) for name, places in members_of(table[STRATUM]).items()}
+    return {name: table.take(pa.array(places)) for name, places in rows_by_class(table[STRATUM]).items()}

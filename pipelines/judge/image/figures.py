@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from generators.classes import members_of
+from generators.classes import rows_by_class
 from generators.image.codec import Pixels
 from pipelines.judge.fidelity.sides import ID, Drawn, Sides
 from pipelines.judge.image.manifolds import NEAREST, manifold_figures
 from pipelines.validate.image.learning import View
-from pipelines.validate.image.pixels import scaled, sound_pixels
+from pipelines.validate.image.pixels import resize_images, sound_pixels
 from schemas.arrow import STRATUM
 from schemas.fidelity import Better, Figure, FigureGroup
 from schemas.manifest import Manifest
@@ -58,7 +58,9 @@ class Eye:
             images = sound_pixels(table[column].slice(start, _AT_ONCE))
             features.append(self.features(images))
             chances += [self.probabilities(images)] if self.probabilities else []
-        return Seen(np.concatenate(features), np.concatenate(chances) if chances else None, members_of(table[STRATUM]))
+        return Seen(
+            np.concatenate(features), np.concatenate(chances) if chances else None, rows_by_class(table[STRATUM])
+        )
 
 
 def image_figures(eye: Eye, sides: Sides, column: str) -> FigureGroup:
@@ -103,7 +105,7 @@ def open_eye(drawn: Drawn, sides: Sides, manifest: Manifest, column: str, networ
     fitted = None if any(c.role == "objects" for c in manifest.columns) else _fit(drawn, sides, view)
 
     def small(images: Sequence[Pixels]) -> NDArray[np.uint8]:
-        return scaled(images, view.side, grey=view.grey)
+        return resize_images(images, view.side, grey=view.grey)
 
     chances: Look | None = (lambda images: fitted[0].probabilities(small(images))) if fitted else None
     if network:
@@ -135,7 +137,7 @@ def _fit(drawn: Drawn, sides: Sides, view: View) -> "tuple[Classifier, int] | No
 
     unseen = pc.invert(pc.is_in(drawn.real[ID], sides.real[ID].combine_chunks()))
     known = drawn.real.filter(unseen)
-    members = members_of(known[STRATUM])
+    members = rows_by_class(known[STRATUM])
     if len(members) < 2:
         return None
     target = np.empty(known.num_rows, np.int64)

@@ -35,9 +35,9 @@ def image_pairs(found: Pairs) -> FigureGroup | None:
 
 def _similar(one: pa.ChunkedArray, other: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return SSIM, PSNR (NaN for the same images) and whether they are the same, for each pair of one size."""
-    from generators.image.figures import SMALLEST, psnr, ssim, steady
+    from generators.image.figures import SMALLEST, psnr, quiet_metrics, ssim
 
-    with steady():
+    with quiet_metrics():
         rows = [
             (ssim(a, b), np.nan if (a == b).all() else psnr(a, b), float((a == b).all()))
             for a, b in _decoded(one, other)

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.judge.privacy.vectors import Encode, Points
-from pipelines.validate.image.pixels import scaled, sound_pixels
+from pipelines.validate.image.pixels import resize_images, sound_pixels
 from schemas.plan import Plan
 
 _SIDE = 16  # pixels
@@ -17,7 +17,7 @@ def points(_real: pa.Table, plan: Plan, _seed: int) -> Encode:
 
     def encode(table: pa.Table) -> Points:
         parts = [
-            scaled(sound_pixels(table[name].slice(start, _AT_ONCE)), _SIDE, grey=True)
+            resize_images(sound_pixels(table[name].slice(start, _AT_ONCE)), _SIDE, grey=True)
             for start in range(0, table.num_rows, _AT_ONCE)
         ]
         grey = np.concatenate([np.zeros((0, _SIDE, _SIDE, 1), np.uint8), *parts])

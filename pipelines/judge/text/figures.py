@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipelines.judge.fidelity.sides import Sides, by_class
 from pipelines.judge.text.language import MOST_CHARACTERS, distinct_n, self_bleu
-from pipelines.validate.text.words import as_texts, words_of
+from pipelines.validate.text.words import list_texts, words_of
 from schemas.fidelity import Better, Figure, FigureGroup
 
 MOST_CLASSES = 20
@@ -39,7 +39,7 @@ def text_figures(sides: Sides, column: str, language_model: str | None) -> Figur
 
 
 def _diversity(name: str, real: pa.ChunkedArray, made: pa.ChunkedArray) -> list[Figure]:
-    found = [_of_texts(as_texts(side)) for side in (made, real)]
+    found = [_of_texts(list_texts(side)) for side in (made, real)]
     return [
         Figure(name=key, made=found[0][key], real=found[1][key], better=better, stratum=name)
         for key, better in _BETTER.items()
@@ -65,5 +65,5 @@ def _perplexity(sides: Sides, column: str, place: str) -> Figure:
     model = LanguageModel(place)
     rng = np.random.default_rng(0)
     some = pa.array(rng.permutation(sides.rows)[:JUDGED_TEXTS])
-    made, real = (model.perplexity(as_texts(side[column].take(some))) for side in (sides.made, sides.real))
+    made, real = (model.perplexity(list_texts(side[column].take(some))) for side in (sides.made, sides.real))
     return Figure(name="Perplexity", made=made, real=real, better="real")

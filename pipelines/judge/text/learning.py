@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.judge.evaluate.classifiers import Lesson, Predict, View, fitted, weight
-from pipelines.validate.text.words import as_texts, words_of
+from pipelines.validate.text.words import list_texts, words_of
 from schemas.plan import Plan
 
 _STRENGTH = 10.0  # of the logistic regression: the inverse of its penalty
@@ -13,7 +13,7 @@ _MOST_TERMS = 200_000
 
 def view(plan: Plan, _raw: pa.Table) -> View:
     """Return the view of a plan's rows: the texts themselves."""
-    return View(lambda table: np.array(as_texts(table[plan.profile.text]), dtype=object), [])
+    return View(lambda table: np.array(list_texts(table[plan.profile.text]), dtype=object), [])
 
 
 def fit_terms(lesson: Lesson) -> Predict:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipelines.judge.privacy.rare import Items
 from pipelines.judge.privacy.vectors import Encode, projected
-from pipelines.validate.text.words import as_texts, hashed_words, shingles
+from pipelines.validate.text.words import hash_words, list_texts, shingles
 from schemas.plan import Plan
 
 _NGRAMS = (2, 4)  # characters that are looked at together
@@ -31,17 +31,17 @@ def text_points(real: pa.Table, name: str, seed: int) -> Encode:
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
     counted = HashingVectorizer(analyzer="char_wb", ngram_range=_NGRAMS, n_features=1 << 18, alternate_sign=False)
-    weighted = TfidfTransformer().fit(counted.transform(as_texts(real[name])))
+    weighted = TfidfTransformer().fit(counted.transform(list_texts(real[name])))
 
     def sparse(table: pa.Table) -> Any:
-        return weighted.transform(counted.transform(as_texts(table[name])))
+        return weighted.transform(counted.transform(list_texts(table[name])))
 
     return projected(sparse, real, seed)
 
 
 def words(table: pa.Table, name: str) -> Items:
     """Return the words of each text, and each few that follow one another."""
-    found = hashed_words(as_texts(table[name]))
+    found = hash_words(list_texts(table[name]))
     runs = shingles(found, _RUN, short=False)
     rows = [np.repeat(np.arange(table.num_rows), sets.sizes) for sets in (found, runs)]
     return np.concatenate(rows), np.concatenate([found.values, runs.values])

@@ -8,7 +8,7 @@ import pytest
 
 from generators.image.classifier import Classifier, fit_classifier
 from pipelines.validate.image.label_agreement import LabelAgreement, LabelAgreementParams
-from pipelines.validate.image.memorised import Memorised, MemorisedParams, nearest
+from pipelines.validate.image.memorised import Memorised, MemorisedParams, nearest_distances
 from schemas.errors import SpecError
 
 STEPS = 40
@@ -107,9 +107,9 @@ def test_nearest_is_what_comparing_all_says() -> None:
     held, asked = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (held, asked))
     numbers, own = rng.integers(0, 50, 9000), rng.integers(0, 50, 300)
     all_pairs = np.linalg.norm(asked[:, None] - held, axis=2)
-    np.testing.assert_allclose(nearest(asked, held), all_pairs.min(axis=1), atol=1e-3)
+    np.testing.assert_allclose(nearest_distances(asked, held), all_pairs.min(axis=1), atol=1e-3)
     all_pairs[own[:, None] == numbers] = 2
-    np.testing.assert_allclose(nearest(asked, held, (numbers, own)), all_pairs.min(axis=1), atol=1e-3)
+    np.testing.assert_allclose(nearest_distances(asked, held, (numbers, own)), all_pairs.min(axis=1), atol=1e-3)
 
 
 def test_a_classifier_is_saved_whole_and_says_the_same_in_any_batch(noise, tmp_path: Path) -> None:
