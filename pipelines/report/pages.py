@@ -1,4 +1,4 @@
-"""Rows to look at on Prefect's page of a build, as Markdown: real ones beside made ones. Knows no shards."""
+"""Example rows for Prefect's page of a build, as Markdown: real ones beside made ones. Knows no shards."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ Draw = Callable[[list[str], int, int], tuple[Rows, Rows]]
 
 @dataclass(frozen=True)
 class Page:
-    """What is shown: Markdown, the end of its key, and a title."""
+    """A page: Markdown, the end of its key, and a title."""
 
     markdown: str
     key: str
@@ -30,22 +30,22 @@ def row_page(manifest: Manifest, draw: Draw) -> Page:
     real, made = draw(names, ROWS, LOOKED_AT)
     more = len(manifest.columns) - len(names)
     lines = [
-        f"Some rows of **{plain(manifest.name)}**, {manifest.origin} ones below real ones.",
+        f"Some rows of **{escape_markdown(manifest.name)}**, {manifest.origin} ones below real ones.",
         "",
-        line(["origin", *names]),
-        line(["---"] * (len(names) + 1)),
-        *(line(["real", *(cell(row[name], TEXT).text for name in names)]) for row in real),
-        *(line([manifest.origin, *(cell(row[name], TEXT).text for name in names)]) for row in made),
+        table_line(["origin", *names]),
+        table_line(["---"] * (len(names) + 1)),
+        *(table_line(["real", *(cell(row[name], TEXT).text for name in names)]) for row in real),
+        *(table_line([manifest.origin, *(cell(row[name], TEXT).text for name in names)]) for row in made),
         *(["", f"{more:,} more columns are not shown."] if more > 0 else []),
     ]
     return Page("\n".join(lines), "rows", f"{manifest.name}: some real and {manifest.origin} rows")
 
 
-def line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
     """Return a row of a table in Markdown."""
-    return f"| {' | '.join(plain(one) for one in cells)} |"
+    return f"| {' | '.join(escape_markdown(one) for one in cells)} |"
 
 
-def plain(text: str) -> str:
-    """Return the text as Markdown shows it as it is: a source's text is no markup here."""
+def escape_markdown(text: str) -> str:
+    """Return the text so that Markdown shows it literally: a source's text is no markup here."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|~&$^=:@.-])", r"\\\1", text) if text != "---" else text

@@ -6,7 +6,7 @@ import pytest
 from flows.build import build
 from flows.samples import artifact_key
 from pipelines.report.image.sheet import ACROSS, GAP, TILE, contact_sheet
-from pipelines.report.pages import line
+from pipelines.report.pages import table_line
 
 
 def test_datasets_do_not_share_a_history():
@@ -18,7 +18,7 @@ def test_datasets_do_not_share_a_history():
 
 
 def test_a_cell_is_no_markup():
-    assert line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | \<b\> | \[x\]\(javascript\:y\) |"
+    assert table_line(["a|b", "<b>", "[x](javascript:y)"]) == r"| a\|b | \<b\> | \[x\]\(javascript\:y\) |"
 
 
 def test_a_contact_sheet_holds_each_group_in_rows_of_its_own():
@@ -35,7 +35,9 @@ def test_rows_are_shown_in_pairs_and_not_at_all_if_they_are_encrypted(make_spec,
 
     build(make_spec())
     shown = Artifact.get("payments-rows").data.splitlines()
-    assert [line.split(" | ")[0] for line in shown if "fraud" in line] == ["| real"] * 4 + ["| synthetic"] * 4
+    assert [table_line.split(" | ")[0] for table_line in shown if "fraud" in table_line] == ["| real"] * 4 + [
+        "| synthetic"
+    ] * 4
     monkeypatch.setenv("DATASET_KEY", "00112233445566778899aabbccddeeff")
     spec = make_spec("closed").model_copy(update={"name": "closed"})
     build(spec.model_copy(update={"output": spec.output.model_copy(update={"encryption_key_env": "DATASET_KEY"})}))

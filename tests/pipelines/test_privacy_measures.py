@@ -11,7 +11,7 @@ from pipelines.judge.privacy import measure
 from pipelines.judge.privacy.anonymity import group
 from pipelines.judge.privacy.attack import scores, true_positives
 from pipelines.judge.privacy.distances import Closest, distances, to_each_other
-from pipelines.judge.privacy.gate import put_together
+from pipelines.judge.privacy.gate import combine_findings
 from pipelines.judge.privacy.intervals import auc, excess, proportion, ratio_excess, share
 from pipelines.judge.privacy.rare import Rare
 from pipelines.judge.privacy.sides import LEARNT, PAIRED
@@ -243,7 +243,7 @@ def broken(tmp_path, monkeypatch):
         real = real.append_column(LEARNT, pa.array(learnt)).append_column(PAIRED, pa.array(paired))
         monkeypatch.setattr(measure, "sides_of", lambda *_: real)
         monkeypatch.setattr(measure, "made_rows", lambda *_: iter([made]))
-        return {one.name for one in put_together(plan, [measure.measure_class(plan, None, "rare")], None).broken}
+        return {one.name for one in combine_findings(plan, [measure.measure_class(plan, None, "rare")], None).broken}
 
     return judge
 

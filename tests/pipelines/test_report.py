@@ -13,7 +13,7 @@ from scipy import stats
 from flows.display import result_table
 from pipelines.report import ReportData, render_report
 from pipelines.report.compare import gap, mix, pair, wasserstein
-from pipelines.report.data import ends
+from pipelines.report.data import split_ends
 from pipelines.report.overview import class_rows, class_section, rejection_section
 from pipelines.report.tabular.association import correlation_ratio, cramers_v
 from pipelines.report.tabular.distributions import bins, distribution_section
@@ -436,4 +436,4 @@ def test_wording() -> None:
     assert len(label("x" * 300, 24)) == 24
     assert label("") == "(empty)"
     assert printable("a\r\nb\tc\x00\u202e") == "a↵b⇥c��"
-    assert ends(list(range(10)), 4) == ([0, 1, 8, 9], [2, 3, 4, 5, 6, 7])
+    assert split_ends(list(range(10)), 4) == ([0, 1, 8, 9], [2, 3, 4, 5, 6, 7])

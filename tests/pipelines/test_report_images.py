@@ -13,8 +13,8 @@ from generators.image.codec import Encoding, Pixels, decode, encode
 from pipelines.report import ReportData, render_card, render_report
 from pipelines.report.box_counts import box_rows, box_section, box_summary
 from pipelines.report.image.figures import image_figure_section
-from pipelines.report.image.marks import COLOURS, DASHES, MOST_MARKS, look_of, marked
-from pipelines.report.image.pixels import apart, colourfulness, distances, measure
+from pipelines.report.image.marks import COLOURS, DASHES, MOST_MARKS, look_of, mark_image
+from pipelines.report.image.pixels import colourfulness, distances, mean_distances, measure
 from pipelines.report.image.section import (
     MARKED_IMAGES,
     MOST_BYTES,
@@ -64,22 +64,22 @@ def make_data(real: pa.Table, made: pa.Table, rejected: list[str] | None = None,
         name: (real["_stratum"].to_pylist().count(name), made["_stratum"].to_pylist().count(name))
         for name in sorted(set(real["_stratum"].to_pylist()) | set(made["_stratum"].to_pylist()))
     }
-    marked = "objects" in real.column_names
+    mark_image = "objects" in real.column_names
     manifest = Manifest(
         name="pictures",
         spec_fingerprint="5" * 64,
         source_fingerprint="6" * 64,
         seed=7,
         modality="image",
-        by=["boxes" if marked else "label"],
-        label="boxes" if marked else "label",
+        by=["boxes" if mark_image else "label"],
+        label="boxes" if mark_image else "label",
         generator="diffusion",
         origin="synthetic",
         model_fingerprint=None,
         columns=[
             Column(name="image", type="image", role="image"),
             Column(name="objects", type="objects", role="objects")
-            if marked
+            if mark_image
             else Column(name="label", type="string", categories=list(counts)),
         ],
         counts={name: ClassCounts(real=n, synthetic=m, target=n + m) for name, (n, m) in counts.items()},
@@ -249,7 +249,7 @@ def test_measures_of_known_images() -> None:
 def test_distances_of_known_images() -> None:
     black, white = np.zeros((5, 9, 1), np.uint8), np.full((40, 40, 3), 255, np.uint8)
     np.testing.assert_allclose(distances([black, white, black]), [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
-    assert apart([black, white, black]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert mean_distances([black, white, black]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
 
 
 def test_grey_images_have_no_colours_to_compare() -> None:
@@ -337,16 +337,16 @@ def test_a_box_beyond_the_edge_is_cut_and_one_outside_left_out() -> None:
         {"bbox": [40.0, 0.0, 5.0, 5.0], "category": "a"},
         {"bbox": [1.0, 1.0, 0.0, 5.0], "category": "b"},
     ]
-    one = marked(image, boxes, {"a": look_of(0), "b": look_of(1)})
+    one = mark_image(image, boxes, {"a": look_of(0), "b": look_of(1)})
     [mark] = one.marks
     assert (mark.x, mark.y, mark.width, mark.height) == (0, 20, 5, 10)
     assert one.held == "2 \N{MULTIPLICATION SIGN} a, 1 \N{MULTIPLICATION SIGN} b"
-    assert marked(image, None, {}).held == "no box"
+    assert mark_image(image, None, {}).held == "no box"
 
 
 def test_crowds_are_cut() -> None:
     crowd: list[Object] = [{"bbox": [1.0, 1.0, 5.0, 5.0 + k / 10], "category": "c"} for k in range(MOST_MARKS + 20)]
-    one = marked(np.zeros((64, 64, 3), np.uint8), crowd, {"c": look_of(0)})
+    one = mark_image(np.zeros((64, 64, 3), np.uint8), crowd, {"c": look_of(0)})
     assert (len(one.marks), one.left_out) == (MOST_MARKS, 20)
 
 
@@ -359,7 +359,7 @@ def test_masks_are_drawn_as_outlines() -> None:
         "category": "a",
         "segmentation": {"size": [int(n) for n in code["size"]], "counts": code["counts"].decode()},
     }
-    [mark] = marked(np.zeros((48, 64, 3), np.uint8), [box], {"a": look_of(0)}).marks
+    [mark] = mark_image(np.zeros((48, 64, 3), np.uint8), [box], {"a": look_of(0)}).marks
     corners = {tuple(map(int, pair.split())) for pair in re.findall(r"\d+ \d+", mark.outline)}
     assert corners == {(30, 10), (49, 10), (49, 19), (30, 19)}
     table = images_table([np.zeros((48, 64, 3), np.uint8)] * 2, ["a=1"] * 2, [[box], None])

@@ -1,4 +1,4 @@
-"""Images as points: what the privacy gate compares them by."""
+"""Turns images into points, by which the privacy gate compares them."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,11 +8,14 @@ from pipelines.validate.image.pixels import resize_images, sound_pixels
 from schemas.plan import Plan
 
 _SIDE = 16  # pixels
-_AT_ONCE = 64  # images that are decoded at a time
+_AT_ONCE = 64  # images decoded at a time
 
 
 def points(_real: pa.Table, plan: Plan, _seed: int) -> Encode:
-    """Look at images as small grey ones, which hides noise, and what was changed at their edges, but not a crop."""
+    """Return a function that makes points of images: small grey ones, which ignore noise and changes at the edges.
+
+    A crop still changes the point.
+    """
     name = str(plan.profile.image)
 
     def encode(table: pa.Table) -> Points:

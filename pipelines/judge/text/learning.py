@@ -1,9 +1,9 @@
-"""What classifiers of texts see, and which they are; each as it comes out of its library."""
+"""The classifiers of texts, each with its library's default settings, and their view of rows."""
 
 import numpy as np
 import pyarrow as pa
 
-from pipelines.judge.evaluate.classifiers import Lesson, Predict, View, fitted, weight
+from pipelines.judge.evaluate.classifiers import Lesson, Predict, View, class_weight, fit_model
 from pipelines.validate.text.words import list_texts, words_of
 from schemas.plan import Plan
 
@@ -25,5 +25,5 @@ def fit_terms(lesson: Lesson) -> Predict:
     terms = TfidfVectorizer(
         tokenizer=words_of, token_pattern=None, lowercase=False, ngram_range=(1, 2), max_features=_MOST_TERMS
     )
-    model = LogisticRegression(C=_STRENGTH, class_weight=weight(lesson), max_iter=1000)
-    return fitted(make_pipeline(terms, model), lesson)
+    model = LogisticRegression(C=_STRENGTH, class_weight=class_weight(lesson), max_iter=1000)
+    return fit_model(make_pipeline(terms, model), lesson)

@@ -1,4 +1,4 @@
-"""Augmented texts beside the real ones that they were made from."""
+"""Compares augmented texts with the real ones that they were made from."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ _MOST_WORDS = 500  # of a text: METEOR's and ROUGE's work grows with their squar
 
 
 class NoSynonyms:
-    """Stands in for WordNet, which is a download: it knows no word, so that METEOR matches words and stems alone."""
+    """Replaces WordNet, which would be a download: it knows no word, so that METEOR matches words and stems alone."""
 
     def synsets(self, _word: str) -> list[object]:
         """Return no meaning."""
@@ -20,7 +20,7 @@ class NoSynonyms:
 
 
 def text_pairs(found: Pairs) -> FigureGroup:
-    """Return mean BLEU, ROUGE and METEOR of the pairs, each text as words."""
+    """Return the mean BLEU, ROUGE and METEOR of the pairs."""
     made, parents, others = (
         [_words(text) for text in list_texts(side)] for side in (found.made, found.parents, found.others)
     )

@@ -89,7 +89,7 @@ class NearDuplicates:
         """Refuse the near-duplicates of real rows."""
         if self._cells is None:
             return Verdict(np.ones(len(batch.table), np.bool_))
-        is_close = self._cells.near(*self._points(batch.table))
+        is_close = self._cells.is_near(*self._points(batch.table))
         count = int(is_close.sum())
         return Verdict(~is_close, {"close to a real row": count} if count else {})
 

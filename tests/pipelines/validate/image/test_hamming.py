@@ -49,7 +49,7 @@ def test_small_blocks_admit_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = clustered(500, 3)
     whole = NearCodes(4).admit(codes)
     monkeypatch.setattr(hamming, "_BLOCK", 7)
-    monkeypatch.setattr(hamming, "_ASKED", 5)
+    monkeypatch.setattr(hamming, "_QUERIES_AT_ONCE", 5)
     np.testing.assert_array_equal(NearCodes(4).admit(codes), whole)
 
 
