@@ -61,8 +61,8 @@ class Column:
         """Return the code of each cell; an unknown text has the code of rare texts, a number the nearest code."""
         if self.smooth:
             known = self.edges if self.edges is not None else to_numbers(self.values)[self.starts[:-1]]
-            places = np.searchsorted(known, to_numbers(cells))
-            codes = np.minimum(places, len(self.starts) - 2)
+            indices = np.searchsorted(known, to_numbers(cells))
+            codes = np.minimum(indices, len(self.starts) - 2)
         else:
             heads = self.values.take(pa.array(self.starts[:-1] if self.other is None else self.starts[:-2]))
             unknown = self.other if self.other is not None else 0
@@ -80,8 +80,8 @@ class Column:
         first, last = self.starts[within], self.starts[within + 1]
         if self.private and self.smooth:
             return _draw_between(self.values, first, last - 1, drawn, nulls)
-        places = first + (drawn * (last - first)).astype(np.int64)
-        return self.values.take(pa.array(places, mask=nulls))
+        indices = first + (drawn * (last - first)).astype(np.int64)
+        return self.values.take(pa.array(indices, mask=nulls))
 
 
 def learn_columns(table: pa.Table, label: str, *, max_bins: int, max_categories: int) -> list[Column]:
@@ -161,11 +161,11 @@ def _private_bounds(known: pa.Array, starts: NDArray[np.int64]) -> tuple[pa.Arra
 
     A twentieth of the bin's rows, at least two, lies beyond each bound. A spike's two bounds are both its value.
     """
-    places = []
+    indices = []
     for first, stop in pairwise(starts):
         off = min(max(2, (stop - first) // 20), (stop - first - 1) // 2)
-        places += [first + off, stop - 1 - off]
-    return known.take(pa.array(places)), np.arange(0, len(places) + 1, 2)
+        indices += [first + off, stop - 1 - off]
+    return known.take(pa.array(indices)), np.arange(0, len(indices) + 1, 2)
 
 
 def _draw_between(

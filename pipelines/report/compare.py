@@ -210,7 +210,7 @@ def moments(values: Floats, weights: Floats) -> tuple[float, float]:
     return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
 
 
-def missing(values: Floats, weights: Floats) -> float:
+def missing_share(values: Floats, weights: Floats) -> float:
     """Return the share of nulls."""
     return float(weights[np.isnan(values)].sum())
 

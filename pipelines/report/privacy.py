@@ -26,8 +26,8 @@ class FigureRow:
     title: str
     meaning: str
     value: str
-    format_interval: str
-    format_limit: str
+    interval: str
+    limit: str
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from pipelines.judge.evaluate.classifiers import Lesson, View, fit
 from pipelines.judge.evaluate.measures import MEASURES, Scorer, Scores, draw_weights
-from pipelines.judge.evaluate.remedies import REMEDIES, Bench, Prediction, Trial, _best_threshold, _standardised
+from pipelines.judge.evaluate.remedies import REMEDIES, Bench, Prediction, Trial, _best_threshold, _standardise
 from pipelines.judge.evaluate.rows import CLASS, MADE, BuiltRecord, RealRecord
 from pipelines.judge.evaluate.trial import minority_of
 from pipelines.judge.evaluate.verdict import give_verdict, judge
@@ -148,7 +148,7 @@ def test_the_threshold_moves_to_where_the_measure_is_best():
 
 def test_numbers_are_brought_back_to_what_they_were_and_gaps_are_filled():
     rows = np.array([[1.0, 0, np.nan], [3.0, np.nan, np.nan], [np.nan, 2, np.nan]])
-    filled, centre, scale = _standardised(rows, np.array([False, True, False]))
+    filled, centre, scale = _standardise(rows, np.array([False, True, False]))
     back = filled * scale + centre
     assert back[:, 0].tolist() == pytest.approx([1, 3, 2])
     assert back[:, 1].tolist() == [0, -1, 2]

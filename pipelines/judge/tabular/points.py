@@ -56,7 +56,7 @@ def values(table: pa.Table, names: list[str]) -> Items:
     """Return the values of each column, and of each pair of columns, as items."""
     single = [row_hashes(table.select([name])) for name in names]
     pairs = [mix(single[a] * np.uint64(3) ^ single[b]) for a, b in combinations(range(len(names)), 2)]
-    items = np.stack([mix(hashes ^ np.uint64(place)) for place, hashes in enumerate([*single, *pairs])], axis=1)
+    items = np.stack([mix(hashes ^ np.uint64(number)) for number, hashes in enumerate([*single, *pairs])], axis=1)
     return np.repeat(np.arange(table.num_rows), items.shape[1]), items.ravel()
 
 
@@ -75,12 +75,12 @@ def _learn_categories(real: pa.ChunkedArray) -> Callable[[pa.ChunkedArray], Any]
 
     def encode(column: pa.ChunkedArray) -> Any:
         column = column.cast(pa.string())
-        place = pc.index_in(column, value_set=known).to_numpy().astype(np.float64)
+        codes = pc.index_in(column, value_set=known).to_numpy().astype(np.float64)
         unknown = len(known) + 1 + (row_hashes(pa.table([column], ["value"])) % np.uint64(_UNKNOWN)).astype(np.int64)
-        place = np.where(np.isnan(place), unknown, np.nan_to_num(place)).astype(np.int64)
-        place[np.asarray(pc.is_null(column))] = len(known)
-        height = np.full(len(place), np.sqrt(0.5), np.float32)
-        return csr_array((height, (np.arange(len(place)), place)), shape=(len(place), width))
+        codes = np.where(np.isnan(codes), unknown, np.nan_to_num(codes)).astype(np.int64)
+        codes[np.asarray(pc.is_null(column))] = len(known)
+        height = np.full(len(codes), np.sqrt(0.5), np.float32)
+        return csr_array((height, (np.arange(len(codes)), codes)), shape=(len(codes), width))
 
     return encode
 

@@ -25,7 +25,7 @@ def text_figures(sides: Sides, column: str, language_model: str | None) -> Figur
     shown = sorted(made, key=lambda name: (-made[name].num_rows, name))[:MOST_CLASSES]
     by_name = {name: _diversity_figures(name, real[name][column], made[name][column]) for name in shown}
     figures = (
-        [_mean_figure([figures[place] for figures in by_name.values()]) for place in range(len(_BETTER))]
+        [_mean_figure([figures[number] for figures in by_name.values()]) for number in range(len(_BETTER))]
         if shown
         else []
     )

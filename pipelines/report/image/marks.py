@@ -39,7 +39,7 @@ class Marked:
     width: int
     height: int
     marks: list[Mark]
-    describe_objects: str
+    held: str
     left_out: int
 
 

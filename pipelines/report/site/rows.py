@@ -79,8 +79,8 @@ def make_groups(builds: Sequence[Build]) -> list[list[Row]]:
 
 def _series(row: Row) -> str:
     """Return a key that versions of one dataset share, and that no other build has."""
-    place, question, options = row.build.path.partition("?")
-    return place.rstrip("/").removesuffix(row.version) + question + options
+    path, question, options = row.build.path.partition("?")
+    return path.rstrip("/").removesuffix(row.version) + question + options
 
 
 def _newest_first(group: Iterable[Row]) -> list[Row]:

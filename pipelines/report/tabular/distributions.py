@@ -14,7 +14,7 @@ from pipelines.report.compare import (
     drop_missing,
     gap,
     halves,
-    missing,
+    missing_share,
     mix,
     moments,
     pairs,
@@ -125,7 +125,7 @@ def _summarise(pair: Pair, weights: Mix) -> Summary:
         chance=gap(pair.kind, pair.real, left, pair.real, right),
         shift=gap(pair.kind, pair.real, weights.before, everything, weights.after),
         movement=None if pair.kind == "category" else wasserstein(pair.real, real, pair.synthetic, synthetic),
-        missing=(missing(pair.real, real), missing(pair.synthetic, synthetic)),
+        missing=(missing_share(pair.real, real), missing_share(pair.synthetic, synthetic)),
         typical=(_typical_value(pair, pair.real, real), _typical_value(pair, pair.synthetic, synthetic)),
     )
 
