@@ -18,7 +18,7 @@ def modules():
                 yield ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", list(modules()))
 def test_examples_print_what_they_say(name):
     try:
         module = importlib.import_module(name)

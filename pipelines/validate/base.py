@@ -45,8 +45,8 @@ class Verdict:
     validator's name: a short text to the number of rows, in which each rejected row counts at most once. A reader sees
     `name: detail` (as in `schema: range of age`), and plain `name` for rejected rows that no detail counts.
 
-    >>> Verdict(np.array([True, False]), {"range of age": 1}).keep.sum()
-    1
+    >>> Verdict(np.array([True, False]), {"range of age": 1}).keep.tolist()
+    [True, False]
     """
 
     keep: NDArray[np.bool_]
