@@ -31,5 +31,5 @@ def test_examples_print_what_they_say(name):
     assert not failed
 
 
-def test_all_packages_have_examples():
-    assert {name.partition(".")[0] for name in modules()} == set(PACKAGES)
+def test_what_extensions_are_written_with_has_examples():
+    assert {"generators.base", "pipelines.validate.base", "pipelines.validate.checks"} <= set(modules())
