@@ -13,9 +13,9 @@ from flows.progress import Listener
 from flows.screen import to_cell
 from generators.base import TrainingProgress
 from pipelines.fill.loop import StratumProgress
-from pipelines.fit.held_out import expected, holds_out
+from pipelines.fit.held_out import expected_rows, holds_out
 from pipelines.judge.evaluate.wording import TITLES, WORDS
-from pipelines.judge.fidelity.wording import MEANING, told
+from pipelines.judge.fidelity.wording import MEANING, format_figure
 from pipelines.judge.privacy.wording import summary
 from pipelines.modality import modality_notes
 from pipelines.plan.succession import planned_succession, succession
@@ -57,10 +57,12 @@ def _one_class(plan: Plan) -> list[str]:
     merged = plan.profile.merged
     if not merged:
         return []
-    told = [f"{' and '.join(map(repr, one.spellings[:SPELLINGS]))} of {one.column!r}" for one in merged[:SPELLINGS]]
+    format_figure = [
+        f"{' and '.join(map(repr, one.spellings[:SPELLINGS]))} of {one.column!r}" for one in merged[:SPELLINGS]
+    ]
     more = f", and {len(merged) - SPELLINGS} more" if len(merged) > SPELLINGS else ""
     why = "blanks around a cell are left out, and numbers are known by what they are"
-    return [f"One class each: {'; '.join(told)}{more} ({why})."]
+    return [f"One class each: {'; '.join(format_figure)}{more} ({why})."]
 
 
 def _held_out(plan: Plan) -> str:
@@ -70,7 +72,9 @@ def _held_out(plan: Plan) -> str:
         return "privacy: no class has enough real rows to hold some out, so what made rows give away is not measured."
     small = len(plan.strata) - classes
     few = f"; {small:,} class(es) have too few rows for that, and are not measured" if small else ""
-    return f"privacy: the model does not learn from some {expected(plan):,} real rows of {classes:,} class(es){few}."
+    return (
+        f"privacy: the model does not learn from some {expected_rows(plan):,} real rows of {classes:,} class(es){few}."
+    )
 
 
 def result_notes(manifest: Manifest) -> list[str]:
@@ -178,12 +182,19 @@ def fidelity_table(name: str, fidelity: Fidelity) -> Table:
     table.add_column("says")
     for group in fidelity.groups:
         for one in group.overall() if group.kind != "columns" else []:
-            table.add_row(to_cell(one.name), told(one.made), told(one.real), MEANING.get(one.name, ""))
+            table.add_row(
+                to_cell(one.name), format_figure(one.made), format_figure(one.real), MEANING.get(one.name, "")
+            )
     found = sorted((one for one in fidelity.detectors if one.auc is not None), key=lambda one: -(one.auc or 0))
     for detector in found[:SHOWN]:
         tells = ", ".join(list(detector.tells)[:3])
         says = f"given away by {tells}" if tells else "0.5: cannot be told apart"
-        table.add_row(to_cell(f"detector AUC, class {detector.stratum}"), told(detector.auc), told(0.5), to_cell(says))
+        table.add_row(
+            to_cell(f"detector AUC, class {detector.stratum}"),
+            format_figure(detector.auc),
+            format_figure(0.5),
+            to_cell(says),
+        )
     return table
 
 

@@ -4,7 +4,7 @@ from flows.progress import Build
 from flows.step import step
 from pipelines.engine import actors
 from pipelines.judge.privacy.anonymity import measure_groups
-from pipelines.judge.privacy.gate import load_findings, put_together, refuse_breach, save_findings
+from pipelines.judge.privacy.gate import combine_findings, load_findings, refuse_breach, save_findings
 from pipelines.judge.privacy.measure import measure_class
 from pipelines.judge.privacy.sides import draw_sides
 from pipelines.source.ingest import RealRows
@@ -22,7 +22,7 @@ def privacy_task(build: Build, real: RealRows) -> PrivacyFindings:
     if found is None:
         names = actors.run(draw_sides, plan, real, place)
         classes = list(actors.run_all(measure_class, ((plan, place, name) for name in names)))
-        found = put_together(plan, classes, actors.run(measure_groups, plan, place))
+        found = combine_findings(plan, classes, actors.run(measure_groups, plan, place))
         save_findings(found, place)
     refuse_breach(plan, found)
     return found

@@ -16,7 +16,14 @@ from pipelines.engine import actors
 from pipelines.judge.evaluate.held_out import find_held_out, test_source
 from pipelines.judge.evaluate.measures import score
 from pipelines.judge.evaluate.rows import RealRecord, gather_built, gather_real
-from pipelines.judge.evaluate.trial import all_remedies, chosen_remedies, left_out, minority_of, run_trial, trials_of
+from pipelines.judge.evaluate.trial import (
+    all_remedies,
+    chosen_remedies,
+    minority_of,
+    note_left_out,
+    run_trial,
+    trials_of,
+)
 from pipelines.judge.evaluate.verdict import judge
 from pipelines.judge.fidelity.measure import measure_published
 from pipelines.modality import modality_of
@@ -135,7 +142,7 @@ def measure_task(build: Build, wanted: EvaluationRequest, manifest: Manifest, da
     minority = minority_of(real, built)
     scoring = [(scratch, some, minority, settings.seeds, plan.seed) for some in trials.values()]
     scores = dict(zip(trials, actors.run_all(score, scoring), strict=True))
-    noted = real.model_copy(update={"notes": [*real.notes, *left_out(plan, settings)]})
+    noted = real.model_copy(update={"notes": [*real.notes, *note_left_out(plan, settings)]})
     utility = judge(noted, built, scores, list(modality_of(plan).classifiers), settings)
     fidelity = actors.run(measure_published, source, plan, settings.fidelity, manifest, dataset, key)
     return Evaluation(key=wanted.key, content_hash=manifest.content_hash, utility=utility, fidelity=fidelity)

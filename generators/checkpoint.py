@@ -1,4 +1,4 @@
-"""What of a training outlives a kill: where it is, the state of its parts, all global randomness. Knows no model."""
+"""The state of a training that survives a kill: its position, its parts, all global random states. Knows no model."""
 
 import io
 import math
@@ -15,19 +15,19 @@ from schemas.errors import GeneratorError
 
 
 class Stateful(Protocol):
-    """A network, an optimizer, or what draws batches: its state is tensors and plain values."""
+    """An object whose state is tensors and plain values: a network, an optimizer, the order of batches."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return its state."""
+        """Return the state."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> object:
-        """Take on a state."""
+        """Replace the state."""
 
 
 class Learnt:
-    """What training changes of a network: its buffers, and the weights that learn, each once.
+    """The part of a network that training changes: its buffers, and the weights that learn.
 
-    The other weights are those of a given model, which may be a hundred times as large.
+    Frozen weights are left out: they belong to a pretrained model, and may be a hundred times as large.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -40,7 +40,7 @@ class Learnt:
         return {name: value for name, value in self._network.state_dict().items() if name not in self._left_out}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Put them back; raises ValueError if they are of another network."""
+        """Replace these weights and buffers; raises ValueError if the names are those of another network."""
         if state_dict.keys() != self.state_dict().keys():
             raise ValueError("the weights are those of another network")
         self._network.load_state_dict(state_dict, strict=False)
@@ -48,9 +48,9 @@ class Learnt:
 
 @dataclass
 class Position:
-    """Where a training is, beside the state of its parts: the least loss so far, and the looks since then.
+    """How far a training is: its step, the least held-out loss so far, and the looks since that one.
 
-    `seconds` is how long it took up to here, in all its starts.
+    `seconds` is the time that the training took up to here, over all its starts.
     """
 
     step: int = 0
@@ -60,7 +60,7 @@ class Position:
     seconds: float = 0.0
 
     def note(self, loss: float, model: Stateful) -> None:
-        """Take note of a look's loss, and of the model's weights if it is the least."""
+        """Record the loss of a look, and keep the model's weights if the loss is the least so far."""
         self.worse += 1
         if loss < self.best:
             weights = {name: weight.detach().to("cpu", copy=True) for name, weight in model.state_dict().items()}
@@ -68,7 +68,7 @@ class Position:
 
 
 def pack(position: Position, parts: Mapping[str, Stateful]) -> bytes:
-    """Return all that the rest of the training depends on."""
+    """Return everything that the rest of the training depends on, as bytes."""
     content = {
         "parts": {name: part.state_dict() for name, part in parts.items()},
         "position": vars(position),
@@ -80,10 +80,10 @@ def pack(position: Position, parts: Mapping[str, Stateful]) -> bytes:
 
 
 def restore(kept: bytes | None, parts: Mapping[str, Stateful]) -> Position:
-    """Set everything as it was packed, or for a start, and return where the training is.
+    """Set all parts and random states as they were packed, and return the position; a start if `kept` is None.
 
-    Each part stays on its device. Of the file tensors and plain values alone are read: no code of it can run. Raises
-    GeneratorError if it is not what `pack` made of these parts.
+    Each part stays on its device. Only tensors and plain values are read from the file, so no code in it can run.
+    Raises GeneratorError if `pack` did not write it for these parts.
     """
     if kept is None:
         return Position()
@@ -103,7 +103,7 @@ def restore(kept: bytes | None, parts: Mapping[str, Stateful]) -> Position:
 
 
 def _random_state() -> dict[str, Any]:
-    """Return the global state of torch, on the CPU and on GPUs that are in use, of numpy and of Python."""
+    """Return the global random states of torch (CPU and the GPUs in use), numpy and Python."""
     kind, key, *rest = np.random.get_state()
     return {
         "torch": torch.get_rng_state(),

@@ -1,4 +1,4 @@
-"""Global random state, lent to libraries that know no other. Knows nothing of any model."""
+"""Seeds the global random state for libraries that know no other. Knows no model."""
 
 import random
 import sys
@@ -9,17 +9,23 @@ from threading import RLock
 import numpy as np
 
 _lent = RLock()
-"""Held by the thread that the global state is lent to."""
+"""Held by the thread that uses the global state."""
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[np.random.Generator]:
-    """Seed `random`, numpy's global state and torch's from `seed` (0 to 2**64 - 1), and put all back at the end.
+    """Seed `random`, numpy's global state and torch's from `seed` (0 to 2**64 - 1), and restore all at the end.
 
-    Yields a numpy generator of the same seed, for code that takes one. While it is open, numpy's linear algebra and
-    torch run on one thread, so that results do not depend on the machine's cores. Torch takes part only if it was
-    imported before: import what needs it first, and start CUDA first where it is used. The state is the process's own,
-    so another thread waits until it is put back.
+    Yields a numpy generator of the same seed, for code that takes one. Inside the block, numpy's linear algebra and
+    torch run on one thread, so that results do not depend on the number of cores. Torch is seeded only if it was
+    imported before: import first what needs torch, and start CUDA first where it is used. The state belongs to the
+    process, so other threads wait until it is restored.
+
+    >>> with seeded(1):
+    ...     first = np.random.random()
+    >>> with seeded(1):
+    ...     first == np.random.random()
+    True
     """
     from threadpoolctl import threadpool_limits
 

@@ -1,4 +1,4 @@
-"""A baseline: real rows of the class, drawn again with replacement. Learns nothing."""
+"""The baseline: draws real rows of the class again, with replacement. Learns nothing."""
 
 import json
 from pathlib import Path
@@ -14,9 +14,15 @@ from schemas.plan import SampleRequest
 
 
 class Resample:
-    """Draws real rows of the class with replacement: random over-sampling, what every other generator must beat.
+    """Draws real rows of the class with replacement: random over-sampling, the baseline of all generators.
 
     Its rows are copies, so the validators of duplicates are not among its defaults: they would reject all of them.
+
+    >>> table = pa.table({"x": [1, 2, 3], "label": ["often", "often", "rare"]})
+    >>> generator = Resample(Resample.Params())
+    >>> generator.fit(table, "label", seed=0)
+    >>> generator.sample(SampleRequest(stratum="rare", chunk=0, rows=2, seed=7)).to_pydict()
+    {'x': [3, 3], 'label': ['rare', 'rare'], '_parent_row': [2, 2]}
     """
 
     class Params(base.Params):
@@ -35,14 +41,14 @@ class Resample:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:  # noqa: ARG002 - nothing is drawn
-        """Keep the rows of each class; raises GeneratorError if there are none."""
+        """Keep the rows of each class; raises GeneratorError if the table has none."""
         check_class_sizes(table, label, self.capabilities.min_class_rows, "resample")
         self._table, self._label = table, label
         numbered = table.append_column(PARENT_ROW, pa.array(range(table.num_rows), pa.int64()))
         self._classes = split_classes(numbered, label)
 
     def sample(self, request: SampleRequest) -> pa.Table:
-        """Return `request.rows` real rows of the class, and in `_parent_row` which they are.
+        """Return `request.rows` real rows of the class; `_parent_row` says which rows of the table they are.
 
         Raises GeneratorError if the class was not in the table.
         """

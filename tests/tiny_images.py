@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from generators.image.codec import Encoding, decode, encode
-from generators.image.rows import bytes_of
+from generators.image.rows import list_encoded
 from schemas.arrow import IMAGE
 from schemas.plan import SampleRequest
 
@@ -31,7 +31,7 @@ def request(stratum="dark", rows=12, seed=7):
 
 def pixels(table):
     """Return the images of a table, stacked."""
-    return np.stack([decode(data) for data in bytes_of(table["picture"])])
+    return np.stack([decode(data) for data in list_encoded(table["picture"])])
 
 
 class KilledError(Exception):

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from generators.checks.promises import Promise, refusal_fault
 from generators.checks.subject import Subject
 from generators.image.codec import Encoding, decode
-from generators.image.rows import bytes_of
+from generators.image.rows import list_encoded
 from schemas.arrow import IMAGE, PARENT_ROW
 from schemas.errors import GeneratorError
 
@@ -131,9 +131,9 @@ def _value_faults(modality: str, name: str, real: pa.ChunkedArray, made: pa.Chun
 
 
 def _image_faults(name: str, real: pa.ChunkedArray, made: pa.ChunkedArray) -> Iterator[str]:
-    shapes = {decode(data).shape for data in bytes_of(real)}
-    for data in bytes_of(made):
-        if data[:4] != bytes_of(real[:1])[0][:4]:
+    shapes = {decode(data).shape for data in list_encoded(real)}
+    for data in list_encoded(made):
+        if data[:4] != list_encoded(real[:1])[0][:4]:
             yield f"an image in {name!r} that is encoded in another way"
         elif len(shapes) == 1 and decode(data).shape not in shapes:
             yield f"an image of {decode(data).shape} in {name!r}, where the real ones are {shapes.pop()}"

@@ -1,7 +1,7 @@
-"""Images that are moved a little while a network learns from them. Knows no network; chance is torch's global state.
+"""Random changes of images while a network learns from them. Knows no network; randomness is torch's global state.
 
-`jitter` changes what is learnt: the made images are moved alike. `augment` of both sides of a GAN does not
-(DiffAugment, Zhao et al. 2020, arXiv:2006.10738).
+`jitter` changes what is learnt: made images are moved in the same way. `augment`, applied to real and made images in a
+GAN, does not (DiffAugment, Zhao et al. 2020, arXiv:2006.10738).
 """
 
 import math
@@ -14,7 +14,11 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Jitter:
-    """How far images are moved at most: degrees, and shares of the image's side; `flip` turns half of them round."""
+    """The greatest random moves of an image: degrees, and shares of its side; `flip` mirrors half of the images.
+
+    >>> Jitter(rotate=15).is_identity, Jitter().is_identity
+    (False, True)
+    """
 
     rotate: float = 0.0
     shift: float = 0.0
@@ -22,22 +26,22 @@ class Jitter:
     flip: bool = False
 
     @property
-    def nothing(self) -> bool:
+    def is_identity(self) -> bool:
         """Whether images stay as they are."""
         return not (self.rotate or self.shift or self.zoom or self.flip)
 
 
 def jitter(images: Tensor, how: Jitter) -> Tensor:
-    """Return the images (rows, channels, height, width), each turned, moved, zoomed by chance; edges are repeated."""
-    if how.nothing:
+    """Return the images (rows, channels, height, width), randomly turned, moved and zoomed; edges are repeated."""
+    if how.is_identity:
         return images
-    moves = _moves(len(images), images.shape[2] / images.shape[3], how).to(images.device)
+    moves = _draw_moves(len(images), images.shape[2] / images.shape[3], how).to(images.device)
     grid = functional.affine_grid(moves, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def _moves(rows: int, tall: float, how: Jitter) -> Tensor:
-    """Return affine matrices (rows, 2, 3) of `affine_grid`; `tall` is the height over the width."""
+def _draw_moves(rows: int, tall: float, how: Jitter) -> Tensor:
+    """Return random affine matrices (rows, 2, 3) for `affine_grid`; `tall` is the height over the width."""
     turn, zoom, across, down = (torch.rand(4, rows) * 2 - 1).unbind()
     angle = turn * how.rotate * math.pi / 180
     scale = (1 + how.zoom) ** zoom
@@ -49,30 +53,30 @@ def _moves(rows: int, tall: float, how: Jitter) -> Tensor:
 
 
 def augment(images: Tensor, strength: float) -> Tensor:
-    """Return the images brightened, shifted, and with a square cut out, by chance; gradients pass through.
+    """Return the images randomly brightened, shifted, and with a rectangle cut out; gradients pass through.
 
-    `strength` scales it all: 1 is the paper's (brightness by half, shifts by an eighth, squares of half a side).
+    `strength` scales all three: 1 is the paper's (brightness by half, shifts by an eighth, squares of half a side).
     """
     if not strength:
         return images
     rows, _, height, width = images.shape
     images = images + ((torch.rand(rows, 1, 1, 1) - 0.5) * strength).to(images.device)
-    images = _shifted(images, round(height * strength / 8), round(width * strength / 8))
-    return images * _holes(rows, height, width, strength / 2).to(images.device)
+    images = _shift(images, round(height * strength / 8), round(width * strength / 8))
+    return images * _draw_holes(rows, height, width, strength / 2).to(images.device)
 
 
-def _shifted(images: Tensor, most_down: int, most_across: int) -> Tensor:
-    """Return each image shifted by whole pixels; what comes in is black."""
+def _shift(images: Tensor, most_down: int, most_across: int) -> Tensor:
+    """Return each image shifted by whole pixels; uncovered pixels are black."""
     rows, _, height, width = images.shape
     down = torch.randint(0, 2 * most_down + 1, (rows, 1, 1)) + torch.arange(height)[None, :, None]
     across = torch.randint(0, 2 * most_across + 1, (rows, 1, 1)) + torch.arange(width)[None, None, :]
     padded = functional.pad(images, [most_across, most_across, most_down, most_down], value=-1.0)
-    places = (torch.arange(rows)[:, None, None].to(images.device), down.to(images.device), across.to(images.device))
-    return padded.permute(0, 2, 3, 1)[places].permute(0, 3, 1, 2)
+    indices = (torch.arange(rows)[:, None, None].to(images.device), down.to(images.device), across.to(images.device))
+    return padded.permute(0, 2, 3, 1)[indices].permute(0, 3, 1, 2)
 
 
-def _holes(rows: int, height: int, width: int, size: float) -> Tensor:
-    """Return masks (rows, 1, height, width) that are 0 in a rectangle of `size` of each side, else 1."""
+def _draw_holes(rows: int, height: int, width: int, size: float) -> Tensor:
+    """Return masks (rows, 1, height, width) that are 0 in a random rectangle of `size` of each side, else 1."""
     tall, wide = max(1, round(height * size)), max(1, round(width * size))
     top = torch.randint(1 - tall, height, (rows, 1, 1, 1))
     left = torch.randint(1 - wide, width, (rows, 1, 1, 1))

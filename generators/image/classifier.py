@@ -1,7 +1,7 @@
-"""A small convolutional classifier of small images: what their class is, and how alike two of them look.
+"""A small convolutional network for small images: it predicts their class and measures how alike two of them look.
 
-It knows no table and no validator. Pixels come as uint8 of shape (images, side, side, channels), of one side and one
-number of channels; a side of 16 or 32 is what it is made for.
+It knows no table and no validator. Pixels are uint8 of shape (images, side, side, channels), all of one side and one
+number of channels; it is made for sides of 16 or 32.
 """
 
 from dataclasses import dataclass
@@ -24,36 +24,36 @@ _WIDTHS = (24, 48, 96)
 _BATCH = 128
 _RATE, _DECAY, _WARM = 0.2, 5e-4, 0.25
 _EPOCHS, _FEWEST_STEPS = 40, 20  # enough for small sources
-_SHIFT, _LIGHT = 0.125, 0.2  # shares of the side, and of the range of values, by which images are moved and lit
-_HELD_OUT = 10  # every tenth image of a class tells how sure the net may be
-_UNSURE = 0.5  # the scale of the scores where there are none to tell it
-_LOOK, _CELLS = 7, 3  # the first layers, before the last ones bring a class's images together, and their grid
+_SHIFT, _LIGHT = 0.125, 0.2  # greatest shift and change of light, as shares of the side and of the range of values
+_HELD_OUT = 10  # every tenth image of a class is held out for the calibration
+_UNSURE = 0.5  # the scale of the scores where no image is held out
+_LOOK, _CELLS = 7, 3  # the first layers, before the last ones make a class's images alike, and their grid
 _FILE = "net.safetensors"
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A fitted net. `scale` multiplies the scores, so that the probabilities are calibrated (Guo et al. 2017)."""
+    """A fitted network; `scale` multiplies the scores, so that the probabilities are calibrated (Guo et al. 2017)."""
 
     net: "nn.Sequential"
     scale: float
 
     def probabilities(self, pixels: Stack) -> NDArray[np.float64]:
-        """Return each class's probability, were all classes equally frequent; shape (images, classes)."""
-        return _softmax(self.scale * _evaluated(self.net, pixels).astype(np.float64))
+        """Return each class's probability as if all classes were equally frequent; shape (images, classes)."""
+        return _softmax(self.scale * _evaluate(self.net, pixels).astype(np.float64))
 
     def features(self, pixels: Stack) -> NDArray[np.float32]:
-        """Return how the images look, as vectors of length 1: shape (images, 432).
+        """Return what the images look like, as vectors of length 1: shape (images, 432).
 
-        They are the net's middle layer, averaged over a grid of 3 x 3 cells. The last one tells classes apart, but
-        hardly a copy from another image of its class.
+        They are the network's middle layer, averaged over a grid of 3 x 3 cells. The last layer separates the classes,
+        but hardly tells a copy from another image of the same class.
         """
         from torch import nn
 
         middle = nn.Sequential(*list(self.net)[:_LOOK], nn.AdaptiveAvgPool2d(_CELLS), nn.Flatten())
-        found = _evaluated(middle, pixels)
-        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
-        return found
+        vectors = _evaluate(middle, pixels)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors
 
     def save(self, path: Path) -> None:
         """Write net.safetensors into the folder."""
@@ -73,32 +73,32 @@ class Classifier:
         scale = float(tensors.pop("scale"))
         classes = next(len(tensor) for tensor in tensors.values() if tensor.ndim == 2)
         with seeded(0):  # a net is filled with random weights before the file's are read
-            net = _net(tensors["0.weight"].shape[1], classes)
+            net = _new_net(tensors["0.weight"].shape[1], classes)
         net.load_state_dict(tensors)
         return cls(net.eval(), scale)
 
 
 def fit_classifier(pixels: Stack, target: NDArray[np.int64], *, steps: int = 600, flip: bool = True) -> Classifier:
-    """Return a net fitted on images (at least one) of the classes `target` (from 0); the same on every run.
+    """Return a network fitted on images (at least one) of the classes `target` (from 0); the same on every run.
 
-    It learns from at most `steps` batches of 128, of small sources from each image 40 times. Images are moved, lit
-    and, with `flip`, mirrored at random. Rare classes are drawn more often, the square root of what would make all
-    equal, and the rest of their rarity is added to the scores while it learns (logit adjustment; Menon et al. 2021,
-    arXiv:2007.07314): so every class weighs the same in the end, but few images are not learnt by heart.
+    It learns from at most `steps` batches of 128; from small sources it learns 40 times from each image. Images are
+    randomly moved, changed in light and, with `flip`, mirrored. Rare classes are drawn more often, by the square root
+    of what would make all equal; the rest of their rarity is added to the scores in training (logit adjustment; Menon
+    et al. 2021, arXiv:2007.07314). So every class weighs the same in the end, but a few images are not learnt by heart.
     """
     import torch
 
     with seeded(0):
-        net = _net(pixels.shape[3], int(target.max()) + 1)
+        net = _new_net(pixels.shape[3], int(target.max()) + 1)
         held_out = rank_in_class(target) % _HELD_OUT == _HELD_OUT - 1
         known = torch.from_numpy(np.ascontiguousarray(pixels[~held_out])), torch.from_numpy(target[~held_out])
         enough = max(_FEWEST_STEPS, _EPOCHS * len(known[0]) // _BATCH)
         _train(net, *known, min(steps, enough), flip)
-    return Classifier(net, _scale_for(_evaluated(net, pixels[held_out]), target[held_out]))
+    return Classifier(net, _fit_scale(_evaluate(net, pixels[held_out]), target[held_out]))
 
 
-def _net(channels: int, classes: int) -> "nn.Sequential":
-    """Return the features and, last, the classes' scores."""
+def _new_net(channels: int, classes: int) -> "nn.Sequential":
+    """Return a network of the features and, last, the scores of the classes."""
     from torch import nn
 
     def layer(before: int, after: int, size: int = 3, stride: int = 1) -> list[nn.Module]:
@@ -121,13 +121,13 @@ def _net(channels: int, classes: int) -> "nn.Sequential":
 def _train(net: "nn.Sequential", pixels: "Tensor", target: "Tensor", steps: int, flip: bool) -> None:
     import torch
 
-    weights, offsets = _balance(target)
+    weights, offsets = _balance_classes(target)
     optimiser = torch.optim.SGD(net.parameters(), _RATE, momentum=0.9, nesterov=True, weight_decay=_DECAY)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _pace(step / steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate_share(step / steps))
     net.train()
     for _ in range(steps):
         rows = torch.multinomial(weights, _BATCH, replacement=True)
-        scores = net(_varied(pixels[rows], flip)) + offsets
+        scores = net(_vary(pixels[rows], flip)) + offsets
         optimiser.zero_grad()
         torch.nn.functional.cross_entropy(scores, target[rows]).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -135,13 +135,13 @@ def _train(net: "nn.Sequential", pixels: "Tensor", target: "Tensor", steps: int,
     net.eval()
 
 
-def _pace(done: float) -> float:
-    """Return the share of the learning rate: it rises in a line, then falls in half a wave (He et al. 2019)."""
+def _rate_share(done: float) -> float:
+    """Return the share of the learning rate: it rises linearly, then falls along half a cosine (He et al. 2019)."""
     return done / _WARM + 1e-3 if done < _WARM else (1 + cos(pi * (done - _WARM) / (1 - _WARM))) / 2
 
 
-def _balance(target: "Tensor") -> tuple["Tensor", "Tensor"]:
-    """Return how often each image is drawn, and what is added to the classes' scores for what is left of rarity."""
+def _balance_classes(target: "Tensor") -> tuple["Tensor", "Tensor"]:
+    """Return how often each image is drawn, and the offsets of the scores that make up for the rest of rarity."""
     import torch
 
     counts = torch.bincount(target).double()
@@ -149,32 +149,32 @@ def _balance(target: "Tensor") -> tuple["Tensor", "Tensor"]:
     return counts.rsqrt()[target], shares.log().float()
 
 
-def _varied(pixels: "Tensor", flip: bool) -> "Tensor":
-    """Return uint8 images (images, side, side, channels) as the net takes them, each moved, lit and perhaps mirrored.
+def _vary(pixels: "Tensor", flip: bool) -> "Tensor":
+    """Return uint8 images (images, side, side, channels) as the network takes them, each randomly changed.
 
-    What comes into view mirrors the image's edge.
+    Each is moved, changed in light and perhaps mirrored. Pixels that come into view mirror the image's edge.
     """
     import torch
 
     count, side = len(pixels), pixels.shape[1]
     most = max(1, round(_SHIFT * side))
-    places = torch.randint(-most, most + 1, (2, count, 1)) + torch.arange(side)
-    places = (side - 1) - (places.abs() - (side - 1)).abs()
+    pixel_indices = torch.randint(-most, most + 1, (2, count, 1)) + torch.arange(side)
+    pixel_indices = (side - 1) - (pixel_indices.abs() - (side - 1)).abs()
     if flip:
-        places[1] = torch.where(torch.rand(count, 1) < 0.5, places[1], side - 1 - places[1])
-    moved = pixels[torch.arange(count)[:, None, None], places[0][:, :, None], places[1][:, None, :]]
+        pixel_indices[1] = torch.where(torch.rand(count, 1) < 0.5, pixel_indices[1], side - 1 - pixel_indices[1])
+    moved = pixels[torch.arange(count)[:, None, None], pixel_indices[0][:, :, None], pixel_indices[1][:, None, :]]
     contrast, light = 2 * _LIGHT * (torch.rand(2, count, 1, 1, 1) - 0.5)
-    varied: Tensor = _normal(moved) * (1 + contrast) + 2 * light
-    return varied
+    changed: Tensor = _normalise(moved) * (1 + contrast) + 2 * light
+    return changed
 
 
-def _normal(pixels: "Tensor") -> "Tensor":
+def _normalise(pixels: "Tensor") -> "Tensor":
     """Return images of values from -1 to 1, channels before height and width in shape but not in memory."""
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
-def _evaluated(net: "nn.Sequential", pixels: Stack) -> NDArray[np.float32]:
-    """Return the net's output, whatever the images around each one: batches are of one size, on one thread.
+def _evaluate(net: "nn.Sequential", pixels: Stack) -> NDArray[np.float32]:
+    """Return the network's output; batches have one size, on one thread, so that no image changes another's output.
 
     Batches of other sizes would change the last digits.
     """
@@ -185,22 +185,22 @@ def _evaluated(net: "nn.Sequential", pixels: Stack) -> NDArray[np.float32]:
     torch.set_num_threads(1)
     try:
         with torch.inference_mode():
-            parts = [_batch(net, pixels[start : start + _BATCH]) for start in starts]
+            parts = [_evaluate_batch(net, pixels[start : start + _BATCH]) for start in starts]
     finally:
         torch.set_num_threads(threads)
     return np.concatenate(parts)
 
 
-def _batch(net: "nn.Sequential", pixels: Stack) -> Any:
+def _evaluate_batch(net: "nn.Sequential", pixels: Stack) -> Any:
     import torch
 
     filled = np.zeros((_BATCH, *pixels.shape[1:]), np.uint8)
     filled[: len(pixels)] = pixels
-    return net(_normal(torch.from_numpy(filled)))[: len(pixels)].numpy()
+    return net(_normalise(torch.from_numpy(filled)))[: len(pixels)].numpy()
 
 
-def _scale_for(scores: NDArray[np.float32], target: NDArray[np.int64]) -> float:
-    """Return the scale, 1 at most, at which unseen images of all classes, weighing the same, are most likely."""
+def _fit_scale(scores: NDArray[np.float32], target: NDArray[np.int64]) -> float:
+    """Return the scale, at most 1, at which held-out images of all classes, weighted alike, are most likely."""
     from scipy.optimize import minimize_scalar
 
     if not len(target):

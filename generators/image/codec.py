@@ -1,7 +1,7 @@
-"""Images as pixels and as bytes: the one decoder and the one encoder that everything uses. Knows no table.
+"""Decodes images to pixels and encodes them to bytes: the only decoder and encoder. Knows no table.
 
-Pixels are uint8 of shape (height, width, channels), RGB or one grey channel. What the source holds beside that (other
-modes, turned, animated or broken images) is mended or refused where it is read; here every image is sound.
+Pixels are uint8 of shape (height, width, channels), RGB or one grey channel. Everything else that a source may hold
+(other modes, rotated, animated or broken images) is repaired or refused where it is read; here every image is sound.
 """
 
 import io
@@ -21,24 +21,33 @@ _PNG_LEVEL = 1  # of 9: small images hardly shrink beyond it, and it costs a thi
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pixels become bytes: `format` is png, jpeg or webp, `quality` (1 to 100) is of the last two."""
+    """How pixels become bytes: `format` is png, jpeg or webp, `quality` (1 to 100) is for the last two.
+
+    >>> Encoding("jpeg", 90).metadata()
+    {'format': 'jpeg', 'quality': '90'}
+    """
 
     format: str = "png"
     quality: int = 95
 
     @classmethod
     def of(cls, metadata: Mapping[bytes, bytes] | None) -> "Encoding":
-        """Return what an Arrow field's metadata says, or PNG where it says nothing."""
+        """Return the encoding that an Arrow field's metadata names, or PNG where they name none."""
         known = metadata or {}
         return cls(known.get(b"format", b"png").decode(), int(known.get(b"quality", b"95")))
 
     def metadata(self) -> dict[str, str]:
-        """Return what `of` reads."""
+        """Return the metadata that `of` reads."""
         return {"format": self.format, "quality": str(self.quality)}
 
 
 def decode(data: bytes) -> Pixels:
-    """Return the pixels of an encoded image, one channel if it is grey; raises MakeweightError if it is no image."""
+    """Return the pixels of an encoded image, one channel if it is grey; raises MakeweightError if it is no image.
+
+    >>> pixels = np.zeros((2, 3, 1), np.uint8)
+    >>> decode(encode(pixels, Encoding())).shape
+    (2, 3, 1)
+    """
     import cv2
 
     flags = cv2.IMREAD_UNCHANGED if _is_grey(data) else cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -50,7 +59,7 @@ def decode(data: bytes) -> Pixels:
 
 
 def _decode_damaged(data: bytes) -> Pixels:
-    """Return the pixels of an image that Pillow reads and OpenCV does not, such as a PNG with too long a chunk."""
+    """Return the pixels of an image that Pillow reads and OpenCV does not, such as a PNG with an oversized chunk."""
     from PIL import Image
 
     try:
@@ -63,7 +72,7 @@ def _decode_damaged(data: bytes) -> Pixels:
 
 
 def encode(pixels: Pixels, encoding: Encoding) -> bytes:
-    """Return the encoded image; the same pixels, the same bytes. Raises MakeweightError where a side is too long."""
+    """Return the encoded image; the same pixels give the same bytes. Raises MakeweightError for too long a side."""
     import cv2
 
     options = {
@@ -71,8 +80,8 @@ def encode(pixels: Pixels, encoding: Encoding) -> bytes:
         "jpeg": [cv2.IMWRITE_JPEG_QUALITY, encoding.quality],
         "webp": [cv2.IMWRITE_WEBP_QUALITY, encoding.quality],
     }
-    turned = pixels[..., ::-1] if pixels.shape[2] == 3 else pixels  # the library writes BGR
-    done, data = cv2.imencode(f".{encoding.format}", np.ascontiguousarray(turned), options[encoding.format])
+    ordered = pixels[..., ::-1] if pixels.shape[2] == 3 else pixels  # the library writes BGR
+    done, data = cv2.imencode(f".{encoding.format}", np.ascontiguousarray(ordered), options[encoding.format])
     if not done:
         height, width = pixels.shape[:2]
         raise MakeweightError(f"an image of {width:,} x {height:,} pixels cannot be written as {encoding.format}")
@@ -87,11 +96,11 @@ def _is_grey(data: bytes) -> bool:
 
 
 def _jpeg_channels(data: bytes) -> int:
-    """Return the components of a JPEG's frame header (ITU-T T.81, B.2.2), 0 where there is none."""
-    at = 2
-    while at + 10 <= len(data) and data[at] == 0xFF:
-        marker, size = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+    """Return the number of components in a JPEG's frame header (ITU-T T.81, B.2.2), or 0 where there is none."""
+    offset = 2
+    while offset + 10 <= len(data) and data[offset] == 0xFF:
+        marker, size = data[offset + 1], int.from_bytes(data[offset + 2 : offset + 4], "big")
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return data[at + 9]
-        at += 1 if marker == 0xFF else 2 + size
+            return data[offset + 9]
+        offset += 1 if marker == 0xFF else 2 + size
     return 0

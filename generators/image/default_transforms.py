@@ -1,4 +1,4 @@
-"""Sound transforms for images of a class where a spec declares none. Knows no table."""
+"""The default transforms for images, where a spec declares none. Knows no table."""
 
 from typing import Any, NamedTuple
 
@@ -9,7 +9,10 @@ _TINY, _SMALL = 16, 64  # pixels of the shorter side
 
 
 class Kind(NamedTuple):
-    """What the default transforms depend on: `size` is 0, 1 or 2 for sides of 16 pixels, of 64, and larger ones."""
+    """The properties of an image that choose its default transforms.
+
+    `size` is 0 for a shorter side of up to 16 pixels, 1 up to 64, else 2. `marked` says that the dataset has objects.
+    """
 
     size: int
     grey: bool
@@ -23,18 +26,18 @@ def kind_of(pixels: Pixels, *, marked: bool) -> Kind:
 
 
 def default_transforms(kind: Kind, *, flip: bool) -> list[Any]:
-    """Return transforms that change every image, and keep its size.
+    """Return transforms that change every image and keep its size.
 
-    Of images with objects the whole frame stays in view, and boxes stay upright, so that each still fits its object.
-    Grey ones keep to changes of light. Without `flip` left and right stay where they are.
+    Images with objects stay whole in view and upright, so that each box still fits its object. Grey images keep their
+    colour. Without `flip` left and right stay where they are.
     """
     mirrored = [library().HorizontalFlip(p=0.5)] if flip else []
-    moved = _shrunk() if kind.marked else _moved(kind.size)
-    return [*mirrored, *moved, *_lit(kind.grey), *(_blurred() if kind.size == 2 else [])]
+    moved = _shrinking_transforms() if kind.marked else _moving_transforms(kind.size)
+    return [*mirrored, *moved, *_light_transforms(kind.grey), *(_blurring_transforms() if kind.size == 2 else [])]
 
 
-def _moved(size: int) -> list[Any]:
-    """Return turns, shifts, scalings and shears; what comes into view mirrors the image's edge."""
+def _moving_transforms(size: int) -> list[Any]:
+    """Return rotations, shifts, scalings and shears; pixels that come into view mirror the image's edge."""
     import cv2
 
     a, reflect = library(), cv2.BORDER_REFLECT_101
@@ -54,20 +57,20 @@ def _moved(size: int) -> list[Any]:
     return [moved, a.Perspective(scale=(0.02, 0.08), border_mode=reflect, p=0.3)]
 
 
-def _shrunk() -> list[Any]:
-    """Return a shrinking into the frame, by another share at each side; the edge is drawn out."""
+def _shrinking_transforms() -> list[Any]:
+    """Return a shrinking into the frame, by another share at each side; the edge pixels are repeated."""
     import cv2
 
     return [library().CropAndPad(percent=(0.0, 0.06), border_mode=cv2.BORDER_REPLICATE, p=1)]
 
 
-def _lit(grey: bool) -> list[Any]:
+def _light_transforms(grey: bool) -> list[Any]:
     a = library()
     light = a.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.15, p=0.8)
     colour = a.HueSaturationValue(hue_shift_limit=8, sat_shift_limit=20, val_shift_limit=0, p=0.5)
     return [light] if grey else [light, colour]
 
 
-def _blurred() -> list[Any]:
+def _blurring_transforms() -> list[Any]:
     a = library()
     return [a.OneOf([a.GaussNoise(std_range=(0.01, 0.04), p=1), a.GaussianBlur(sigma_limit=(0.3, 1.0), p=1)], p=0.2)]

@@ -1,4 +1,4 @@
-"""Pipelines and LoRA weights of diffusers: found in local folders or on the hub, or refused in words. Knows no rows."""
+"""Finds and loads pipelines and LoRA weights of diffusers, in local folders or on the hub. Knows no rows."""
 
 import contextlib
 import hashlib
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from generators.hub import is_path, offline_note, pickle_note, said
+from generators.hub import is_path, offline_note, pickle_note, quote_error
 from generators.random import seeded
 from generators.text.pretrained import quiet as transformers_quiet
 from schemas.errors import GeneratorError
 
 Mode = Literal["text", "image"]
 
-_INDEX = "model_index.json"
+_INDEX_FILE = "model_index.json"
 _LORA = "pytorch_lora_weights.safetensors"
 _BLOCKS, _BLOCK = 64, 2**16  # parts of a large file that are hashed
 _KINDS = {"text": "a text-to-image pipeline", "image": "an image-to-image pipeline"}
@@ -23,16 +23,16 @@ _KINDS = {"text": "a text-to-image pipeline", "image": "an image-to-image pipeli
 
 @dataclass(frozen=True)
 class Located:
-    """What a local folder or hub id turned out to be: where it lies on this disk, and a hash that tells it apart."""
+    """A model that was found: the name it was asked by, its path on this disk, and a hash that identifies it."""
 
-    place: str
+    name: str
     path: Path
     identity: str
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep diffusers, transformers and the hub from writing to the terminal: no progress bars, errors alone."""
+    """Silence diffusers, transformers and the hub: no progress bars, errors alone."""
     from diffusers.utils import logging
     from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
@@ -51,40 +51,40 @@ def quiet() -> Iterator[None]:
             enable_progress_bars()
 
 
-def locate_pipeline(place: str) -> Located:
+def locate_pipeline(name: str) -> Located:
     """Return the pipeline of a local folder or hub id, downloaded if it is not here yet.
 
-    Raises GeneratorError with the place named and what is wrong with it. HF_HUB_OFFLINE and HF_HOME are respected.
+    Raises GeneratorError that names the model and what is wrong with it. HF_HUB_OFFLINE and HF_HOME are respected.
     """
-    folder = _local(place, "pipeline folder", "a folder that save_pretrained of a diffusers pipeline wrote")
+    folder = _find_local(name, "pipeline folder", "a folder that save_pretrained of a diffusers pipeline wrote")
     if folder is None:
-        return _downloaded("pipeline", place, _download_pipeline)
-    if not (folder / _INDEX).is_file():
+        return _download_model("pipeline", name, _download_pipeline)
+    if not (folder / _INDEX_FILE).is_file():
         raise GeneratorError(
-            f"pipeline folder {place!r}: is no pipeline, {_INDEX} missing; give a folder that save_pretrained of a"
+            f"pipeline folder {name!r}: is no pipeline, {_INDEX_FILE} missing; give a folder that save_pretrained of a"
             " whole diffusers pipeline wrote, not of one of its parts"
         )
     for part in sorted(folder.iterdir()):
         if note := pickle_note(part):
-            raise GeneratorError(f"pipeline folder {place!r}, {part.name}: {note}")
-    return Located(place, folder, _identity(folder))
+            raise GeneratorError(f"pipeline folder {name!r}, {part.name}: {note}")
+    return Located(name, folder, _hash_model(folder))
 
 
-def locate_lora(place: str) -> Located:
+def locate_lora(name: str) -> Located:
     """Return the LoRA weights (safetensors) of a local file, a local folder or a hub id, as `locate_pipeline` does."""
-    found = _local(place, "LoRA", "a safetensors file of LoRA weights, or its folder")
-    located = _downloaded("LoRA", place, _download_lora) if found is None else None
-    folder = located.path if located else found
-    file = _weights(place, folder) if folder and folder.is_dir() else folder
+    local = _find_local(name, "LoRA", "a safetensors file of LoRA weights, or its folder")
+    located = _download_model("LoRA", name, _download_lora) if local is None else None
+    folder = located.path if located else local
+    file = _find_weights(name, folder) if folder and folder.is_dir() else folder
     if file is None or file.suffix != ".safetensors":
-        raise GeneratorError(f"LoRA {place!r}: is no safetensors file; save the weights as safetensors")
-    return Located(place, file, located.identity if located else _identity(file))
+        raise GeneratorError(f"LoRA {name!r}: is no safetensors file; save the weights as safetensors")
+    return Located(name, file, located.identity if located else _hash_model(file))
 
 
 def load_pipeline(mode: Mode, model: Located, device: str, *, offloaded: bool) -> Any:
     """Return the pipeline: float32 on the CPU, bfloat16 for a GPU; one to be `offloaded` stays on the CPU for now.
 
-    No code that comes with a model is run, and of weights safetensors alone are read. Raises GeneratorError if it is of
+    No code that comes with a model is run, and only safetensors are read as weights. Raises GeneratorError if it is of
     another kind.
     """
     with quiet():
@@ -101,14 +101,14 @@ def load_pipeline(mode: Mode, model: Located, device: str, *, offloaded: bool) -
                     str(model.path), dtype=dtype, use_safetensors=True, trust_remote_code=False
                 )
             except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
-                problem = f"cannot be loaded as {_KINDS[mode]} ({said(error)}); give one that is"
-                raise GeneratorError(f"model {model.place!r}: {problem}") from error
+                problem = f"cannot be loaded as {_KINDS[mode]} ({quote_error(error)}); give one that is"
+                raise GeneratorError(f"model {model.name!r}: {problem}") from error
         pipeline.set_progress_bar_config(disable=True)
         return pipeline if offloaded else pipeline.to(device)
 
 
 def offload(pipeline: Any) -> None:
-    """Keep the pipeline's parts in the CPU's memory, each on the GPU only while it works; decode images in slices."""
+    """Move each part of the pipeline to the GPU only while it works; decode images in slices."""
     pipeline.enable_model_cpu_offload()
     if hasattr(getattr(pipeline, "vae", None), "enable_slicing"):
         pipeline.vae.enable_slicing()
@@ -117,85 +117,85 @@ def offload(pipeline: Any) -> None:
 def add_lora(pipeline: Any, lora: Located, scale: float) -> None:
     """Merge LoRA weights (Hu et al. 2021, arXiv:2106.09685) into the pipeline.
 
-    Raises GeneratorError if they do not fit it.
+    Raises GeneratorError if they do not fit the pipeline.
     """
     model = type(pipeline).__name__
     if not hasattr(pipeline, "load_lora_weights"):
-        raise GeneratorError(f"LoRA {lora.place!r}: a {model} takes no LoRA weights; leave generator.params.lora out")
+        raise GeneratorError(f"LoRA {lora.name!r}: a {model} takes no LoRA weights; leave generator.params.lora out")
     with quiet(), seeded(0):
         try:
             pipeline.load_lora_weights(str(lora.path.parent), weight_name=lora.path.name, adapter_name="lora")
             fits = "lora" in pipeline.get_active_adapters()
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
-            raise GeneratorError(_unfit(lora, model, said(error))) from error
+            raise GeneratorError(_describe_misfit(lora, model, quote_error(error))) from error
         if not fits:
-            raise GeneratorError(_unfit(lora, model, "it holds no weights for any of its parts"))
+            raise GeneratorError(_describe_misfit(lora, model, "it holds no weights for any of its parts"))
         pipeline.fuse_lora(lora_scale=scale)
         pipeline.unload_lora_weights()
 
 
-def _unfit(lora: Located, model: str, why: str) -> str:
-    return f"LoRA {lora.place!r}: does not fit the {model} ({why}); give one that was trained on the same model"
+def _describe_misfit(lora: Located, model: str, why: str) -> str:
+    return f"LoRA {lora.name!r}: does not fit the {model} ({why}); give one that was trained on the same model"
 
 
-def _local(place: str, kind: str, wanted: str) -> Path | None:
-    """Return the local folder or file, or nothing for a hub id; raises GeneratorError if a path leads nowhere."""
-    path = Path(place).expanduser()
+def _find_local(name: str, kind: str, wanted: str) -> Path | None:
+    """Return the local folder or file, or None for a hub id; raises GeneratorError if a path leads nowhere."""
+    path = Path(name).expanduser()
     if path.exists():
         return path
-    if is_path(place):
-        raise GeneratorError(f"{kind} {place!r}: not there; give {wanted}")
+    if is_path(name):
+        raise GeneratorError(f"{kind} {name!r}: not there; give {wanted}")
     return None
 
 
-def _weights(place: str, folder: Path) -> Path:
+def _find_weights(name: str, folder: Path) -> Path:
     files = sorted(folder.glob("*.safetensors"))
-    named = [file for file in files if file.name == _LORA] or files
-    if len(named) != 1:
-        listed = ", ".join(file.name for file in files) or "none"
-        raise GeneratorError(f"LoRA folder {place!r}: holds {listed}; name the one safetensors file of the weights")
-    return named[0]
+    candidates = [file for file in files if file.name == _LORA] or files
+    if len(candidates) != 1:
+        names = ", ".join(file.name for file in files) or "none"
+        raise GeneratorError(f"LoRA folder {name!r}: holds {names}; name the one safetensors file of the weights")
+    return candidates[0]
 
 
-def _download_pipeline(place: str) -> str:
+def _download_pipeline(name: str) -> str:
     from diffusers import DiffusionPipeline
 
-    return str(DiffusionPipeline.download(place, use_safetensors=True, trust_remote_code=False))
+    return str(DiffusionPipeline.download(name, use_safetensors=True, trust_remote_code=False))
 
 
-def _download_lora(place: str) -> str:
+def _download_lora(name: str) -> str:
     from huggingface_hub import snapshot_download
 
-    return str(snapshot_download(place, allow_patterns="*.safetensors"))
+    return str(snapshot_download(name, allow_patterns="*.safetensors"))
 
 
-def _downloaded(kind: str, place: str, download: Any) -> Located:
-    """Return what was downloaded; the name of its folder is the commit."""
+def _download_model(kind: str, name: str, download: Any) -> Located:
+    """Return the downloaded model; the name of its folder is the commit."""
     import httpx
 
     try:
         with quiet():
-            folder = Path(download(place))
+            folder = Path(download(name))
     except (OSError, ValueError, TypeError, KeyError, httpx.HTTPError) as error:
         raise GeneratorError(
-            f"{kind} {place!r}: neither here nor to be had from the hub{offline_note()} ({said(error)}); give a"
+            f"{kind} {name!r}: neither here nor to be had from the hub{offline_note()} ({quote_error(error)}); give a"
             " local folder, or a hub id that this machine can download"
         ) from error
-    return Located(place, folder, folder.name)
+    return Located(name, folder, folder.name)
 
 
-def _identity(path: Path) -> str:
-    """Return a hash of a file, or of all files in a folder: their names, sizes and, of large ones, even samples."""
+def _hash_model(path: Path) -> str:
+    """Return a hash of a file, or of all files in a folder: their names, sizes and contents, of large files samples."""
     digest = hashlib.sha256()
     for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts):
             name = file.relative_to(path).as_posix() if path.is_dir() else file.name
-            digest.update(f"{name}:{file.stat().st_size}:".encode() + _sampled(file))
+            digest.update(f"{name}:{file.stat().st_size}:".encode() + _hash_file(file))
     return digest.hexdigest()
 
 
-def _sampled(file: Path) -> bytes:
-    """Return a hash of the file, or of some blocks of one that is large: weights that were trained differ anywhere."""
+def _hash_file(file: Path) -> bytes:
+    """Return a hash of the file, or of some blocks of a large one: trained weights differ everywhere."""
     size, digest = file.stat().st_size, hashlib.sha256()
     with file.open("rb") as stream:
         if size <= _BLOCKS * _BLOCK:

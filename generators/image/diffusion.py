@@ -1,4 +1,4 @@
-"""A diffusion model that is told the class, trained from scratch on the source. Knows no solver and no loop."""
+"""A class-conditional diffusion model, trained from scratch on the source. Knows no solver and no loop."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Preset:
-    """A size of U-Net, with the training that suits it."""
+    """A size of the U-Net, with the training that suits it."""
 
     widths: tuple[int, ...]
     layers: int
@@ -36,7 +36,7 @@ _PRESETS = {
 
 
 class DiffusionParams(TrainedParams):
-    """The U-Net, how it learns, and how it draws."""
+    """Parameters of the U-Net, its training and its sampling."""
 
     widths: tuple[Annotated[int, Field(ge=8, multiple_of=8)], ...] | None = Field(
         None, min_length=1, description="Channels at each size, the largest first; multiples of 32 are the fastest."
@@ -53,7 +53,14 @@ class DiffusionParams(TrainedParams):
 
 
 class Diffusion(Trained):
-    """A U-Net that learns the way from noise to an image of a class (flow matching; see `generators.image.flow`)."""
+    """A U-Net that learns the way from noise to an image of a class (flow matching; see `generators.image.flow`).
+
+    Example:
+        generator:
+          name: diffusion
+          params: {preset: small, steps: 20000}
+
+    """
 
     Params = DiffusionParams
     name: ClassVar[str] = "diffusion"

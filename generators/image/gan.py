@@ -1,4 +1,4 @@
-"""A generative adversarial network that is told the class, trained from scratch on the source. Knows no loss."""
+"""A class-conditional generative adversarial network, trained from scratch on the source. Knows no loss."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -21,7 +21,7 @@ _PRESETS = {
 
 
 class GANParams(TrainedParams):
-    """The generator, the critic, and how they learn from each other."""
+    """Parameters of the generator, the critic and their training."""
 
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam, for the generator and the critic.")
     clip: float = Field(0.0, ge=0, description="Longest gradient; 0: of any length.")
@@ -40,7 +40,13 @@ class GANParams(TrainedParams):
 class GAN(Trained):
     """A generator that learns from a critic what images of each class look like (see `generators.image.adversarial`).
 
-    Nothing that can be measured on held-out images says when it is at its best, so it learns for all its steps.
+    No measure on held-out images says when it is at its best, so it trains for all its steps.
+
+    Example:
+        generator:
+          name: gan
+          params: {loss: wgan_gp, critic_steps: 5}
+
     """
 
     Params = GANParams
@@ -74,4 +80,4 @@ class GAN(Trained):
         return train(task, source, self._settings(preset.steps), training)
 
     def _draw(self, number: int, rows: int) -> "Tensor":
-        return self._decoded(self._model, self.params.latent, number, rows)
+        return self._decode_noise(self._model, self.params.latent, number, rows)

@@ -1,4 +1,4 @@
-"""The networks that make images or judge them, all told the class. Knows no training and no table."""
+"""The class-conditional networks that make images or judge them. Knows no training and no table."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,17 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 _GROUPS = 8  # of a norm: widths are multiples of it
-_LEAST = 4  # pixels of the shorter side where images are smallest inside a network
-_ATTENTION = 16  # pixels of the longer side from which a U-Net looks at all places at once
+_LEAST = 4  # the fewest pixels of the shorter side inside a network
+_ATTENTION = 16  # a U-Net has attention where the longer side has no more pixels
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The images' height, width and channels, and the number of classes."""
+    """The images' height, width and channels, and the number of classes.
+
+    >>> Shape(height=28, width=28, channels=1, classes=10).smallest(levels=2)
+    (7, 7)
+    """
 
     height: int
     width: int
@@ -25,7 +29,7 @@ class Shape:
     classes: int
 
     def levels(self, most: int) -> int:
-        """Return how often the sides can be halved."""
+        """Return how often the sides can be halved, at most `most` times."""
         return sum(min(self.height, self.width) >> level >= _LEAST for level in range(1, most + 1))
 
     def smallest(self, levels: int) -> tuple[int, int]:
@@ -36,7 +40,7 @@ class Shape:
 class Velocity(nn.Module):
     """A U-Net (Ronneberger et al. 2015; diffusers' `UNet2DModel`) of noisy images, their time (0 to 1) and class.
 
-    Class number `shape.classes` stands for no class. Sides that cannot be halved are padded inside.
+    The class number `shape.classes` means no class. Sides that cannot be halved are padded inside.
     """
 
     def __init__(self, shape: Shape, widths: Sequence[int], layers: int, attention: bool, dropout: float) -> None:
@@ -64,7 +68,7 @@ class Velocity(nn.Module):
         )
 
     def forward(self, images: Tensor, times: Tensor, classes: Tensor) -> Tensor:
-        """Return the velocity of each pixel, of the images' shape."""
+        """Return the velocity of each pixel, in the shape of the images."""
         height, width = images.shape[2:]
         padding = [0, -width % self.multiple, 0, -height % self.multiple]
         if any(padding):
@@ -74,61 +78,61 @@ class Velocity(nn.Module):
 
 
 class _UpBlock(nn.Module):
-    """Two convolutions beside a shortcut, at twice the size, each after a norm that is told the class and the noise."""
+    """Two convolutions with a shortcut, at twice the size; each follows a norm that depends on class and noise."""
 
-    def __init__(self, width: int, out: int, told: int) -> None:
+    def __init__(self, width: int, out: int, condition: int) -> None:
         super().__init__()
         self.norms = nn.ModuleList(
             [nn.GroupNorm(_GROUPS, width, affine=False), nn.GroupNorm(_GROUPS, out, affine=False)]
         )
-        self.styles = nn.ModuleList([nn.Linear(told, 2 * width), nn.Linear(told, 2 * out)])
+        self.styles = nn.ModuleList([nn.Linear(condition, 2 * width), nn.Linear(condition, 2 * out)])
         self.convolutions = nn.ModuleList([nn.Conv2d(width, out, 3, padding=1), nn.Conv2d(out, out, 3, padding=1)])
         self.shortcut = nn.Conv2d(width, out, 1)
 
-    def forward(self, images: Tensor, told: Tensor) -> Tensor:
+    def forward(self, images: Tensor, condition: Tensor) -> Tensor:
         """Return the images at twice the size."""
-        made = images
+        features = images
         for number, (norm, style, convolution) in enumerate(
             zip(self.norms, self.styles, self.convolutions, strict=True)
         ):
-            scale, shift = style(told)[:, :, None, None].chunk(2, dim=1)
-            made = functional.silu(norm(made) * (1 + scale) + shift)
-            made = convolution(_doubled(made) if number == 0 else made)
-        whole: Tensor = made + self.shortcut(_doubled(images))
+            scale, shift = style(condition)[:, :, None, None].chunk(2, dim=1)
+            features = functional.silu(norm(features) * (1 + scale) + shift)
+            features = convolution(_double_size(features) if number == 0 else features)
+        whole: Tensor = features + self.shortcut(_double_size(images))
         return whole
 
 
-def _doubled(images: Tensor) -> Tensor:
+def _double_size(images: Tensor) -> Tensor:
     return functional.interpolate(images, scale_factor=2.0, mode="nearest")
 
 
 class Decoder(nn.Module):
-    """From noise and a class to images of -1 to 1: the generator of the GAN and the decoder of the VAE."""
+    """Turns noise and a class into images of -1 to 1: the generator of the GAN and the decoder of the VAE."""
 
     def __init__(self, shape: Shape, latent: int, width: int, most: int) -> None:
         super().__init__()
         levels = shape.levels(most)
         widths = [width * 2 ** min(levels - level, 2) for level in range(levels + 1)]
-        self.shape, self.smallest, told = shape, shape.smallest(levels), latent + width
+        self.shape, self.smallest, condition = shape, shape.smallest(levels), latent + width
         self.classes = nn.Embedding(shape.classes, width)
-        self.first = nn.Linear(told, widths[0] * self.smallest[0] * self.smallest[1])
-        self.blocks = nn.ModuleList(_UpBlock(i, o, told) for i, o in pairwise(widths))
+        self.first = nn.Linear(condition, widths[0] * self.smallest[0] * self.smallest[1])
+        self.blocks = nn.ModuleList(_UpBlock(i, o, condition) for i, o in pairwise(widths))
         self.last = nn.Sequential(
             nn.GroupNorm(_GROUPS, widths[-1]), nn.SiLU(), nn.Conv2d(widths[-1], shape.channels, 3, padding=1), nn.Tanh()
         )
 
     def forward(self, noise: Tensor, classes: Tensor) -> Tensor:
-        """Return images (rows, channels, height, width) of noise (rows, latent)."""
-        told = torch.cat([noise, self.classes(classes)], dim=1)
-        images = self.first(told).unflatten(1, (-1, *self.smallest))
+        """Return images (rows, channels, height, width) made from noise (rows, latent)."""
+        condition = torch.cat([noise, self.classes(classes)], dim=1)
+        images = self.first(condition).unflatten(1, (-1, *self.smallest))
         for block in self.blocks:
-            images = block(images, told)
+            images = block(images, condition)
         made: Tensor = self.last(images)
         return made[:, :, : self.shape.height, : self.shape.width]
 
 
 class Encoder(nn.Module):
-    """From images and their classes to the mean and the log variance of a normal distribution of the latent values."""
+    """Turns images and their classes into the mean and log variance of a normal distribution of the latent values."""
 
     def __init__(self, shape: Shape, latent: int, width: int, most: int) -> None:
         super().__init__()
@@ -136,17 +140,17 @@ class Encoder(nn.Module):
         widths = [width * 2 ** min(level, 2) for level in range(levels + 1)]
         height, across = shape.smallest(levels)
         self.classes = nn.Embedding(shape.classes, width)
-        self.body = nn.Sequential(nn.Conv2d(shape.channels, width, 3, padding=1), *_down(widths))
+        self.body = nn.Sequential(nn.Conv2d(shape.channels, width, 3, padding=1), *_down_layers(widths))
         self.last = nn.Linear(widths[-1] * height * across + width, 2 * latent)
 
     def forward(self, images: Tensor, classes: Tensor) -> tuple[Tensor, Tensor]:
         """Return means and log variances, both (rows, latent)."""
-        told = torch.cat([self.body(images).flatten(1), self.classes(classes)], dim=1)
-        mean, spread = self.last(told).chunk(2, dim=1)
+        features = torch.cat([self.body(images).flatten(1), self.classes(classes)], dim=1)
+        mean, spread = self.last(features).chunk(2, dim=1)
         return mean, spread
 
 
-def _down(widths: Sequence[int]) -> Iterator[nn.Module]:
+def _down_layers(widths: Sequence[int]) -> Iterator[nn.Module]:
     for width, out in pairwise(widths):
         yield from (nn.GroupNorm(_GROUPS, width), nn.SiLU(), nn.Conv2d(width, out, 3, 2, 1))
     yield from (
@@ -157,19 +161,19 @@ def _down(widths: Sequence[int]) -> Iterator[nn.Module]:
     )
 
 
-def _unbound(layer: nn.Module) -> nn.Module:
+def _keep_layer(layer: nn.Module) -> nn.Module:
     return layer
 
 
 class Critic(nn.Module):
-    """Says how real images look, given their classes: a projection discriminator (Miyato & Koyama 2018, 1802.05637).
+    """Scores how real images look, given their classes: a projection discriminator (Miyato & Koyama 2018, 1802.05637).
 
     `spectral` bounds how steep its layers are (spectral normalisation, Miyato et al. 2018, arXiv:1802.05957).
     """
 
     def __init__(self, shape: Shape, width: int, most: int, *, spectral: bool = True) -> None:
         super().__init__()
-        bound: Callable[[nn.Module], nn.Module] = spectral_norm if spectral else _unbound
+        bound: Callable[[nn.Module], nn.Module] = spectral_norm if spectral else _keep_layer
         levels = shape.levels(most)
         widths = [width * 2 ** min(level, 2) for level in range(levels + 1)]
         steps = [bound(nn.Conv2d(shape.channels, width, 3, padding=1)), nn.LeakyReLU(0.2)]

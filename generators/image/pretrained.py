@@ -1,4 +1,4 @@
-"""Images from a diffusers pipeline that others trained: made from a prompt of the class, or from real images too."""
+"""Images from a pretrained diffusers pipeline: from a prompt of the class alone, or also from real images."""
 
 import json
 from collections import Counter
@@ -24,7 +24,7 @@ from generators.image.diffusers_models import (
     offload,
     quiet,
 )
-from generators.image.painter import Look, Painter, fitted
+from generators.image.painter import Look, Painter, resize_image
 from generators.image.parents import Parents
 from generators.image.rows import image_table
 from generators.random import seeded
@@ -37,7 +37,7 @@ Prompt = str | list[str] | dict[str, str]
 
 
 class PretrainedParams(base.Params):
-    """The pipeline, what it is told, and how it makes images."""
+    """Parameters of the pipeline, its prompts, and how it makes images."""
 
     model: Annotated[str, Touch("models")] = Field(
         min_length=1, description="A local folder or hub id of a diffusers pipeline."
@@ -78,7 +78,7 @@ class PretrainedParams(base.Params):
     @field_validator("size", mode="before")
     @classmethod
     def _is_pair(cls, size: Any) -> Any:
-        """Read one number as a square's side."""
+        """Read a single number as the side of a square."""
         pair = list(size) if isinstance(size, list | tuple) else [size, size]
         if size is None:
             return None
@@ -87,7 +87,7 @@ class PretrainedParams(base.Params):
         return pair
 
     @model_validator(mode="after")
-    def _moves(self) -> "PretrainedParams":
+    def _leaves_steps(self) -> "PretrainedParams":
         if self.mode == "image" and self.steps and int(self.steps * self.strength) < 1:
             raise ValueError(
                 f"steps x strength must be 1 or more, got {self.steps} x {self.strength:g}; raise one of them"
@@ -96,12 +96,18 @@ class PretrainedParams(base.Params):
 
 
 class Pretrained:
-    """Takes a text-to-image or image-to-image pipeline as it is (Rombach et al. 2022, arXiv:2112.10752).
+    """Uses a text-to-image or image-to-image pipeline without training it (Rombach et al. 2022, arXiv:2112.10752).
 
-    In the mode `image` each image begins as a real one of the class, noised by `strength` (SDEdit, Meng et al. 2022,
-    arXiv:2108.01073), all of them used equally often. Each row has noise of its own, from its own seed on the CPU.
-    Images are brought to the size of the real ones (the most frequent, or the parent's) and to their mode. What a
-    pipeline's safety checker blackens is a row like others, for the validators to judge.
+    In the mode `image` each image starts as a real one of the class, noised by `strength` (SDEdit, Meng et al. 2022,
+    arXiv:2108.01073); all real ones are used equally often. Each row has its own noise, from its own seed on the CPU.
+    Images are resized to the size of the real ones (the most frequent size, or the parent's) and brought to their mode.
+    An image that a pipeline's safety checker blackens is a row like others, which the validators judge.
+
+    Example:
+        generator:
+          name: pretrained
+          params: {model: models/sd-turbo, prompt: "an x-ray of a {label}", steps: 4}
+
     """
 
     Params = PretrainedParams
@@ -113,9 +119,9 @@ class Pretrained:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
-        """Note the classes and the images' usual size, keep the images in mode `image`, and load the pipeline.
+        """Remember the classes and the images' usual size, keep the images in mode `image`, and load the pipeline.
 
-        Raises GeneratorError if there are no rows, for prompts of other classes, or if the pipeline is none.
+        Raises GeneratorError if there are no rows, for prompts of other classes, or if the model is no pipeline.
         """
         check_class_sizes(table, label, self.capabilities.min_class_rows, "pretrained")
         if objects_name(table):
@@ -124,9 +130,9 @@ class Pretrained:
         self._schema, self._label, self._seed = table.schema, label, seed
         self._classes = sorted(parents.members)
         self._check_prompts()
-        self._usual: tuple[int, ...] = _usual_shape(parents)
+        self._shape: tuple[int, ...] = _usual_shape(parents)
         self._parents = parents if self.params.mode == "image" else None
-        self._located = self._locate()
+        self._located = self._locate_models()
         self._load_pipeline("cpu")
 
     def _check_prompts(self) -> None:
@@ -135,7 +141,7 @@ class Pretrained:
             if name not in self._classes:
                 raise GeneratorError(f"generator.params.prompt: unknown class {name!r}{nearest(name, self._classes)}")
 
-    def _locate(self) -> tuple[Located, Located | None]:
+    def _locate_models(self) -> tuple[Located, Located | None]:
         return locate_pipeline(self.params.model), locate_lora(self.params.lora) if self.params.lora else None
 
     def _load_pipeline(self, device: str) -> None:
@@ -146,9 +152,9 @@ class Pretrained:
             add_lora(pipeline, lora, self.params.lora_scale)
         if lean:
             offload(pipeline)
-        self._painter = Painter(pipeline, self._look())
+        self._painter = Painter(pipeline, self._make_look())
 
-    def _look(self) -> Look:
+    def _make_look(self) -> Look:
         params = self.params
         return Look(
             negative_prompt=params.negative_prompt,
@@ -167,10 +173,10 @@ class Pretrained:
         templates = self._templates(request.stratum)
         parents = self._parents.choose(request, self._seed) if self._parents else None
         with seeded(request.seed) as rng, quiet():
-            drawn = rng.integers(len(templates), size=request.rows)
-            prompts = [templates[number].format(label=request.stratum) for number in drawn]
+            numbers = rng.integers(len(templates), size=request.rows)
+            prompts = [templates[number].format(label=request.stratum) for number in numbers]
             seeds = rng.integers(2**63, size=request.rows)
-            images = self._images(prompts, seeds, parents)
+            images = self._paint_images(prompts, seeds, parents)
             return image_table(self._schema, self._label, request, images, parents=parents)
 
     def _templates(self, stratum: str) -> list[str]:
@@ -179,46 +185,46 @@ class Pretrained:
             raise GeneratorError(f"class {stratum!r}: has no prompt; give it one in generator.params.prompt")
         return [prompt[stratum]] if isinstance(prompt, dict) else [prompt] if isinstance(prompt, str) else prompt
 
-    def _images(
+    def _paint_images(
         self, prompts: Sequence[str], seeds: NDArray[np.int64], parents: NDArray[np.int64] | None
     ) -> Iterator[Pixels]:
         """Yield the images in order, made `sample_rows` at a time."""
         for first in range(0, len(prompts), self.params.sample_rows):
             rows = slice(first, first + self.params.sample_rows)
-            begun = None
+            starts = None
             if self._parents and parents is not None:
-                begun = [self._parents.pixels(int(row)) for row in parents[rows]]
-            for number, image in enumerate(self._painter.paint(prompts[rows], seeds[rows], begun)):
-                yield fitted(image, begun[number].shape if begun else self._usual)
+                starts = [self._parents.pixels(int(row)) for row in parents[rows]]
+            for number, image in enumerate(self._painter.paint(prompts[rows], seeds[rows], starts)):
+                yield resize_image(image, starts[number].shape if starts else self._shape)
 
     def save(self, path: Path) -> None:
-        """Write `model.json` with what tells the pipeline apart, and the real images in mode `image`.
+        """Write `model.json` with the hash of the pipeline, and the real images in mode `image`.
 
         The pipeline itself stays where it is.
         """
         if self._parents:
             self._parents.save(path)
         (path / "schema.arrow").write_bytes(self._schema.serialize())
-        told = [located and located.identity for located in self._located]
-        model = {"label": self._label, "seed": self._seed, "classes": self._classes, "usual": self._usual}
-        (path / "model.json").write_text(json.dumps({**model, "identities": told}))
+        identities = [located and located.identity for located in self._located]
+        model = {"label": self._label, "seed": self._seed, "classes": self._classes, "usual": self._shape}
+        (path / "model.json").write_text(json.dumps({**model, "identities": identities}))
 
     def load(self, path: Path, device: str) -> None:
-        """Read what `save` wrote, and the pipeline from its own place, onto `cpu` or `cuda`.
+        """Read what `save` wrote, and the pipeline from its own path, onto `cpu` or `cuda`.
 
-        Raises GeneratorError if the pipeline is not the one that it was.
+        Raises GeneratorError if the pipeline has changed since.
         """
         model = json.loads((path / "model.json").read_text())
         self._schema = pa.ipc.read_schema(pa.py_buffer((path / "schema.arrow").read_bytes()))
         self._label, self._seed, self._classes = model["label"], model["seed"], model["classes"]
-        self._usual = tuple(model["usual"])
+        self._shape = tuple(model["usual"])
         image = self.params.mode == "image"
         self._parents = Parents.load(path, self._label, "pretrained") if image else None
-        self._located = self._locate()
+        self._located = self._locate_models()
         for located, identity in zip(self._located, model["identities"], strict=True):
             if located and located.identity != identity:
                 raise GeneratorError(
-                    f"model {located.place!r}: is not the one that it was when the build began; put that one back, or"
+                    f"model {located.name!r}: is not the one that it was when the build began; put that one back, or"
                     " build into another folder"
                 )
         self._load_pipeline(device)

@@ -1,6 +1,6 @@
-"""A small residual network that tells classes of small images apart. It knows no table.
+"""A small residual network that classifies small images. It knows no table.
 
-It is a measuring instrument: it learns from what it is given, as it is, without augmentation or balancing of its own.
+It is a measuring instrument: it learns from the given images as they are, without augmentation or balancing of its own.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ _LARGE = 32  # from this side on, the first layer halves it
 
 
 class ResNet:
-    """A fitted network."""
+    """A fitted residual network."""
 
     def __init__(self, net: "nn.Module") -> None:
         self._net = net
@@ -33,7 +33,7 @@ class ResNet:
         import torch
 
         with torch.inference_mode():
-            parts = [torch.softmax(self._net(_normal(torch.from_numpy(part))), 1) for part in _parts(pixels)]
+            parts = [torch.softmax(self._net(_normalise(torch.from_numpy(part))), 1) for part in _split(pixels)]
         chances: NDArray[np.float64] = torch.cat(parts).double().numpy()
         return chances
 
@@ -43,29 +43,29 @@ def fit_resnet(
 ) -> ResNet:
     """Return a network (He et al. 2016, arXiv:1512.03385) fitted on images of shape (rows, side, side, channels).
 
-    `target` numbers their classes from 0, `weights` says what each class weighs. It learns from each image 30 times,
-    in at most `steps` batches of 64. Same arguments: same network.
+    `target` holds the number of each image's class, from 0, and `weights` the weight of each class. It learns 30 times
+    from each image, in at most `steps` batches of 64. The same arguments give the same network.
     """
     import torch
 
     with seeded(seed):
-        net = _network(pixels.shape[3], pixels.shape[1], classes)
+        net = _new_network(pixels.shape[3], pixels.shape[1], classes)
         images, labels = torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(target)
         loss = torch.nn.CrossEntropyLoss(torch.from_numpy(weights).float())
         total = min(steps, max(_FEWEST_STEPS, _EPOCHS * len(target) // _BATCH))
         optimiser = torch.optim.SGD(net.parameters(), _RATE, momentum=0.9, nesterov=True, weight_decay=_DECAY)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=total)
         net.train()
-        for rows in _batches(len(target), total):
+        for rows in _draw_batches(len(target), total):
             optimiser.zero_grad()
-            loss(net(_normal(images[rows])), labels[rows]).backward()
+            loss(net(_normalise(images[rows])), labels[rows]).backward()
             optimiser.step()
             schedule.step()
     return ResNet(net.eval())
 
 
-def _batches(rows: int, steps: int) -> "Iterator[Tensor]":
-    """Yield the rows of each step: all in a new order, again and again."""
+def _draw_batches(rows: int, steps: int) -> "Iterator[Tensor]":
+    """Yield the rows of each step: all rows in a random order, again and again."""
     import torch
 
     order = torch.randperm(rows)
@@ -76,7 +76,7 @@ def _batches(rows: int, steps: int) -> "Iterator[Tensor]":
         order = order[_BATCH:]
 
 
-def _network(channels: int, side: int, classes: int) -> "nn.Module":
+def _new_network(channels: int, side: int, classes: int) -> "nn.Module":
     from torch import nn
 
     class Block(nn.Module):
@@ -104,10 +104,10 @@ def _network(channels: int, side: int, classes: int) -> "nn.Module":
     return nn.Sequential(stem, nn.BatchNorm2d(first), nn.ReLU(), *blocks, *head)
 
 
-def _parts(pixels: Stack) -> Iterator[Stack]:
+def _split(pixels: Stack) -> Iterator[Stack]:
     return (np.ascontiguousarray(pixels[start : start + 256]) for start in range(0, max(1, len(pixels)), 256))
 
 
-def _normal(pixels: "Tensor") -> "Tensor":
+def _normalise(pixels: "Tensor") -> "Tensor":
     """Return images of values from -1 to 1, channels before height and width."""
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1

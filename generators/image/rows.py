@@ -1,4 +1,4 @@
-"""Tables of an image, its class and perhaps its objects: what goes into and comes out of every generator of images.
+"""Tables of an image, its class and perhaps its objects: the input and output of every generator of images.
 
 Knows no model.
 """
@@ -24,7 +24,7 @@ def image_name(table: pa.Table) -> str:
     return str(names[0])
 
 
-def encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
+def encoded_images(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return the encoded images of a column as binary; raises GeneratorError if one is missing."""
     data = pc.struct_field(column, "bytes")
     if data.null_count:
@@ -32,14 +32,14 @@ def encoded(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return data
 
 
-def bytes_of(column: pa.ChunkedArray) -> list[bytes]:
+def list_encoded(column: pa.ChunkedArray) -> list[bytes]:
     """Return the encoded images of a column in order; raises GeneratorError if one is missing."""
-    return list(encoded(column).to_pylist())
+    return list(encoded_images(column).to_pylist())
 
 
 def stack_images(table: pa.Table, generator: str) -> NDArray[np.uint8]:
     """Return all images, shape (rows, height, width, channels); raises GeneratorError unless all are of one shape."""
-    images = [decode(data) for data in bytes_of(table[image_name(table)])]
+    images = [decode(data) for data in list_encoded(table[image_name(table)])]
     shapes = sorted({image.shape for image in images})
     if len(shapes) != 1:
         listed = ", ".join(f"{width}x{height}x{channels}" for height, width, channels in shapes[:3])
@@ -59,20 +59,24 @@ def image_table(
     objects: Sequence[object] | pa.Array | None = None,
     parents: NDArray[np.int64] | None = None,
 ) -> pa.Table:
-    """Return the request's rows as a table of `schema`, the images encoded as their field's metadata says.
+    """Return the request's rows as a table of `schema`, the images encoded as their field's metadata say.
 
-    `objects` holds what is marked in each image, where the schema has a column for that; it is looked at once all
-    images came, so it may be filled as they do. With `parents` there is a column `_parent_row`.
+    `objects` holds the objects of each image, where the schema has a column for them. It is read after all images came,
+    so it may be filled while they come. With `parents` there is a column `_parent_row`.
     """
-    made = {label: pa.repeat(pa.scalar(request.stratum, pa.string()), request.rows)}
-    made |= {field.name: _encoded(images, Encoding.of(field.metadata)) for field in schema if field.type == IMAGE}
-    columns = [made[field.name] if field.name in made else pa.array(objects, field.type) for field in schema]
+    columns_made = {label: pa.repeat(pa.scalar(request.stratum, pa.string()), request.rows)}
+    columns_made |= {
+        field.name: _encode_images(images, Encoding.of(field.metadata)) for field in schema if field.type == IMAGE
+    }
+    columns = [
+        columns_made[field.name] if field.name in columns_made else pa.array(objects, field.type) for field in schema
+    ]
     table = pa.table(columns, schema=schema)
     return table if parents is None else table.append_column(PARENT_ROW, pa.array(parents, pa.int64()))
 
 
-def _encoded(images: Iterable[Pixels], encoding: Encoding) -> pa.StructArray:
-    """Return the column of the encoded images; raises GeneratorError if they do not fit into one."""
+def _encode_images(images: Iterable[Pixels], encoding: Encoding) -> pa.StructArray:
+    """Return the column of the encoded images; raises GeneratorError if they do not fit into one column."""
     data = [encode(image, encoding) for image in images]
     size = sum(map(len, data))
     if size >= 2**31:

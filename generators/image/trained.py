@@ -1,4 +1,4 @@
-"""What the generators that are trained on the source share: their parameters, fit, sample, save and load.
+"""The base of the generators that are trained on the source: their parameters, fit, sample, save and load.
 
 Knows no network and no loss. Torch is imported where it is used.
 """
@@ -37,7 +37,7 @@ _BATCH_ROWS = {"tiny": 32, "small": 128, "base": 64}
 
 @dataclass(frozen=True)
 class LatentPreset:
-    """A size of the networks around a few random numbers, with the training that suits it."""
+    """A size of the networks that make an image from a few random numbers, with the training that suits it."""
 
     width: int
     levels: int
@@ -76,10 +76,11 @@ class TrainedParams(base.Params):
 
 
 class Trained(ABC):
-    """A generator of images that is trained on the source, all classes together, so that rare ones learn from others.
+    """A generator of images that is trained on all classes of the source together, so that rare ones learn from others.
 
-    Rare classes are drawn more often in training than their size says (`balance`). Images are moved a little while
-    they are learnt (`rotate`, `shift`, `zoom`, `flip`), and what is made is moved alike: 0 where that changes a class.
+    Rare classes are drawn more often in training than their size says (`balance`). Images are moved a little in
+    training (`rotate`, `shift`, `zoom`, `flip`), and made images are moved in the same way: set 0 where that changes a
+    class.
     """
 
     name: ClassVar[str]
@@ -97,10 +98,10 @@ class Trained(ABC):
         self.train(table, label, seed, base.Unwatched())
 
     def train(self, table: pa.Table, label: str, seed: int, training: base.Training) -> None:
-        """Train the model, or go on with a kept state of the same training.
+        """Train the model, or continue from a kept state of the same training.
 
-        Raises GeneratorError for no rows, images of more than one size or mode, columns beside the image and the
-        label, or too little memory of the GPU.
+        Raises GeneratorError for no rows, images of more than one size or mode, columns beside the image and the label,
+        or too little memory on the GPU.
         """
         import torch
 
@@ -114,9 +115,11 @@ class Trained(ABC):
         device = "cuda" if self.params.gpu and torch.cuda.is_available() else "cpu"
         if device == "cuda":
             torch.cuda.init()  # type: ignore[no-untyped-call]
-        with seeded(seed) as rng, _memory(f"{self.name}: training", f"batch_rows ({self._batch_rows})"):
-            held = hold_out(numbers, self.params.held_out, rng)
-            source = self._source(_rows(images, numbers, self.params.balance), torch.from_numpy(held), device)
+        with seeded(seed) as rng, _explain_memory(f"{self.name}: training", f"batch_rows ({self._batch_rows})"):
+            held_out = hold_out(numbers, self.params.held_out, rng)
+            source = self._make_source(
+                _make_rows(images, numbers, self.params.balance), torch.from_numpy(held_out), device
+            )
             with torch.backends.cudnn.flags(enabled=True, deterministic=True):
                 self._model = self._learn(source, training)
         self._device = "cpu"
@@ -125,8 +128,11 @@ class Trained(ABC):
         """Return `request.rows` images of the class; raises GeneratorError if it is not known, or memory runs out."""
         check_class_known(request.stratum, self._classes)
         number, most = self._classes.index(request.stratum), self.params.sample_rows
-        with seeded(request.seed), _memory(f"{self.name}: sampling", f"sample_rows ({most})"):
-            parts = [_pixels(self._draw(number, min(most, request.rows - at))) for at in range(0, request.rows, most)]
+        with seeded(request.seed), _explain_memory(f"{self.name}: sampling", f"sample_rows ({most})"):
+            parts = [
+                _to_pixels(self._draw(number, min(most, request.rows - start)))
+                for start in range(0, request.rows, most)
+            ]
         return image_table(self._schema, self._label, request, list(np.concatenate(parts)))
 
     @abstractmethod
@@ -141,26 +147,26 @@ class Trained(ABC):
     def _draw(self, number: int, rows: int) -> "Tensor":
         """Return images of -1 to 1 (rows, channels, height, width) of class `number`, from torch's random state."""
 
-    def _decoded(self, decoder: Any, latent: int, number: int, rows: int) -> "Tensor":
-        """Return what the decoder makes of `latent` random numbers for each image of class `number`."""
+    def _decode_noise(self, decoder: Any, latent: int, number: int, rows: int) -> "Tensor":
+        """Return the images of class `number` that the decoder makes, each from `latent` random numbers."""
         import torch
 
         with torch.inference_mode():
             noise = torch.randn(rows, latent).to(self._device, next(decoder.parameters()).dtype)
-            made: Tensor = decoder(noise, torch.full((rows,), number, device=self._device))
-        return made
+            images: Tensor = decoder(noise, torch.full((rows,), number, device=self._device))
+        return images
 
-    def _source(self, rows: "Rows", held: "Tensor", device: str) -> "Source":
-        """Return what is learnt, without the rows that are held out."""
+    def _make_source(self, rows: "Rows", held_out: "Tensor", device: str) -> "Source":
+        """Return the images to learn from and the held-out ones."""
         from generators.image.augmentation import Jitter
         from generators.image.training import Source
 
         params = self.params
-        moved = Jitter(params.rotate, params.shift, params.zoom, params.flip)
-        return Source(rows.take(~held), rows.take(held), self._batch_rows, moved, device)
+        moves = Jitter(params.rotate, params.shift, params.zoom, params.flip)
+        return Source(rows.take(~held_out), rows.take(held_out), self._batch_rows, moves, device)
 
     def _settings(self, steps: int) -> "Settings":
-        """Return the parameters of the training loop; `steps` where they say nothing."""
+        """Return the settings of the training loop; `steps` is used where the parameters name no number."""
         from generators.training import REPORTS, Schedule, Settings
 
         params = self.params
@@ -184,7 +190,7 @@ class Trained(ABC):
 
     @property
     def _preset(self) -> str:
-        """The size of the network, by the images' where the parameters leave it open."""
+        """The size of the network, chosen by the images' size where the parameters leave it open."""
         longest = max(self._size[:2])
         fitting = "tiny" if longest <= _TINY else "small" if longest <= _SMALL else "base"
         return fitting if self.params.preset == "auto" else str(self.params.preset)
@@ -198,7 +204,12 @@ class Trained(ABC):
         from safetensors.torch import save_model
 
         save_model(self._model, str(path / "model.safetensors"))
-        model = {"classes": self._classes, "label": self._label, "size": self._size, "columns": _columns(self._schema)}
+        model = {
+            "classes": self._classes,
+            "label": self._label,
+            "size": self._size,
+            "columns": _schema_to_json(self._schema),
+        }
         (path / "model.json").write_text(json.dumps(model))
 
     def load(self, path: Path, device: str) -> None:
@@ -228,14 +239,14 @@ def _check_columns(table: pa.Table, label: str, generator: str) -> None:
         )
 
 
-def _pixels(images: "Tensor") -> NDArray[np.uint8]:
+def _to_pixels(images: "Tensor") -> NDArray[np.uint8]:
     """Return images of -1 to 1 as pixels (rows, height, width, channels)."""
     scaled = ((images.float().clamp(-1, 1) + 1) * 127.5).round()
     pixels: NDArray[np.uint8] = scaled.permute(0, 2, 3, 1).cpu().numpy().astype(np.uint8)
     return pixels
 
 
-def _rows(images: NDArray[np.uint8], numbers: NDArray[np.int64], balance: float) -> "Rows":
+def _make_rows(images: NDArray[np.uint8], numbers: NDArray[np.int64], balance: float) -> "Rows":
     import torch
 
     from generators.image.training import Rows
@@ -245,19 +256,21 @@ def _rows(images: NDArray[np.uint8], numbers: NDArray[np.int64], balance: float)
 
 
 @contextmanager
-def _memory(doing: str, lower: str) -> Iterator[None]:
+def _explain_memory(doing: str, lower: str) -> Iterator[None]:
     """Turn a GPU's lack of memory into an error that says which parameter to lower."""
     import torch
 
     try:
         yield
     except torch.OutOfMemoryError as error:
-        said = str(error).split(". ", 1)[0]
-        raise GeneratorError(f"{doing} ran out of memory ({said}); lower {lower}, or take a smaller preset") from error
+        message = str(error).split(". ", 1)[0]
+        raise GeneratorError(
+            f"{doing} ran out of memory ({message}); lower {lower}, or take a smaller preset"
+        ) from error
 
 
-def _columns(schema: pa.Schema) -> list[dict[str, Any]]:
-    """Return the schema of a table of an image and its class as JSON holds it."""
+def _schema_to_json(schema: pa.Schema) -> list[dict[str, Any]]:
+    """Return the schema of a table of an image and its class as plain values for JSON."""
     return [
         {
             "name": field.name,
@@ -269,7 +282,7 @@ def _columns(schema: pa.Schema) -> list[dict[str, Any]]:
 
 
 def _schema(columns: list[dict[str, Any]]) -> pa.Schema:
-    """Return the schema that `_columns` wrote down."""
+    """Return the schema that `_schema_to_json` wrote down."""
     return pa.schema(
         [
             pa.field(column["name"], IMAGE if column["image"] else pa.string(), metadata=column["metadata"] or None)

@@ -13,12 +13,12 @@ from schemas.errors import nearest
 _CHOICES = ("OneOf", "SomeOf", "RandomOrder")
 COMPOSITIONS = (*_CHOICES, "Sequential")
 FILES = ("reference_images", "font_path")
-"""Parameters of transforms that name files to be read, with albumentations' own reader where none is given."""
-_NOT_DECLARED = ("Lambda", "ToTensorV2", "ToTensor3D")  # code, and what is no image
+"""Parameters of transforms that name files, which albumentations reads."""
+_NOT_DECLARED = ("Lambda", "ToTensorV2", "ToTensor3D")  # they run code, or make no image
 
 
 class _Chance(BaseModel):
-    """What albumentations itself does not check of every transform."""
+    """The parameter that albumentations itself does not check in every transform."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -26,14 +26,14 @@ class _Chance(BaseModel):
 
 
 class _Composition(_Chance):
-    """What may be said of a composition, beside its transforms."""
+    """The parameters of a composition, beside its transforms."""
 
     n: int = Field(1, ge=1)
     replace: bool = False
 
 
 def library() -> Any:
-    """Return albumentations, imported without its look at the network for a newer version."""
+    """Return albumentations, imported so that it does not search the network for a newer version."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations
 
@@ -41,43 +41,44 @@ def library() -> Any:
 
 
 def known_transforms() -> dict[str, type]:
-    """Return what a spec may name: albumentations' transforms of images, and compositions of them."""
+    """Return the transforms that a spec may name: albumentations' transforms of images, and compositions of them."""
     albumentations = library()
-    no = (albumentations.Transform3D, *(getattr(albumentations, name) for name in _NOT_DECLARED))
+    excluded = (albumentations.Transform3D, *(getattr(albumentations, name) for name in _NOT_DECLARED))
     images = (albumentations.ImageOnlyTransform, albumentations.DualTransform)
     classes = {name: cls for name, cls in vars(albumentations).items() if inspect.isclass(cls)}
     return {
         name: cls
         for name, cls in classes.items()
-        if name in COMPOSITIONS or (issubclass(cls, images) and cls not in images and not issubclass(cls, no))
+        if name in COMPOSITIONS or (issubclass(cls, images) and cls not in images and not issubclass(cls, excluded))
     }
 
 
 def build_transforms(declared: Sequence[Any]) -> list[Any]:
-    """Return the transforms of a list of names and `{name: {parameter: value}}`, compositions holding further ones.
+    """Return the transforms of a list of names and `{name: {parameter: value}}`; compositions hold further ones.
 
-    Raises ValueError for a name, a parameter or a value that albumentations does not know, with the nearest that it
-    does.
+    Raises ValueError for a name, a parameter or a value that albumentations does not know, with the nearest known one.
     """
     known = known_transforms()
-    return [_build(item, known) for item in declared]
+    return [_build_entry(item, known) for item in declared]
 
 
-def _build(item: Any, known: Mapping[str, type]) -> Any:
-    name, given = _named(item)
+def _build_entry(item: Any, known: Mapping[str, type]) -> Any:
+    name, given = _split_entry(item)
     if name not in known:
         raise ValueError(f"unknown transform {name!r}{nearest(name, known)}")
-    parameters = _parameters(known[name])
+    parameters = _parameter_names(known[name])
     for parameter in given:
         if parameter not in parameters:
             raise ValueError(
                 f"transform {name!r}: unknown parameter {parameter!r}{nearest(str(parameter), parameters)}"
             )
-    return _compose(name, given, known) if name in COMPOSITIONS else _construct(name, known[name], given)
+    return (
+        _build_composition(name, given, known) if name in COMPOSITIONS else _build_transform(name, known[name], given)
+    )
 
 
-def _named(item: Any) -> tuple[str, dict[str, Any]]:
-    """Return the name and the parameters of one entry; those of a composition may be the list of its transforms."""
+def _split_entry(item: Any) -> tuple[str, dict[str, Any]]:
+    """Return the name and the parameters of one entry; a composition may have the list of its transforms instead."""
     if isinstance(item, str):
         return item, {}
     if isinstance(item, Mapping) and len(item) == 1:
@@ -90,71 +91,76 @@ def _named(item: Any) -> tuple[str, dict[str, Any]]:
     raise ValueError(f"a transform is a name or {{name: {{parameter: value}}}}, got {item!r}")
 
 
-def _parameters(cls: type) -> list[str]:
+def _parameter_names(cls: type) -> list[str]:
     return [name for name in inspect.signature(cls).parameters if name != "strict"]
 
 
-def _compose(name: str, given: dict[str, Any], known: Mapping[str, type]) -> Any:
+def _build_composition(name: str, given: dict[str, Any], known: Mapping[str, type]) -> Any:
     inner = given.pop("transforms", None)
     if not isinstance(inner, list) or not inner:
         raise ValueError(f"transform {name!r}: needs a list of transforms, got {inner!r}")
-    _check(name, _Composition, given)
+    _check_parameters(name, _Composition, given)
     if given.get("n", 1) > len(inner) and not given.get("replace"):
         raise ValueError(
             f"transform {name!r}: n: got {given['n']}, and there are {len(inner)} transforms to choose from"
         )
     try:
-        return known[name](transforms=[_build(item, known) for item in inner], **given)
+        return known[name](transforms=[_build_entry(item, known) for item in inner], **given)
     except ZeroDivisionError as error:
         raise ValueError(f"transform {name!r}: all its transforms have p: 0; give one a larger p") from error
 
 
-def _construct(name: str, cls: type, given: dict[str, Any]) -> Any:
-    """Return the transform; what albumentations would only warn of is an error."""
-    _check(name, _Chance, given)
+def _build_transform(name: str, cls: type, given: dict[str, Any]) -> Any:
+    """Return the transform; a value of which albumentations would only warn is an error."""
+    _check_parameters(name, _Chance, given)
     strict = {"strict": True} if _is_checked(cls) else {}
-    with warnings.catch_warnings(record=True, action="always") as noted:
+    with warnings.catch_warnings(record=True, action="always") as caught:
         try:
-            made = cls(**given, **strict)
+            transform = cls(**given, **strict)
         except ValueError as error:
             cause = error.__cause__
-            said = _first_fault(name, cause) if isinstance(cause, ValidationError) else f"transform {name!r}: {error}"
-            raise ValueError(said) from error
+            message = (
+                _describe_fault(name, cause) if isinstance(cause, ValidationError) else f"transform {name!r}: {error}"
+            )
+            raise ValueError(message) from error
         except TypeError as error:
             raise ValueError(f"transform {name!r}: {error}") from error
-    for warning in noted:
+    for warning in caught:
         if str(warning.message).partition(":")[0] in given:  # a value that would be changed; other warnings are advice
             raise ValueError(f"transform {name!r}: {warning.message}")
-    return made
+    return transform
 
 
 def _is_checked(cls: type) -> bool:
-    """Whether albumentations checks the parameters of this class, and so can be told to be strict."""
+    """Whether albumentations checks the parameters of this class, and so knows the parameter `strict`."""
     return next("InitSchema" in vars(parent) for parent in cls.__mro__ if "__init__" in vars(parent))
 
 
-def _check(name: str, model: type[BaseModel], given: dict[str, Any]) -> None:
+def _check_parameters(name: str, model: type[BaseModel], given: dict[str, Any]) -> None:
     try:
         model(**given)
     except ValidationError as error:
-        raise ValueError(_first_fault(name, error)) from error
+        raise ValueError(_describe_fault(name, error)) from error
 
 
-def _first_fault(name: str, error: ValidationError) -> str:
+def _describe_fault(name: str, error: ValidationError) -> str:
     detail = error.errors(include_url=False)[0]
     parameter, got = (str(detail["loc"][0]) if detail["loc"] else ""), detail["input"]
     if detail["type"] == "missing":
         return f"transform {name!r}: the parameter {parameter!r} is missing"
-    said = detail["msg"].removeprefix("Value error, ")
-    shown = f", got {got!r}" if parameter else ""
-    return ": ".join(part for part in (f"transform {name!r}", parameter, said[:1].lower() + said[1:]) if part) + shown
+    message = detail["msg"].removeprefix("Value error, ")
+    value = f", got {got!r}" if parameter else ""
+    return (
+        ": ".join(part for part in (f"transform {name!r}", parameter, message[:1].lower() + message[1:]) if part)
+        + value
+    )
 
 
 def is_composition(transform: Any) -> bool:
-    """Whether it holds other transforms."""
+    """Whether a transform holds other transforms."""
     return type(transform).__name__ in COMPOSITIONS
 
 
 def is_choice(transform: Any) -> bool:
-    """Whether it applies some of the transforms that it holds."""
+    """Whether a transform applies some of the transforms that it holds."""
     return type(transform).__name__ in _CHOICES

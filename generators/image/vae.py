@@ -1,4 +1,4 @@
-"""A variational autoencoder that is told the class, trained from scratch on the source. Knows no bound."""
+"""A class-conditional variational autoencoder, trained from scratch on the source. Knows no loss."""
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +21,7 @@ _PRESETS = {
 
 
 class VAEParams(TrainedParams):
-    """The encoder, the decoder, and how they learn."""
+    """Parameters of the encoder, the decoder and their training."""
 
     learning_rate: float = Field(2e-3, gt=0, description="Of Adam.")
     latent: int = Field(16, ge=1, description="Numbers that say an image.")
@@ -33,10 +33,16 @@ class VAEParams(TrainedParams):
 
 
 class VAE(Trained):
-    """An encoder to a few numbers, and a decoder that draws images of a class from random ones.
+    """An encoder of images to a few numbers, and a decoder that makes images of a class from random ones.
 
-    Images are drawn from the prior: what tells images of the large classes apart, besides the class, then varies those
-    of the small ones too (see `generators.image.variational`).
+    The random numbers come from the prior: the variation that is learnt from the large classes is so used for the small
+    ones, too (see `generators.image.variational`).
+
+    Example:
+        generator:
+          name: vae
+          params: {latent: 32, steps: 10000}
+
     """
 
     Params = VAEParams
@@ -64,4 +70,4 @@ class VAE(Trained):
         return train(task, source, self._settings(preset.steps), training)
 
     def _draw(self, number: int, rows: int) -> "Tensor":
-        return self._decoded(self._model.decoder, self.params.latent, number, rows)
+        return self._decode_noise(self._model.decoder, self.params.latent, number, rows)

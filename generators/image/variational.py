@@ -1,18 +1,18 @@
-"""How `vae` learns: an encoder and a decoder. Knows no table; randomness is torch's global state."""
+"""Trains `vae`: an encoder and a decoder. Knows no table; randomness is torch's global state."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from generators.device import precision
+from generators.device import mixed_precision
 from generators.image.networks import Decoder, Encoder, Shape
 from generators.image.training import Batch, adam
 from generators.training import descend
 
 
 class Variational(nn.Module):
-    """An encoder and a decoder that are both told the class (Kingma & Welling 2013; Sohn et al. 2015)."""
+    """A class-conditional encoder and decoder (Kingma & Welling 2013; Sohn et al. 2015)."""
 
     def __init__(self, shape: Shape, latent: int, width: int, levels: int) -> None:
         super().__init__()
@@ -20,16 +20,16 @@ class Variational(nn.Module):
         self.decoder = Decoder(shape, latent, width, levels)
 
     def forward(self, images: Tensor, classes: Tensor, chance: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the images as decoded, and the means and log variances; `chance` is normal noise (rows, latent)."""
+        """Return the decoded images, and the means and log variances; `chance` is normal noise (rows, latent)."""
         mean, spread = self.encoder(images, classes)
         return self.decoder(mean + chance * (spread / 2).exp(), classes), mean, spread
 
 
 class VariationalTask:
-    """Learns to say images in few numbers, and to draw them again.
+    """Trains the network to encode images in few numbers and to decode them again.
 
-    The variance of the pixels is the one that suits the batch best, so that images are as sharp as they can be said
-    (sigma-VAE, Rybkin et al. 2020, arXiv:2006.13202); `beta` weighs the numbers' closeness to the standard normal.
+    The variance of the pixels is the best one for the batch, so that images are as sharp as possible (sigma-VAE, Rybkin
+    et al. 2020, arXiv:2006.13202). `beta` weighs how close the numbers are to the standard normal distribution.
     """
 
     def __init__(
@@ -47,20 +47,20 @@ class VariationalTask:
         descend(self.optimizers[0], loss, self._clip)
         return loss.detach()
 
-    def judge(self, model: nn.Module, held: Batch) -> Tensor:
-        """Return the bound, of noise that is the same at every call."""
-        images, classes = held
+    def judge(self, model: nn.Module, held_out: Batch) -> Tensor:
+        """Return the loss; the noise is the same at every call."""
+        images, classes = held_out
         chance = torch.randn(len(classes), self._latent, generator=torch.Generator().manual_seed(0))
         return self._bound(model, images, classes, chance)
 
     def _bound(self, model: nn.Module, images: Tensor, classes: Tensor, chance: Tensor) -> Tensor:
-        with precision(images.device.type):
+        with mixed_precision(images.device.type):
             made, mean, spread = model(images, classes, chance.to(images.device))
         return negative_bound(images, made.float(), mean.float(), spread.float(), self._beta)
 
 
 def negative_bound(images: Tensor, made: Tensor, mean: Tensor, spread: Tensor, beta: float) -> Tensor:
-    """Return the negative evidence bound a pixel, but for a constant, of images that were said and drawn again."""
+    """Return the negative evidence lower bound per pixel, without a constant, of decoded images `made`."""
     distance = 0.5 * (mean**2 + spread.exp() - 1 - spread).sum(1).mean() / images[0].numel()
     error = ((made - images) ** 2).mean()
     bound: Tensor = 0.5 * torch.log(error + 1e-4) + beta * distance

@@ -1,4 +1,4 @@
-"""A TVAE that is told the class. Imports torch: import it inside the methods that use it."""
+"""A TVAE that is conditioned on the class. Imports torch: import this inside methods."""
 
 import json
 import math
@@ -17,13 +17,22 @@ from torch.nn.functional import one_hot
 
 from generators import training as loop
 from generators.base import Training
-from generators.tabular.modes import Categories, Layout, Modes, frame_of, heard, layout_of, told, width
+from generators.tabular.modes import (
+    Categories,
+    Layout,
+    Modes,
+    count_outputs,
+    extract_layout,
+    layout_from_json,
+    layout_to_json,
+    to_frame,
+)
 
 
 class Epochs:
-    """The rows of each step: as many draws by weight as there are rows, then as many again.
+    """The row numbers of each batch: an epoch is as many weighted draws as there are rows.
 
-    The random state is used as torch's DataLoader uses it, which draws a seed for its workers first.
+    The random state is used as torch's DataLoader uses it, which first draws a seed for its workers.
     """
 
     def __init__(self, weights: Tensor, size: int) -> None:
@@ -31,7 +40,7 @@ class Epochs:
         self._drawn = torch.empty(0, dtype=torch.int64)
 
     def draw(self) -> Tensor:
-        """Return the places of the next step's rows; the last batch of an epoch may be smaller."""
+        """Return the rows of the next batch; the last batch of an epoch may be smaller."""
         if not len(self._drawn):
             torch.empty((), dtype=torch.int64).random_()
             self._drawn = torch.multinomial(self._weights, len(self._weights), replacement=True)
@@ -39,16 +48,16 @@ class Epochs:
         return batch
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what is drawn and not used."""
+        """Return the draws that are not used yet."""
         return {"drawn": self._drawn.clone()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self._drawn = state_dict["drawn"]
 
 
 class _RowsTask:
-    """Learns to say rows in few numbers, and to write them again."""
+    """Trains an encoder that compresses rows to few numbers, and a decoder that restores them."""
 
     def __init__(
         self,
@@ -70,8 +79,8 @@ class _RowsTask:
 
     def learn(self) -> Tensor:
         """Do one step on one batch."""
-        places, device = self.order.draw(), self._decoder.sigma.device
-        batch, condition = (part[places].to(device) for part in self._rows)
+        rows, device = self.order.draw(), self._decoder.sigma.device
+        batch, condition = (part[rows].to(device) for part in self._rows)
         loss = self._loss(batch, condition)
         loop.descend(self._optimizer, loss)
         self._decoder.sigma.data.clamp_(0.01, 1.0)  # as TVAE does
@@ -85,11 +94,11 @@ class _RowsTask:
         return rebuilding + divergence  # type: ignore[no-any-return]
 
     def judge(self, model: nn.Module) -> None:
-        """Return nothing: all rows are learnt, and none says when to stop."""
+        """Return None: all rows are learnt, and none is held out."""
 
 
-def _course(settings: Any, rows: int) -> loop.Settings:
-    """Return how to go through so many rows: all epochs, at one rate."""
+def _training_settings(settings: Any, rows: int) -> loop.Settings:
+    """Return the settings of a training on so many rows: all epochs, at one rate."""
     epoch = math.ceil(rows / settings.batch_size)
     steps = settings.epochs * epoch
     return loop.Settings(
@@ -103,7 +112,7 @@ def _course(settings: Any, rows: int) -> loop.Settings:
 
 
 class ConditionalTVAE:
-    """ctgan's TVAE (encoder, decoder, loss, transformer) with the class beside the input of encoder and decoder.
+    """ctgan's TVAE with the class as an additional input of encoder and decoder.
 
     Xu et al. 2019 (arXiv:1907.00503) for the TVAE, Sohn et al. 2015 ("Learning structured output representation using
     deep conditional generative models") for the condition. All randomness is torch's and numpy's global state.
@@ -128,36 +137,36 @@ class ConditionalTVAE:
         with joblib.parallel_config(backend="sequential"):  # joblib's workers would draw from unseeded states
             transformer.fit(frame, texts)
             rows = torch.from_numpy(transformer.transform(frame).astype(np.float32))
-        self.layout = layout_of(transformer)
+        self.layout = extract_layout(transformer)
         conditions = one_hot(torch.from_numpy(codes), len(self.classes)).float()
         order = Epochs(torch.from_numpy((np.log(counts + 1) / counts)[codes]), settings.batch_size)
         encoder = Encoder(rows.shape[1] + len(self.classes), self.encoder_dim, self.embedding_dim).to(device)
         self.decoder = self._new_decoder().to(device)
         task = _RowsTask(encoder, self.decoder, (rows, conditions), order, transformer.output_info_list, settings)
-        loop.train(task, _course(settings, len(rows)), training)
+        loop.train(task, _training_settings(settings, len(rows)), training)
         self.set_device("cpu")
 
     def _new_decoder(self) -> Decoder:
-        return Decoder(self.embedding_dim + len(self.classes), self.decoder_dim, width(self.layout))
+        return Decoder(self.embedding_dim + len(self.classes), self.decoder_dim, count_outputs(self.layout))
 
     @torch.no_grad()
     def sample(self, rows: int, stratum: str) -> Any:
         """Return a frame of `rows` rows of the class `stratum`.
 
-        Categories are drawn from the decoder's distribution (ctgan takes the likeliest one, which loses the rare ones
-        and most nulls); the noise is drawn on the CPU.
+        Categories are drawn from the decoder's distribution (ctgan takes the most likely one, which loses the rare ones
+        and most nulls). The noise is drawn on the CPU.
         """
         condition = torch.zeros(rows, len(self.classes))
         condition[:, self.classes.index(stratum)] = 1
         noise = torch.cat([torch.randn(rows, self.embedding_dim), condition], dim=1)
         logits, sigmas = self.decoder(noise.to(self.device))
-        return frame_of(self.layout, self._draw(logits.cpu()).numpy(), sigmas.cpu().numpy())
+        return to_frame(self.layout, self._draw(logits.cpu()).numpy(), sigmas.cpu().numpy())
 
     def _draw(self, logits: torch.Tensor) -> torch.Tensor:
         """Return tanh of the numbers, and logits with Gumbel noise, whose maximum is a draw from the softmax."""
         noise = -torch.log(torch.empty_like(logits).exponential_())
         is_number = torch.zeros(logits.shape[1], dtype=torch.bool)
-        is_number[[start for start, column in _starts(self.layout) if isinstance(column, Modes)]] = True
+        is_number[[start for start, column in _column_starts(self.layout) if isinstance(column, Modes)]] = True
         return torch.where(is_number, torch.tanh(logits), logits + noise)
 
     def set_device(self, device: str) -> None:
@@ -167,19 +176,19 @@ class ConditionalTVAE:
 
     def save(self, path: Path) -> None:
         """Write layout.json and network.safetensors into the folder."""
-        (path / "layout.json").write_text(json.dumps({"classes": self.classes, "columns": told(self.layout)}))
+        (path / "layout.json").write_text(json.dumps({"classes": self.classes, "columns": layout_to_json(self.layout)}))
         save_file(self.decoder.state_dict(), path / "network.safetensors")
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote; the encoder is not needed any more."""
-        kept = json.loads((path / "layout.json").read_text())
-        self.classes, self.layout = kept["classes"], heard(kept["columns"])
+        """Read what `save` wrote; the encoder is no longer needed."""
+        description = json.loads((path / "layout.json").read_text())
+        self.classes, self.layout = description["classes"], layout_from_json(description["columns"])
         self.decoder = self._new_decoder()
         self.decoder.load_state_dict(load_file(path / "network.safetensors"))
         self.set_device("cpu")
 
 
-def _starts(layout: Layout) -> list[tuple[int, Categories | Modes]]:
-    """Return each column with its first place in a row."""
+def _column_starts(layout: Layout) -> list[tuple[int, Categories | Modes]]:
+    """Return each column with the index of its first number in a row."""
     ends = accumulate((sum(column.sizes) for column in layout), initial=0)
     return list(zip(ends, layout, strict=False))

@@ -1,7 +1,6 @@
 """Copulas and distributions of SDV as plain values. Knows no class and no table.
 
-What the library can name by a string of the file (`from_dict` imports whatever module it says) is chosen here among a
-few that are written down.
+SDV's `from_dict` imports whatever module the file names. Here the file only chooses among a few distributions.
 """
 
 import json
@@ -19,14 +18,14 @@ _FILE, _MARGINALS = "copula.json", "marginals.json"
 
 @dataclass
 class Copula:
-    """A fitted GaussianMultivariate, and for each category's column its values with the upper ends of their shares."""
+    """A fitted GaussianMultivariate, and the values of each column of categories with the ends of their shares."""
 
     model: Any
     categories: dict[str, tuple[list[str], list[float]]]
 
     @classmethod
     def of(cls, synthesizer: Any) -> "Copula":
-        """Return what a fitted GaussianCopulaSynthesizer learned."""
+        """Return the copula of a fitted GaussianCopulaSynthesizer."""
         categories = {}
         for name, transformer in synthesizer._data_processor._hyper_transformer.field_transformers.items():
             intervals = getattr(transformer, "intervals", None)
@@ -39,19 +38,19 @@ class Copula:
         """Return a frame of so many rows, drawn from numpy's global state."""
         frame: pd.DataFrame = self.model.sample(rows)
         for name, (values, ends) in self.categories.items():
-            places = np.searchsorted(ends, frame[name].to_numpy().clip(0, 1))
-            frame[name] = np.array(values, dtype=object)[places]
+            indices = np.searchsorted(ends, frame[name].to_numpy().clip(0, 1))
+            frame[name] = np.array(values, dtype=object)[indices]
         return frame
 
     def save(self, path: Path) -> None:
         """Write copula.json into the folder."""
-        kept = {
+        description = {
             "columns": [str(name) for name in self.model.columns],
-            "distributions": [told(univariate) for univariate in self.model.univariates],
+            "distributions": [distribution_to_json(univariate) for univariate in self.model.univariates],
             "correlation": self.model.correlation.to_numpy().tolist(),
             "categories": self.categories,
         }
-        (path / _FILE).write_text(json.dumps(kept))
+        (path / _FILE).write_text(json.dumps(description))
 
     @classmethod
     def load(cls, path: Path) -> "Copula":
@@ -59,24 +58,24 @@ class Copula:
         import pandas as pd
         from copulas.multivariate import GaussianMultivariate  # type: ignore[import-untyped]
 
-        kept = json.loads((path / _FILE).read_text())
-        names = kept["columns"]
+        description = json.loads((path / _FILE).read_text())
+        names = description["columns"]
         model = GaussianMultivariate()
-        model.columns, model.univariates = names, [heard(one) for one in kept["distributions"]]
-        model.correlation = pd.DataFrame(np.array(kept["correlation"]), index=names, columns=names)
+        model.columns, model.univariates = names, [distribution_from_json(one) for one in description["distributions"]]
+        model.correlation = pd.DataFrame(np.array(description["correlation"]), index=names, columns=names)
         model.fitted = True
-        return cls(model, {name: (values, ends) for name, (values, ends) in kept["categories"].items()})
+        return cls(model, {name: (values, ends) for name, (values, ends) in description["categories"].items()})
 
 
 @dataclass
 class Normalised:
-    """A model of numbers that were made normal by their own distributions first; `marginals` are those by column."""
+    """A model of numbers that were first made normal by their own distributions; `marginals` holds these by column."""
 
     model: Any
     marginals: dict[str, Any]
 
     def sample(self, rows: int, stratum: str) -> "pd.DataFrame":
-        """Return a frame of so many rows of the class, its numbers as they were before."""
+        """Return a frame of so many rows of the class, with the numbers transformed back."""
         from scipy.stats import norm
 
         frame: pd.DataFrame = self.model.sample(rows, stratum)
@@ -87,26 +86,26 @@ class Normalised:
     def save(self, path: Path) -> None:
         """Write the model and marginals.json into the folder."""
         self.model.save(path)
-        kept = {name: told(marginal) for name, marginal in self.marginals.items()}
-        (path / _MARGINALS).write_text(json.dumps(kept))
+        descriptions = {name: distribution_to_json(marginal) for name, marginal in self.marginals.items()}
+        (path / _MARGINALS).write_text(json.dumps(descriptions))
 
 
 def load_marginals(path: Path) -> dict[str, Any]:
-    """Read the marginals of `Normalised`."""
-    return {name: heard(one) for name, one in json.loads((path / _MARGINALS).read_text()).items()}
+    """Read the marginals that `Normalised.save` wrote."""
+    return {name: distribution_from_json(one) for name, one in json.loads((path / _MARGINALS).read_text()).items()}
 
 
-def told(univariate: Any) -> dict[str, Any]:
-    """Return a fitted distribution as JSON holds it: its name, and its parameters."""
+def distribution_to_json(univariate: Any) -> dict[str, Any]:
+    """Return a fitted distribution as plain values for JSON: its name and its parameters."""
     names = {kind: name for name, kind in _distributions().items()}
     parameters = {name: np.asarray(value).tolist() for name, value in univariate._get_params().items()}
     return {"name": names[type(univariate)], "parameters": parameters}
 
 
-def heard(kept: dict[str, Any]) -> Any:
-    """Return the distribution that `told` wrote down."""
-    univariate = _distributions()[kept["name"]]()
-    univariate._set_params(kept["parameters"])
+def distribution_from_json(description: dict[str, Any]) -> Any:
+    """Return the distribution that `distribution_to_json` wrote."""
+    univariate = _distributions()[description["name"]]()
+    univariate._set_params(description["parameters"])
     univariate.fitted = True
     return univariate
 

@@ -1,7 +1,7 @@
-"""Arrow columns to whole numbers and back by what was declared of them: no real row is looked at for it.
+"""Codes of Arrow columns that follow from declarations alone: no real row is looked at.
 
-The codes of a column are its bins, then its categories, then the null. Cells beyond the bounds have the nearest bin,
-values that were not declared the null's code. Numbers are drawn evenly within a bin.
+The codes of a column are its bins, then its categories, then the null. A cell beyond the bounds has the nearest bin, a
+value that was not declared has the null's code. Numbers are drawn evenly within a bin.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from generators.tabular.codes import Codes, as_numbers, width_of
+from generators.tabular.codes import Codes, storage_type, to_numbers
 from generators.tabular.dp_params import Declared
 from schemas.errors import GeneratorError, nearest
 
@@ -22,7 +22,7 @@ _LISTED = 20
 
 @dataclass(frozen=True)
 class DeclaredColumn:
-    """One column: bin k holds numbers from `edges[k]` up to below `edges[k + 1]` (plain ones, see `as_numbers`)."""
+    """One column: bin k holds numbers from `edges[k]` up to below `edges[k + 1]` (as `to_numbers` returns them)."""
 
     field: pa.Field
     edges: tuple[Any, ...]
@@ -32,67 +32,73 @@ class DeclaredColumn:
 
     @property
     def bins(self) -> int:
-        """How many bins there are."""
+        """The number of bins."""
         return max(0, len(self.edges) - 1)
 
     @property
     def size(self) -> int:
-        """How many codes there are; the last is the null's."""
+        """The number of codes; the last is the null's."""
         return self.bins + len(self.categories) + 1
 
     def encode(self, cells: pa.Array) -> Codes:
         """Return the code of each cell."""
-        found = np.full(len(cells), self.size - 1, np.int64)
+        codes = np.full(len(cells), self.size - 1, np.int64)
         if self.bins:
-            plain = as_numbers(cells)
-            found = np.searchsorted(np.array(self.edges[1:-1], plain.dtype), plain, side="right").astype(np.int64)
+            plain = to_numbers(cells)
+            codes = np.searchsorted(np.array(self.edges[1:-1], plain.dtype), plain, side="right").astype(np.int64)
         if len(self.categories):
-            named = pc.index_in(cells, value_set=self.categories)
-            found = np.where(named.is_valid(), self.bins + pc.fill_null(named, 0).to_numpy(), found)
-        return np.where(_missing(cells), self.size - 1, found)
+            indices = pc.index_in(cells, value_set=self.categories)
+            codes = np.where(indices.is_valid(), self.bins + pc.fill_null(indices, 0).to_numpy(), codes)
+        return np.where(_is_missing(cells), self.size - 1, codes)
 
     def decode(self, codes: Codes, rng: np.random.Generator) -> pa.Array:
         """Return a value for each code."""
         drawn = rng.random(len(codes))
         in_bin = codes < self.bins
-        place = pa.array(codes - self.bins, mask=in_bin | (codes == self.size - 1))
-        named = self.categories.take(place)
+        indices = pa.array(codes - self.bins, mask=in_bin | (codes == self.size - 1))
+        categories = self.categories.take(indices)
         if not self.bins:
-            return named
-        made = self._numbers(np.where(in_bin, codes, 0), drawn)
-        return pc.if_else(pa.array(in_bin), made, named)
+            return categories
+        numbers = self._draw_numbers(np.where(in_bin, codes, 0), drawn)
+        return pc.if_else(pa.array(in_bin), numbers, categories)
 
-    def _numbers(self, bins: Codes, drawn: NDArray[np.float64]) -> pa.Array:
-        kind = self.field.type
-        if not pa.types.is_floating(kind):
+    def _draw_numbers(self, bins: Codes, drawn: NDArray[np.float64]) -> pa.Array:
+        arrow_type = self.field.type
+        if not pa.types.is_floating(arrow_type):
             wide = [after - before for before, after in zip(self.edges, self.edges[1:], strict=False)]
             whole = [
                 self.edges[n] + min(int(u * wide[n]), wide[n] - 1)
                 for n, u in zip(bins.tolist(), drawn.tolist(), strict=True)
             ]
-            return pa.array(whole, pa.int64()).cast(width_of(kind)).view(kind)
+            return pa.array(whole, pa.int64()).cast(storage_type(arrow_type)).view(arrow_type)
         edges = np.array(self.edges)
-        made = edges[bins] + drawn * (edges[bins + 1] - edges[bins])
+        numbers = edges[bins] + drawn * (edges[bins + 1] - edges[bins])
         if self.decimals is not None:
-            made = np.round(made, self.decimals)
-        return pa.array(np.clip(made, edges[0], edges[-1]))
+            numbers = np.round(numbers, self.decimals)
+        return pa.array(np.clip(numbers, edges[0], edges[-1]))
 
 
 def declared_columns(
     schema: pa.Schema, label: str, declared: Mapping[str, Declared], bins: int
 ) -> list[DeclaredColumn]:
-    """Return how each column but the label is coded; raises GeneratorError with all that are not declared."""
+    """Return how each column but the label is coded; raises GeneratorError that lists all undeclared columns.
+
+    >>> schema = pa.schema([("age", pa.int64()), ("label", pa.string())])
+    >>> [column] = declared_columns(schema, "label", {"age": Declared(bounds=(0, 99))}, bins=10)
+    >>> column.encode(pa.array([0, 9, 10, 120, None]))
+    array([ 0,  0,  1,  9, 10])
+    """
     fields = [field for field in schema if field.name != label]
     unknown = [field for field in fields if field.name not in declared and not pa.types.is_boolean(field.type)]
     if unknown:
         spare = declared.keys() - {field.name for field in fields}
-        raise GeneratorError(_undeclared(unknown, spare))
+        raise GeneratorError(_describe_undeclared(unknown, spare))
     flags = Declared(categories=(False, True))
-    return [_column(field, declared.get(field.name, flags), bins) for field in fields]
+    return [_declare_column(field, declared.get(field.name, flags), bins) for field in fields]
 
 
-def _undeclared(fields: list[pa.Field], spare: Collection[str]) -> str:
-    """Name the columns, and for the first what it is to be called if a name among `spare` is near."""
+def _describe_undeclared(fields: list[pa.Field], spare: Collection[str]) -> str:
+    """Return the message that names the columns, with a close name among `spare` for the first."""
     names = ", ".join(f"{field.name!r} ({field.type})" for field in fields[:_LISTED])
     more = f" and {len(fields) - _LISTED} more" if len(fields) > _LISTED else ""
     first = fields[0]
@@ -105,20 +111,28 @@ def _undeclared(fields: list[pa.Field], spare: Collection[str]) -> str:
     )
 
 
-def _column(field: pa.Field, told: Declared, bins: int) -> DeclaredColumn:
-    categories = pa.array([_cell(value, field).as_py() for value in told.categories or ()], field.type).unique()
-    return DeclaredColumn(field, _edges(field, told, told.bins or bins), categories, told.decimals, told.nulls)
+def _declare_column(field: pa.Field, declared: Declared, bins: int) -> DeclaredColumn:
+    categories = pa.array(
+        [_cast_value(value, field).as_py() for value in declared.categories or ()], field.type
+    ).unique()
+    return DeclaredColumn(
+        field, _bin_edges(field, declared, declared.bins or bins), categories, declared.decimals, declared.nulls
+    )
 
 
-def _edges(field: pa.Field, told: Declared, bins: int) -> tuple[Any, ...]:
-    """Return the bins' bounds; those of whole numbers are whole, and the last lies one beyond the greatest."""
-    if told.bounds is None:
+def _bin_edges(field: pa.Field, declared: Declared, bins: int) -> tuple[Any, ...]:
+    """Return the bounds of the bins; those of whole numbers are whole, and the last lies one above the greatest."""
+    if declared.bounds is None:
         return ()
     if pa.types.is_string(field.type) or pa.types.is_boolean(field.type):
         raise GeneratorError(f"columns: {field.name!r} is of type {field.type} and has no bounds; list its categories")
-    low, high = (as_numbers(pa.array([_cell(value, field).as_py()], field.type))[0].item() for value in told.bounds)
+    low, high = (
+        to_numbers(pa.array([_cast_value(value, field).as_py()], field.type))[0].item() for value in declared.bounds
+    )
     if low > high:
-        raise GeneratorError(f"columns: {field.name!r} has bounds {list(told.bounds)!r}, the greater first; swap them")
+        raise GeneratorError(
+            f"columns: {field.name!r} has bounds {list(declared.bounds)!r}, the greater first; swap them"
+        )
     if isinstance(low, float):
         bins = bins if low < high else 1
         return (*(low + (high - low) * k / bins for k in range(bins)), high)
@@ -126,13 +140,13 @@ def _edges(field: pa.Field, told: Declared, bins: int) -> tuple[Any, ...]:
     return tuple(low + (high + 1 - low) * k // bins for k in range(bins + 1))
 
 
-def _cell(value: Any, field: pa.Field) -> pa.Scalar:
+def _cast_value(value: Any, field: pa.Field) -> pa.Scalar:
     try:
         return pc.cast(pa.scalar(value), field.type)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise GeneratorError(f"columns: {field.name!r} is of type {field.type}, and {value!r} is not") from error
 
 
-def _missing(cells: pa.Array) -> NDArray[np.bool_]:
-    found: NDArray[np.bool_] = pc.is_null(cells, nan_is_null=True).to_numpy(zero_copy_only=False)
-    return found
+def _is_missing(cells: pa.Array) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = pc.is_null(cells, nan_is_null=True).to_numpy(zero_copy_only=False)
+    return missing

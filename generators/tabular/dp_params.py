@@ -1,4 +1,4 @@
-"""Parameters of the differentially private tabular model: the budget, and what is known of each column beforehand."""
+"""Parameters of the differentially private tabular model: the budget, and what is declared of each column."""
 
 from datetime import date
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from schemas.touch import Touch
 
 
 def _as_text(value: Any) -> Any:
-    """Read a date or time, which YAML makes of bare ones, as ISO 8601 text."""
+    """Return a date or time, which YAML reads from unquoted text, as ISO 8601 text."""
     return value.isoformat() if isinstance(value, date) else value
 
 
@@ -19,7 +19,11 @@ Value = Annotated[bool | int | float | str, BeforeValidator(_as_text)]
 
 
 class Declared(base.Params):
-    """What a column may hold, told by somebody who did not look at the rows for it."""
+    """What a column may hold, declared by somebody who did not look at the rows for it.
+
+    >>> Declared(bounds=(0, 99)).bounds
+    (0, 99)
+    """
 
     bounds: tuple[Value, Value] | None = Field(
         None, description="Least and greatest number, date or time; what lies beyond counts as the nearest of them."

@@ -1,17 +1,17 @@
-"""Arrow tables to the plain frames that models learn from, and back. Knows no model.
+"""Turns Arrow tables into the plain frames that models learn from, and back. Knows no model.
 
-A model sees two kinds of columns only: numbers (float64, no nulls) and categories (short text). Everything that would
-tempt a library to guess (dates, ids, nulls, text that looks like numbers) is settled here, so that it comes back exact:
+A model sees two kinds of columns only: numbers (float64, no nulls) and categories (short text). Everything about which
+a library would guess (dates, ids, nulls, text that looks like numbers) is settled here, so that it comes back exact:
 
-- Text, booleans and numbers of few distinct values are categories; of many distinct texts the most frequent ones are,
-  and the rest share one category that is drawn from the real values of the class afterwards.
-- Whole numbers, dates and times are numbers counted from their minimum (days, microseconds), rounded and clipped. They
-  keep their column's resolution: whole minutes, multiples of 5, quarters. Numbers written YYYYMMDD and alike are
+- Text, booleans and numbers of few distinct values are categories. Of many distinct texts the most frequent are, and
+  the rest share one category, which is drawn from the real values of the class afterwards.
+- Whole numbers, dates and times become numbers counted from their minimum (days, microseconds), rounded and clipped.
+  They keep the resolution of their column: whole minutes, multiples of 5, quarters. Numbers written like YYYYMMDD are
   dates.
-- A null is a category: of its own column, or of a second one that stands beside a column of numbers. The latter also
-  says where a number is the column's most frequent value (`capital-gain` is 0 in 92% of Adult), which no smooth
-  distribution gives.
-- A column that has one value only is left out and put back.
+- A null is a category: of its own column, or, for a column of numbers, of a second column beside it. The second column
+  also says where a number is the most frequent value of its column (`capital-gain` is 0 in 92% of Adult), which no
+  smooth distribution gives.
+- A column with a single value is left out of the frame and put back.
 """
 
 from dataclasses import dataclass, replace
@@ -21,9 +21,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from generators.tabular.calendar_numbers import Calendar, as_written, find_calendar
-from generators.tabular.codes import as_numbers, without_nan
-from generators.tabular.resolution import decimals_of, step_of
+from generators.tabular.calendar_numbers import Calendar, find_calendar, format_counts
+from generators.tabular.codes import nan_to_null, to_numbers
+from generators.tabular.resolution import find_decimals, find_step
 from schemas.errors import GeneratorError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _ABOVE_UINT64 = np.nextafter(2.0**64, 0)
 
 @dataclass(frozen=True)
 class Category:
-    """A column of categories: `values` by their code, and the rarer ones by the class of each row that held one."""
+    """A column of categories: `values` by their code, and for each class the rare values of its rows."""
 
     field: pa.Field
     values: pa.Array
@@ -54,9 +54,9 @@ class Category:
 class Number:
     """A column of numbers: `code` names the frame's column of values, `kinds` the one of NULL, SPIKE and VALUE.
 
-    `low` and `high` are the least and greatest real value, of integer columns as int64; `decimals` of double columns.
-    All values lie a multiple of `step` from `low`, in units of the last decimal. `narrow` doubles were float32. Of
-    a `calendar` the numbers are its counts, as int64.
+    `low` and `high` are the least and the greatest real value, of whole numbers as int64; `decimals` is for doubles.
+    All values are a multiple of `step` above `low`, in units of the last decimal. `narrow` doubles were float32. With a
+    `calendar` the numbers are its counts, as int64.
     """
 
     field: pa.Field
@@ -78,7 +78,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Codec:
-    """How to get from a frame back to a table of `schema`; `constants` are the frame's columns that were left out."""
+    """How to turn a frame back into a table of `schema`; `constants` are the columns that the frame leaves out."""
 
     schema: pa.Schema
     label: str
@@ -96,8 +96,8 @@ def encode(
 ) -> "tuple[Codec, pd.DataFrame]":
     """Return the codec of `table` and its frame: `label` first, then float64 and text columns without nulls.
 
-    `smooth` leaves integers of few values and frequent values among the numbers. Where a number is null or a spike,
-    the frame holds another real value of the class, so that the numbers' distribution stays as it is.
+    `smooth` keeps whole numbers of few values, and frequent values, among the numbers. Where a number is null or a
+    spike, the frame holds another real value of the class, so that the distribution of the numbers stays as it is.
     """
     import pandas as pd
 
@@ -107,7 +107,7 @@ def encode(
     for index, field in enumerate(table.schema):
         if field.name == label:
             continue
-        values = without_nan(table[field.name].combine_chunks())
+        values = nan_to_null(table[field.name].combine_chunks())
         if _is_categorical(values, smooth):
             category = _fit_category(field, values, classes, f"c{index}", max_categories)
             columns.append(category)
@@ -116,9 +116,9 @@ def encode(
             calendar, values = find_calendar(values) or (None, values)
             number = _fit_number(field, values, f"n{index}", smooth, calendar)
             columns.append(number)
-            kinds = _kinds(number, values)
+            kinds = _cell_kinds(number, values)
             data[number.kinds] = kinds
-            data[number.code] = _fill(_to_float(number, values), kinds == VALUE, classes, rng)
+            data[number.code] = _fill_unknown(_to_float(number, values), kinds == VALUE, classes, rng)
     constants = {name: cells[0] for name, cells in data.items() if name != LABEL and (cells == cells[0]).all()}
     frame = pd.DataFrame({name: cells for name, cells in data.items() if name not in constants})
     return Codec(table.schema, label, tuple(columns), constants), frame
@@ -130,14 +130,14 @@ def decode(codec: Codec, frame: "pd.DataFrame", stratum: str, rng: np.random.Gen
     arrays = {codec.label: pa.repeat(pa.scalar(stratum), rows)}
     for column in codec.columns:
         if isinstance(column, Category):
-            arrays[column.field.name] = _from_codes(column, _cells(codec, frame, column.code), stratum, rng)
+            arrays[column.field.name] = _decode_category(column, _get_cells(codec, frame, column.code), stratum, rng)
         else:
-            kinds = _cells(codec, frame, column.kinds)
-            arrays[column.field.name] = _from_float(column, _cells(codec, frame, column.code), kinds)
+            kinds = _get_cells(codec, frame, column.kinds)
+            arrays[column.field.name] = _decode_number(column, _get_cells(codec, frame, column.code), kinds)
     return pa.Table.from_arrays([arrays[name] for name in codec.schema.names], schema=codec.schema)
 
 
-def _cells(codec: Codec, frame: "pd.DataFrame", name: str) -> np.ndarray:
+def _get_cells(codec: Codec, frame: "pd.DataFrame", name: str) -> np.ndarray:
     if name in codec.constants:
         return np.full(len(frame), codec.constants[name])
     return frame[name].to_numpy()
@@ -170,30 +170,30 @@ def _fit_category(field: pa.Field, values: pa.Array, classes: np.ndarray, code: 
 
 
 def _category_codes(category: Category, values: pa.Array) -> np.ndarray:
-    """Return each value's code: its place among the frequent ones as text, OTHER or NULL."""
-    names = np.array([str(place) for place in range(len(category.values))] + [OTHER], dtype=object)
-    place = pc.fill_null(pc.index_in(values, value_set=category.values), len(category.values))
-    return np.where(values.is_null().to_numpy(zero_copy_only=False), NULL, names[place.to_numpy()])
+    """Return the code of each value as text: its index among the frequent values, OTHER or NULL."""
+    codes = np.array([str(indices) for indices in range(len(category.values))] + [OTHER], dtype=object)
+    indices = pc.fill_null(pc.index_in(values, value_set=category.values), len(category.values))
+    return np.where(values.is_null().to_numpy(zero_copy_only=False), NULL, codes[indices.to_numpy()])
 
 
-def _from_codes(column: Category, codes: np.ndarray, stratum: str, rng: np.random.Generator) -> pa.Array:
-    """Return the values of codes; a rare one is drawn from the class, or from all classes where it has none."""
+def _decode_category(column: Category, codes: np.ndarray, stratum: str, rng: np.random.Generator) -> pa.Array:
+    """Return the values of codes; a rare one is drawn from the class, or from all classes where the class has none."""
     pool = column.rare.get(stratum)
     if pool is None:
         pool = pa.concat_arrays([column.values.slice(0, 0), *column.rare.values()])
-    place = np.zeros(len(codes), dtype=np.int64)
+    indices = np.zeros(len(codes), dtype=np.int64)
     plain = (codes != NULL) & (codes != OTHER)
-    place[plain] = codes[plain].astype(np.int64)
+    indices[plain] = codes[plain].astype(np.int64)
     others = codes == OTHER
     if others.any():
-        place[others] = len(column.values) + rng.integers(len(pool), size=int(others.sum()))
-    return pa.concat_arrays([column.values, pool]).take(pa.array(place, mask=codes == NULL))
+        indices[others] = len(column.values) + rng.integers(len(pool), size=int(others.sum()))
+    return pa.concat_arrays([column.values, pool]).take(pa.array(indices, mask=codes == NULL))
 
 
 def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, calendar: Calendar | None) -> Number:
-    known = as_numbers(values.drop_null())
+    known = to_numbers(values.drop_null())
     distinct, counts = np.unique(known, return_counts=True)
-    decimals, narrow = decimals_of(distinct) if known.dtype.kind == "f" else (None, False)
+    decimals, narrow = find_decimals(distinct) if known.dtype.kind == "f" else (None, False)
     spiked = not smooth and counts.max() >= max(3, _SPIKE_SHARE * len(known))
     return Number(
         field=field,
@@ -203,30 +203,30 @@ def _fit_number(field: pa.Field, values: pa.Array, name: str, smooth: bool, cale
         spike=distinct[counts.argmax()] if spiked else None,
         code=name,
         kinds=f"{name}_kind",
-        step=step_of(distinct, decimals, values.type),
+        step=find_step(distinct, decimals, values.type),
         narrow=narrow,
         calendar=calendar,
     )
 
 
-def _kinds(number: Number, values: pa.Array) -> np.ndarray:
-    spikes = np.zeros(len(values), bool) if number.spike is None else as_numbers(values) == number.spike
+def _cell_kinds(number: Number, values: pa.Array) -> np.ndarray:
+    spikes = np.zeros(len(values), bool) if number.spike is None else to_numbers(values) == number.spike
     kinds = np.where(spikes, SPIKE, VALUE).astype(object)
     kinds[values.is_null().to_numpy(zero_copy_only=False)] = NULL
     return kinds
 
 
 def _to_float(number: Number, values: pa.Array) -> np.ndarray:
-    """Return float64: doubles as they are, integers as their distance from `low`, exact up to 2**53."""
-    raw = as_numbers(values)
+    """Return float64: doubles as they are, whole numbers as their distance from `low`, exact up to 2**53."""
+    raw = to_numbers(values)
     if raw.dtype.kind == "f":
         return raw
     steps: np.ndarray = raw.view(np.uint64) - number.low.view(np.uint64)  # a signed difference may overflow
     return steps.astype(np.float64)
 
 
-def _fill(numbers: np.ndarray, known: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the numbers with those that are not known replaced by random known ones of the class, or of any."""
+def _fill_unknown(numbers: np.ndarray, known: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the numbers, with unknown ones replaced by random known ones of the class, or of any class."""
     numbers = numbers.copy()
     for name in sorted(set(classes[~known])):
         holes = ~known & (classes == name)
@@ -236,19 +236,19 @@ def _fill(numbers: np.ndarray, known: np.ndarray, classes: np.ndarray, rng: np.r
     return numbers
 
 
-def _from_float(number: Number, numbers: np.ndarray, kinds: np.ndarray) -> pa.Array:
+def _decode_number(number: Number, numbers: np.ndarray, kinds: np.ndarray) -> pa.Array:
     numbers = np.where(kinds == VALUE, numbers.astype(np.float64), 0)
     if np.isnan(numbers).any():
         raise GeneratorError(
             f"column {number.field.name!r}: the model gives no number for {np.isnan(numbers).sum()} of {len(numbers)}"
             " rows, so its training went astray; try lower learning rates, fewer epochs or another distribution"
         )
-    raw = _whole(number, numbers) if number.whole else _doubles(number, numbers)
+    raw = _restore_whole(number, numbers) if number.whole else _restore_doubles(number, numbers)
     if number.spike is not None:
         raw[kinds == SPIKE] = number.spike
     nulls = kinds == NULL
     if number.calendar:
-        return as_written(number.calendar, raw, nulls, number.field.type)
+        return format_counts(number.calendar, raw, nulls, number.field.type)
     if pa.types.is_floating(number.field.type):
         return pa.array(raw, mask=nulls)
     if pa.types.is_date32(number.field.type):
@@ -256,7 +256,7 @@ def _from_float(number: Number, numbers: np.ndarray, kinds: np.ndarray) -> pa.Ar
     return pa.array(raw, mask=nulls).view(number.field.type)
 
 
-def _doubles(number: Number, numbers: np.ndarray) -> np.ndarray:
+def _restore_doubles(number: Number, numbers: np.ndarray) -> np.ndarray:
     if number.decimals is not None and number.step > 1:
         step = number.step / 10**number.decimals
         numbers = number.low + np.round((numbers - number.low) / step) * step
@@ -268,7 +268,7 @@ def _doubles(number: Number, numbers: np.ndarray) -> np.ndarray:
     return clipped
 
 
-def _whole(number: Number, numbers: np.ndarray) -> np.ndarray:
+def _restore_whole(number: Number, numbers: np.ndarray) -> np.ndarray:
     span = np.uint64(int(number.high) - int(number.low))
     numbers = np.round(numbers / number.step) * number.step if number.step > 1 else numbers
     steps = np.clip(np.round(numbers), 0, _ABOVE_UINT64).astype(np.uint64)

@@ -1,7 +1,7 @@
-"""The network of the autoregressive model: each column's code from those before it. Knows codes alone, no values.
+"""The network of the autoregressive model: predicts each column's code from those before it. Knows codes, no values.
 
-As TabularARGN (Tiwald et al. 2025, arXiv 2501.12012): an embedding for each column, and for each a small network of its
-own, which sees the embeddings of the columns before it. Column 0 is the class.
+As in TabularARGN (Tiwald et al. 2025, arXiv 2501.12012), each column has an embedding and a small network of its own,
+which reads the embeddings of the columns before it. Column 0 is the class.
 """
 
 import math
@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _WAVES = 8
-"""Cosines over the codes of a smooth column: through them neighbouring codes learn from one another."""
+"""Cosines over the codes of a smooth column, through which neighbouring codes learn from one another."""
 
 
 class Network(nn.Module):
-    """Predicts the code of each column but the first; `sizes` are the codes of each, `smooth` whether they are ordered.
+    """Predicts the code of each column but the first.
 
-    Both hold one entry a column, the class's first.
+    `sizes` holds the number of codes of each column, `smooth` whether its codes are ordered, both with the class first.
     """
 
     def __init__(
@@ -29,37 +29,41 @@ class Network(nn.Module):
         widths = [min(embedding, max(2, int(2 * math.sqrt(size)))) for size in sizes]
         self.embed = nn.ModuleList(_embedding(size, width) for size, width in zip(sizes, widths, strict=True))
         self._waved = [flag and size > _WAVES for size, flag in zip(sizes, smooth, strict=True)]
-        for place, size in enumerate(sizes):
-            if self._waved[place]:
-                self.register_buffer(f"waves{place}", _waves(size), persistent=False)
+        for column, size in enumerate(sizes):
+            if self._waved[column]:
+                self.register_buffer(f"waves{column}", _waves(size), persistent=False)
         self.embed_waves = nn.ModuleDict(
             {
-                str(place): nn.Linear(_WAVES, widths[place], bias=False)
-                for place in range(len(sizes))
-                if self._waved[place]
+                str(column): nn.Linear(_WAVES, widths[column], bias=False)
+                for column in range(len(sizes))
+                if self._waved[column]
             }
         )
         later = range(1, len(sizes))
-        self.hidden = nn.ModuleList(nn.Linear(sum(widths[:place]), hidden) for place in later)
-        self.out = nn.ModuleList(nn.Linear(hidden, sizes[place]) for place in later)
-        self.out_waves = nn.ModuleDict({str(place): nn.Linear(hidden, _WAVES) for place in later if self._waved[place]})
+        self.hidden = nn.ModuleList(nn.Linear(sum(widths[:column]), hidden) for column in later)
+        self.out = nn.ModuleList(nn.Linear(hidden, sizes[column]) for column in later)
+        self.out_waves = nn.ModuleDict(
+            {str(column): nn.Linear(hidden, _WAVES) for column in later if self._waved[column]}
+        )
         self.dropout = nn.Dropout(dropout)
 
     def start_at(self, codes: Tensor) -> None:
-        """Begin with the codes' own frequencies, so that the first steps are not spent on them."""
+        """Set the biases to the frequencies of the codes, so that the first steps are not spent on them."""
         with torch.no_grad():
-            for place, layer in enumerate(self.out, 1):
+            for column, layer in enumerate(self.out, 1):
                 assert isinstance(layer, nn.Linear)  # noqa: S101 (a list of modules does not say of which kind)
-                counts = torch.bincount(codes[:, place], minlength=self.sizes[place]) + 0.5
+                counts = torch.bincount(codes[:, column], minlength=self.sizes[column]) + 0.5
                 nn.init.zeros_(layer.weight)
                 layer.bias.copy_(torch.log(counts / counts.sum()))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Return the negative log likelihood of each row of codes (rows, columns), given its first."""
-        seen = [self._embedded(place, codes[:, place]) for place in range(len(self.sizes) - 1)]
+        """Return the negative log likelihood of each row of codes (rows, columns), given its class."""
+        seen = [self._embed_codes(column, codes[:, column]) for column in range(len(self.sizes) - 1)]
         losses = [
-            functional.cross_entropy(self._scores(place, torch.cat(seen[:place], 1)), codes[:, place], reduction="none")
-            for place in range(1, len(self.sizes))
+            functional.cross_entropy(
+                self._scores(column, torch.cat(seen[:column], 1)), codes[:, column], reduction="none"
+            )
+            for column in range(1, len(self.sizes))
         ]
         return torch.stack(losses, 1).sum(1)
 
@@ -67,36 +71,36 @@ class Network(nn.Module):
     def sample(
         self, stratum: int, given: Mapping[int, int], zeros: Mapping[tuple[int, int], Tensor], draws: Tensor
     ) -> Tensor:
-        """Return one row of codes for each row of `draws` (rows, columns; float32 of 0 to 1), of the class `stratum`.
+        """Return one row of codes of the class `stratum` for each row of `draws` (rows, columns; float32 of 0 to 1).
 
-        `given` fixes the codes of the first columns; `zeros` marks (of two columns, by their codes) what never stands
+        `given` fixes the codes of the first columns. `zeros` marks the pairs of codes of two columns that never occur
         together.
         """
         codes = torch.empty(draws.shape, dtype=torch.int64)
         codes[:, 0] = stratum
-        seen = [self._embedded(0, codes[:, 0])]
-        for place in range(1, len(self.sizes)):
-            if place in given:
-                codes[:, place] = given[place]
+        seen = [self._embed_codes(0, codes[:, 0])]
+        for column in range(1, len(self.sizes)):
+            if column in given:
+                codes[:, column] = given[column]
             else:
-                chances = torch.softmax(self._scores(place, torch.cat(seen, 1)), 1)
-                chances = _without_zeros(chances, codes, place, zeros)
-                codes[:, place] = _draw(chances, draws[:, place])
-            if place < len(self.sizes) - 1:
-                seen.append(self._embedded(place, codes[:, place]))
+                chances = torch.softmax(self._scores(column, torch.cat(seen, 1)), 1)
+                chances = _without_zeros(chances, codes, column, zeros)
+                codes[:, column] = _draw_codes(chances, draws[:, column])
+            if column < len(self.sizes) - 1:
+                seen.append(self._embed_codes(column, codes[:, column]))
         return codes
 
-    def _embedded(self, place: int, codes: Tensor) -> Tensor:
-        found: Tensor = self.embed[place](codes)
-        if self._waved[place]:
-            found = found + self.embed_waves[str(place)](getattr(self, f"waves{place}")[codes])
-        return found
+    def _embed_codes(self, column: int, codes: Tensor) -> Tensor:
+        vectors: Tensor = self.embed[column](codes)
+        if self._waved[column]:
+            vectors = vectors + self.embed_waves[str(column)](getattr(self, f"waves{column}")[codes])
+        return vectors
 
-    def _scores(self, place: int, seen: Tensor) -> Tensor:
-        hidden = self.dropout(functional.relu(self.hidden[place - 1](seen)))
-        scores: Tensor = self.out[place - 1](hidden)
-        if self._waved[place]:
-            scores = scores + self.out_waves[str(place)](hidden) @ getattr(self, f"waves{place}").T
+    def _scores(self, column: int, seen: Tensor) -> Tensor:
+        hidden = self.dropout(functional.relu(self.hidden[column - 1](seen)))
+        scores: Tensor = self.out[column - 1](hidden)
+        if self._waved[column]:
+            scores = scores + self.out_waves[str(column)](hidden) @ getattr(self, f"waves{column}").T
         return scores
 
 
@@ -108,21 +112,21 @@ def _embedding(size: int, width: int) -> nn.Embedding:
 
 def _waves(size: int) -> Tensor:
     """Return float32 (size, _WAVES): cosines of rising frequency over the codes."""
-    at = (torch.arange(size) + 0.5) / size
-    return math.sqrt(2) * torch.cos(math.pi * at[:, None] * torch.arange(1, _WAVES + 1))
+    positions = (torch.arange(size) + 0.5) / size
+    return math.sqrt(2) * torch.cos(math.pi * positions[:, None] * torch.arange(1, _WAVES + 1))
 
 
-def _without_zeros(chances: Tensor, codes: Tensor, place: int, zeros: Mapping[tuple[int, int], Tensor]) -> Tensor:
-    """Return the chances without codes that never stand beside those before; unchanged where none would be left."""
+def _without_zeros(chances: Tensor, codes: Tensor, column: int, zeros: Mapping[tuple[int, int], Tensor]) -> Tensor:
+    """Return the chances without codes that never occur beside those before; unchanged where none would be left."""
     left = chances
     for (before, after), marked in zeros.items():
-        if after == place:
+        if after == column:
             left = left.masked_fill(marked[codes[:, before]], 0)
     return torch.where(left.sum(1, keepdim=True) > 0, left, chances)
 
 
-def _draw(chances: Tensor, draws: Tensor) -> Tensor:
+def _draw_codes(chances: Tensor, draws: Tensor) -> Tensor:
     """Return a code for each row of chances (which need not add up to 1), by inversion."""
     total = chances.cumsum(1)
-    places = torch.searchsorted(total, draws[:, None] * total[:, -1:], right=True)[:, 0]
-    return places.clamp(max=chances.shape[1] - 1)
+    codes = torch.searchsorted(total, draws[:, None] * total[:, -1:], right=True)[:, 0]
+    return codes.clamp(max=chances.shape[1] - 1)

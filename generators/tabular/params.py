@@ -19,7 +19,7 @@ class CopulaParams(base.Params):
 
 
 class NetworkParams(base.Params):
-    """What all neural models have in common."""
+    """Parameters that all neural models have."""
 
     epochs: Annotated[int, base.Lasting()] = Field(30, ge=1, description="Passes over the real rows.")
     batch_size: int = Field(500, ge=2, description="Rows in one training step.")

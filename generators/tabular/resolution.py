@@ -1,7 +1,6 @@
-"""How finely the numbers of a column are written: whole minutes, multiples of 5, quarters, decimals.
+"""The resolution of the numbers of a column: whole minutes, multiples of 5, quarters, decimals. Knows arrays alone.
 
-Knows arrays alone. A model's numbers are brought to that resolution, since numbers between give made rows away, or mean
-nothing at all.
+Made numbers are rounded to that resolution, since numbers between the steps show that a row is made, or mean nothing.
 """
 
 import math
@@ -12,21 +11,24 @@ import pyarrow as pa
 _UNITS = (86_400_000_000, 3_600_000_000, 60_000_000, 1_000_000, 1_000)
 """A day, an hour, a minute, a second and a millisecond, in microseconds."""
 _CHANCE = 1_000
-"""Numbers have a step in common that they would have by chance once in so many columns, or more rarely."""
+"""A common step counts if chance would bring it in at most one of so many columns."""
 _FEWEST = 3
 _WHOLE = 2.0**53
 _MOST_DECIMALS = 12
 _DIGITS, _CLOSE = 15, 4 * float(np.finfo(np.float64).eps)
-"""Digits that a double holds, and how far it may be from a number of so few: it was computed, or read from decimals."""
+"""Digits that a double holds, and the relative error of one that was computed, or read from decimals."""
 
 
-def step_of(distinct: np.ndarray, decimals: int | None, kind: pa.DataType) -> int:
+def find_step(distinct: np.ndarray, decimals: int | None, kind: pa.DataType) -> int:
     """Return the greatest step between sorted distinct values that is no chance, in units of their last decimal.
 
     Of `n` numbers without a resolution all differences are multiples of `g` by chance once in `g ** (n - 1)` columns.
+
+    >>> find_step(np.arange(0, 100, 5), None, pa.int64())
+    5
     """
     if distinct.dtype.kind == "f":
-        whole = _scaled(distinct, decimals)
+        whole = _scale_to_whole(distinct, decimals)
     else:
         whole = [int(value) - int(distinct[0]) for value in distinct]
     if whole is None or len(whole) < _FEWEST:
@@ -40,8 +42,8 @@ def step_of(distinct: np.ndarray, decimals: int | None, kind: pa.DataType) -> in
     return step if sure and step % unit == 0 else unit
 
 
-def _scaled(values: np.ndarray, decimals: int | None) -> list[int] | None:
-    """Return the distances of doubles from the least, as whole numbers of their last decimal, if they are exact."""
+def _scale_to_whole(values: np.ndarray, decimals: int | None) -> list[int] | None:
+    """Return the distances of doubles from the least, in units of the last decimal, if they are exact; else None."""
     if decimals is None:
         return None
     with np.errstate(over="ignore"):
@@ -51,19 +53,23 @@ def _scaled(values: np.ndarray, decimals: int | None) -> list[int] | None:
     return [int(value) for value in scaled - scaled[0]]
 
 
-def decimals_of(values: np.ndarray) -> tuple[int | None, bool]:
-    """Return the decimals that all doubles are rounded to, None where that is not so; and whether they were float32."""
-    places = range(_MOST_DECIMALS + 1)
+def find_decimals(values: np.ndarray) -> tuple[int | None, bool]:
+    """Return the decimals that all doubles are rounded to (None if there are none), and whether they were float32.
+
+    >>> find_decimals(np.array([0.25, 1.5]))
+    (2, False)
+    """
+    digits = range(_MOST_DECIMALS + 1)
     with np.errstate(over="ignore", invalid="ignore"):  # a number so large has no decimals to find
-        exact = next((d for d in places if np.array_equal(np.round(values, d), values)), None)
+        exact = next((d for d in digits if np.array_equal(np.round(values, d), values)), None)
         if exact is not None:
             return exact, False
         narrow = values.astype(np.float32)
         if np.array_equal(narrow.astype(np.float64), values):
-            found = (d for d in places if np.array_equal(np.round(values, d).astype(np.float32), narrow))
-            return next(found, None), True
+            matches = (d for d in digits if np.array_equal(np.round(values, d).astype(np.float32), narrow))
+            return next(matches, None), True
         most = np.abs(values).max()
-        held = (d for d in places if most * 10.0**d < 10.0**_DIGITS)
+        candidates = (d for d in digits if most * 10.0**d < 10.0**_DIGITS)
         return next(
-            (d for d in held if (np.abs(np.round(values, d) - values) <= _CLOSE * np.abs(values)).all()), None
+            (d for d in candidates if (np.abs(np.round(values, d) - values) <= _CLOSE * np.abs(values)).all()), None
         ), False

@@ -1,7 +1,7 @@
 """SMOTE: new rows between a real row of the class and its neighbours. Knows imbalanced-learn, no network.
 
-imbalanced-learn works on whole data sets: each call would look for all neighbours again and return all real rows. Here
-the neighbours are found once, at fit; a request runs the library's own generation step on the rows that it drew.
+imbalanced-learn works on whole datasets: each call would search all neighbours again and return all real rows. Here the
+neighbours are found once, at fit; a request runs the library's own generation step on the rows that it drew.
 """
 
 import json
@@ -23,7 +23,7 @@ from schemas.plan import SampleRequest
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows as SMOTE sees them: float64 numbers, and codes of categories (int64, places in `values`), by column."""
+    """Rows as SMOTE sees them, by column: float64 numbers, and int64 codes of categories (indices into `values`)."""
 
     codec: Codec
     names: list[str]
@@ -36,9 +36,16 @@ class _Rows:
 class SMOTE:
     """SMOTE, SMOTE-NC or a vote of categories, as the columns require (Chawla et al. 2002, JAIR 16; imbalanced-learn).
 
-    A row is drawn between a real row and one of its `k_neighbors` nearest rows of the same class. Numbers lie on the
-    line between the two; distances are in units of each number's spread in the class, so that none outweighs the rest.
-    A category is the most frequent of the neighbours'. A null is taken from the real row, so nulls keep their rate.
+    A new row lies between a real row and one of its `k_neighbors` nearest rows of the same class. Numbers lie on the
+    line between the two; distances are in units of each number's standard deviation in the class, so that none
+    outweighs the rest. A category is the most frequent one of the neighbours. A null is taken from the real row, so
+    nulls keep their rate.
+
+    Example:
+        generator:
+          name: smote
+          params: {k_neighbors: 5}
+
     """
 
     Params = SMOTEParams
@@ -53,15 +60,15 @@ class SMOTE:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
-        """Find the neighbours of each row; raises GeneratorError with the class named where one has a single row."""
+        """Find the neighbours of each row; raises GeneratorError that names a class with a single row."""
         check_class_sizes(table, label, self.capabilities.min_class_rows, "smote")
         with seeded(seed) as rng:
             most = self.params.max_class_rows
-            kept = [sample_rows(rows, most, rng) for rows in split_classes(table, label).values()]
-            self._remember(pa.concat_tables(kept), label)
+            parts = [sample_rows(rows, most, rng) for rows in split_classes(table, label).values()]
+            self._set_rows(pa.concat_tables(parts), label)
             self._neighbors = _find_neighbors(self._rows, self.params.k_neighbors)
 
-    def _remember(self, table: pa.Table, label: str) -> None:
+    def _set_rows(self, table: pa.Table, label: str) -> None:
         self._table, self._label = table, label
         self._rows = _prepare(table, label, self.params.max_categories)
 
@@ -77,7 +84,7 @@ class SMOTE:
             return decode(self._rows.codec, _to_frame(self._rows, members[bases], numbers, codes), request.stratum, rng)
 
     def save(self, path: Path) -> None:
-        """Write the real rows and each one's neighbours (places within its class), and `model.json`."""
+        """Write the real rows, the neighbours of each (indices within its class), and `model.json`."""
         pq.write_table(self._table, path / "rows.parquet")
         lists = [near.tolist() for near in self._neighbors.values()]
         near = pa.array([row for rows in lists for row in rows], pa.list_(pa.int64()))
@@ -88,7 +95,7 @@ class SMOTE:
     def load(self, path: Path, device: str) -> None:  # noqa: ARG002 - nothing runs on a device
         """Read what `save` wrote."""
         model = json.loads((path / "model.json").read_text())
-        self._remember(pq.read_table(path / "rows.parquet"), model["label"])
+        self._set_rows(pq.read_table(path / "rows.parquet"), model["label"])
         lists, self._neighbors = pq.read_table(path / "neighbors.parquet")["neighbors"].to_pylist(), {}
         for name, rows in model["classes"].items():
             self._neighbors[name] = np.array(lists[:rows], dtype=np.int64)
@@ -96,7 +103,7 @@ class SMOTE:
 
 
 def _prepare(table: pa.Table, label: str, max_categories: int) -> _Rows:
-    """Return the table's rows; a number that is null is the median of its class (no other randomness is left)."""
+    """Return the table's rows; a null number becomes the median of its class (so no randomness is left)."""
     rng = np.random.default_rng(0)
     codec, frame = encode(table, label, rng, max_categories=max_categories, smooth=True)
     classes = frame[LABEL].to_numpy()
@@ -109,43 +116,44 @@ def _prepare(table: pa.Table, label: str, max_categories: int) -> _Rows:
     values, codes = {}, np.empty((len(frame), 0), dtype=np.int64)
     for name in frame:
         if name in codec.texts and name != LABEL:
-            values[name], places = np.unique(frame[name].to_numpy(), return_inverse=True)
-            codes = np.column_stack([codes, places])
+            values[name], column_codes = np.unique(frame[name].to_numpy(), return_inverse=True)
+            codes = np.column_stack([codes, column_codes])
     return _Rows(codec, names, frame[names].to_numpy(dtype=np.float64), values, codes, classes)
 
 
 def _find_neighbors(rows: _Rows, k: int) -> dict[str, np.ndarray]:
-    """Return for each class the places within it of each row's nearest others, int64 (rows x at most k)."""
+    """Return the nearest other rows of each row, by class, as indices within it: int64 (rows x at most k)."""
     from sklearn.neighbors import NearestNeighbors
 
-    found = {}
+    neighbors = {}
     for name in np.unique(rows.classes):
-        at = rows.classes == name
-        points = _points(rows, at)
+        members = rows.classes == name
+        points = _points(rows, members)
         finder = NearestNeighbors(n_neighbors=min(k, len(points) - 1)).fit(points)
-        found[str(name)] = finder.kneighbors(return_distance=False).astype(np.int64)
-    return found
+        neighbors[str(name)] = finder.kneighbors(return_distance=False).astype(np.int64)
+    return neighbors
 
 
-def _points(rows: _Rows, at: np.ndarray) -> np.ndarray:
-    """Return points whose Euclidean distance is SMOTE-NC's: numbers in units of their spread, categories 0 or 1 apart.
+def _points(rows: _Rows, members: np.ndarray) -> np.ndarray:
+    """Return points whose Euclidean distance is SMOTE-NC's: numbers in standard deviations, categories 0 or 1 apart.
 
-    Chawla et al. take the median spread of the numbers for the distance of two categories; here that is 1. Without
-    numbers the same distance serves: SMOTE-N's (value difference) is 0 between categories that only one class has.
+    Chawla et al. set the distance of two categories to the median standard deviation of the numbers; here it is 1.
+    Without numbers the same distance is used: SMOTE-N's (value difference) is 0 between categories that only one class
+    has.
     """
-    numbers = rows.numbers[at]
+    numbers = rows.numbers[members]
     spread = numbers.std(axis=0)
     numbers = (numbers - numbers.mean(axis=0)) / np.where(spread > 0, spread, 1)
     origin = np.zeros((len(numbers), 1))  # rows without any column are all equally near
-    return np.column_stack([origin, numbers, _one_hot(rows, np.flatnonzero(at)) / np.sqrt(2)])
+    return np.column_stack([origin, numbers, _one_hot(rows, np.flatnonzero(members)) / np.sqrt(2)])
 
 
-def _one_hot(rows: _Rows, at: np.ndarray) -> np.ndarray:
+def _one_hot(rows: _Rows, members: np.ndarray) -> np.ndarray:
     """Return float64 (rows x categories of all columns)."""
     sizes = [len(values) for values in rows.values.values()]
-    hot = np.zeros((len(at), sum(sizes)))
+    hot = np.zeros((len(members), sum(sizes)))
     starts = np.cumsum([0, *sizes])[:-1].astype(np.int64)
-    hot[np.arange(len(at))[:, None], rows.codes[at] + starts] = 1
+    hot[np.arange(len(members))[:, None], rows.codes[members] + starts] = 1
     return hot
 
 
@@ -155,8 +163,8 @@ def _mix(
     """Return numbers and codes of new rows between each base and its chosen neighbour, by the library's own step."""
     from imblearn.over_sampling import SMOTENC
 
-    used, places = np.unique(np.column_stack([bases, near]), return_inverse=True)
-    places = places.reshape(len(bases), -1)
+    used, indices = np.unique(np.column_stack([bases, near]), return_inverse=True)
+    indices = indices.reshape(len(bases), -1)
     points = np.column_stack([rows.numbers[used], _one_hot(rows, used)])
     width = rows.numbers.shape[1]
     smote: Any = SMOTENC(categorical_features=[], random_state=int(rng.integers(2**32)))
@@ -166,16 +174,16 @@ def _mix(
     smote.median_std_ = {None: 1.0}
     steps = rng.uniform(size=(len(bases), 1))
     order = np.arange(len(bases))
-    made = smote._generate_samples(points[places[:, 0]], points, places[:, 1:], order, chosen, steps, None)
+    points_made = smote._generate_samples(points[indices[:, 0]], points, indices[:, 1:], order, chosen, steps, None)
     sizes = [len(values) for values in rows.values.values()]
-    parts = np.split(made[:, width:], np.cumsum(sizes)[:-1], axis=1) if sizes else []
+    parts = np.split(points_made[:, width:], np.cumsum(sizes)[:-1], axis=1) if sizes else []
     codes = np.column_stack([np.empty((len(bases), 0), dtype=np.int64), *(part.argmax(axis=1) for part in parts)])
-    return made[:, :width], codes.astype(np.int64)
+    return points_made[:, :width], codes.astype(np.int64)
 
 
 @dataclass(frozen=True)
 class _Categories:
-    """The one thing that SMOTE-NC's generation asks of its encoder."""
+    """The only attribute that SMOTE-NC's generation step reads of its encoder."""
 
     categories_: list[np.ndarray]
 

@@ -1,7 +1,7 @@
-"""What an endpoint answered and what that cost, on disk, shared by all processes of a machine. Knows no network.
+"""Stores the answers of an endpoint and their cost on disk, shared by all processes of a machine. Knows no network.
 
-One SQLite file in write-ahead mode holds the answers by the hash of what was asked, the tokens that each account (a
-build, without its limits) has spent, what its calls under way may still cost, and when each endpoint may be called
+One SQLite file in write-ahead mode holds the answers by the hash of their question, the tokens that each account (a
+build, without its limits) has spent, the greatest cost of its calls under way, and when each endpoint may be called
 next. So a limit holds for all actors together and over restarts. Write-ahead mode needs a local disk.
 """
 
@@ -26,14 +26,18 @@ CREATE TABLE IF NOT EXISTS pace (name TEXT PRIMARY KEY, free REAL) WITHOUT ROWID
 
 @dataclass(frozen=True)
 class Tokens:
-    """Tokens read and written by a model."""
+    """The numbers of tokens that a model read and wrote.
+
+    >>> (Tokens(10, 5) + Tokens(1, 1)).total
+    17
+    """
 
     input: int = 0
     output: int = 0
 
     @property
     def total(self) -> int:
-        """Both together."""
+        """The sum of both."""
         return self.input + self.output
 
     def __add__(self, other: "Tokens") -> "Tokens":
@@ -42,26 +46,26 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Answer:
-    """The text of a model's answer (nothing if it refused) and why it ended (`stop`, `length`, `content_filter`)."""
+    """The text of a model's answer (None if it refused), and why it ended (`stop`, `length`, `content_filter`)."""
 
     content: str | None
     finish: str
 
 
-def default_folder() -> Path:
-    """Return where answers are kept if nothing else is said: $MAKEWEIGHT_CACHE, or the user's cache folder."""
+def default_cache_folder() -> Path:
+    """Return the default folder of answers: $MAKEWEIGHT_CACHE, or a folder in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return Path(os.environ.get("MAKEWEIGHT_CACHE") or cache / "makeweight" / "answers")
 
 
 class Answers:
-    """An open store of answers; use it in one thread."""
+    """An open store of answers, for use in one thread."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
     def get(self, key: str) -> Answer | None:
-        """Return the answer that was kept under the key."""
+        """Return the answer stored under the key, or None."""
         row = self._database.execute("SELECT content, finish FROM answers WHERE key = ?", (key,)).fetchone()
         return Answer(*row) if row else None
 
@@ -72,25 +76,25 @@ class Answers:
         return calls, Tokens(*tokens)
 
     def under_way(self, account: str) -> tuple[int, Tokens]:
-        """Return the calls that are under way, in any process, and what they may cost; dead ones are forgotten."""
+        """Return the number and the greatest cost of calls under way, in any process; expired ones are removed."""
         self._database.execute("DELETE FROM reserved WHERE until < ?", (time.time(),))
         query = "SELECT count(*), total(input), total(output) FROM reserved WHERE account = ?"
         calls, read, written = self._database.execute(query, (account,)).fetchone()
         return calls, Tokens(int(read), int(written))
 
     def reserve(self, account: str, tokens: Tokens, seconds: float) -> str:
-        """Set aside what a call may cost until it is settled, or for so long if its process dies; return its id."""
+        """Reserve the greatest cost of a call until it is settled, or for `seconds`; return the reservation's id."""
         name = uuid.uuid4().hex
         row = (name, account, tokens.input, tokens.output, time.time() + seconds)
         self._database.execute("INSERT INTO reserved VALUES (?, ?, ?, ?, ?)", row)
         return name
 
     def release(self, reservation: str) -> None:
-        """Forget a call that was not answered and so cost nothing."""
+        """Remove the reservation of a call that got no answer and so cost nothing."""
         self._database.execute("DELETE FROM reserved WHERE id = ?", (reservation,))
 
     def settle(self, reservation: str, account: str, key: str, answer: Answer, tokens: Tokens) -> None:
-        """Keep the answer and count what it cost, both or neither."""
+        """Store the answer and count its cost, in one transaction."""
         with self.locked():
             self.release(reservation)
             self._database.execute(
@@ -103,7 +107,7 @@ class Answers:
             )
 
     def turn(self, name: str, amount: float, per_minute: float) -> float:
-        """Take `amount` of what `name` gives per minute; return the seconds to wait until it may be used.
+        """Take `amount` of what `name` allows per minute; return the seconds to wait before using it.
 
         Uses are spread evenly (the generic cell rate algorithm, without bursts).
         """
@@ -117,7 +121,7 @@ class Answers:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let no other process change anything; what is changed inside is kept whole or not at all."""
+        """Keep other processes from changing the store; the changes inside are kept whole or not at all."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -129,9 +133,9 @@ class Answers:
 
 @contextmanager
 def open_answers(folder: Path) -> Iterator[Answers]:
-    """Open the store in the folder, which is made if it is not there.
+    """Open the store in the folder, which is created if needed.
 
-    Raises GeneratorError, with the file named, for anything that goes wrong with it.
+    Raises GeneratorError that names the file for anything that goes wrong with it.
     """
     file = folder / "answers.sqlite3"
     try:

@@ -1,7 +1,7 @@
-"""Calls of a chat endpoint: at once, in their turn, again after a failure, within the budget. Knows no dataset.
+"""Calls of a chat endpoint: concurrent, paced, retried, and within the budget. Knows no dataset.
 
-An answer that is in the store costs nothing. What the endpoint refuses for good ends all calls with one clear message;
-those under way are waited for, so that nothing that was paid for is lost.
+An answer that is in the store costs nothing. A final refusal of the endpoint ends all calls with one clear message;
+calls under way are waited for, so that no paid answer is lost.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from generators.text.answers import Answer, Answers, Tokens
-from generators.text.refusals import FAILURES, NoAnswerError, explain, pause_asked, seems_absent, wrong_format
+from generators.text.refusals import FAILURES, NoAnswerError, explain, is_wrong_format, requested_pause, seems_absent
 from schemas.errors import BudgetError, GeneratorError
 from schemas.hashing import json_hash
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FORMATS = ("json_schema", "json_object", "plain")
-"""How a reply's form is asked for; an endpoint that does not know one is asked by the next."""
+"""The response formats to request; an endpoint that does not know one gets the next."""
 
-_ABSENT_ATTEMPTS = 3  # where nobody listens, and nobody ever answered
+_ABSENT_ATTEMPTS = 3  # where no server listens, and none ever answered
 _LONGEST_PAUSE = 60.0
 _POLL = 0.05
-_BYTES_A_TOKEN = 2  # fewer than in any common language: an estimate of what a call may cost at most
+_BYTES_A_TOKEN = 2  # fewer than in any common language: gives the greatest cost of a call
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What calls may cost and how they are made; prices are of a million tokens."""
+    """The caps on cost and the pace of calls; prices are for a million tokens."""
 
     base_url: str
     key_name: str
@@ -53,7 +53,7 @@ class Limits:
         return (tokens.input * self.price_input + tokens.output * self.price_output) / 1e6
 
     def allow(self, tokens: Tokens) -> bool:
-        """Return whether so many tokens are within both caps."""
+        """Whether so many tokens are within both caps."""
         within = self.max_tokens_total is None or tokens.total <= self.max_tokens_total
         return within and (self.max_cost is None or self.cost(tokens) <= self.max_cost)
 
@@ -67,26 +67,29 @@ class Call:
     number: int
 
     def key(self, base_url: str, form: str) -> str:
-        """Return the hash under which the answer is kept."""
-        asked = [base_url, self.number, self.body, self.schema, form]
-        return json_hash(asked)
+        """Return the hash under which the answer is stored."""
+        question = [base_url, self.number, self.body, self.schema, form]
+        return json_hash(question)
 
     def most_tokens(self) -> Tokens:
-        """Return what the call may cost, counted high."""
+        """Return an upper estimate of the tokens of the call."""
         size = len(json.dumps(self.body["messages"], ensure_ascii=False).encode())
         return Tokens(size // _BYTES_A_TOKEN + 16, self.body["max_tokens"])
 
     def with_format(self, form: str) -> dict[str, Any]:
-        """Return the body that asks for the reply's form."""
+        """Return the body with the response format."""
         if form == "json_schema":
-            wanted = {"name": "rows", "strict": True, "schema": self.schema}
-            return {**self.body, "response_format": {"type": "json_schema", "json_schema": wanted}}
+            json_schema = {"name": "rows", "strict": True, "schema": self.schema}
+            return {**self.body, "response_format": {"type": "json_schema", "json_schema": json_schema}}
         return {**self.body, "response_format": {"type": "json_object"}} if form == "json_object" else self.body
 
 
 @dataclass
 class Caller:
-    """Makes calls with a client of the running event loop; `form` is first the wanted one, then the one understood."""
+    """Makes calls with a client of the running event loop.
+
+    `form` is the response format: first the `wanted` one, then the first that the endpoint understands.
+    """
 
     client: "AsyncOpenAI"
     answers: Answers
@@ -101,12 +104,12 @@ class Caller:
         self._free = asyncio.Semaphore(self.limits.concurrency)
 
     async def ask_all(self, calls: Sequence[Call]) -> list[Answer]:
-        """Return the answers in the order of the calls; raises what `explain` makes of the first that failed."""
-        done = await asyncio.gather(*map(self._ask, calls), return_exceptions=True)
-        failed = [error for error in done if isinstance(error, BaseException)]
-        for error in sorted(failed, key=lambda error: isinstance(error, asyncio.CancelledError)):
+        """Return the answers in the order of the calls; raises the error that `explain` makes of the first failure."""
+        results = await asyncio.gather(*map(self._ask, calls), return_exceptions=True)
+        errors = [error for error in results if isinstance(error, BaseException)]
+        for error in sorted(errors, key=lambda error: isinstance(error, asyncio.CancelledError)):
             raise error
-        return [answer for answer in done if isinstance(answer, Answer)]
+        return [answer for answer in results if isinstance(answer, Answer)]
 
     async def _ask(self, call: Call) -> Answer:
         key = call.key(self.limits.base_url, self.wanted)
@@ -123,7 +126,7 @@ class Caller:
                 raise
 
     async def _buy(self, call: Call, key: str) -> Answer:
-        """Call until there is an answer; keep it, and count what it cost."""
+        """Call until there is an answer; store it, and count its cost."""
         chance = random.Random(key)  # noqa: S311 - spreads the calls, hides nothing
         for attempt in range(self.limits.retries + 1):
             reservation = await self._reserve(call.most_tokens())
@@ -146,9 +149,9 @@ class Caller:
         form = self.form
         try:
             reply = await self.client.chat.completions.create(**call.with_format(form))
-            read = _read(reply, call)
+            parsed = _parse_reply(reply, call)
         except (BadRequestError, UnprocessableEntityError) as error:
-            if form == FORMATS[-1] or not wrong_format(error):
+            if form == FORMATS[-1] or not is_wrong_format(error):
                 raise
             following = FORMATS[FORMATS.index(form) + 1]
             log.info("%s does not know response format %s, asking by %s", self.limits.base_url, form, following)
@@ -157,7 +160,7 @@ class Caller:
         except (ValueError, AttributeError, TypeError) as error:  # a body that is no JSON, or JSON of another kind
             raise NoAnswerError(str(error)) from error
         self.answered = True
-        return read
+        return parsed
 
     async def _pause_or_give_up(self, error: Exception, attempt: int, chance: random.Random) -> None:
         limits = self.limits
@@ -166,7 +169,7 @@ class Caller:
         left = (min(_ABSENT_ATTEMPTS, limits.retries + 1) if absent else limits.retries + 1) - attempt - 1
         if refused.final or not left:
             raise refused.after(attempt + 1) from error
-        pause = pause_asked(error) or 0.5 * 2**attempt
+        pause = requested_pause(error) or 0.5 * 2**attempt
         log.info("%s; attempt %d of %d", refused.message, attempt + 1, limits.retries + 1)
         await asyncio.sleep(min(pause, _LONGEST_PAUSE) * chance.uniform(0.75, 1.25))
 
@@ -180,21 +183,21 @@ class Caller:
         await asyncio.sleep(wait)
 
     async def _reserve(self, most: Tokens) -> str:
-        """Set the call's cost aside; while only calls under way stand against it, wait for what they really cost."""
+        """Reserve the greatest cost of the call; where calls under way use up the budget, wait for their real cost."""
         limits, answers = self.limits, self.answers
         while True:
             with answers.locked():
                 calls, spent = answers.spent(limits.account)
-                waiting, held = answers.under_way(limits.account)
-                if limits.allow(spent + held + most):
+                waiting, reserved = answers.under_way(limits.account)
+                if limits.allow(spent + reserved + most):
                     return answers.reserve(limits.account, most, 2 * limits.timeout + _LONGEST_PAUSE)
             if self.stopped or not waiting:
-                raise _exhausted(limits, calls, spent)
+                raise _budget_error(limits, calls, spent)
             await asyncio.sleep(_POLL)
 
 
-def _read(reply: Any, call: Call) -> tuple[Answer, Tokens]:
-    """Return a reply and its tokens; where the endpoint does not count them, what they may be at most."""
+def _parse_reply(reply: Any, call: Call) -> tuple[Answer, Tokens]:
+    """Return the answer in a reply and its tokens; an upper estimate where the endpoint does not count them."""
     usage = reply.usage
     tokens = Tokens(usage.prompt_tokens or 0, usage.completion_tokens or 0) if usage else call.most_tokens()
     if not reply.choices:
@@ -204,7 +207,7 @@ def _read(reply: Any, call: Call) -> tuple[Answer, Tokens]:
     return Answer(content, choice.finish_reason or ""), tokens
 
 
-def _exhausted(limits: Limits, calls: int, spent: Tokens) -> BudgetError:
+def _budget_error(limits: Limits, calls: int, spent: Tokens) -> BudgetError:
     money = f", {limits.cost(spent):.4f} of max_cost {limits.max_cost:g}" if limits.max_cost is not None else ""
     cap = f" of max_tokens_total {limits.max_tokens_total:,}" if limits.max_tokens_total is not None else ""
     return BudgetError(

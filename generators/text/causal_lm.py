@@ -1,4 +1,4 @@
-"""A causal language model that is told the class: from scratch, fine-tuned whole, or by LoRA. Knows transformers."""
+"""A class-conditional causal language model: from scratch, fully fine-tuned, or by LoRA. Knows transformers."""
 
 import json
 import logging
@@ -13,8 +13,8 @@ from pydantic import Field
 from generators import base
 from generators.classes import check_class_known, check_class_sizes, class_weights, hold_out
 from generators.random import seeded
-from generators.text.pretrained import context_of, load_pretrained, quiet
-from generators.text.rows import schema_from, text_table, texts_of
+from generators.text.pretrained import context_length, load_pretrained, quiet
+from generators.text.rows import string_schema, text_table, texts_of
 from generators.text.tokens import add_class_tokens, encode, train_tokenizer
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
@@ -23,13 +23,13 @@ from schemas.touch import Touch
 log = logging.getLogger(__name__)
 
 SCRATCH = "scratch"
-_MOST_TOKENS = 128  # of a text, where nothing else is said
-_ROUNDS = 8  # of sampling again in the place of empty texts
-_NOTHING = "-"  # what stands where the model will not write: any check of length rejects it
+_MOST_TOKENS = 128  # of a text, by default
+_ROUNDS = 8  # of sampling again instead of empty texts
+_NOTHING = "-"  # replaces a text that the model does not write; any check of length rejects it
 
 
 class CausalLMParams(base.Params):
-    """The model, how it learns, and how it writes."""
+    """Parameters of the model, its training and its sampling."""
 
     model: Annotated[str, Touch("models", but=(SCRATCH,))] = Field(
         SCRATCH, min_length=1, description="scratch, a local folder, or a hub id."
@@ -72,8 +72,15 @@ class CausalLMParams(base.Params):
 class CausalLM:
     """A GPT that learns all classes together, each text after a token of its class (CTRL, Keskar et al. 2019).
 
-    So a rare class shares what the others teach of the language. Rare classes are drawn more often in training than
-    their size says (`balance`). New class tokens of a given model start as the mean of the words of the class's name.
+    So a rare class profits from what the others teach of the language. Rare classes are drawn more often in training
+    than their size says (`balance`). The new class tokens of a pretrained model start as the mean of the tokens of the
+    class's name.
+
+    Example:
+        generator:
+          name: causal_lm
+          params: {model: distilgpt2, tune: lora, epochs: 2}
+
     """
 
     Params = CausalLMParams
@@ -92,9 +99,9 @@ class CausalLM:
         self.train(table, label, seed, base.Unwatched())
 
     def train(self, table: pa.Table, label: str, seed: int, training: base.Training) -> None:
-        """Train the model, or go on with a kept state of the same training.
+        """Train the model, or continue from a kept state of the same training.
 
-        Raises GeneratorError for no rows, a model that is none, or too short a context.
+        Raises GeneratorError for no rows, a name that leads to no model, or too short a context.
         """
         import torch
 
@@ -106,41 +113,41 @@ class CausalLM:
             torch.cuda.init()  # type: ignore[no-untyped-call]
         with seeded(seed) as rng, quiet():
             self._make_model(texts)
-            self._learn(texts, np.searchsorted(self._classes, labels), device, rng, training)
+            self._train_model(texts, np.searchsorted(self._classes, labels), device, rng, training)
 
     def _make_model(self, texts: list[str]) -> None:
-        """Set the untrained model, its tokenizer, the prompt of each class and the longest text."""
+        """Set the untrained model, its tokenizer, the prompt of each class and the greatest length of a text."""
         params = self.params
         if params.model == SCRATCH:
             self._tokenizer, self._model = train_tokenizer(texts, params.vocabulary), None
         else:
             self._model, self._tokenizer = load_pretrained("causal", params.model)
-            _check_end(self._tokenizer, params.model)
+            _check_end_token(self._tokenizer, params.model)
         known = len(self._tokenizer)
         tokens = add_class_tokens(self._tokenizer, len(self._classes))
         begin = [] if self._tokenizer.bos_token_id is None or self._model is None else [self._tokenizer.bos_token_id]
         self._prompts = [[*begin, token] for token in tokens]
-        self._most = self._longest(texts)
+        self._most = self._greatest_length(texts)
         if self._model is None:
             self._model = _new_model(params, len(self._tokenizer), self._most + 2, self._tokenizer.eos_token_id)
         else:
-            _grow(self._model, self._tokenizer, tokens, known, self._classes)
+            _add_embeddings(self._model, self._tokenizer, tokens, known, self._classes)
 
-    def _longest(self, texts: list[str]) -> int:
-        room = context_of(self._model) if self._model is not None else None
+    def _greatest_length(self, texts: list[str]) -> int:
+        room = context_length(self._model) if self._model is not None else None
         needed = len(self._prompts[0]) + 1
-        asked = self.params.max_tokens
-        if room is not None and room < needed + (asked or 1):
+        wanted = self.params.max_tokens
+        if room is not None and room < needed + (wanted or 1):
             raise GeneratorError(
                 f"model {self.params.model!r}: its context of {room} tokens is too short for {needed - 1} of the"
-                f" prompt, {asked or 1} of the text and the end; lower max_tokens or take a model of longer context"
+                f" prompt, {wanted or 1} of the text and the end; lower max_tokens or take a model of longer context"
             )
-        if asked:
-            return asked
+        if wanted:
+            return wanted
         lengths = [len(row) for row in self._tokenizer(texts, add_special_tokens=False)["input_ids"]]
         return max(1, min(max(lengths), _MOST_TOKENS, (room or 2**31) - needed))
 
-    def _learn(
+    def _train_model(
         self,
         texts: list[str],
         classes: NDArray[np.int64],
@@ -156,9 +163,9 @@ class CausalLM:
         rows = Rows(
             tokens, classes, class_weights(classes, params.balance), len(self._prompts[0]), self._tokenizer.pad_token_id
         )
-        held = hold_out(classes, params.held_out, rng)
+        held_out = hold_out(classes, params.held_out, rng)
         lora = params.model != SCRATCH and params.tune == "lora"
-        model = _with_lora(self._model, params.lora_rank, [p[-1] for p in self._prompts]) if lora else self._model
+        model = _add_lora(self._model, params.lora_rank, [p[-1] for p in self._prompts]) if lora else self._model
         rate = params.learning_rate or (4e-3 if params.model == SCRATCH else 2e-4 if lora else 5e-5)
         settings = Settings(
             epochs=params.epochs,
@@ -169,14 +176,14 @@ class CausalLM:
             weight_decay=params.weight_decay,
             patience=params.patience,
         )
-        learnt, kept_out = rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
-        train(model, learnt, kept_out, settings, device, rng, training)
+        train_rows, held_out_rows = rows.take(np.flatnonzero(~held_out)), rows.take(np.flatnonzero(held_out))
+        train(model, train_rows, held_out_rows, settings, device, rng, training)
         self._model = model.merge_and_unload() if lora else model  # whole, so that it loads without the first folder
 
     def sample(self, request: SampleRequest) -> pa.Table:
         """Return `request.rows` texts of the class, none empty; raises GeneratorError if the class is not known.
 
-        An empty text is sampled again, a few times; where the model still writes nothing there is a `-`.
+        An empty text is sampled again, a few times; a text that stays empty becomes `-`.
         """
         check_class_known(request.stratum, self._classes)
         prompt = self._prompts[self._classes.index(request.stratum)]
@@ -221,7 +228,7 @@ class CausalLM:
 
         model = json.loads((path / "model.json").read_text())
         self._classes, self._prompts, self._most = model["classes"], model["prompts"], model["most"]
-        self._label, self._schema = model["label"], schema_from(model["columns"])
+        self._label, self._schema = model["label"], string_schema(model["columns"])
         self._model, self._tokenizer = load_pretrained("causal", str(path / "model"))
         self._device = device
         if device == "cuda":
@@ -229,9 +236,9 @@ class CausalLM:
             self._model.to(device, torch.bfloat16)
 
 
-def _check_end(tokenizer: Any, place: str) -> None:
+def _check_end_token(tokenizer: Any, name: str) -> None:
     if tokenizer.eos_token_id is None:
-        raise GeneratorError(f"model {place!r}: its tokenizer has no end token; set eos_token in tokenizer_config.json")
+        raise GeneratorError(f"model {name!r}: its tokenizer has no end token; set eos_token in tokenizer_config.json")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
 
@@ -259,8 +266,8 @@ def _new_model(params: CausalLMParams, tokens: int, context: int, end: int) -> A
     return GPT2LMHeadModel(config)
 
 
-def _grow(model: Any, tokenizer: Any, tokens: list[int], known: int, classes: list[str]) -> None:
-    """Give the model room for the class tokens, each begun as the mean of the tokens of its class's name."""
+def _add_embeddings(model: Any, tokenizer: Any, tokens: list[int], known: int, classes: list[str]) -> None:
+    """Add rows for the class tokens to the model's embedding, each the mean of the tokens of its class's name."""
     import torch
 
     weights = model.get_input_embeddings().weight
@@ -269,12 +276,14 @@ def _grow(model: Any, tokenizer: Any, tokens: list[int], known: int, classes: li
         weights = model.get_input_embeddings().weight
     with torch.no_grad():
         for token, name in zip(tokens, classes, strict=True):
-            words = [number for number in tokenizer(name, add_special_tokens=False)["input_ids"] if number < known]
-            weights[token] = weights[words].mean(dim=0) if words else weights[:known].mean(dim=0)
+            name_tokens = [
+                number for number in tokenizer(name, add_special_tokens=False)["input_ids"] if number < known
+            ]
+            weights[token] = weights[name_tokens].mean(dim=0) if name_tokens else weights[:known].mean(dim=0)
 
 
-def _with_lora(model: Any, rank: int, tokens: list[int]) -> Any:
-    """Return the model with LoRA (Hu et al. 2021, arXiv:2106.09685) at every linear layer and free class tokens."""
+def _add_lora(model: Any, rank: int, tokens: list[int]) -> Any:
+    """Return the model with LoRA (Hu et al. 2021, arXiv:2106.09685) at all linear layers and trainable class tokens."""
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(

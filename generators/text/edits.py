@@ -1,12 +1,12 @@
 """The edits of easy data augmentation, on all texts of a request at once. Knows flat arrays, no strings.
 
-Each takes texts and a random generator and returns new texts of the same number.
+Each function takes texts and a random generator, and returns as many new texts.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generators.text.ragged import Ragged, shuffled_within, spans, starts
+from generators.text.ragged import Ragged, row_starts, shuffle_within, span_indices
 from generators.text.similar import Neighbours
 from generators.text.words import Lexicon, Texts
 
@@ -14,21 +14,21 @@ from generators.text.words import Lexicon, Texts
 def splice(
     source: Texts, parents: NDArray[np.int64], others: NDArray[np.int64], rate: float, rng: np.random.Generator
 ) -> Texts:
-    """Return for each parent its text; for a share `rate`, its first part and the last part of the other text."""
+    """Return each parent's text; a share `rate` of them end with the last part of the other text instead."""
     lengths = source.words.lengths
     mixed = rng.random(len(parents)) < rate
     share = rng.random(len(parents))
-    kept = np.where(mixed, np.ceil(lengths[parents] * share), lengths[parents]).astype(np.int64)
-    added = np.where(mixed, np.floor(lengths[others] * (1 - share)), 0).astype(np.int64)
-    first = starts(lengths)
-    begins = np.column_stack([first[parents], first[others] + lengths[others] - added]).ravel()
-    places = spans(begins, np.column_stack([kept, added]).ravel())
-    tails = source.tails[np.where(added > 0, others, parents)]
-    return Texts(Ragged(source.words.values[places], kept + added), source.glues[places], tails)
+    kept_words = np.where(mixed, np.ceil(lengths[parents] * share), lengths[parents]).astype(np.int64)
+    added_words = np.where(mixed, np.floor(lengths[others] * (1 - share)), 0).astype(np.int64)
+    first = row_starts(lengths)
+    begins = np.column_stack([first[parents], first[others] + lengths[others] - added_words]).ravel()
+    indices = span_indices(begins, np.column_stack([kept_words, added_words]).ravel())
+    tails = source.tails[np.where(added_words > 0, others, parents)]
+    return Texts(Ragged(source.words.values[indices], kept_words + added_words), source.glues[indices], tails)
 
 
 def replace(texts: Texts, lexicon: Lexicon, neighbours: Neighbours, rate: float, rng: np.random.Generator) -> Texts:
-    """Return the texts with a share `rate` of the words replaced by neighbours, written as the word that was there."""
+    """Return the texts with a share `rate` of the words replaced by neighbours, which take over the capitals."""
     forms = texts.words.values.copy()
     chosen = np.flatnonzero(rng.random(len(forms)) < rate)
     was = forms[chosen]
@@ -39,25 +39,27 @@ def replace(texts: Texts, lexicon: Lexicon, neighbours: Neighbours, rate: float,
 
 
 def swap(texts: Texts, rate: float, rng: np.random.Generator) -> Texts:
-    """Return the texts with a share `rate` of the words of each shuffled among themselves."""
+    """Return the texts, in each of which a share `rate` of the words is shuffled."""
     forms = texts.words.values.copy()
     chosen = np.flatnonzero(rng.random(len(forms)) < rate)
-    forms[chosen] = forms[chosen[shuffled_within(texts.words.rows[chosen], rng)]]
+    forms[chosen] = forms[chosen[shuffle_within(texts.words.rows[chosen], rng)]]
     return Texts(Ragged(forms, texts.words.lengths), texts.glues, texts.tails)
 
 
 def delete(texts: Texts, rate: float, rng: np.random.Generator) -> Texts:
-    """Return the texts without a share `rate` of the words and the glue before each; one word of each text stays."""
+    """Return the texts without a share `rate` of the words and the glue before each; each text keeps one word."""
     rows, lengths = texts.words.rows, texts.words.lengths
     luck = rng.random(len(rows))
-    some = lengths > 0
-    safe = np.lexsort((luck, rows))[np.cumsum(lengths)[some] - 1]  # the luckiest of each row
+    has_words = lengths > 0
+    safe = np.lexsort((luck, rows))[np.cumsum(lengths)[has_words] - 1]  # the luckiest of each row
     keep = luck >= rate
     keep[safe] = True
-    left = np.bincount(rows[keep], minlength=len(lengths))
+    new_lengths = np.bincount(rows[keep], minlength=len(lengths))
     glues = texts.glues[keep]
-    glues[starts(left)[some]] = texts.glues[starts(lengths)[some]]  # what a text begins with is not its word's
-    return Texts(Ragged(texts.words.values[keep], left), glues, texts.tails)
+    glues[row_starts(new_lengths)[has_words]] = texts.glues[
+        row_starts(lengths)[has_words]
+    ]  # what a text begins with is not its word's
+    return Texts(Ragged(texts.words.values[keep], new_lengths), glues, texts.tails)
 
 
 def insert(
@@ -68,9 +70,9 @@ def insert(
     rate: float,
     rng: np.random.Generator,
 ) -> Texts:
-    """Return the texts with neighbours of a share `rate` of their words put after other words of the same text.
+    """Return the texts with neighbours of a share `rate` of their words, each inserted after a word of the same text.
 
-    `spaces` gives for each of the lexicon's words the glue before it.
+    `spaces` gives the glue before each word of the lexicon.
     """
     rows, lengths = texts.words.rows, texts.words.lengths
     origin = np.flatnonzero(rng.random(len(rows)) < rate)
@@ -78,7 +80,7 @@ def insert(
     drawn = neighbours.draw(key, rng)
     origin, drawn = origin[drawn != key], drawn[drawn != key]
     row = rows[origin]
-    place = starts(lengths)[row] + (rng.random(len(row)) * lengths[row]).astype(np.int64) + 1
-    forms = np.insert(texts.words.values, place, lexicon.variants[drawn, 0])
-    glues = np.insert(texts.glues, place, spaces[drawn])
+    index = row_starts(lengths)[row] + (rng.random(len(row)) * lengths[row]).astype(np.int64) + 1
+    forms = np.insert(texts.words.values, index, lexicon.variants[drawn, 0])
+    glues = np.insert(texts.glues, index, spaces[drawn])
     return Texts(Ragged(forms, lengths + np.bincount(row, minlength=len(lengths))), glues, texts.tails)

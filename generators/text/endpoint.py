@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes, members_of
-from generators.text.answers import Answer, default_folder, open_answers
+from generators.classes import check_class_known, check_class_sizes, rows_by_class
+from generators.text.answers import Answer, default_cache_folder, open_answers
 from generators.text.calls import Call, Caller, Limits
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
 from generators.text.rows import text_table, texts_of
@@ -26,18 +26,22 @@ from schemas.plan import SampleRequest
 from schemas.secrets import told_variable, variable_name
 from schemas.touch import Touch, Untouching
 
-_ROUNDS = 6  # of calls for a request: the first, and more for rows that did not come
+_ROUNDS = 6  # of calls for a request: the first, and more for missing rows
 
 
 class Price(base.Params):
-    """What a million tokens cost, in any currency."""
+    """The cost of a million tokens, in any currency.
+
+    >>> Price(input=0.5, output=1.5).output
+    1.5
+    """
 
     input: float = Field(ge=0, description="Of the prompts.")
     output: float = Field(ge=0, description="Of the answers.")
 
 
 class EndpointParams(base.Params):
-    """Which endpoint, what it is asked, and what that may cost. The key comes from the environment alone."""
+    """The endpoint, its prompts, and the caps on their cost. The key comes from the environment alone."""
 
     base_url: Annotated[str, Touch("hosts")] = Field(
         description="Address of the API, such as http://localhost:8000/v1."
@@ -99,15 +103,25 @@ LIMITS = {
     *("concurrency", "timeout", "retries", "requests_per_minute", "tokens_per_minute"),
     *("max_tokens_total", "max_cost", "price_per_million", "cache", "api_key_env"),
 }
-"""Parameters that change what calls may cost, not what is asked: a build with other ones spends on the same account."""
+"""Parameters that change the cost of calls, not the questions: builds that differ in them share an account."""
 
 
 class Endpoint:
-    """Prompts a chat model with a few real texts of the class (few-shot) for several new ones a call.
+    """Prompts a chat model with a few real texts of the class (few-shot) for several new ones per call.
 
-    The rows of a request are those of its calls' answers in order. Every answer is kept on disk under the hash of what
-    was asked, so a build that goes on or is repeated makes the same rows and pays for nothing twice. Whether an empty
-    cache would give the same rows depends on the endpoint (`seed` is sent with each call).
+    The rows of a request are those of its calls' answers, in order. Every answer is stored on disk under the hash of
+    its question, so a build that is continued or repeated makes the same rows and pays for nothing twice. Whether an
+    empty cache would give the same rows depends on the endpoint (`seed` is sent with each call).
+
+    Example:
+        generator:
+          name: endpoint
+          params:
+            base_url: http://localhost:8000/v1
+            model: llama-3.1-8b
+            labels: {spam: unwanted advertising}
+            max_tokens_total: 2000000
+
     """
 
     Params = EndpointParams
@@ -121,21 +135,21 @@ class Endpoint:
         self.params = params
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:
-        """Keep the real texts as examples; nothing is called. Raises GeneratorError if there are no rows."""
+        """Keep the real texts as examples, without any call; raises GeneratorError if there are no rows."""
         check_class_sizes(table, label, self.capabilities.min_class_rows, "endpoint")
         texts = texts_of(table, label)
-        asked = [self.params.model_dump(mode="json", exclude=LIMITS), seed, texts, table[label].to_pylist()]
-        self._remember(table, label, json_hash(asked, sort_keys=False))
+        question = [self.params.model_dump(mode="json", exclude=LIMITS), seed, texts, table[label].to_pylist()]
+        self._set_texts(table, label, json_hash(question, sort_keys=False))
 
-    def _remember(self, table: pa.Table, label: str, account: str) -> None:
+    def _set_texts(self, table: pa.Table, label: str, account: str) -> None:
         self._table, self._label, self._account = table, label, account
-        self._texts, self._members = texts_of(table, label), members_of(table[label])
+        self._texts, self._members = texts_of(table, label), rows_by_class(table[label])
 
     def sample(self, request: SampleRequest) -> pa.Table:
         """Return `request.rows` texts from the endpoint.
 
         Raises BudgetError when the next call might exceed a cap, and GeneratorError when the endpoint refuses for good,
-        or does not give enough rows. Answers so far are kept either way.
+        or gives too few rows. Answers so far are kept either way.
         """
         check_class_known(request.stratum, self._members)
         with ThreadPoolExecutor(1) as thread:  # a notebook's own event loop may be running in this one
@@ -148,50 +162,52 @@ class Endpoint:
         params, numbers = self.params, 0
         texts: list[str] = []
         ends: Counter[str] = Counter()
-        folder = Path(params.cache).expanduser() if params.cache else default_folder()
-        key = self._key()
-        stays = DefaultAsyncHttpxClient(follow_redirects=False)  # real rows go to the address that was given alone
+        folder = Path(params.cache).expanduser() if params.cache else default_cache_folder()
+        key = self._read_key()
+        http_client = DefaultAsyncHttpxClient(
+            follow_redirects=False
+        )  # real rows go to the address that was given alone
         client = AsyncOpenAI(
-            base_url=params.base_url, api_key=key, timeout=params.timeout, max_retries=0, http_client=stays
+            base_url=params.base_url, api_key=key, timeout=params.timeout, max_retries=0, http_client=http_client
         )
         with open_answers(folder) as answers:
             async with client:
                 wanted = "plain" if params.output == "text" else params.output
-                caller = Caller(client, answers, self._limits(), wanted)
+                caller = Caller(client, answers, self._make_limits(), wanted)
                 for _ in range(_ROUNDS):
                     needed = -(-(request.rows - len(texts)) // params.rows_per_call)
-                    calls = [self._call(request, numbers + n) for n in range(needed)]
+                    calls = [self._make_call(request, numbers + n) for n in range(needed)]
                     numbers += needed
                     for answer in await caller.ask_all(calls):
-                        rows = self._rows(answer)
+                        rows = self._parse_rows(answer)
                         texts += rows
-                        ends[_judged(answer, rows, params.rows_per_call)] += 1
+                        ends[_classify_answer(answer, rows, params.rows_per_call)] += 1
                     if len(texts) >= request.rows:
                         return texts[: request.rows]
-        raise GeneratorError(_too_few(request, len(texts), numbers, ends, params))
+        raise GeneratorError(_describe_shortage(request, len(texts), numbers, ends, params))
 
-    def _key(self) -> str:
-        """Return the key, or `none` where nothing is said of one; raises GeneratorError if what is named is not set."""
+    def _read_key(self) -> str:
+        """Return the key, or `none` where no variable is named; raises GeneratorError if that variable is not set."""
         name = self.params.api_key_env
         key = os.environ.get(name)
         if not key and name != EndpointParams.model_fields["api_key_env"].default:
-            told = f"{told_variable(name)} (generator.params.api_key_env) is not set"
-            raise GeneratorError(f"{told}, and nothing was sent: export the key there, or leave api_key_env out")
+            problem = f"{told_variable(name)} (generator.params.api_key_env) is not set"
+            raise GeneratorError(f"{problem}, and nothing was sent: export the key there, or leave api_key_env out")
         return key or "none"
 
-    def _rows(self, answer: Answer) -> list[str]:
+    def _parse_rows(self, answer: Answer) -> list[str]:
         if self.params.output == "text":
             return [answer.content.strip()] if answer.content and answer.content.strip() else []
         return read_rows(answer.content)[: self.params.rows_per_call]
 
-    def _call(self, request: SampleRequest, number: int) -> Call:
-        """Return call `number` of the request; its examples and its seed follow from both."""
+    def _make_call(self, request: SampleRequest, number: int) -> Call:
+        """Return call `number` of the request; its examples and its seed follow from the two."""
         params, rng = self.params, np.random.default_rng([request.seed, number])
         members = self._members[request.stratum]
-        drawn = rng.choice(members, min(params.examples, len(members)), replace=False)
-        examples = [self._texts[row][: params.example_letters] for row in drawn]
-        about = params.labels.get(request.stratum, "")
-        prompt = fill_prompt(params.prompt, request.stratum, about, examples, params.rows_per_call)
+        rows = rng.choice(members, min(params.examples, len(members)), replace=False)
+        examples = [self._texts[row][: params.example_letters] for row in rows]
+        description = params.labels.get(request.stratum, "")
+        prompt = fill_prompt(params.prompt, request.stratum, description, examples, params.rows_per_call)
         body: dict[str, Any] = {
             "model": params.model,
             "messages": [{"role": "user", "content": prompt}],
@@ -202,7 +218,7 @@ class Endpoint:
             body["seed"] = int(rng.integers(2**31))  # the largest that all servers take
         return Call(body, rows_schema(params.rows_per_call), number)
 
-    def _limits(self) -> Limits:
+    def _make_limits(self) -> Limits:
         params = self.params
         price = params.price_per_million or Price(input=0, output=0)
         return Limits(
@@ -228,11 +244,11 @@ class Endpoint:
     def load(self, path: Path, device: str) -> None:  # noqa: ARG002 - nothing runs here
         """Read what `save` wrote."""
         model = json.loads((path / "model.json").read_text())
-        self._remember(pq.read_table(path / "rows.parquet"), model["label"], model["account"])
+        self._set_texts(pq.read_table(path / "rows.parquet"), model["label"], model["account"])
 
 
-def _judged(answer: Answer, rows: list[str], wanted: int) -> str:
-    """Return what an answer was, in words."""
+def _classify_answer(answer: Answer, rows: list[str], wanted: int) -> str:
+    """Return the kind of an answer, in words."""
     if len(rows) >= wanted:
         return "whole"
     if answer.finish == "length":
@@ -242,7 +258,9 @@ def _judged(answer: Answer, rows: list[str], wanted: int) -> str:
     return "of too few rows" if rows else "not the JSON that was asked for"
 
 
-def _too_few(request: SampleRequest, rows: int, calls: int, ends: Counter[str], params: EndpointParams) -> str:
+def _describe_shortage(
+    request: SampleRequest, rows: int, calls: int, ends: Counter[str], params: EndpointParams
+) -> str:
     faults = ", ".join(f"{n:,} {what}" for what, n in ends.most_common() if what != "whole")
     return (
         f"class {request.stratum!r}, chunk {request.chunk}: {params.base_url} gave {rows:,} of {request.rows:,} rows in"

@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Ragged:
-    """Rows one after the other in `values`, with the length of each."""
+    """Rows one after the other in `values`, with the length of each.
+
+    >>> Ragged(np.array([5, 6, 7]), np.array([1, 2])).rows
+    array([0, 1, 1])
+    """
 
     values: NDArray[np.int32]
     lengths: NDArray[np.int64]
@@ -19,16 +23,24 @@ class Ragged:
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
 
-def starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return where each row begins in the flat array."""
+def row_starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return where each row begins in the flat array.
+
+    >>> row_starts(np.array([1, 2, 3]))
+    array([0, 1, 3])
+    """
     return np.cumsum(lengths) - lengths
 
 
-def spans(first: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the places `first[i] … first[i] + lengths[i] - 1` of each span i, one after the other."""
-    return np.repeat(first - starts(lengths), lengths) + np.arange(int(lengths.sum()))
+def span_indices(first: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the indices `first[i]` to `first[i] + lengths[i] - 1` of each span i, one span after the other.
+
+    >>> span_indices(np.array([10, 20]), np.array([2, 3]))
+    array([10, 11, 20, 21, 22])
+    """
+    return np.repeat(first - row_starts(lengths), lengths) + np.arange(int(lengths.sum()))
 
 
-def shuffled_within(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return a random order of the places of `rows` (sorted) that keeps each place in its row."""
+def shuffle_within(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random order of the indices of `rows` (sorted) that keeps each index in its row."""
     return np.lexsort((rng.random(len(rows)), rows))

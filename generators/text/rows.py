@@ -1,4 +1,4 @@
-"""Tables of a text and a class column: what goes into and comes out of every generator of texts. Knows no model."""
+"""Tables of a text and its class: the input and output of every generator of texts. Knows no model."""
 
 from collections.abc import Sequence
 
@@ -37,12 +37,12 @@ def text_table(
     texts: Sequence[str] | pa.Array,
     parents: NDArray[np.int64] | None = None,
 ) -> pa.Table:
-    """Return the request's rows as a table of `schema`, with `_parent_row` where there are parents."""
-    made = {label: pa.repeat(pa.scalar(request.stratum, pa.string()), request.rows)}
-    table = pa.table([made.get(name, pa.array(texts, pa.string())) for name in schema.names], schema=schema)
+    """Return the request's rows as a table of `schema`, with `_parent_row` if `parents` are given."""
+    columns = {label: pa.repeat(pa.scalar(request.stratum, pa.string()), request.rows)}
+    table = pa.table([columns.get(name, pa.array(texts, pa.string())) for name in schema.names], schema=schema)
     return table if parents is None else table.append_column(PARENT_ROW, pa.array(parents, pa.int64()))
 
 
-def schema_from(names: Sequence[str]) -> pa.Schema:
+def string_schema(names: Sequence[str]) -> pa.Schema:
     """Return the schema of string columns of these names."""
     return pa.schema([pa.field(name, pa.string()) for name in names])

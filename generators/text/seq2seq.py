@@ -1,4 +1,4 @@
-"""Real texts written anew by encoder-decoder models: paraphrased, summarised, or translated there and back."""
+"""Rewrites real texts by encoder-decoder models: paraphrases, summaries, or translation there and back."""
 
 import json
 from collections.abc import Callable
@@ -13,21 +13,21 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes, members_of
+from generators.classes import check_class_known, check_class_sizes, rows_by_class
 from generators.random import seeded
-from generators.text.pretrained import context_of, load_pretrained, quiet
+from generators.text.pretrained import context_length, load_pretrained, quiet
 from generators.text.prompts import check_template
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
 from schemas.touch import Touch
 
-_ROUNDS = 4  # of writing again where nothing was written
-_NOTHING = "-"  # what stands where the model will not write: any check of length rejects it
+_ROUNDS = 4  # of writing again instead of empty texts
+_NOTHING = "-"  # replaces a text that the model does not write; any check of length rejects it
 
 
 class Seq2SeqParams(base.Params):
-    """The models, what they are told, and how they write."""
+    """Parameters of the models, their prompts and their sampling."""
 
     model: Annotated[str, Touch("models")] = Field(
         min_length=1, description="A local folder or hub id of an encoder-decoder model."
@@ -58,20 +58,28 @@ class Seq2SeqParams(base.Params):
 
 @dataclass(frozen=True)
 class _Writer:
-    """A model with its tokenizer, what stands around a text that it reads, and the languages it reads and writes."""
+    """A model with its tokenizer, the prompt around a text, and the languages that it reads and writes."""
 
     model: Any
     tokenizer: Any
     prompt: str
-    place: str
+    name: str
     languages: tuple[str, str] | None
 
 
 class Seq2Seq:
-    """Writes real rows of the class anew: by one model, or by two for back-translation (Sennrich et al. 2016).
+    """Rewrites real rows of the class: by one model, or by two for back-translation (Sennrich et al. 2016).
 
-    The models are taken as they are. Texts longer than a model's context or `read_tokens` are cut. Sampled, not
+    The models are not trained. Texts longer than a model's context or `read_tokens` are cut. Texts are sampled, not
     searched by beams, so that one real text gives many others.
+
+    Example:
+        generator:
+          name: seq2seq
+          params:
+            model: Helsinki-NLP/opus-mt-en-de
+            back: Helsinki-NLP/opus-mt-de-en
+
     """
 
     Params = Seq2SeqParams
@@ -84,35 +92,35 @@ class Seq2Seq:
         self._device = "cpu"
 
     def fit(self, table: pa.Table, label: str, seed: int) -> None:  # noqa: ARG002 - nothing is drawn
-        """Load the models and keep the texts; raises GeneratorError for no rows or a model that is none."""
+        """Load the models and keep the texts; raises GeneratorError for no rows, or a name that leads to no model."""
         check_class_sizes(table, label, self.capabilities.min_class_rows, "seq2seq")
-        self._remember(table, label)
-        self._load_models([place for place in (self.params.model, self.params.back) if place])
+        self._set_texts(table, label)
+        self._load_models([name for name in (self.params.model, self.params.back) if name])
 
-    def _remember(self, table: pa.Table, label: str) -> None:
+    def _set_texts(self, table: pa.Table, label: str) -> None:
         self._table, self._label = table, label
-        self._texts, self._members = texts_of(table, label), members_of(table[label])
+        self._texts, self._members = texts_of(table, label), rows_by_class(table[label])
 
-    def _load_models(self, places: list[str]) -> None:
-        there = self.params.languages
-        ways = (there, (there[1], there[0]) if there else None)
+    def _load_models(self, names: list[str]) -> None:
+        pair = self.params.languages
+        directions = (pair, (pair[1], pair[0]) if pair else None)
         prompts = (self.params.prompt, self.params.back_prompt)
         self._writers = []
-        for place, prompt, languages in zip(places, prompts, ways, strict=False):
-            writer = _Writer(*load_pretrained("seq2seq", place), prompt, place, languages)
-            _check_room(writer)
+        for name, prompt, languages in zip(names, prompts, directions, strict=False):
+            writer = _Writer(*load_pretrained("seq2seq", name), prompt, name, languages)
+            _check_context(writer)
             self._writers.append(writer)
 
     def sample(self, request: SampleRequest) -> pa.Table:
         """Return `request.rows` texts, none empty, and `_parent_row`, the real row that each was written from.
 
-        An empty text is written again, a few times; where the model still writes nothing there is a `-`.
+        An empty text is written again, a few times; a text that stays empty becomes `-`.
         """
         check_class_known(request.stratum, self._members)
         members = self._members[request.stratum]
         with seeded(request.seed) as rng, quiet():
             parents = members[rng.integers(len(members), size=request.rows)]
-            texts = _until_written(parents, self._write)
+            texts = _rewrite_empty(parents, self._write)
         return text_table(self._table.schema, self._label, request, texts, parents)
 
     def _write(self, parents: NDArray[np.int64]) -> list[str]:
@@ -120,8 +128,8 @@ class Seq2Seq:
         for writer in self._writers:
             texts = [
                 text
-                for at in range(0, len(texts), self.params.sample_rows)
-                for text in _write(writer, texts[at : at + self.params.sample_rows], self.params, self._device)
+                for start in range(0, len(texts), self.params.sample_rows)
+                for text in _write(writer, texts[start : start + self.params.sample_rows], self.params, self._device)
             ]
         return texts
 
@@ -139,7 +147,7 @@ class Seq2Seq:
         import torch
 
         model = json.loads((path / "model.json").read_text())
-        self._remember(pq.read_table(path / "rows.parquet"), model["label"])
+        self._set_texts(pq.read_table(path / "rows.parquet"), model["label"])
         self._load_models([str(path / f"model{number}") for number in range(model["models"])])
         self._device = device
         if device == "cuda":
@@ -148,7 +156,7 @@ class Seq2Seq:
                 writer.model.to(device, torch.bfloat16)
 
 
-def _until_written(parents: NDArray[np.int64], write: Callable[[NDArray[np.int64]], list[str]]) -> list[str]:
+def _rewrite_empty(parents: NDArray[np.int64], write: Callable[[NDArray[np.int64]], list[str]]) -> list[str]:
     texts = [""] * len(parents)
     for _ in range(_ROUNDS):
         empty = [number for number, text in enumerate(texts) if not text.strip()]
@@ -159,30 +167,30 @@ def _until_written(parents: NDArray[np.int64], write: Callable[[NDArray[np.int64
     return [text if text.strip() else _NOTHING for text in texts]
 
 
-def _check_room(writer: _Writer) -> None:
+def _check_context(writer: _Writer) -> None:
     """Raise GeneratorError if the model's context has no room for a text beside the prompt."""
-    room = context_of(writer.model)
+    room = context_length(writer.model)
     needed = len(writer.tokenizer(writer.prompt.format(text=""))["input_ids"])
     if room is not None and room <= needed:
         raise GeneratorError(
-            f"model {writer.place!r}: its context of {room} tokens is too short for the prompt {writer.prompt!r} of"
+            f"model {writer.name!r}: its context of {room} tokens is too short for the prompt {writer.prompt!r} of"
             f" {needed} tokens and a text; shorten the prompt or take a model of longer context"
         )
 
 
 def _write(writer: _Writer, texts: list[str], params: Seq2SeqParams, device: str) -> list[str]:
-    """Return what the model writes for each text; the padding of a batch depends on its texts alone."""
+    """Return the text that the model writes for each text; the padding of a batch depends on its texts alone."""
     import torch
     from transformers import GenerationConfig
 
-    room, tokenizer = context_of(writer.model), writer.tokenizer
-    forced = None
+    room, tokenizer = context_length(writer.model), writer.tokenizer
+    target_language = None
     if writer.languages:
         tokenizer.src_lang = writer.languages[0]
-        forced = tokenizer.convert_tokens_to_ids(writer.languages[1])
+        target_language = tokenizer.convert_tokens_to_ids(writer.languages[1])
     prompts = [writer.prompt.format(text=text) for text in texts]
     most = min(params.read_tokens, room or params.read_tokens)
-    read = tokenizer(prompts, return_tensors="pt", padding=True, truncation=True, max_length=most)
+    inputs = tokenizer(prompts, return_tensors="pt", padding=True, truncation=True, max_length=most)
     own = writer.model.generation_config
     config = GenerationConfig(
         do_sample=True,
@@ -198,10 +206,10 @@ def _write(writer: _Writer, texts: list[str], params: Seq2SeqParams, device: str
         eos_token_id=own.eos_token_id,
         pad_token_id=own.pad_token_id,
         bad_words_ids=own.bad_words_ids,
-        forced_bos_token_id=forced if forced is not None else own.forced_bos_token_id,
+        forced_bos_token_id=target_language if target_language is not None else own.forced_bos_token_id,
     )
     with torch.inference_mode():
-        done = writer.model.generate(
-            read["input_ids"].to(device), attention_mask=read["attention_mask"].to(device), generation_config=config
+        outputs = writer.model.generate(
+            inputs["input_ids"].to(device), attention_mask=inputs["attention_mask"].to(device), generation_config=config
         )
-    return [text.strip() for text in tokenizer.batch_decode(done, skip_special_tokens=True)]
+    return [text.strip() for text in tokenizer.batch_decode(outputs, skip_special_tokens=True)]

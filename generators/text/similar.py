@@ -1,4 +1,4 @@
-"""Words that stand in like contexts, learnt from the source alone. Knows counts and linear algebra, no network."""
+"""Words that occur in similar contexts, learnt from the source alone. Knows counts and linear algebra, no network."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,21 +9,24 @@ from numpy.typing import NDArray
 from generators.text.ragged import Ragged
 
 _CONTEXTS = 2_000  # the most frequent words serve as context
-_BLOCK = 512  # words whose similarities to all others are held at once
+_BLOCK = 512  # words whose similarities to all others are in memory at once
 _SMOOTHING = 0.75  # of context counts, Levy, Goldberg and Dagan 2015
 
 
 @dataclass(frozen=True)
 class Neighbours:
-    """For each word its nearest others (words x k, itself where there is none) and their cumulated weights, to 1."""
+    """The nearest other words of each word, and their cumulated weights; shape (words, k).
+
+    A word that has fewer neighbours stands in the list itself.
+    """
 
     words: NDArray[np.int32]
     cumulated: NDArray[np.float32]
 
     def draw(self, words: NDArray[np.int32], rng: np.random.Generator) -> NDArray[np.int32]:
-        """Return for each word one of its neighbours."""
-        place = (rng.random(len(words), np.float32)[:, None] >= self.cumulated[words, :-1]).sum(axis=1)
-        drawn: NDArray[np.int32] = self.words[words, place]
+        """Return one of the neighbours of each word."""
+        index = (rng.random(len(words), np.float32)[:, None] >= self.cumulated[words, :-1]).sum(axis=1)
+        drawn: NDArray[np.int32] = self.words[words, index]
         return drawn
 
 
@@ -34,18 +37,19 @@ def find_neighbours(
 
     `sentences` holds words as numbers below `size`. Vectors are a truncated SVD of the positive pointwise mutual
     information of each word with the words left and right of it (Levy, Goldberg and Dagan 2015, "Improving
-    distributional similarity with lessons learned from word embeddings"): left and right are different contexts, so
-    that neighbours are of like grammar. Weights grow with the similarity. Same arguments: same neighbours.
+    distributional similarity with lessons learned from word embeddings"). Left and right are different contexts, so
+    that neighbours have the same grammar. Weights grow with the similarity. The same arguments give the same
+    neighbours.
     """
     nearest = np.repeat(np.arange(size, dtype=np.int32)[:, None], k, axis=1)
     cumulated = np.ones((size, k), np.float32)
     chosen = np.flatnonzero(usable)
-    vectors = _vectors(_associations(sentences, size, window)[chosen], dimensions, seed)
+    vectors = _word_vectors(_associations(sentences, size, window)[chosen], dimensions, seed)
     if vectors is not None and len(chosen) > 1:
         reach = min(k, len(chosen) - 1)
         for begin in range(0, len(chosen), _BLOCK):
             block = np.arange(begin, min(begin + _BLOCK, len(chosen)))
-            near, weights = _nearest(vectors, block, reach)
+            near, weights = _nearest_words(vectors, block, reach)
             nearest[chosen[block], :reach] = chosen[near]
             cumulated[chosen[block], :reach] = weights
     return Neighbours(nearest, cumulated)
@@ -65,10 +69,10 @@ def _associations(sentences: Ragged, size: int, window: int) -> Any:
         left += [first, second]
         right += [contexts[second], np.where(contexts[first] < 0, -1, contexts[first] + width)]
         weight += [np.full(len(first), 1 / distance)] * 2  # nearer words say more
-    place = np.concatenate(right)
-    known = place >= 0
-    where = (np.concatenate(left)[known], place[known])
-    counts = coo_matrix((np.concatenate(weight)[known], where), (size, max(1, 2 * width))).tocsr()
+    column = np.concatenate(right)
+    known = column >= 0
+    cells = (np.concatenate(left)[known], column[known])
+    counts = coo_matrix((np.concatenate(weight)[known], cells), (size, max(1, 2 * width))).tocsr()
     return _positive_information(counts)
 
 
@@ -89,8 +93,8 @@ def _positive_information(counts: Any) -> Any:
     return counts.tocsr()
 
 
-def _vectors(matrix: Any, dimensions: int, seed: int) -> NDArray[np.float32] | None:
-    """Return vectors of length 1 (or 0, of a word that was never beside another), or nothing if there are too few."""
+def _word_vectors(matrix: Any, dimensions: int, seed: int) -> NDArray[np.float32] | None:
+    """Return vectors of length 1 (0 for a word without neighbours in any text), or None if there are too few words."""
     from sklearn.decomposition import TruncatedSVD
 
     dimensions = min(dimensions, min(matrix.shape) - 1)
@@ -104,7 +108,7 @@ def _vectors(matrix: Any, dimensions: int, seed: int) -> NDArray[np.float32] | N
     return unit
 
 
-def _nearest(
+def _nearest_words(
     vectors: NDArray[np.float32], block: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     likeness = vectors[block] @ vectors.T

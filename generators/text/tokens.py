@@ -7,12 +7,16 @@ END = "<|end|>"
 
 
 def class_token(number: int) -> str:
-    """Return the special token of the class of that number."""
+    """Return the special token of the class of that number.
+
+    >>> class_token(3)
+    '<|class 3|>'
+    """
     return f"<|class {number}|>"
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Any:
-    """Return a fast tokenizer of at most `size` byte-level tokens learnt from the texts, which can write any text."""
+    """Return a fast tokenizer of at most `size` byte-level tokens learnt from the texts; it can encode any text."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -35,7 +39,7 @@ def add_class_tokens(tokenizer: Any, classes: int) -> list[int]:
 
 
 def encode(tokenizer: Any, texts: Sequence[str], prompts: Sequence[list[int]], most: int) -> list[list[int]]:
-    """Return for each text its prompt, its first `most` tokens, and the end token unless it was cut."""
+    """Return each text as its prompt, its first `most` tokens, and the end token unless the text was cut."""
     rows = tokenizer(list(texts), add_special_tokens=False, truncation=True, max_length=most + 1)["input_ids"]
     end = tokenizer.eos_token_id
     return [

@@ -1,6 +1,6 @@
-"""What a causal language model learns of rows of tokens, batch by batch. Knows no text, no file and no loop.
+"""Trains a causal language model on batches of rows of tokens. Knows no text, no file and no loop.
 
-Order is of a numpy generator, the rest of the randomness torch's global state.
+The order comes from a numpy generator; all other randomness is torch's global state.
 """
 
 import math
@@ -15,16 +15,16 @@ from torch import Tensor, nn
 
 from generators import training as loop
 from generators.base import Training
-from generators.device import precision
+from generators.device import mixed_precision
 
-_IGNORED = -100  # of a target that is not learnt
-_SORTED_TOGETHER = 16  # batches whose rows are sorted by length, so that little of a batch is padding
+_IGNORED = -100  # the target of a token that is not learnt
+_SORTED_TOGETHER = 16  # batches whose rows are sorted by length together, so that they hold little padding
 _WARM_UP = 0.05
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How long and how fast to learn."""
+    """How long and how fast to train."""
 
     epochs: int
     max_steps: int | None
@@ -37,7 +37,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of tokens that begin with a prompt of `prompt` tokens, the class of each, and how often each is drawn."""
+    """Rows of tokens, each with a prompt of `prompt` tokens first, its class, and the weight by which it is drawn."""
 
     tokens: Sequence[list[int]]
     classes: NDArray[np.int64]
@@ -45,28 +45,34 @@ class Rows:
     prompt: int
     pad: int
 
-    def take(self, places: NDArray[np.int64]) -> "Rows":
-        """Return some of the rows."""
-        tokens = [self.tokens[place] for place in places]
-        return Rows(tokens, self.classes[places], self.weights[places], self.prompt, self.pad)
+    def take(self, rows: NDArray[np.int64]) -> "Rows":
+        """Return the selected rows."""
+        tokens = [self.tokens[row] for row in rows]
+        return Rows(tokens, self.classes[rows], self.weights[rows], self.prompt, self.pad)
 
 
 def train(
-    model: Any, rows: Rows, held: Rows, settings: Settings, device: str, rng: np.random.Generator, training: Training
+    model: Any,
+    rows: Rows,
+    held_out: Rows,
+    settings: Settings,
+    device: str,
+    rng: np.random.Generator,
+    training: Training,
 ) -> None:
     """Train the model's trainable parameters in place, on `device`; it ends on the CPU.
 
-    AdamW, warm-up and cosine decay, gradients cut to length 1, bfloat16 on a GPU. An epoch is as many draws as there
-    are rows; after each comes a look at the loss on `held` (each class counts alike), and training ends early after
-    `patience` looks without a lower one (see `generators.training.train`).
+    The optimizer is AdamW with warm-up and cosine decay; gradients are cut to length 1, and a GPU computes in bfloat16.
+    An epoch is as many draws as there are rows. After each comes a look at the loss on `held_out` (each class weighs
+    the same), and training ends early after `patience` looks without a lower loss (see `generators.training.train`).
     """
-    course = _course(settings, len(rows.tokens))
-    order = SortedBatches(rows, course.steps, settings.batch_rows, rng)
-    loop.train(_TokensTask(model.to(device), rows, held, settings, order), course, training)
+    loop_settings = _training_settings(settings, len(rows.tokens))
+    order = SortedBatches(rows, loop_settings.steps, settings.batch_rows, rng)
+    loop.train(_TokensTask(model.to(device), rows, held_out, settings, order), loop_settings, training)
 
 
-def _course(settings: Settings, rows: int) -> loop.Settings:
-    """Return how to go through so many rows."""
+def _training_settings(settings: Settings, rows: int) -> loop.Settings:
+    """Return the settings of the training loop for so many rows."""
     epoch = max(1, math.ceil(rows / settings.batch_rows))
     steps = min(settings.epochs * epoch, settings.max_steps or 2**62)
     return loop.Settings(
@@ -82,13 +88,13 @@ def _course(settings: Settings, rows: int) -> loop.Settings:
 
 @dataclass(frozen=True)
 class _Schedule:
-    """The schedule of language models: the rate is 0 at the first step, and rounded as transformers rounds it."""
+    """The learning rate of language models: 0 at the first step, and rounded as transformers rounds it."""
 
     steps: int
     warm_up: int
 
     def __call__(self, step: int) -> float:
-        """Return the share of the rate at a step."""
+        """Return the share of the highest rate at a step."""
         if step < self.warm_up:
             return step / self.warm_up
         done = (step - self.warm_up) / max(1, self.steps - self.warm_up)
@@ -96,7 +102,7 @@ class _Schedule:
 
 
 class SortedBatches:
-    """The rows of each step: drawn by weight, those of some steps sorted by length and mixed again by batch."""
+    """The rows of each step: drawn by weight, sorted by length over some steps, then shuffled by batch."""
 
     def __init__(self, rows: Rows, steps: int, size: int, rng: np.random.Generator) -> None:
         self._lengths = np.fromiter(map(len, rows.tokens), np.int64, len(rows.tokens))
@@ -105,38 +111,40 @@ class SortedBatches:
         self._drawn: list[list[int]] = []
 
     def draw(self) -> NDArray[np.int64]:
-        """Return the places of the next step's rows."""
+        """Return the rows of the next step."""
         if not self._drawn:
-            self._drawn = self._ahead(min(_SORTED_TOGETHER, self._left))
+            self._drawn = self._draw_batches(min(_SORTED_TOGETHER, self._left))
             self._left -= len(self._drawn)
         return np.array(self._drawn.pop(0))
 
-    def _ahead(self, steps: int) -> list[list[int]]:
+    def _draw_batches(self, steps: int) -> list[list[int]]:
         drawn = self._rng.choice(len(self._lengths), steps * self._size, p=self._chances)
         ordered = drawn[np.argsort(self._lengths[drawn], kind="stable")].reshape(steps, self._size)
         batches: list[list[int]] = ordered[self._rng.permutation(steps)].tolist()
         return batches
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the batches that are drawn and not used, how many steps come after them, and the generator's state."""
+        """Return the batches that are drawn and unused, the number of steps after them, and the generator's state."""
         return {"drawn": self._drawn, "left": self._left, "rng": self._rng.bit_generator.state}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self._drawn, self._left = list(state_dict["drawn"]), state_dict["left"]
         self._rng.bit_generator.state = state_dict["rng"]
 
 
 class _TokensTask:
-    """Learns the tokens after the prompt."""
+    """Trains the model to predict the tokens after the prompt."""
 
-    def __init__(self, model: Any, rows: Rows, held: Rows, settings: Settings, order: SortedBatches) -> None:
+    def __init__(self, model: Any, rows: Rows, held_out: Rows, settings: Settings, order: SortedBatches) -> None:
         self.network: nn.Module = model
         self.result: nn.Module = model
         self.order = order
-        self._optimizer = torch.optim.AdamW(_groups(model, settings.weight_decay), settings.learning_rate, (0.9, 0.98))
+        self._optimizer = torch.optim.AdamW(
+            _parameter_groups(model, settings.weight_decay), settings.learning_rate, (0.9, 0.98)
+        )
         self.optimizers = [self._optimizer]
-        self._rows, self._held, self._batch_rows = rows, held, settings.batch_rows
+        self._rows, self._held_out, self._batch_rows = rows, held_out, settings.batch_rows
 
     def learn(self) -> Tensor:
         """Do one step on one batch."""
@@ -145,11 +153,11 @@ class _TokensTask:
         return loss.detach()
 
     def judge(self, model: nn.Module) -> float | None:
-        """Return the loss on held-out rows, if there are any."""
-        return held_out_loss(model, self._held, self._batch_rows) if self._held.tokens else None
+        """Return the loss on held-out rows, or None if there are none."""
+        return held_out_loss(model, self._held_out, self._batch_rows) if self._held_out.tokens else None
 
 
-def _groups(model: Any, decay: float) -> list[dict[str, Any]]:
+def _parameter_groups(model: Any, decay: float) -> list[dict[str, Any]]:
     """Return the trainable parameters; those of one dimension (biases, norms) do not decay."""
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
@@ -163,23 +171,23 @@ def _loss(model: Any, rows: Rows) -> Tensor:
     device = next(model.parameters()).device
     longest = max(map(len, rows.tokens))
     tokens = torch.full((len(rows.tokens), longest), rows.pad)
-    there = torch.zeros((len(rows.tokens), longest), dtype=torch.long)
+    mask = torch.zeros((len(rows.tokens), longest), dtype=torch.long)
     for number, row in enumerate(rows.tokens):
         tokens[number, : len(row)] = torch.tensor(row)
-        there[number, : len(row)] = 1
-    targets = tokens.masked_fill(there == 0, _IGNORED)
+        mask[number, : len(row)] = 1
+    targets = tokens.masked_fill(mask == 0, _IGNORED)
     targets[:, : rows.prompt] = _IGNORED
-    with precision(device.type):
-        done = model(input_ids=tokens.to(device), attention_mask=there.to(device), labels=targets.to(device))
-    loss: Tensor = done.loss.float()
+    with mixed_precision(device.type):
+        output = model(input_ids=tokens.to(device), attention_mask=mask.to(device), labels=targets.to(device))
+    loss: Tensor = output.loss.float()
     return loss
 
 
-def held_out_loss(model: Any, held: Rows, batch_rows: int) -> float:
-    """Return the mean over classes of the mean loss a batch."""
+def held_out_loss(model: Any, held_out: Rows, batch_rows: int) -> float:
+    """Return the mean over classes of the mean loss of a batch."""
     means = []
-    for number in np.unique(held.classes):
-        places = np.flatnonzero(held.classes == number)
-        batches = [held.take(places[at : at + batch_rows]) for at in range(0, len(places), batch_rows)]
+    for number in np.unique(held_out.classes):
+        members = np.flatnonzero(held_out.classes == number)
+        batches = [held_out.take(members[start : start + batch_rows]) for start in range(0, len(members), batch_rows)]
         means.append(np.average([float(_loss(model, b)) for b in batches], weights=[len(b.tokens) for b in batches]))
     return float(np.mean(means))

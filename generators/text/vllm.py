@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import Field, field_validator
 
 from generators import base
-from generators.classes import check_class_known, check_class_sizes, members_of
+from generators.classes import check_class_known, check_class_sizes, rows_by_class
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
 from generators.text.rows import text_table, texts_of
 from schemas.errors import GeneratorError
@@ -21,11 +21,11 @@ from schemas.plan import SampleRequest
 from schemas.touch import Touch
 
 _INVARIANT, _INVARIANT_FROM = "VLLM_BATCH_INVARIANT", (9, 0)
-_ROUNDS = 4  # of prompts for a request: the first, and more for rows that did not come
+_ROUNDS = 4  # of prompts for a request: the first, and more for missing rows
 
 
 class VLLMParams(base.Params):
-    """The model, what it is asked, and how it writes."""
+    """Parameters of the model, its prompts and its sampling."""
 
     model: Annotated[str, Touch("models")] = Field(
         min_length=1, description="A local folder or hub id of a chat model."
@@ -48,11 +48,17 @@ class VLLMParams(base.Params):
 
 
 class VLLM:
-    """Prompts a local chat model with a few real texts of the class for several new ones, in JSON that is enforced.
+    """Prompts a local chat model with a few real texts of the class for several new ones, in enforced JSON.
 
-    All prompts of a request are one batch; each has its own seed. On cards from compute capability 9.0 on, vLLM is told
-    to give each prompt the same text in whatever batch it stands (its batch-invariant mode); on others it promises the
-    same texts for the same batch on the same card and versions, as far as its own scheduling is the same.
+    All prompts of a request are one batch; each has its own seed. On cards of compute capability 9.0 or more, vLLM runs
+    in its batch-invariant mode, in which a prompt gives the same text in any batch. On others the same batch gives the
+    same texts on the same card and versions, as far as vLLM's own scheduling is the same.
+
+    Example:
+        generator:
+          name: vllm
+          params: {model: models/llama-3.1-8b, labels: {spam: unwanted advertising}}
+
     """
 
     Params = VLLMParams
@@ -68,21 +74,21 @@ class VLLM:
         """Keep the real texts as examples; raises GeneratorError for no rows, or where vllm is not installed."""
         _check_installed()
         check_class_sizes(table, label, self.capabilities.min_class_rows, "vllm")
-        self._remember(table, label)
+        self._set_texts(table, label)
 
-    def _remember(self, table: pa.Table, label: str) -> None:
+    def _set_texts(self, table: pa.Table, label: str) -> None:
         self._table, self._label = table, label
-        self._texts, self._members = texts_of(table, label), members_of(table[label])
+        self._texts, self._members = texts_of(table, label), rows_by_class(table[label])
 
     def sample(self, request: SampleRequest) -> pa.Table:
-        """Return `request.rows` texts; raises GeneratorError where the model does not give enough."""
+        """Return `request.rows` texts; raises GeneratorError where the model gives too few."""
         check_class_known(request.stratum, self._members)
         texts: list[str] = []
         ends: Counter[str] = Counter()
         numbers = 0
         for _ in range(_ROUNDS):
             needed = -(-(request.rows - len(texts)) // self.params.rows_per_call)
-            for content, end in self._answers(request, range(numbers, numbers + needed)):
+            for content, end in self._generate(request, range(numbers, numbers + needed)):
                 texts += read_rows(content)[: self.params.rows_per_call]
                 ends[end] += 1
             numbers += needed
@@ -94,8 +100,8 @@ class VLLM:
             " rows_per_call, or change the prompt"
         )
 
-    def _answers(self, request: SampleRequest, numbers: range) -> list[tuple[str, str]]:
-        """Return the text and the reason of its end for each prompt of these numbers."""
+    def _generate(self, request: SampleRequest, numbers: range) -> list[tuple[str, str]]:
+        """Return the text of each numbered prompt's answer, and the reason of its end."""
         from vllm import SamplingParams
         from vllm.sampling_params import StructuredOutputsParams
 
@@ -104,7 +110,7 @@ class VLLM:
         chats, choices = [], []
         for number in numbers:
             rng = np.random.default_rng([request.seed, number])
-            chats.append([{"role": "user", "content": self._prompt(request.stratum, rng)}])
+            chats.append([{"role": "user", "content": self._make_prompt(request.stratum, rng)}])
             choices.append(
                 SamplingParams(
                     temperature=params.temperature,
@@ -115,21 +121,21 @@ class VLLM:
                 )
             )
         try:
-            done = self._loaded().chat(chats, choices, use_tqdm=False)
+            outputs = self._load_once().chat(chats, choices, use_tqdm=False)
         except ValueError as error:  # vLLM's way to say that a prompt does not fit
             raise GeneratorError(
                 f"{params.model!r}: {error}; lower examples, example_letters, rows_per_call or max_tokens"
             ) from error
-        return [(made.outputs[0].text, made.outputs[0].finish_reason or "") for made in done]
+        return [(output.outputs[0].text, output.outputs[0].finish_reason or "") for output in outputs]
 
-    def _prompt(self, stratum: str, rng: np.random.Generator) -> str:
+    def _make_prompt(self, stratum: str, rng: np.random.Generator) -> str:
         params, members = self.params, self._members[stratum]
-        drawn = rng.choice(members, min(params.examples, len(members)), replace=False)
-        examples = [self._texts[row][: params.example_letters] for row in drawn]
+        rows = rng.choice(members, min(params.examples, len(members)), replace=False)
+        examples = [self._texts[row][: params.example_letters] for row in rows]
         return fill_prompt(params.prompt, stratum, params.labels.get(stratum, ""), examples, params.rows_per_call)
 
-    def _loaded(self) -> Any:
-        """Return the model, which is loaded at the first request: it takes its share of the GPU at once."""
+    def _load_once(self) -> Any:
+        """Return the model, loaded at the first request: it takes its share of the GPU at once."""
         if self._model is None:
             from vllm import LLM
 
@@ -154,9 +160,9 @@ class VLLM:
         _check_installed()
         if device != "cuda":
             raise GeneratorError("vllm: runs on a GPU alone, this actor has none; give generator.gpus, or use endpoint")
-        _ask_for_batch_invariance()
+        _enable_batch_invariance()
         model = json.loads((path / "model.json").read_text())
-        self._remember(pq.read_table(path / "rows.parquet"), model["label"])
+        self._set_texts(pq.read_table(path / "rows.parquet"), model["label"])
 
 
 def _check_installed() -> None:
@@ -167,8 +173,8 @@ def _check_installed() -> None:
         )
 
 
-def _ask_for_batch_invariance() -> None:
-    """Set vLLM's own switch, before it is imported, where the card can do it and nobody has set it.
+def _enable_batch_invariance() -> None:
+    """Set vLLM's switch before it is imported, where the card supports it and nobody has set it.
 
     See https://docs.vllm.ai/en/latest/features/batch_invariance/.
     """

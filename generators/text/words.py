@@ -1,6 +1,6 @@
-"""Texts as flat arrays of words, and back. Knows no model.
+"""Splits texts into flat arrays of words, and joins them again. Knows no model.
 
-A text is cut into words and the glue between them (spaces, punctuation): `glue word glue word … glue`. Joined again
+A text is split into words and the glue between them (spaces, punctuation): `glue word glue word … glue`. Joined again
 unchanged they are the text, letter by letter. In scripts that write no spaces between words (Chinese, Japanese, Thai,
 Lao, Khmer, Burmese) each grapheme is a word.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from generators.text.ragged import Ragged
 
 LOWER, TITLE, UPPER = 0, 1, 2
-"""How a word is written: as in most texts, with a capital first, in capitals."""
+"""The capitals of a word: as in most texts, the first letter, all letters."""
 
 _UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
 _FIXED = r"(?:https?://|www\.)\S*[\p{L}\p{N}/]|[\w.+-]+@\w[\w-]*(?:\.\w+)+"
@@ -41,24 +41,36 @@ def _unspaced_pattern() -> Any:
 
 
 def is_unspaced(word: str) -> bool:
-    """Return whether the word belongs to a script without spaces."""
+    """Whether the word belongs to a script without spaces."""
     return bool(_unspaced_pattern().match(word))
 
 
 def is_plain(word: str) -> bool:
-    """Return whether the word may stand for another or be replaced: no number, link or address."""
+    """Whether the word may be replaced or replace another: no number, link or address.
+
+    >>> is_plain("boat"), is_plain("2024"), is_plain("a@b.org")
+    (True, False, False)
+    """
     return not any(letter.isdigit() or letter in "@/" for letter in word)
 
 
 def shape_of(word: str) -> int:
-    """Return LOWER, TITLE or UPPER."""
+    """Return the capitals of a word: LOWER, TITLE or UPPER.
+
+    >>> [shape_of(word) for word in ("boat", "Boat", "BOAT")]
+    [0, 1, 2]
+    """
     if len(word) > 1 and word.isupper():
         return UPPER
     return TITLE if word[:1].isupper() else LOWER
 
 
-def shaped(word: str, shape: int) -> str:
-    """Return the word written in that shape; LOWER leaves it as it is."""
+def apply_shape(word: str, shape: int) -> str:
+    """Return the word with these capitals; LOWER leaves it as it is.
+
+    >>> apply_shape("boat", TITLE)
+    'Boat'
+    """
     return (word, word[:1].upper() + word[1:], word.upper())[shape]
 
 
@@ -66,8 +78,8 @@ def shaped(word: str, shape: int) -> str:
 class Lexicon:
     """The words of a source.
 
-    `forms` are words as they are written, `glues` what stands between them. `key` gives each form's word (its place
-    in `keys`), `shape` how it is written, and `variants` (keys x 3) the form of each word in each shape.
+    `forms` are words as they are written, `glues` the strings between them. For each form, `key` is the number of its
+    word in `keys`, and `shape` its capitals. `variants` (keys x 3) holds the form of each word in each shape.
     """
 
     forms: pa.StringArray
@@ -80,7 +92,7 @@ class Lexicon:
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts as places in a lexicon: `words` and, before each of them, `glues`; `tails` is the glue after the last."""
+    """Texts as numbers in a lexicon: `words`, the `glues` before each, and `tails`, the glue after the last word."""
 
     words: Ragged
     glues: NDArray[np.int32]
@@ -88,15 +100,15 @@ class Texts:
 
 
 class _Numbering(dict[str, int]):
-    """Numbers strings in the order of first sight."""
+    """Numbers strings in the order in which they first come."""
 
     def __missing__(self, string: str) -> int:
         self[string] = len(self)
         return self[string]
 
 
-def cut(texts: Iterable[str]) -> tuple[Texts, list[str], list[str]]:
-    """Return the texts in numbers, the forms of words and the glues that the numbers stand for."""
+def split_texts(texts: Iterable[str]) -> tuple[Texts, list[str], list[str]]:
+    """Return the texts as numbers, and the forms of words and glues that the numbers stand for."""
     forms, glues = _Numbering(), _Numbering()
     words: list[int] = []
     before: list[int] = []
@@ -117,7 +129,7 @@ def cut(texts: Iterable[str]) -> tuple[Texts, list[str], list[str]]:
 
 
 def make_lexicon(forms: list[str], glues: list[str], counts: NDArray[np.int64]) -> Lexicon:
-    """Return the lexicon of forms met `counts` times; forms that differ in capitals alone are one word."""
+    """Return the lexicon of forms that occur `counts` times; forms that differ only in capitals are one word."""
     common: dict[str, int] = {}
     for number, form in enumerate(forms):
         best = common.setdefault(form.lower(), number)
@@ -140,10 +152,10 @@ def make_lexicon(forms: list[str], glues: list[str], counts: NDArray[np.int64]) 
 
 def _variants(key: str, common: str, number_of: _Numbering) -> list[int]:
     usual = common if shape_of(common) != UPPER else key
-    return [number_of[usual], number_of[shaped(key, TITLE)], number_of[shaped(key, UPPER)]]
+    return [number_of[usual], number_of[apply_shape(key, TITLE)], number_of[apply_shape(key, UPPER)]]
 
 
-def join(texts: Texts, lexicon: Lexicon) -> pa.StringArray:
+def join_texts(texts: Texts, lexicon: Lexicon) -> pa.StringArray:
     """Return the texts as strings."""
     count = len(texts.tails)
     lengths = texts.words.lengths
@@ -162,6 +174,6 @@ def join(texts: Texts, lexicon: Lexicon) -> pa.StringArray:
 
 
 def space_before(lexicon: Lexicon) -> NDArray[np.int32]:
-    """Return for each of the lexicon's words the glue before it when it is put into a text."""
+    """Return the glue before each word of the lexicon when it is inserted into a text."""
     space, nothing = len(lexicon.glues) - 2, len(lexicon.glues) - 1
     return np.fromiter((nothing if is_unspaced(key) else space for key in lexicon.keys), np.int32, len(lexicon.keys))

@@ -1,6 +1,6 @@
 """Makes one chunk: sample, validate, stage. Knows one fitted generator and the fitted validators, but no Ray.
 
-A chunk that is staged already is read back instead of made again: that is the whole of resuming.
+A chunk that is already staged is read instead of made again: so a killed build continues.
 """
 
 import json
@@ -30,10 +30,10 @@ SHOWN_CHUNKS, SHOWN_ROWS = 2, 8
 
 @dataclass(frozen=True)
 class ChunkMaker:
-    """Serves requests with a fitted generator and fitted validators; stages what passes in `staged`.
+    """Serves requests with a fitted generator and fitted validators; stages the rows that pass in `staged`.
 
     `parents` holds the source row of each row that the generator was fitted on (int64). The first chunks of a stratum
-    may be rows of an earlier version, which lie in `carried`; they have to pass the validators like any others.
+    may be rows of an earlier version, from `carried`; the validators check them like any others.
     """
 
     plan: Plan
@@ -44,14 +44,14 @@ class ChunkMaker:
     carried: Folder
 
     def make(self, request: SampleRequest) -> ChunkResult:
-        """Return the chunk's counts and sketches; its rows are in the staged file then."""
+        """Return the chunk's counts and sketches, once its rows are in the staged file."""
         try:
             return read_result(self.staged, request)
         except DamageError as damage:
             return self._make(request, remade=not damage.gone)
 
     def _make(self, request: SampleRequest, remade: bool) -> ChunkResult:
-        made = self._candidates(request)
+        made = self._sample_candidates(request)
         table = made.select([column.name for column in self.plan.profile.columns])
         prints = fingerprint(table, self.plan) if self.validators else np.zeros(table.num_rows, np.uint64)
         parents = np.asarray(made[PARENT_ROW]) if PARENT_ROW in made.column_names else None
@@ -69,18 +69,18 @@ class ChunkMaker:
         self.staged.write_arrow(_name(request), _with_sketches(rows, result))
         return result
 
-    def _candidates(self, request: SampleRequest) -> pa.Table:
-        """Return the request's rows: the source's columns, and where a real row was made into each, `_parent_row`."""
+    def _sample_candidates(self, request: SampleRequest) -> pa.Table:
+        """Return the request's rows: the source's columns, and `_parent_row` where each was made from a real row."""
         if request.chunk < self.plan.stratum(request.stratum).carried:
-            return self._carried(request)
+            return self._read_carried(request)
         made = self.generator.sample(request)
         table = from_model(made, request, self.plan)
         if PARENT_ROW not in made.column_names:
             return table
         return table.append_column(PARENT_ROW, pa.array(self.parents[np.asarray(made[PARENT_ROW])]))
 
-    def _carried(self, request: SampleRequest) -> pa.Table:
-        """Return rows of an earlier version, with new ids, since real rows that came later may have theirs."""
+    def _read_carried(self, request: SampleRequest) -> pa.Table:
+        """Return rows of an earlier version, with new ids, since newer real rows may have their ids."""
         rows = self.carried.read_arrow(_name(request))
         for number, column in enumerate(self.plan.profile.columns):
             if column.role == "id":
@@ -89,7 +89,7 @@ class ChunkMaker:
         return rows.drop_columns(PARENT_ROW) if rows[PARENT_ROW].null_count else rows
 
     def _check(self, batch: Batch) -> tuple[NDArray[np.int32], dict[str, int], list[tuple[int, str]]]:
-        """Return the rows that every validator keeps, the reasons of the others, and a few of those by position."""
+        """Return the rows that every validator keeps, the reasons of the others, and some of these by position."""
         alive = np.arange(batch.table.num_rows, dtype=np.int32)
         reasons: Counter[str] = Counter()
         shown: list[tuple[int, str]] = []
@@ -116,7 +116,7 @@ def _name(request: SampleRequest, kind: str = "rows") -> str:
 
 
 def staged_name(stratum: str, chunk: int, kind: str = "rows") -> str:
-    """Return the staged file's name; a class may have any name, so its bytes are hashed for the folder."""
+    """Return the name of the staged file; the folder is a hash of the class's name, which may be any text."""
     import xxhash
 
     return f"{xxhash.xxh3_128_hexdigest(stratum.encode())}/{chunk:08d}.{kind}.arrow"
@@ -143,7 +143,7 @@ def _rejected_rows(batch: Batch, shown: list[tuple[int, str]]) -> pa.Table:
 
 
 def read_result(folder: Folder, request: SampleRequest) -> ChunkResult:
-    """Return what a staged chunk says of itself; raises DamageError if it is not there, or is damaged."""
+    """Return the result in a staged chunk; raises DamageError if the chunk is missing or damaged."""
     table = folder.read_arrow(_name(request))
     counts: dict[str, Any] = json.loads(table.schema.metadata[b"makeweight"])
     sketches = tuple(

@@ -1,4 +1,4 @@
-"""Keeps what the fill step decided, so that a build that is killed later need not decide it again."""
+"""Stores the decisions of the fill step, so that a killed build need not decide again."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _SHOWN = 3
 
 
 def save_filled(result: FillResult, folder: Folder) -> None:
-    """Write which staged rows are in the dataset, and how the filling went."""
+    """Write which staged rows are in the dataset, and the progress of each class."""
     rows = [chunk.rows for chunk in result.accepted]
     ends = np.cumsum([0, *map(len, rows)])
     table = pa.table(
@@ -34,12 +34,12 @@ def save_filled(result: FillResult, folder: Folder) -> None:
 
 
 def filled_before(folder: Folder) -> FillResult | None:
-    """Return what `save_filled` wrote, or nothing if the classes are not filled yet."""
+    """Return what `save_filled` wrote, or None if the classes are not filled yet."""
     return load_filled(folder) if folder.exists(_FILE) else None
 
 
 def load_filled(folder: Folder) -> FillResult:
-    """Return what `save_filled` wrote; raises DamageError if that is gone or damaged."""
+    """Return what `save_filled` wrote; raises DamageError if it is missing or damaged."""
     table = folder.read_arrow(_FILE)
     accepted = [
         AcceptedChunk(stratum.as_py(), chunk.as_py(), rows.values.to_numpy())
@@ -50,7 +50,7 @@ def load_filled(folder: Folder) -> FillResult:
 
 
 def refuse_shortfall(plan: Plan, strata: Sequence[StratumProgress]) -> None:
-    """Raise ShortfallError, with one line for each class that is not full, saying why its candidates were rejected."""
+    """Raise ShortfallError with a line for each class that is not full, and the reasons of its rejected candidates."""
     short = [stratum for stratum in strata if stratum.missing]
     if short:
         raise ShortfallError("\n".join(_explain(plan, stratum) for stratum in short))

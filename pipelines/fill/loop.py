@@ -1,7 +1,7 @@
-"""The fill loop: asks for chunks until every class is full. Knows no Ray, no model, no file: counts and sketches only.
+"""The fill loop: requests chunks until every class is full. Knows no Ray, model or file: counts and sketches only.
 
 Each stratum has one endless stream of candidates, cut into chunks. Chunks may finish in any order; they are *accepted*
-in stream order, so that the result depends on the plan alone and not on who was fast.
+in stream order, so that the result depends on the plan alone and not on which worker was fast.
 """
 
 import heapq
@@ -20,10 +20,10 @@ from schemas.plan import SampleRequest, Stratum
 
 @dataclass(frozen=True)
 class ChunkResult:
-    """What a worker says of a chunk it has staged: counts, and one sketch array per comparing validator.
+    """The result of a staged chunk: counts, and one array of sketches for each comparing validator.
 
-    `sampled` candidates were drawn, `passed` of them were staged, the rest is in `rejected` by reason. One that was
-    `remade` had been staged before, and was found damaged.
+    `sampled` candidates were drawn, `passed` of them were staged, the others are in `rejected` by reason. A chunk that
+    was `remade` had been staged before, and was found damaged.
     """
 
     stratum: str
@@ -36,15 +36,15 @@ class ChunkResult:
 
 
 class Pool(Protocol):
-    """Workers that serve requests; `slots` is how many requests it can hold usefully."""
+    """Workers that serve requests; `slots` is the number of requests that keep them busy."""
 
     slots: int
 
     def submit(self, request: SampleRequest) -> None:
-        """Take a request; returns at once."""
+        """Accept a request; returns at once."""
 
     def collect(self) -> Sequence[ChunkResult]:
-        """Wait until at least one request is done, and return all that are."""
+        """Wait until at least one request is done, and return the results of all that are."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,11 @@ class AcceptedChunk:
 
 @dataclass(frozen=True)
 class StratumProgress:
-    """How far a stratum is; `candidates` and `rejected` count what was looked at in stream order.
+    """The progress of a stratum; `candidates` and `rejected` are counted in stream order.
 
-    Of the `accepted` rows an earlier version has made those that are `carried`; they are no candidates, and what was
-    rejected of them is in `dropped`.
-    `under_way` counts the chunks that were asked for and not yet looked at, while more are needed.
+    Of the `accepted` rows, `carried` were made by an earlier version. Those are no candidates; the rejected ones among
+    them are counted in `dropped`. `under_way` counts the requested chunks that are not yet accepted, while more are
+    needed.
     """
 
     name: str
@@ -76,13 +76,13 @@ class StratumProgress:
 
     @property
     def missing(self) -> int:
-        """Rows still to be made."""
+        """The number of rows still to be made."""
         return self.target - self.accepted
 
 
 @dataclass(frozen=True)
 class FillResult:
-    """The accepted chunks in stream order, stratum after stratum, and how it went; may have come up short."""
+    """The accepted chunks in stream order, stratum after stratum, and the progress; some strata may not be full."""
 
     accepted: list[AcceptedChunk]
     strata: list[StratumProgress]
@@ -90,7 +90,7 @@ class FillResult:
 
 @dataclass
 class _Stream:
-    """One stratum's stream: what was asked for, what waits its turn, what was accepted."""
+    """The stream of one stratum: the requested chunks, those that wait for earlier ones, and the accepted ones."""
 
     stratum: Stratum
     chunks: int  # that the budget allows
@@ -112,7 +112,7 @@ class _Stream:
         return self.accepted < self.stratum.make and self.turn < self.chunks
 
     def need(self) -> float:
-        """Candidates that seem to be missing beyond those asked for; nothing once the budget is asked for."""
+        """Estimate the candidates that are still to be requested; 0 once the budget is requested."""
         if not self.open or self.asked >= self.chunks:
             return 0
         rate = (self.seen_passed + 1) / (self.seen_sampled + 1)
@@ -120,7 +120,7 @@ class _Stream:
         return (self.stratum.make - self.accepted) / rate - outstanding
 
     def receive(self, result: ChunkResult) -> None:
-        """Count a finished chunk, and accept all whose turn has come."""
+        """Count a finished chunk, and accept all chunks whose turn has come."""
         if result.chunk >= self.stratum.carried:
             self.seen_sampled += result.sampled
             self.seen_passed += result.passed
@@ -172,10 +172,10 @@ def fill(
     novelties: NoveltyFactory = tuple,
     on_progress: Callable[[StratumProgress], None] = lambda _: None,
 ) -> FillResult:
-    """Ask the pool for chunks until each stratum has the rows it needs, or its budget is spent.
+    """Request chunks from the pool until each stratum has the rows it needs, or its budget is spent.
 
-    `novelties` returns fresh memories for one stratum, each with the reason that a repeated row is counted under.
-    What is returned depends on the strata, the seed and the rows alone, whatever order chunks finish in.
+    `novelties` returns fresh memories for one stratum, each with the reason of a repeated row. The result depends on
+    the strata, the seed and the rows alone, whatever the order in which chunks finish.
     """
     streams = {s.name: _Stream(s, _budget(s, attempts_per_row), novelties()) for s in strata if s.make}
     queue = _Queue(streams.values())
@@ -199,12 +199,12 @@ def fill(
 
 
 def _budget(stratum: Stratum, attempts_per_row: float) -> int:
-    """Return how many chunks the stratum may ask for."""
+    """Return the most chunks that may be requested for the stratum."""
     return stratum.carried + ceil(stratum.make * attempts_per_row / stratum.chunk_rows)
 
 
 class _Queue:
-    """Streams by need, the largest first. A stream's newest entry counts, its older ones are skipped."""
+    """Streams by need, the largest first. Only a stream's newest entry counts; older ones are skipped."""
 
     def __init__(self, streams: Iterable[_Stream]) -> None:
         self._heap: list[tuple[float, int, _Stream]] = []

@@ -1,5 +1,5 @@
-"""Fits the generator and the validators on the real rows, and keeps what they learned.
+"""Fits the generator and the validators on the real rows, and saves them.
 
-`draw` takes a fair part of too many rows, `held_out` leaves out those that privacy is measured by, `fitting` does the
-rest.
+`draw` takes an even part of too many rows, `held_out` leaves out the rows that privacy is measured with, `fitting` does
+the rest.
 """

@@ -14,7 +14,7 @@ _KEY = "_key"
 
 
 def draw_evenly(tables: Iterable[pa.Table], rows: int, seed: int) -> pa.Table:
-    """Return at most about `rows` rows of the stream, in its order; all of them if they are no more than that.
+    """Return at most about `rows` rows of the stream, in its order; all of them if there are no more.
 
     The tables have a column `_stratum`; of each stratum the rows with the smallest keys are drawn, up to a share that
     is the same for all. Holds at most four times `rows` rows, or one table more; where there are more strata than that,

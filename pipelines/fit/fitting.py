@@ -1,7 +1,7 @@
-"""Fits the generator and the validators on the real rows, and finds them again. Knows no Ray; it runs in a task.
+"""Fits the generator and the validators on the real rows, and loads them again. Knows no Ray; it runs in a task.
 
-A fitted thing lies in a folder together with `fitted.json`, written last, which holds the hash of each file: what does
-not agree with it is not loaded.
+A fitted object has a folder with the file `fitted.json`, which is written last and holds the hash of each other file: a
+file that does not agree with it is not loaded.
 """
 
 import hashlib
@@ -73,14 +73,14 @@ def model_fingerprint(plan: Plan) -> str:
 
 
 class KeptTraining:
-    """A training whose state is kept in a folder of the build, and whose progress can be asked for."""
+    """A training whose state is kept in a folder of the build, and whose progress can be read."""
 
     def __init__(self, folder: Folder) -> None:
         self._folder = folder
         self.progress: TrainingProgress | None = None
 
     def report(self, progress: TrainingProgress) -> None:
-        """Remember how far it is."""
+        """Remember the progress."""
         self.progress = progress
 
     def restore(self) -> bytes | None:
@@ -88,17 +88,17 @@ class KeptTraining:
         return self._folder.read_sealed(STATE) if self._folder.exists(STATE) else None
 
     def keep(self, state: bytes) -> None:
-        """Put the state in the place of the one before."""
+        """Replace the kept state."""
         self._folder.write_sealed(STATE, state)
 
 
 def training_folder(plan: Plan, models: Folder) -> Folder:
-    """Return where the state of a training is kept until the model is fitted."""
+    """Return the folder of the training's state, which is kept until the model is fitted."""
     return models.at(f"{model_fingerprint(plan)}.training")
 
 
 def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training) -> None:
-    """Fit the plan's generator, unless a model of the same fingerprint is there."""
+    """Fit the plan's generator, unless a model of the same fingerprint exists."""
     folder = models.at(model_fingerprint(plan))
     if _is_fitted(folder, needed=plan.model is not None):
         return
@@ -112,14 +112,14 @@ def fit_generator(plan: Plan, real: RealRows, models: Folder, training: Training
         generator.train(to_model(rows, plan), STRATUM, seed, training)
     else:
         generator.fit(to_model(rows, plan), STRATUM, seed)
-    with _recorded(folder) as path:
+    with _record_saved(folder) as path:
         generator.save(path)
         np.save(path / PARENTS, np.asarray(rows[ROW]))
     training_folder(plan, models).remove()
 
 
 def _large_enough(rows: pa.Table, plan: Plan, least: int) -> pa.Table:
-    """Leave out the classes that the generator cannot learn: the plan asks for no rows of them."""
+    """Leave out the classes that are too small for the generator: the plan makes no rows of them."""
     small = [stratum.name for stratum in plan.strata if stratum.real < least]
     if not small:
         return rows
@@ -129,12 +129,12 @@ def _large_enough(rows: pa.Table, plan: Plan, least: int) -> pa.Table:
 def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, NDArray[np.int64]]:
     """Return the fitted generator on `device`, and the source row of each row that it was fitted on.
 
-    Raises DamageError if its files are not what was saved.
+    Raises DamageError if its files are not the saved ones.
     """
     generator = make_generator(plan.generator)
     refuse_other_code(plan)
     of_ours = ":" not in plan.generator.name  # what another's code raises is told as its mistake, not as the files'
-    with _checked(models.at(model_fingerprint(plan)), of_ours) as path:
+    with _check_saved(models.at(model_fingerprint(plan)), of_ours) as path:
         generator.load(path, device)
         return generator, read_array(path / PARENTS)
 
@@ -142,14 +142,14 @@ def load_generator(plan: Plan, models: Folder, device: str) -> tuple[Generator, 
 def fitted_rows(plan: Plan, models: Folder) -> NDArray[np.int64]:
     """Return the source rows that the plan's generator was fitted on, by their positions."""
     folder = models.at(model_fingerprint(plan))
-    kept = read_fitted(folder, PARENTS)
+    file = read_fitted(folder, PARENTS)
     with readable(folder):
-        rows: NDArray[np.int64] = read_array(io.BytesIO(kept))
+        rows: NDArray[np.int64] = read_array(io.BytesIO(file))
     return rows
 
 
 def privacy_spent(plan: Plan, models: Folder) -> PrivacyBudget | None:
-    """Return what the training of the plan's generator spent; None where none is promised, or no rows are made."""
+    """Return the budget that training the plan's generator spent; None without a promise or without made rows."""
     if not is_private(plan) or not plan.makes_rows:
         return None
     folder = models.at(model_fingerprint(plan))
@@ -159,71 +159,71 @@ def privacy_spent(plan: Plan, models: Folder) -> PrivacyBudget | None:
 
 
 def batches(plan: Plan, real: RealRows) -> Iterator[Batch]:
-    """Yield the real rows as validators are fitted on them."""
+    """Yield the real rows as batches for fitting validators."""
     columns = [column.name for column in plan.profile.columns]
     for table in real.tables():
         yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "", np.asarray(table[ROW]))
 
 
 def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> None:
-    """Fit the plan's validator of that number, unless it was fitted before."""
+    """Fit the plan's validator of that number, unless it is fitted already."""
     validator = make_validators(plan)[number]
     refuse_other_code(plan)
     refuse_other_machine(plan)
     folder = _validator_folder(plan, number, validator, place)
-    if _is_fitted(folder, needed=plan.model is not None and _stays(plan, validator)):
+    if _is_fitted(folder, needed=plan.model is not None and _is_kept(plan, validator)):
         return
     validator.fit(batches(plan, real))
-    with _recorded(folder) as path:
+    with _record_saved(folder) as path:
         validator.save(path)
 
 
 def load_validators(plan: Plan, place: Workspace) -> list[Validator]:
     """Return the fitted validators in the plan's order."""
-    made = make_validators(plan)
-    for number, validator in enumerate(made):
-        with _checked(_validator_folder(plan, number, validator, place)) as path:
+    validators = make_validators(plan)
+    for number, validator in enumerate(validators):
+        with _check_saved(_validator_folder(plan, number, validator, place)) as path:
             validator.load(path)
-    return made
+    return validators
 
 
 def _validator_folder(plan: Plan, number: int, validator: Validator, place: Workspace) -> Folder:
-    """Return where a fitted validator is kept: one that learns stays, in versions, for as long as the model does."""
-    if not _stays(plan, validator):
+    """Return the folder of a fitted validator; one that learns is kept, in versions, as long as the model is."""
+    if not _is_kept(plan, validator):
         return place.validators.at(str(number))
     step = hashlib.sha256(plan.validators[number].model_dump_json().encode()).hexdigest()[:16]
     return place.models.at(f"{model_fingerprint(plan)}.{validator.name}-{step}")
 
 
-def _stays(plan: Plan, validator: Validator) -> bool:
+def _is_kept(plan: Plan, validator: Validator) -> bool:
     return plan.version is not None and isinstance(validator, Learning) and validator.learns
 
 
 def can_go_on(plan: Plan, place: Workspace) -> bool:
-    """Whether the model that the plan names is there, with the validators that learnt from the same rows."""
-    kept = [(n, one) for n, one in enumerate(make_validators(plan)) if _stays(plan, one)]
+    """Whether the plan's model exists, with the validators that learnt from the same rows."""
+    kept = [(n, one) for n, one in enumerate(make_validators(plan)) if _is_kept(plan, one)]
     folders = [place.models.at(model_fingerprint(plan)), *(_validator_folder(plan, n, one, place) for n, one in kept)]
     return all(folder.exists(RECORD) for folder in folders)
 
 
 def _is_fitted(folder: Folder, needed: bool) -> bool:
-    """Whether something was fitted before; raises DamageError if it is gone though it cannot be fitted again.
+    """Whether the folder holds a fitted object; raises DamageError if it is missing and cannot be fitted again.
 
-    The rows that a model of an earlier version learnt from are not those of now.
+    The rows that a model of an earlier version learnt from are no longer the present ones.
     """
-    there = folder.exists(RECORD)
-    if needed and not there:
+    exists = folder.exists(RECORD)
+    if needed and not exists:
         raise DamageError(folder.inner(RECORD), f"{folder.shown}/{RECORD}", gone=True)
-    return there
+    return exists
 
 
-def _hashes(path: Path) -> dict[str, str]:
+def _hash_files(path: Path) -> dict[str, str]:
     files = sorted(file for file in path.rglob("*") if file.is_file() and file.name != RECORD)
     return {str(file.relative_to(path)): _sha256(file) for file in files}
 
 
 def read_fitted(folder: Folder, name: str) -> bytes:
-    """Return one file of something fitted; raises DamageError if it is not what was saved."""
+    """Return one file of a fitted object; raises DamageError if it is not the saved one."""
     recorded = json.loads(folder.read_sealed(RECORD)).get(name)
     try:
         data = folder.read(name)
@@ -240,20 +240,20 @@ def _sha256(file: Path) -> str:
 
 
 @contextmanager
-def _recorded(folder: Folder) -> Iterator[Path]:
-    """Give an empty local folder to save into; what is saved is kept, and then recorded as whole."""
+def _record_saved(folder: Folder) -> Iterator[Path]:
+    """Yield an empty local folder to save into; its files are then kept and recorded with their hashes."""
     with folder.filling() as path:
         yield path
-        record = _hashes(path)
+        record = _hash_files(path)
     folder.write_sealed(RECORD, json.dumps(record).encode())
 
 
 @contextmanager
-def _checked(folder: Folder, of_ours: bool = True) -> Iterator[Path]:
-    """Give the files to load from; raises DamageError if they are not those that were recorded."""
+def _check_saved(folder: Folder, of_ours: bool = True) -> Iterator[Path]:
+    """Yield the folder to load from; raises DamageError if its files are not the recorded ones."""
     recorded = json.loads(folder.read_sealed(RECORD))
     with folder.local_copy() as path, readable(folder) if of_ours else nullcontext():
-        found = _hashes(path)
+        found = _hash_files(path)
         for name in sorted(recorded.keys() | found.keys()):
             if recorded.get(name) != found.get(name):
                 raise DamageError(folder.inner(name), f"{folder.shown}/{name}", gone=name not in found)
@@ -262,7 +262,7 @@ def _checked(folder: Folder, of_ours: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def readable(folder: Folder) -> Iterator[None]:
-    """Turn what foreign or damaged files make a library raise into one plain message; nothing of them is a pickle."""
+    """Turn any error of a library on foreign or damaged files into one plain message; no file is a pickle."""
     try:
         yield
     except (MakeweightError, MemoryError):

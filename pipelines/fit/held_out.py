@@ -1,6 +1,6 @@
-"""Which real rows the model does not learn from: a share of each class, by a keyed hash of the row's number.
+"""Chooses the real rows that the model does not learn from: a share of each class, by a keyed hash of the row's number.
 
-They are in the dataset like other real rows. What made rows have of them is chance, and so the measure for the others.
+They are in the dataset like other real rows. What made rows share with them is chance; so they measure the others.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,7 +19,7 @@ LEAST = 10
 
 
 def holds_out(plan: Plan, stratum: Stratum) -> bool:
-    """Whether some of the class's rows are not learnt from: not if the generator needs about all of them."""
+    """Whether some of the class's rows are held out: not if the generator needs nearly all of them."""
     if plan.privacy is None or stratum.real * plan.privacy.held_out < LEAST:
         return False
     left = stratum.real * (1 - plan.privacy.held_out)
@@ -27,8 +27,8 @@ def holds_out(plan: Plan, stratum: Stratum) -> bool:
     return left >= 2 * least  # how many are left is drawn row by row
 
 
-def expected(plan: Plan) -> int:
-    """Return how many rows are held out, roughly: it is drawn for each row by itself."""
+def expected_rows(plan: Plan) -> int:
+    """Return roughly how many rows are held out: each row is drawn by itself."""
     share = plan.privacy.held_out if plan.privacy else 0.0
     return round(sum(stratum.real * share for stratum in plan.strata if holds_out(plan, stratum)))
 

@@ -1,1 +1,1 @@
-"""What a dataset is worth, measured on real rows: does it help, is it like them, and what does it give away."""
+"""Measures a dataset on real rows: whether it helps, how similar made rows are to real ones, and what they reveal."""

@@ -99,6 +99,6 @@ def _blas() -> str:
 
 
 def _card() -> str | None:
-    from generators.device import card
+    from generators.device import describe_gpu
 
-    return card()
+    return describe_gpu()

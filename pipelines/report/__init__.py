@@ -1,6 +1,6 @@
 """The report, the card and the Croissant file: what a built dataset holds, for people and catalogues.
 
-All are pure functions of what they are given; `site` is the page over all builds below a folder.
+All are pure functions of their arguments; `site` is the page over all builds below a folder.
 """
 
 from pipelines.report.card import render_card
@@ -13,5 +13,5 @@ __all__ = ["ReportData", "Section", "describe", "render_card", "render_report"]
 
 
 def describe(manifest: Manifest) -> dict[str, str]:
-    """Return the texts beside a dataset that follow from its manifest alone, by the names of their files."""
+    """Return the texts beside a dataset that follow from its manifest alone, by their file names."""
     return {CARD: render_card(manifest), CROISSANT: render_croissant(manifest)}

@@ -1,6 +1,6 @@
-"""Boxes of each class, for datasets of marked images: how near to its target each class came, in a table and a plot.
+"""Counts the boxes of each class of marked images, and compares them with the targets, in a table and a plot.
 
-Images are kept and made whole, with all the boxes in them, so that most targets can only be neared.
+Images are kept and made whole, with all their boxes, so that most targets can only be approached.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from markupsafe import Markup
 
-from pipelines.report.data import ReportData, Section, ends
+from pipelines.report.data import ReportData, Section, split_ends
 from pipelines.report.plots import counts_plot
 from schemas.manifest import Manifest
 from schemas.plan import BoxCounts
@@ -20,7 +20,7 @@ PLOTTED_CLASSES, LISTED_CLASSES = 30, 100
 
 @dataclass(frozen=True)
 class BoxRow:
-    """One line of the table; `off` is how far above (below: negative) its target the class is, None without one."""
+    """One line of the table; `off` is how far the class is above (below: negative) its target, None without one."""
 
     name: str
     counts: BoxCounts
@@ -28,13 +28,13 @@ class BoxRow:
 
     @property
     def near(self) -> bool:
-        """Whether the class is as near to its target as was hoped for."""
+        """Whether the class is as near to its target as intended."""
         return self.counts.reached == self.counts.target or (self.off is not None and abs(self.off) <= NEAR)
 
 
 @dataclass(frozen=True)
 class BoxSummary:
-    """All boxes in a few figures: `far` are the classes that are not near, the farthest first."""
+    """A summary of all boxes; `far` are the classes that are not near their target, the farthest first."""
 
     classes: int
     boxes: int
@@ -71,7 +71,7 @@ def _row(name: str, counts: BoxCounts) -> BoxRow:
 
 
 def box_summary(manifest: Manifest) -> BoxSummary | None:
-    """Return the boxes in a few figures; nothing where none are counted."""
+    """Return the summary of the boxes; None where none are counted."""
     rows = box_rows(manifest)
     if not rows:
         return None
@@ -92,24 +92,24 @@ def _distance(row: BoxRow) -> float:
 
 
 def box_section(data: ReportData) -> Section | None:
-    """Return the boxes of each class before and after; nothing for datasets without boxes."""
+    """Return the boxes of each class before and after; None for datasets without boxes."""
     manifest = data.manifest
     rows, summary = box_rows(manifest), box_summary(manifest)
     if summary is None:
         return None
-    plotted, hidden = ends(rows, PLOTTED_CLASSES)
-    real, made, before = (
+    plotted, hidden = split_ends(rows, PLOTTED_CLASSES)
+    real, rows_made, before = (
         np.array([getattr(row.counts, part) for row in plotted], np.float64) for part in ("real", "made", "before")
     )
     names, cut = [row.name for row in plotted], len(plotted) // 2 if hidden else None
-    wide, narrow = (counts_plot(names, real, made, before, width, cut, "boxes") for width in (760, 340))
-    listed, rest = ends(rows, LISTED_CLASSES)
+    wide, narrow = (counts_plot(names, real, rows_made, before, width, cut, "boxes") for width in (760, 340))
+    rows_listed, rest = split_ends(rows, LISTED_CLASSES)
     counts = manifest.counts.values()
     view = BoxTable(
         wide=wide,
         narrow=narrow,
         plotted=len(plotted),
-        rows=listed,
+        rows=rows_listed,
         total=_sum(rows),
         classes=len(rows),
         left_out=len(rest),

@@ -10,7 +10,7 @@ import yaml
 
 from pipelines.plan.succession import succession
 from pipelines.report.box_counts import box_rows
-from pipelines.report.data import ends, objects_column
+from pipelines.report.data import objects_column, split_ends
 from pipelines.report.engine import environment
 from pipelines.report.overview import LISTED_CLASSES, class_rows, headline
 from pipelines.report.wording import printable
@@ -21,10 +21,10 @@ _SIZES = ("1K", "10K", "100K", "1M", "10M", "100M", "1B", "10B", "100B", "1T")
 
 
 def render_card(manifest: Manifest, below: str = "") -> str:
-    """Return the card, YAML header first; `below` is where the dataset is, seen from the card: empty, or `v00002/`."""
+    """Return the card, YAML header first; `below` is the dataset's path from the card: empty, or `v00002/`."""
     rows = class_rows(manifest)
-    shown, rest = ends(rows, LISTED_CLASSES)
-    boxes, boxes_left_out = ends(box_rows(manifest), LISTED_CLASSES)
+    shown, rest = split_ends(rows, LISTED_CLASSES)
+    boxes, boxes_left_out = split_ends(box_rows(manifest), LISTED_CLASSES)
     template = environment().get_template("card.md")
     body = template.render(
         manifest=manifest,
@@ -46,24 +46,24 @@ def render_card(manifest: Manifest, below: str = "") -> str:
 
 def card_header(manifest: Manifest, below: str = "") -> dict[str, Any]:
     """Return the metadata that the Hugging Face hub and `datasets` read."""
-    made = any(counts.synthetic for counts in manifest.counts.values())
+    header = any(counts.synthetic for counts in manifest.counts.values())
     files = [{"split": split, "path": f"{below}{pattern}"} for split, pattern in _patterns(manifest).items()]
     return {
         "pretty_name": printable(manifest.name),
         "size_categories": [size_category(manifest.rows)],
         "task_categories": [_task(manifest)],
-        "tags": [*([manifest.origin] if made else []), "makeweight", "class-balanced", manifest.modality],
+        "tags": [*([manifest.origin] if header else []), "makeweight", "class-balanced", manifest.modality],
         "configs": [{"config_name": "default", "data_files": files}],
     }
 
 
 def _patterns(manifest: Manifest) -> dict[str, str]:
-    """Return what matches the shards of each split, and none of another build, which may lie there for a moment."""
+    """Return patterns that match the shards of each split, and no shard of another build in the same folder."""
     return {shard.split: re.sub(r"-\d{5}-of-\d{5}", "-*", shard.path) for shard in manifest.shards}
 
 
 def _task(manifest: Manifest) -> str:
-    """Return the hub's name for what the dataset is for (https://huggingface.co/tasks)."""
+    """Return the hub's name for the dataset's task (https://huggingface.co/tasks)."""
     return "object-detection" if objects_column(manifest) is not None else f"{manifest.modality}-classification"
 
 

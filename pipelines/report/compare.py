@@ -1,7 +1,7 @@
-"""Columns of real rows against the same columns of synthetic rows, as numbers. Knows nothing of pages.
+"""Compares columns of real and of synthetic rows in numbers. Knows nothing of pages.
 
-Balancing changes the class mix by design, so that real and synthetic rows as they are would differ in every column
-that depends on the class. Rows are therefore weighted: both sides get the class mix of the synthetic rows.
+Balancing changes the class mix by design, so that real and synthetic rows as they are would differ in every column that
+depends on the class. Rows are therefore weighted: both sides get the class mix of the synthetic rows.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,8 @@ FEW_LEVELS = 50
 class Pair:
     """One column on both sides; NaN stands for null.
 
-    `real` and `synthetic` hold numbers as they are, days since 1970 for dates and times, lengths in characters for
-    free text, and indices into `levels` for categories.
+    `real` and `synthetic` hold numbers as they are, days since 1970 for dates and times, lengths in characters for free
+    text, and indices into `levels` for categories.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Mix:
-    """What each row weighs; each side adds up to 1, or is all zeros where nothing can be compared.
+    """The weight of each row; each side adds up to 1, or is all zeros where nothing can be compared.
 
     `real` and `synthetic` have the same class mix, over `strata`. `before` weighs the real rows as in the source;
     `after` weighs the real rows, then the synthetic ones, as in the published dataset.
@@ -63,20 +63,23 @@ def strata_of(table: pa.Table) -> NDArray[Any]:
 
 
 def mix(data: ReportData) -> Mix:
-    """Return the weights under which real and synthetic rows compare fairly."""
+    """Return the weights with which real and synthetic rows compare fairly."""
     counts = data.manifest.counts
     real, synthetic = strata_of(data.real), strata_of(data.synthetic)
     both = sorted(set(real) & set(synthetic) & set(counts))
-    made = {name: float(counts[name].synthetic) for name in both if counts[name].synthetic}
-    kept = spread(real, {name: float(c.real) for name, c in counts.items()})
-    added = spread(synthetic, {name: float(c.synthetic) for name, c in counts.items()})
-    before = spread(real, {name: float(rows) for name, rows in data.manifest.source_counts.items()})
-    after = np.concatenate([kept, added])
-    return Mix(list(made), *map(_normal, (spread(real, made), spread(synthetic, made), before, after)))
+    made_counts = {name: float(counts[name].synthetic) for name in both if counts[name].synthetic}
+    real_counts = spread_weights(real, {name: float(c.real) for name, c in counts.items()})
+    added = spread_weights(synthetic, {name: float(c.synthetic) for name, c in counts.items()})
+    before = spread_weights(real, {name: float(rows) for name, rows in data.manifest.source_counts.items()})
+    after = np.concatenate([real_counts, added])
+    return Mix(
+        list(made_counts),
+        *map(_normal, (spread_weights(real, made_counts), spread_weights(synthetic, made_counts), before, after)),
+    )
 
 
-def spread(strata: NDArray[Any], mass: Mapping[str, float]) -> Floats:
-    """Return a weight for each row, so that the rows of stratum k together weigh `mass[k]`, or nothing."""
+def spread_weights(strata: NDArray[Any], mass: Mapping[str, float]) -> Floats:
+    """Return the weight of each row, so that the rows of stratum k together weigh `mass[k]`, or nothing."""
     if not len(strata):
         return np.zeros(0)
     names, codes, sizes = np.unique(strata, return_inverse=True, return_counts=True)
@@ -92,13 +95,13 @@ def _normal(weights: Floats) -> Floats:
 def pairs(data: ReportData) -> tuple[list[Pair], list[str]]:
     """Return the columns that can be compared, and the names of those that cannot: ids, carried ones, nested values."""
     ids = {column.name for column in data.manifest.columns if column.role in ("id", "carried")}
-    found, left_out = [], []
+    comparable, left_out = [], []
     for name in source_columns(data.real):
         known = name not in ids and name in data.synthetic.column_names
-        made = pair(name, data.real.column(name), data.synthetic.column(name)) if known else None
-        found += [made] if made else []
-        left_out += [] if made else [name]
-    return found, left_out
+        synthetic = pair(name, data.real.column(name), data.synthetic.column(name)) if known else None
+        comparable += [synthetic] if synthetic else []
+        left_out += [] if synthetic else [name]
+    return comparable, left_out
 
 
 def pair(name: str, real: pa.ChunkedArray, synthetic: pa.ChunkedArray) -> Pair | None:
@@ -144,24 +147,28 @@ def _levels(column: pa.ChunkedArray) -> tuple[Floats, str, list[str]]:
 
 
 def gap(kind: Kind, a: Floats, a_weights: Floats, b: Floats, b_weights: Floats) -> float | None:
-    """Return how far apart two weighted samples are, from 0 (alike) to 1 (nothing in common).
+    """Return the distance of two weighted samples, from 0 (equal) to 1 (nothing in common).
 
-    Categories: total variation distance, null being a category. The rest: Kolmogorov-Smirnov distance of what is not
-    null. None where a side has nothing to compare.
+    For categories it is the total variation distance, null being a category; else the Kolmogorov-Smirnov distance of
+    values that are not null. None where a side has nothing to compare.
     """
     if kind == "category":
         return total_variation(a, a_weights, b, b_weights)
-    return kolmogorov_smirnov(*present(a, a_weights), *present(b, b_weights))
+    return kolmogorov_smirnov(*drop_missing(a, a_weights), *drop_missing(b, b_weights))
 
 
-def present(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
-    """Return the values that are not null and weigh something, with their weights made to add up to 1."""
-    there = ~np.isnan(values) & (weights > 0)
-    return values[there], _normal(weights[there])
+def drop_missing(values: Floats, weights: Floats) -> tuple[Floats, Floats]:
+    """Return the values that are not null and have a weight, with their weights scaled to add up to 1."""
+    is_present = ~np.isnan(values) & (weights > 0)
+    return values[is_present], _normal(weights[is_present])
 
 
 def total_variation(a: Floats, a_weights: Floats, b: Floats, b_weights: Floats) -> float | None:
-    """Return half the summed difference of the levels' shares."""
+    """Return half the summed difference of the levels' shares.
+
+    >>> total_variation(np.array([0.0, 1.0]), np.full(2, 0.5), np.array([0.0, 0.0]), np.full(2, 0.5))
+    0.5
+    """
     if not a_weights.any() or not b_weights.any():
         return None
     p, q = shares(a, a_weights), shares(b, b_weights)
@@ -170,9 +177,9 @@ def total_variation(a: Floats, a_weights: Floats, b: Floats, b_weights: Floats) 
 
 
 def shares(codes: Floats, weights: Floats) -> Floats:
-    """Return each level's share of the weight; the first is that of nulls."""
-    places = np.where(np.isnan(codes), -1, codes).astype(np.int64) + 1
-    return _normal(np.bincount(places, weights=weights).astype(np.float64))
+    """Return the share of the weight of each level; the first is that of nulls."""
+    indices = np.where(np.isnan(codes), -1, codes).astype(np.int64) + 1
+    return _normal(np.bincount(indices, weights=weights).astype(np.float64))
 
 
 def kolmogorov_smirnov(a: Floats, a_weights: Floats, b: Floats, b_weights: Floats) -> float | None:
@@ -190,7 +197,7 @@ def wasserstein(a: Floats, a_weights: Floats, b: Floats, b_weights: Floats) -> f
     """Return the earth mover's distance in standard deviations of `a`; None for a constant or empty side."""
     from scipy.stats import wasserstein_distance
 
-    (a, a_weights), (b, b_weights) = present(a, a_weights), present(b, b_weights)
+    (a, a_weights), (b, b_weights) = drop_missing(a, a_weights), drop_missing(b, b_weights)
     if not len(a) or not len(b):
         return None
     scale = moments(a, a_weights)[1]
@@ -203,7 +210,7 @@ def moments(values: Floats, weights: Floats) -> tuple[float, float]:
     return mean, float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
 
 
-def missing(values: Floats, weights: Floats) -> float:
+def missing_share(values: Floats, weights: Floats) -> float:
     """Return the share of nulls."""
     return float(weights[np.isnan(values)].sum())
 

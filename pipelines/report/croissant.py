@@ -91,7 +91,7 @@ def render_croissant(manifest: Manifest) -> str:
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
         "name": printable(manifest.name),
-        "description": _description(manifest),
+        "description": _describe(manifest),
         "keywords": card_header(manifest)["tags"],
         "isLiveDataset": False,
         "distribution": [*_files(manifest), *(_file_set(split) for split in splits)],
@@ -100,12 +100,14 @@ def render_croissant(manifest: Manifest) -> str:
     return json.dumps(data, indent=2, ensure_ascii=False) + "\n"
 
 
-def _description(manifest: Manifest) -> str:
+def _describe(manifest: Manifest) -> str:
     head = headline(manifest)
-    told = f"{head.rows:,} {head.unit}, balanced by {', '.join(map(printable, manifest.by))}."
+    sentences = f"{head.rows:,} {head.unit}, balanced by {', '.join(map(printable, manifest.by))}."
     if head.synthetic:
-        told += f" {head.synthetic:,} of them are {head.made}: made by {printable(manifest.generator)}, not observed."
-    return f"{told} The column _origin tells real and made {head.unit} apart."
+        sentences += (
+            f" {head.synthetic:,} of them are {head.made}: made by {printable(manifest.generator)}, not observed."
+        )
+    return f"{sentences} The column _origin tells real and made {head.unit} apart."
 
 
 def _files(manifest: Manifest) -> list[dict[str, Any]]:
@@ -147,17 +149,17 @@ def _records(manifest: Manifest, split: str) -> dict[str, Any]:
 
 
 def _field(split: str, name: str, kind: str) -> dict[str, Any]:
-    told: dict[str, Any] = {"@type": "cr:Field", "@id": _field_id(split, name), "name": name}
-    told |= {"description": MEANING[name]} if name in PROVENANCE.names else {}
+    field: dict[str, Any] = {"@type": "cr:Field", "@id": _field_id(split, name), "name": name}
+    field |= {"description": MEANING[name]} if name in PROVENANCE.names else {}
     if kind in ("objects", "masked objects"):
-        parts = [_part(split, name, part, type_) for part, type_ in _OBJECT.items()]
-        return told | {"repeated": True, "subField": parts}
+        parts = [_part_field(split, name, part, type_) for part, type_ in _OBJECT.items()]
+        return field | {"repeated": True, "subField": parts}
     part = "bytes" if kind in _CONTENTS else None
-    return told | {"dataType": (_TYPES | _CONTENTS).get(kind, "sc:Text"), "source": _from(split, name, part)}
+    return field | {"dataType": (_TYPES | _CONTENTS).get(kind, "sc:Text"), "source": _field_source(split, name, part)}
 
 
-def _part(split: str, column: str, name: str, kind: str) -> dict[str, Any]:
-    """Return the field of one part of each of the objects in a column."""
+def _part_field(split: str, column: str, name: str, kind: str) -> dict[str, Any]:
+    """Return the field of one part of each object in a column."""
     return {
         "@type": "cr:Field",
         "@id": f"{_field_id(split, column)}/{name}",
@@ -165,16 +167,16 @@ def _part(split: str, column: str, name: str, kind: str) -> dict[str, Any]:
         **({"description": MEANING[name]} if name in MEANING else {}),
         "repeated": True,
         "dataType": kind,
-        "source": _from(split, column, name),
+        "source": _field_source(split, column, name),
     }
 
 
-def _from(split: str, column: str, part: str | None) -> dict[str, Any]:
-    """Return where a field's values are: a column of the split's files, or a part of its structs."""
+def _field_source(split: str, column: str, part: str | None) -> dict[str, Any]:
+    """Return the source of a field's values: a column of the split's files, or a part of its structs."""
     source = {"fileSet": {"@id": f"{split}-shards"}, "extract": {"column": column}}
     return source if part is None else source | {"transform": {"jsonPath": part}}
 
 
 def _field_id(split: str, name: str) -> str:
-    """Return the field's id, in which the column's name has no characters that an IRI may not have."""
+    """Return the field's id, in which the column's name has no characters that an IRI must not have."""
     return f"{split}/{quote(name, safe='')}"

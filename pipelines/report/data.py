@@ -1,4 +1,4 @@
-"""What a report is made from, and what a section of one is. Knows nothing of plots or pages."""
+"""The input of a report, and its sections. Knows nothing of plots or pages."""
 
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -18,9 +18,9 @@ Item = TypeVar("Item")
 class ReportData:
     """Everything that the report shows.
 
-    `real` and `synthetic` hold up to some ten thousand rows each, drawn evenly, with the source's columns and
-    `_stratum`; `rejected` holds a few candidates with `_reason` besides. `timings` are seconds by step, in order;
-    `notes` are plain sentences. `evaluation` is there where the spec asks for one.
+    `real` and `synthetic` hold up to some ten thousand rows each, evenly drawn, with the source's columns and
+    `_stratum`; `rejected` holds a few candidates with `_reason` as well. `timings` are seconds by step, in order;
+    `notes` are plain sentences. `evaluation` is set where the spec asks for one.
     """
 
     manifest: Manifest
@@ -48,7 +48,7 @@ def source_columns(table: pa.Table) -> list[str]:
 
 
 def objects_column(manifest: Manifest) -> str | None:
-    """Return the name of the column that holds what is marked in rows, where anything is."""
+    """Return the name of the column of marked objects, or None."""
     return next((column.name for column in manifest.columns if column.role == "objects"), None)
 
 
@@ -57,12 +57,12 @@ def by_size(manifest: Manifest) -> list[str]:
     return sorted(manifest.counts, key=lambda name: (-manifest.source_counts.get(name, 0), name))
 
 
-def some_of(places: NDArray[np.intp], count: int) -> list[int]:
-    """Return so many of the places, at most, in random order, the same each time."""
-    return [int(place) for place in np.random.default_rng(0).permutation(places)[:count]]
+def draw_rows(rows: NDArray[np.intp], count: int) -> list[int]:
+    """Return `count` of the row numbers at most, in random order, the same each time."""
+    return [int(row) for row in np.random.default_rng(0).permutation(rows)[:count]]
 
 
-def ends(items: list[Item], most: int) -> tuple[list[Item], list[Item]]:
+def split_ends(items: list[Item], most: int) -> tuple[list[Item], list[Item]]:
     """Split `items` into those shown, half from each end where there are more than `most`, and those left out."""
     if len(items) <= most:
         return items, []

@@ -1,4 +1,4 @@
-"""The template engine of the page and the card. It escapes everything that is not marked as safe already."""
+"""The template engine of the page and the card. It escapes everything that is not marked as safe."""
 
 import html
 import re
@@ -18,7 +18,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 @lru_cache(maxsize=1)
 def environment() -> "Environment":
-    """Return the engine; it fails on a name that is not there."""
+    """Return the engine; an undefined name is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     engine = Environment(
@@ -42,7 +42,7 @@ def environment() -> "Environment":
 
 
 def markdown(value: object, most: int = 80) -> Markup:
-    """Return a value as one line of Markdown that shows just that value, also within a table cell."""
+    """Return a value as one line of Markdown that shows exactly that value, also within a table cell."""
     text = html.escape(shorten(printable(str(value)[:2000]), most), quote=False)
     text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", text).replace("://", ":&#47;/").replace("@", "&#64;")
     text = re.sub(r"(?i)(www)\.", r"\1&#46;", text)  # a forge makes links of these by itself

@@ -1,4 +1,4 @@
-"""The sections that show figures of fidelity and diversity, one for each kind, made rows beside real ones."""
+"""The sections of figures of fidelity and diversity, one for each kind, made rows beside real ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from markupsafe import Markup
 
-from pipelines.judge.fidelity.wording import MEANING, is_share, told
+from pipelines.judge.fidelity.wording import MEANING, format_figure, is_share
 from pipelines.report.data import ReportData, Section
 from pipelines.report.detector import section_of
 from pipelines.report.plots import LINE, REAL, SYNTHETIC, Frame, draw, margin
@@ -42,7 +42,7 @@ class FigureLine:
 
 @dataclass(frozen=True)
 class ByClass:
-    """Figures of each class: `names` of them, and the classes with (real, made) of each."""
+    """The figures of each class: their `names`, and for each class (real, made) of each figure."""
 
     names: list[str]
     classes: list[tuple[str, list[tuple[str, str]]]]
@@ -50,7 +50,7 @@ class ByClass:
 
 @dataclass(frozen=True)
 class FiguresView:
-    """All that a section shows; `columns` says that the lines are columns of the data; `left_out` are not plotted."""
+    """All that a section shows; `columns` says that lines are columns of the data; `left_out` lines are not plotted."""
 
     made: str
     unit: str
@@ -75,7 +75,7 @@ def fidelity_sections(evaluation: Evaluation) -> list[Section]:
 
 
 def _kind_section(data: ReportData, kind: str) -> Section | None:
-    """Return the section of figures of one kind of `TITLES`; nothing where there are none."""
+    """Return the section of one kind of `TITLES`; None without figures of it."""
     fidelity = data.evaluation.fidelity if data.evaluation else None
     group = fidelity.group(kind) if fidelity else None
     return figures_section(fidelity, group) if fidelity and group else None
@@ -111,11 +111,11 @@ def figures_section(fidelity: Fidelity, group: FigureGroup) -> Section:
 
 
 def _line(figure: Figure) -> FigureLine:
-    return FigureLine(figure.name, MEANING.get(figure.name, ""), told(figure.made), told(figure.real))
+    return FigureLine(figure.name, MEANING.get(figure.name, ""), format_figure(figure.made), format_figure(figure.real))
 
 
 def _by_class(group: FigureGroup) -> ByClass | None:
-    """Return the figures of classes, where there is more than one."""
+    """Return the figures of each class, where there is more than one."""
     found: dict[str, dict[str, Figure]] = {}
     for figure in group.figures:
         if figure.stratum is not None:
@@ -123,20 +123,23 @@ def _by_class(group: FigureGroup) -> ByClass | None:
     if len(found) < 2:
         return None
     names = list(next(iter(found.values())))
-    return ByClass(names, [(name, [(told(f[n].real), told(f[n].made)) for n in names]) for name, f in found.items()])
+    return ByClass(
+        names,
+        [(name, [(format_figure(f[n].real), format_figure(f[n].made)) for n in names]) for name, f in found.items()],
+    )
 
 
 def _dumbbells(figures: Sequence[Figure]) -> Markup:
-    """Draw made rows' figures and real rows' on one line each."""
+    """Draw the figure of made rows and that of real rows on one line each."""
     labels = [label(figure.name, 26) for figure in figures]
-    places = np.arange(len(figures))
-    real, made = (np.array([np.nan if v is None else v for v in side], np.float64) for side in _both(figures))
+    positions = np.arange(len(figures))
+    real, made_values = (np.array([np.nan if v is None else v for v in side], np.float64) for side in _both(figures))
 
     def paint(axes: "Axes") -> None:
-        axes.hlines(places, np.fmin(real, made), np.fmax(real, made), color=LINE, linewidth=2)
-        axes.plot(real, places, "o", markersize=6, color=REAL)
-        axes.plot(made, places, "o", markersize=6, color=SYNTHETIC)
-        axes.set_yticks(places, labels)
+        axes.hlines(positions, np.fmin(real, made_values), np.fmax(real, made_values), color=LINE, linewidth=2)
+        axes.plot(real, positions, "o", markersize=6, color=REAL)
+        axes.plot(made_values, positions, "o", markersize=6, color=SYNTHETIC)
+        axes.set_yticks(positions, labels)
         axes.set_ylim(len(figures) - 0.4, -0.6)
         axes.grid(axis="x")
 

@@ -1,6 +1,6 @@
-"""Sections that need the manifest alone: headline, class counts, rejections, timings, provenance, notes.
+"""Sections that need only the manifest: headline, class counts, rejections, timings, provenance, notes.
 
-What they say of boxes is counted in `box_counts`.
+Boxes are counted in `box_counts`.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from pipelines.modality import MODALITIES
 from pipelines.report.box_counts import BoxSummary, box_rows, box_summary
-from pipelines.report.data import ReportData, Section, by_size, ends
+from pipelines.report.data import ReportData, Section, by_size, split_ends
 from pipelines.report.plots import counts_plot, timings_plot
 from pipelines.report.wording import NOTHING, printable, seconds
 from schemas.manifest import Manifest, Shard
@@ -23,10 +23,10 @@ Number = int | float
 
 @dataclass(frozen=True)
 class Headline:
-    """The build in a few figures; in a sound build `short`, the classes that miss their target, is 0.
+    """The build in a few figures; in a sound build `short`, the number of classes below their target, is 0.
 
-    `rows` is what the shards hold, `counted` what the classes add up to; they agree in a sound build. `unit` is what
-    rows are called, `made` what made ones are. Where there are `boxes`, the ratios are of those.
+    `rows` is the number of rows in the shards, `counted` the sum over the classes; they agree in a sound build. `unit`
+    is the word for rows, `made` the word for made rows. Where there are `boxes`, the ratios count boxes.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Headline:
 
 
 def headline(manifest: Manifest) -> Headline:
-    """Return what stands at the top of the report."""
+    """Return the headline of the report."""
     counts = manifest.counts.values()
     before, after = list(manifest.source_counts.values()), [c.real + c.synthetic for c in counts]
     if manifest.boxes:
@@ -72,7 +72,7 @@ def headline(manifest: Manifest) -> Headline:
 
 
 def _ratio(rows: list[int]) -> str:
-    """Return how many times the smallest class goes into the largest."""
+    """Return the size of the largest class over that of the smallest, as text."""
     if not rows or min(rows) == 0:
         return NOTHING
     times = max(rows) / min(rows)
@@ -81,7 +81,7 @@ def _ratio(rows: list[int]) -> str:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One line of the class table; `rate` is the share of candidates that passed, None where none were made."""
+    """One line of the class table; `rate` is the share of candidates that passed, None without candidates."""
 
     name: str
     before: int
@@ -95,7 +95,7 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class ClassCounts:
-    """The class plot, in two widths, and the class table; `rest` adds up the classes that are not listed."""
+    """The class plot, in two widths, and the class table; `rest` sums up the classes that are not listed."""
 
     wide: Markup
     narrow: Markup
@@ -130,14 +130,14 @@ def _class_row(manifest: Manifest, title: str, names: list[str]) -> ClassRow:
 
 
 def class_section(data: ReportData) -> Section | None:
-    """Return class counts before and after; nothing where boxes are counted instead."""
+    """Return class counts before and after; None where boxes are counted instead."""
     manifest = data.manifest
     names = by_size(manifest)
     if not names or manifest.boxes:
         return None
-    plotted, hidden = ends(names, PLOTTED_CLASSES)
+    plotted, hidden = split_ends(names, PLOTTED_CLASSES)
     gap = len(plotted) // 2 if hidden else None
-    listed, rest = ends(names, LISTED_CLASSES)
+    listed, rest = split_ends(names, LISTED_CLASSES)
     bars = [_class_row(manifest, name, [name]) for name in plotted]
     real, synthetic, before = (
         np.array([getattr(bar, part) for bar in bars], dtype=np.float64) for part in ("real", "synthetic", "before")
@@ -169,7 +169,7 @@ class Rejected:
 class Rejections:
     """The table of reasons by class; `left_out` classes and `fewer` reasons are not shown.
 
-    Of marked images the classes are what the images hold, and `marked` is true.
+    For marked images the classes are the contents of images, and `marked` is true.
     """
 
     reasons: list[str]
@@ -182,7 +182,7 @@ class Rejections:
 
 
 def rejection_section(data: ReportData) -> Section | None:
-    """Return why candidates were rejected; nothing where there were no candidates at all."""
+    """Return the reasons of rejected candidates; None without candidates."""
     manifest = data.manifest
     attempts = sum(manifest.attempts.values())
     if not attempts:
@@ -217,7 +217,7 @@ def _rejected(manifest: Manifest, name: str, reasons: list[str]) -> Rejected:
 
 @dataclass(frozen=True)
 class Timings:
-    """The plot of the steps, and what it says in words."""
+    """The plot of the steps, and its description."""
 
     plot: Markup
     steps: list[tuple[str, str]]
@@ -244,12 +244,12 @@ class Provenance:
 
 
 def provenance_section(data: ReportData) -> Section:
-    """Return what the dataset was made from and how to check it."""
+    """Return the sources of the dataset and how to check it."""
     shards = data.manifest.shards
     view = Provenance(data.manifest, shards[:LISTED_SHARDS], max(0, len(shards) - LISTED_SHARDS))
     return Section("provenance", "Provenance", "report_provenance.html", view)
 
 
 def note_section(data: ReportData) -> Section | None:
-    """Return the build's own remarks."""
+    """Return the notes of the build."""
     return Section("notes", "Notes", "report_notes.html", data.notes) if data.notes else None

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing else: no network, no script, no font. Pure: same data, same bytes."""
+"""The report as one self-contained HTML page: no network, no script, no font. Pure: same data, same bytes."""
 
 from collections.abc import Callable
 
@@ -47,7 +47,7 @@ def render_report(data: ReportData) -> str:
 
 
 def render_evaluation(manifest: Manifest, evaluation: Evaluation) -> str:
-    """Return the page of an evaluation alone, as `render_report` does."""
+    """Return the page of an evaluation alone, in the manner of `render_report`."""
     sections = [*utility_sections(evaluation), *fidelity_sections(evaluation)]
     page = environment().get_template("report.html")
     return page.render(headline=headline(manifest), sections=sections, kind="evaluation")

@@ -1,4 +1,4 @@
-"""Rows to look at on Prefect's page of a build, as Markdown: real ones beside made ones. Knows no shards."""
+"""Example rows for Prefect's page of a build, as Markdown: real ones beside made ones. Knows no shards."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Draw = Callable[[list[str], int, int], tuple[Rows, Rows]]
 
 @dataclass(frozen=True)
 class Page:
-    """What is shown: Markdown, the end of its key, and a title."""
+    """A page: Markdown, the end of its key, and a title."""
 
     markdown: str
     key: str
@@ -32,15 +32,15 @@ def row_page(manifest: Manifest, draw: Draw) -> Page:
     lines = [
         f"Some rows of **{markdown(manifest.name)}**, {manifest.origin} ones below real ones.",
         "",
-        line(["origin", *names]),
+        table_line(["origin", *names]),
         f"|{' --- |' * (len(names) + 1)}",
-        *(line(["real", *(cell(row[name], TEXT).text for name in names)]) for row in real),
-        *(line([manifest.origin, *(cell(row[name], TEXT).text for name in names)]) for row in made),
+        *(table_line(["real", *(cell(row[name], TEXT).text for name in names)]) for row in real),
+        *(table_line([manifest.origin, *(cell(row[name], TEXT).text for name in names)]) for row in made),
         *(["", f"{more:,} more columns are not shown."] if more > 0 else []),
     ]
     return Page("\n".join(lines), "rows", f"{manifest.name}: some real and {manifest.origin} rows")
 
 
-def line(cells: Sequence[str]) -> str:
+def table_line(cells: Sequence[str]) -> str:
     """Return a row of a table in Markdown, in which a source's text is no markup."""
     return f"| {' | '.join(markdown(one, TEXT) for one in cells)} |"

@@ -1,7 +1,7 @@
 """Small plots as inline SVG. Knows numbers and labels, nothing of datasets.
 
-matplotlib draws in a few fixed colours, which are then replaced by the page's CSS variables, so that one drawing
-serves light and dark. Text stays text and takes the page's font. The same numbers give the same bytes.
+matplotlib draws in a few fixed colours, which are then replaced by the page's CSS variables, so that one drawing serves
+light and dark. Text stays text and takes the page's font. The same numbers give the same bytes.
 """
 
 import hashlib
@@ -82,11 +82,11 @@ def draw(frame: Frame, description: str, paint: Callable[["Axes"], None]) -> Mar
         paint(axes)
         sink = io.StringIO()
         canvas.print_figure(sink, format="svg", metadata={"Date": None})
-    return _themed(sink.getvalue(), description)
+    return _apply_theme(sink.getvalue(), description)
 
 
-def _themed(svg: str, description: str) -> Markup:
-    """Take out what a page does not need, and put the page's colours in."""
+def _apply_theme(svg: str, description: str) -> Markup:
+    """Remove what a page does not need, and insert the page's colours."""
     root = ElementTree.fromstring(svg)  # noqa: S314 (written by matplotlib a moment ago, with every label escaped)
     own = hashlib.sha256(f"{description}\n{svg}".encode(errors="replace")).hexdigest()[:8]
     used = {name: f"{name}-{own}" for name in re.findall(r"(?:url\(|href=\")#([^\")]+)", svg)}
@@ -98,14 +98,14 @@ def _themed(svg: str, description: str) -> Markup:
         element.tag = element.tag.rpartition("}")[2]
         element.text = None if not (element.text or "").strip() else element.text
         element.tail = None
-        _plain(element, used)
+        _simplify(element, used)
     view = root.attrib["viewBox"]
     root.attrib.clear()
     root.attrib.update({"viewBox": view, "role": "img", "aria-label": description})
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704 (labels are escaped by both writers)
 
 
-def _plain(element: "ElementTree.Element[str]", used: dict[str, str]) -> None:
+def _simplify(element: "ElementTree.Element[str]", used: dict[str, str]) -> None:
     """Drop namespaces, and ids that nothing refers to; make the others unique within a page of many plots."""
     for name in list(element.attrib):
         value = element.attrib.pop(name)
@@ -138,21 +138,21 @@ def counts_plot(
     gap: int | None,
     unit: str = "rows",
 ) -> Markup:
-    """Draw one bar a class, real rows (or other units), then synthetic ones, and a mark where the class stood before.
+    """Draw a bar per class, real rows (or other units) then synthetic ones, and a mark for the count before.
 
     After the first `gap` bars dots stand for the classes that are left out.
     """
     labels = [label(name, 24 if width > 500 else 14) for name in names]
     left = margin(labels)
-    places = np.arange(len(names)) + (np.arange(len(names)) >= (len(names) if gap is None else gap))
+    positions = np.arange(len(names)) + (np.arange(len(names)) >= (len(names) if gap is None else gap))
     dots: tuple[list[int], list[str]] = ([], []) if gap is None else ([gap], ["⋮"])
 
     def paint(axes: "Axes") -> None:
-        axes.barh(places, real, height=0.62, color=REAL)
-        axes.barh(places, synthetic, left=real, height=0.62, color=SYNTHETIC)
-        axes.vlines(before, places - 0.46, places + 0.46, color=INK, linewidth=2)
-        axes.set_yticks([*places, *dots[0]], [*labels, *dots[1]])
-        axes.set_ylim(places[-1] + 0.6, -0.6)
+        axes.barh(positions, real, height=0.62, color=REAL)
+        axes.barh(positions, synthetic, left=real, height=0.62, color=SYNTHETIC)
+        axes.vlines(before, positions - 0.46, positions + 0.46, color=INK, linewidth=2)
+        axes.set_yticks([*positions, *dots[0]], [*labels, *dots[1]])
+        axes.set_ylim(positions[-1] + 0.6, -0.6)
         axes.set_xlim(0, max(1.0, float((real + synthetic).max()), float(before.max())) * 1.02)
         _count_axis(axes, ticks=5 if width > 500 else 3)
 
@@ -170,7 +170,7 @@ def _count_axis(axes: "Axes", ticks: int) -> None:
 
 
 def margin(labels: Sequence[str], least: int = 20) -> int:
-    """Return the room in pixels that labels need beside the axes; wide scripts take twice as much."""
+    """Return the space in pixels that labels need beside the axes; wide scripts take twice as much."""
     return max([least, *(12 + round(sum(6.2 if ord(c) < 0x1100 else 11 for c in text)) for text in labels)])
 
 
@@ -208,15 +208,15 @@ def _date_axis(axes: "Axes") -> None:
 
 
 def bars_plot(levels: Sequence[str], real: Floats, synthetic: Floats, name: str) -> Markup:
-    """Draw two bars a category, real above synthetic."""
+    """Draw two bars per category, real above synthetic."""
     labels = [label(level, 17) for level in levels]
-    places = np.arange(len(levels))
+    positions = np.arange(len(levels))
     half = 0.36
 
     def paint(axes: "Axes") -> None:
-        axes.barh(places - half / 2, real, height=half, color=REAL, alpha=0.8)
-        axes.barh(places + half / 2, synthetic, height=half, color=SYNTHETIC)
-        axes.set_yticks(places, labels)
+        axes.barh(positions - half / 2, real, height=half, color=REAL, alpha=0.8)
+        axes.barh(positions + half / 2, synthetic, height=half, color=SYNTHETIC)
+        axes.set_yticks(positions, labels)
         axes.set_ylim(max(len(levels), 4) - 0.4, -0.6)
         axes.set_xlim(0, max(0.01, float(real.max()), float(synthetic.max())) * 1.04)
         _share_axis(axes)
@@ -260,16 +260,16 @@ def matrix_plot(names: Sequence[str], values: Floats, description: str) -> Marku
 
 
 def timings_plot(timings: dict[str, float], described: str) -> Markup:
-    """Draw one bar a step."""
+    """Draw one bar per step."""
     labels = [label(step, 14) for step in timings]
     values = np.array(list(timings.values()))
-    places = np.arange(len(labels))
+    positions = np.arange(len(labels))
 
     def paint(axes: "Axes") -> None:
         from matplotlib.ticker import MaxNLocator
 
-        axes.barh(places, values, height=0.55, color=MUTED)
-        axes.set_yticks(places, labels)
+        axes.barh(positions, values, height=0.55, color=MUTED)
+        axes.set_yticks(positions, labels)
         axes.set_ylim(len(labels) - 0.4, -0.6)
         axes.set_xlim(0, max(1e-3, float(values.max())) * 1.04)
         axes.xaxis.set_major_locator(MaxNLocator(4))

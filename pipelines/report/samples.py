@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
-from pipelines.report.data import ReportData, Section, some_of, source_columns
+from pipelines.report.data import ReportData, Section, draw_rows, source_columns
 from pipelines.report.wording import Cell, cell
 from schemas.arrow import REASON, STRATUM
 
@@ -18,7 +18,7 @@ LONG_TEXT = 280
 
 @dataclass(frozen=True)
 class ClassSample:
-    """Rows of one class, turned: each of `lines` is a column's name, its real values and its synthetic ones."""
+    """Transposed rows of one class: each of `lines` is a column's name, its real values and its synthetic ones."""
 
     name: str
     real: int
@@ -28,7 +28,7 @@ class ClassSample:
 
 @dataclass(frozen=True)
 class Samples:
-    """Sampled rows of the classes with the most synthetic rows, and how much is left out."""
+    """Sampled rows of the classes with the most synthetic rows, and the number of those left out."""
 
     classes: list[ClassSample]
     classes_left_out: int
@@ -46,16 +46,17 @@ def sample_section(data: ReportData) -> Section | None:
     columns = source_columns(data.real)
     shown = columns[:SAMPLED_COLUMNS]
     classes = [
-        _sample(data, name, _few(real == name), _few(synthetic == name), shown) for name in names[:SAMPLED_CLASSES]
+        _sample(data, name, _pick_rows(real == name), _pick_rows(synthetic == name), shown)
+        for name in names[:SAMPLED_CLASSES]
     ]
     view = Samples(classes, len(names) - len(classes), len(columns) - len(shown))
     return Section("samples", "Rows, real beside synthetic", "report_samples.html", view)
 
 
-def _few(mask: "np.typing.NDArray[np.bool_]") -> list[int]:
+def _pick_rows(mask: "np.typing.NDArray[np.bool_]") -> list[int]:
     """Return some of the rows that `mask` marks, in order."""
-    places = np.flatnonzero(mask)
-    return sorted(some_of(places, SAMPLED_ROWS))
+    rows = np.flatnonzero(mask)
+    return sorted(draw_rows(rows, SAMPLED_ROWS))
 
 
 def _sample(data: ReportData, name: str, real: list[int], synthetic: list[int], columns: list[str]) -> ClassSample:

@@ -1,4 +1,4 @@
-"""Gathers what the report shows: an even draw of real and synthetic rows, and a few rejected ones."""
+"""Collects what the report shows: an even draw of real and synthetic rows, and a few rejected ones."""
 
 from collections.abc import Iterator
 
@@ -36,41 +36,43 @@ def summarise(
     seed = derive_seed(plan.seed, "report")
     schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
     refused = schema.append(pa.field(REASON, pa.string()))
-    real_rows: Iterator[pa.Table] = (_as(table, schema) for table in real.tables())
+    real_rows: Iterator[pa.Table] = (_cast_to(table, schema) for table in real.tables())
     shown = modality_of(plan).shown_rows
     if plan.key_env:  # the page is not encrypted
         filled, real_rows = FillResult([], []), iter(())
     data = ReportData(
         manifest=manifest,
         real=draw_evenly([schema.empty_table(), *real_rows], shown, seed),
-        synthetic=draw_evenly([schema.empty_table(), *_made(filled, place.staged, schema)], shown, seed),
-        rejected=pa.concat_tables([refused.empty_table(), *([] if plan.key_env else _rejected(place.staged, refused))]),
+        synthetic=draw_evenly([schema.empty_table(), *_read_made(filled, place.staged, schema)], shown, seed),
+        rejected=pa.concat_tables(
+            [refused.empty_table(), *([] if plan.key_env else _read_rejected(place.staged, refused))]
+        ),
         timings=timings,
-        notes=[*succession(manifest), *_notes(plan), *_private_notes(plan, real)],
+        notes=[*succession(manifest), *_plan_notes(plan), *_private_notes(plan, real)],
         evaluation=evaluation,
     )
     return render_report(data)
 
 
-def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
+def _cast_to(table: pa.Table, schema: pa.Schema) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def _made(filled: FillResult, staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
+def _read_made(filled: FillResult, staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
     for chunk in filled.accepted:
         rows = staged.read_arrow(staged_name(chunk.stratum, chunk.chunk)).take(pa.array(chunk.rows))
         stratum = pa.repeat(pa.scalar(chunk.stratum), rows.num_rows)
-        yield _as(rows.append_column(STRATUM, stratum), schema)
+        yield _cast_to(rows.append_column(STRATUM, stratum), schema)
 
 
-def _rejected(staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
+def _read_rejected(staged: Folder, schema: pa.Schema) -> Iterator[pa.Table]:
     for name in staged.names():
         if name.endswith(f".{REJECTED}.arrow"):
-            yield _as(staged.read_arrow(name), schema)
+            yield _cast_to(staged.read_arrow(name), schema)
 
 
 def _private_notes(plan: Plan, real: RealRows) -> list[str]:
-    """Say what it costs that rare values of private columns are not shown."""
+    """Return notes on the cost of not showing rare values of private columns."""
     notes = []
     for column in (column.name for column in plan.profile.columns if column.private):
         counts = pc.value_counts(pa.chunked_array(table[column] for table in real.tables()).drop_null())
@@ -85,7 +87,7 @@ def _private_notes(plan: Plan, real: RealRows) -> list[str]:
     return notes
 
 
-def _notes(plan: Plan) -> list[str]:
+def _plan_notes(plan: Plan) -> list[str]:
     notes = []
     if plan.key_env:
         notes.append("The dataset is encrypted: this page shows counts by class, and no values.")

@@ -1,4 +1,4 @@
-"""Whether the dataset helps: the verdict, each remedy's figures as dots with intervals, and the same as a table."""
+"""The section on whether the dataset helps: the verdict, and each remedy's figures as intervals and a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class UtilityView:
 
 
 def utility_section(data: ReportData) -> Section | None:
-    """Return the comparison with cheaper remedies; nothing where the spec asks for none."""
+    """Return the comparison with cheaper remedies; None where the spec asks for none."""
     return utility_sections(data.evaluation)[0] if data.evaluation else None
 
 
@@ -57,8 +57,8 @@ def _view(utility: Utility) -> UtilityView:
     rare_first = sorted(utility.rows["raw"], key=lambda name: (name not in utility.minority, name))
     return UtilityView(
         utility=utility,
-        gains=_gains(utility),
-        plots=[(title, _plot(utility, measure, title)) for measure, title in WORDS.items()],
+        gains=_plot_gains(utility),
+        plots=[(title, _plot_figures(utility, measure, title)) for measure, title in WORDS.items()],
         tables=[(classifier, _lines(utility, classifier)) for classifier in classifiers],
         recalls=rare_first[:CLASSES],
         left_out=max(0, len(rare_first) - CLASSES),
@@ -79,29 +79,29 @@ def _title(remedy: str) -> str:
     return TITLES[remedy][0].upper() + TITLES[remedy][1:]
 
 
-def _plot(utility: Utility, measure: str, title: str) -> Markup:
-    """Draw one dot with its interval a remedy, this build in its own colour."""
+def _plot_figures(utility: Utility, measure: str, title: str) -> Markup:
+    """Draw a dot with its interval for each remedy, this build in its own colour."""
     figures = [one for one in utility.figures if one.classifier is None]
     values: list[Interval] = [getattr(one, measure) for one in figures]
     names = [one.remedy for one in figures]
     described = f"{title[0].upper()}{title[1:]} by remedy, with 95% intervals"
-    return _dots(names, values, described, None)
+    return _plot_dots(names, values, described, None)
 
 
-def _gains(utility: Utility) -> Markup | None:
-    """Draw by how much this build is above each remedy, and where neither is better; nothing without intervals."""
+def _plot_gains(utility: Utility) -> Markup | None:
+    """Draw the gain of this build over each remedy, and the line of no gain; None without intervals."""
     if any(one.gain.low is None for one in utility.differences):
         return None
     names = [one.remedy for one in utility.differences]
     described = f"By how much this build's {WORDS[utility.measure]} is above each remedy's, with 95% intervals"
-    return _dots(names, [one.gain for one in utility.differences], described, 0.0, width=520)
+    return _plot_dots(names, [one.gain for one in utility.differences], described, 0.0, width=520)
 
 
-def _dots(
+def _plot_dots(
     names: Sequence[str], values: Sequence[Interval], description: str, line: float | None, width: int = 340
 ) -> Markup:
     labels = [_title(name) for name in names]
-    places = np.arange(len(names))
+    positions = np.arange(len(names))
     colours = [SYNTHETIC if name in (BUILD, MADE_ALONE) or line is not None else INK for name in names]
 
     def paint(axes: "Axes") -> None:
@@ -109,14 +109,14 @@ def _dots(
 
         if line is not None:
             axes.axvline(line, color=MUTED, linewidth=1)
-        for place, one, name, colour in zip(places, values, names, colours, strict=True):
+        for position, one, name, colour in zip(positions, values, names, colours, strict=True):
             if one.low is not None and one.high is not None:
-                axes.hlines(place, one.low, one.high, color=colour, linewidth=2)
+                axes.hlines(position, one.low, one.high, color=colour, linewidth=2)
             hollow = name == MADE_ALONE
-            axes.plot(one.mean, place, "o", markersize=6, color=colour, markerfacecolor="none" if hollow else colour)
-        axes.hlines(places, *axes.get_xlim(), color=LINE, linewidth=0.5, zorder=0)
-        axes.set_yticks(places, labels)
-        axes.set_ylim(places[-1] + 0.6, -0.6)
+            axes.plot(one.mean, position, "o", markersize=6, color=colour, markerfacecolor="none" if hollow else colour)
+        axes.hlines(positions, *axes.get_xlim(), color=LINE, linewidth=0.5, zorder=0)
+        axes.set_yticks(positions, labels)
+        axes.set_ylim(positions[-1] + 0.6, -0.6)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.grid(axis="x")
 

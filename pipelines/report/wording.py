@@ -1,4 +1,4 @@
-"""How values and numbers are written for people. Escaping is not done here: the templates do that."""
+"""Formats values and numbers for people. The templates escape them."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ _UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 def printable(text: str) -> str:
-    """Return `text` with line breaks as `↵`, tabs as `⇥`, and other characters that cannot be seen as `�`.
+    """Return `text` with line breaks as `↵`, tabs as `⇥`, and other invisible characters as `�`.
 
-    Joiners stay, since Arabic and Indic scripts and emoji need them; what turns the writing direction does not.
+    Joiners stay, since Arabic and Indic scripts and emoji need them; characters that turn the writing direction do not.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -23,7 +23,11 @@ def printable(text: str) -> str:
 
 
 def shorten(text: str, most: int) -> str:
-    """Return `text`, with an ellipsis in the middle where it is longer than `most` characters."""
+    """Return `text`, with an ellipsis in the middle where it is longer than `most` characters.
+
+    >>> len(shorten("a" * 100, 20))
+    20
+    """
     if len(text) <= most:
         return text
     head = most // 2
@@ -31,13 +35,13 @@ def shorten(text: str, most: int) -> str:
 
 
 def label(text: str, most: int = 24) -> str:
-    """Return a class or category as a plot names it: one short line, never empty."""
+    """Return a class or category as a plot's label: one short line, never empty."""
     return shorten(printable(text[:2000]), most) or "(empty)"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as a table shows it; `whole` is the longer text where `text` was shortened, `look` its CSS class."""
+    """A value in a table; `whole` is the full text where `text` was shortened, `look` its CSS class."""
 
     text: str
     whole: str = ""
@@ -45,7 +49,7 @@ class Cell:
 
 
 def cell(value: Any, most: int = 48) -> Cell:
-    """Return how a table shows `value`; a missing one differs from any text."""
+    """Return `value` as a cell; a missing value differs from any text."""
     if value is None or (isinstance(value, float) and value != value):
         return Cell("null", look="none")
     if isinstance(value, bool):
@@ -62,7 +66,11 @@ def cell(value: Any, most: int = 48) -> Cell:
 
 
 def compact(number: float, _position: int | None = None) -> str:
-    """Return a number for a plot's axis: 250, 12k, 1.5M."""
+    """Return a number for a plot's axis: 250, 12k, 1.5M.
+
+    >>> compact(250), compact(12_000), compact(1_500_000)
+    ('250', '12k', '1.5M')
+    """
     for size, unit in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(number) >= size:
             return f"{number / (1e3 if unit == 'k' else size):.3g}{unit}"
@@ -70,7 +78,11 @@ def compact(number: float, _position: int | None = None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """Return a share in percent; never 0% for something nor 100% for less than all."""
+    """Return a share in percent; never 0% for something nor 100% for less than all.
+
+    >>> percent(0.123)
+    '12.3%'
+    """
     if share is None:
         return NOTHING
     if share in (0, 1):
@@ -83,7 +95,7 @@ def percent(share: float | None) -> str:
 
 
 def signed(share: float | None) -> str:
-    """Return how far above or below something is, in percent with its sign: +12.3%, or 0% for neither."""
+    """Return how far a value is above or below another, in percent with its sign: +12.3%, or 0% for neither."""
     if share is None or share == 0:
         return NOTHING if share is None else "0%"
     return f"{'+' if share > 0 else MINUS}{percent(abs(share))}"
@@ -105,7 +117,11 @@ def count(number: int) -> str:
 
 
 def seconds(time: float) -> str:
-    """Return a duration: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    """Return a duration: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min.
+
+    >>> seconds(185)
+    '3 min 5 s'
+    """
     if time < 10:
         return f"{time:.1f} s"
     whole = round(time)
@@ -117,7 +133,11 @@ def seconds(time: float) -> str:
 
 
 def size(number: int) -> str:
-    """Return a number of bytes: 900 B, 1.2 MB."""
+    """Return a number of bytes: 900 B, 1.2 MB.
+
+    >>> size(900)
+    '900 B'
+    """
     for power, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if number >= power:
             return f"{number / power:,.1f} {unit}"

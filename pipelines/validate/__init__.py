@@ -1,1 +1,1 @@
-"""Validators: each says of every candidate row whether it is kept. Which a modality has, `pipelines.modality` says."""
+"""Validators: each decides which candidate rows are kept. `pipelines.modality` lists those of each modality."""

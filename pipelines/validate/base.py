@@ -1,7 +1,7 @@
 """The protocol that every validator follows: keep a candidate, or say why not.
 
-A validator that compares candidates with one another gives each a *sketch*, and a fresh `Novelty` that looks at the
-sketches of one stratum in stream order; it alone sees them in the driver, rows never get there.
+A validator that compares candidates with one another gives each a *sketch*, and a fresh `Novelty` that reads the
+sketches of one stratum in stream order. The driver sees sketches alone; rows never get there.
 """
 
 from collections.abc import Iterable
@@ -19,12 +19,16 @@ from schemas.plan import Plan
 
 @dataclass(frozen=True)
 class Batch:
-    """Candidates of one request.
+    """The candidates of one request.
 
-    `table` has the source's columns and types; `fingerprints` holds a 64-bit hash of each row (uint64, as long as the
-    table) over all columns but ids, or of an image's pixels; `stratum` is the class that was asked for. `rows` holds
-    positions in the source (int64): of real rows their own, of augmented candidates those of their parents, and of
-    others it is None.
+    `table` has the source's columns and types. `fingerprints` holds a 64-bit hash of each row (uint64, as long as the
+    table) over all columns but ids, or of an image's pixels. `stratum` is the requested class. `rows` holds positions
+    in the source (int64): their own for real rows, those of their parents for augmented candidates; for others it is
+    None.
+
+    >>> batch = Batch(pa.table({"x": [1, 2]}), np.array([17, 42], np.uint64), "rare")
+    >>> len(batch.table)
+    2
     """
 
     table: pa.Table
@@ -35,11 +39,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a validator says of a batch.
+    """The verdict of a validator on a batch.
 
-    `keep` (bool) is as long as the batch. `details` says why rows were rejected, where there is more to say than the
-    validator's name: a short text to the number of rows, each rejected row counted once at most. A reader sees
+    `keep` (bool) is as long as the batch. `details` gives reasons of rejected rows, where there is more to say than the
+    validator's name: a short text to the number of rows, in which each rejected row counts at most once. A reader sees
     `name: detail` (as in `schema: range of age`), and plain `name` for rejected rows that no detail counts.
+
+    >>> Verdict(np.array([True, False]), {"range of age": 1}).keep.tolist()
+    [True, False]
     """
 
     keep: NDArray[np.bool_]
@@ -59,7 +66,13 @@ def is_reason_of(name: str, reason: str) -> bool:
 
 
 def first_faults(rows: int, faults: Iterable[tuple[str, NDArray[np.bool_]]]) -> Verdict:
-    """Return the verdict on so many rows of which each fault, in order, marks some: a row counts under its first."""
+    """Return the verdict on `rows` rows, where each fault marks some of them: a row counts under its first fault.
+
+    >>> old, jobless = np.array([True, False, False]), np.array([True, True, False])
+    >>> verdict = first_faults(3, [("too old", old), ("no job", jobless)])
+    >>> verdict.keep.tolist(), verdict.details
+    ([False, False, True], {'too old': 1, 'no job': 1})
+    """
     keep, details = np.ones(rows, np.bool_), {}
     for detail, broken in faults:
         count = int(np.count_nonzero(keep & broken))
@@ -70,11 +83,18 @@ def first_faults(rows: int, faults: Iterable[tuple[str, NDArray[np.bool_]]]) -> 
 
 
 class Validator(Protocol):
-    """One check. `name` begins the reason that a rejected row carries.
+    """One check of candidates. `name` begins the reason of a rejected row.
 
     Building one is cheap and needs no heavy library, so that faults in `params` are found at plan time. The first
-    sentence of its docstring is what `makeweight validators` shows. It may also be `Learning`, `Lenient` and
-    `Sketching`. `pipelines.validate.checks.check_validator` says whether a class keeps these promises.
+    sentence of its docstring is what `makeweight validators` shows. A validator may also be `Learning`, `Lenient` and
+    `Sketching`. `pipelines.validate.checks.check_validator` tests whether a class keeps these promises.
+
+    Example: the lines of a spec that choose validators and set a parameter.
+
+        validate:
+          - schema
+          - duplicates
+          - {name: label_agreement, params: {min_probability: 0.2}}
     """
 
     name: ClassVar[str]
@@ -83,19 +103,19 @@ class Validator(Protocol):
     def __init__(self, params: Any, plan: Plan) -> None: ...
 
     def fit(self, real: Iterable[Batch]) -> None:
-        """Look once at all real rows, streamed in batches that mix strata (`stratum` is then empty).
+        """Read all real rows once, streamed in batches that mix strata (`stratum` is then empty).
 
-        What is learnt does not depend on their order, nor on how they are cut into batches.
+        The result does not depend on their order, nor on how they are split into batches.
         """
 
     def check(self, batch: Batch) -> Verdict:
-        """Return for each row whether it is kept; the verdict on a row does not depend on the rows around it."""
+        """Return which rows are kept; the verdict on a row does not depend on the rows around it."""
 
     def save(self, path: Path) -> None:
         """Write what `fit` learnt into the existing empty folder `path`; the same real rows, the same bytes."""
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote. No file that others put there can run code."""
+        """Read what `save` wrote. No file that others put into the folder can run code."""
 
 
 @runtime_checkable
@@ -113,10 +133,10 @@ class Lenient(Protocol):
 
 
 class Novelty(Protocol):
-    """Remembers the accepted rows of one stratum; used by the driver in stream order."""
+    """A memory of the accepted rows of one stratum; the driver uses it in stream order."""
 
     def admit(self, sketches: NDArray[Any]) -> NDArray[np.bool_]:
-        """Return which rows, taken one after the other, are new among those admitted so far, and remember those."""
+        """Return which rows, one after the other, are new among those admitted so far, and remember the new ones."""
 
 
 @runtime_checkable
@@ -124,7 +144,7 @@ class Sketching(Protocol):
     """A validator that also compares candidates with one another."""
 
     def sketch(self, batch: Batch) -> NDArray[Any]:
-        """Return what `novelty` needs to compare the candidates: uint64, of shape (rows,) or (rows, fixed width)."""
+        """Return what `novelty` compares: uint64, of shape (rows,) or (rows, fixed width)."""
 
     def novelty(self) -> Novelty:
-        """Return an empty memory for one stratum; it needs nothing of what `fit` learnt."""
+        """Return an empty memory for one stratum; it needs nothing that `fit` learnt."""

@@ -31,7 +31,7 @@ from generators.image.classifier import fit_classifier
 from generators.image.codec import Encoding, decode, encode
 from generators.image.diffusion import Diffusion
 from generators.image.gan import GAN
-from generators.image.rows import bytes_of
+from generators.image.rows import list_encoded
 from generators.image.vae import VAE
 from schemas.arrow import IMAGE
 from schemas.plan import SampleRequest
@@ -160,7 +160,7 @@ def generated(name, train, seed):
         found, chunk = [], 0
         while len(found) < rows:
             request = SampleRequest(stratum=str(digit), chunk=chunk, rows=CHUNK, seed=seed * 1000 + digit * 50 + chunk)
-            images = np.stack([decode(data)[..., 0] for data in bytes_of(generator.sample(request)["image"])])
+            images = np.stack([decode(data)[..., 0] for data in list_encoded(generator.sample(request)["image"])])
             likely = classifier.probabilities(enlarged(images))[:, digit] >= 0.1
             found += [image for image in images[likely] if image.tobytes() not in seen]
             seen.update(image.tobytes() for image in images)
@@ -209,7 +209,7 @@ def built(names):
             counts = {label: count.real + count.synthetic for label, count in manifest.counts.items()}
             assert set(counts.values()) == {LARGEST}
             rows = ds.dataset(folder / name / "data").to_table()
-            images = np.stack([decode(data)[..., 0] for data in bytes_of(rows["image"])])
+            images = np.stack([decode(data)[..., 0] for data in list_encoded(rows["image"])])
             score = accuracy((images, np.array([int(label) for label in rows["label"].to_pylist()])), held, 0)
             print(f"{name}: {counts}, fit {watch.seconds('fit', 'fill'):.0f} s, accuracy {score:.3f}", flush=True)
 

@@ -23,7 +23,7 @@ from generators.image.augmentation import Jitter, jitter
 from generators.image.classifier import fit_classifier
 from generators.image.codec import decode
 from generators.image.diffusion import _PRESETS, Diffusion
-from generators.image.rows import bytes_of, stack_images
+from generators.image.rows import list_encoded, stack_images
 from schemas.arrow import IMAGE
 from schemas.plan import SampleRequest
 
@@ -111,7 +111,7 @@ def filled(generator, table, most_chunks):
         found, chunk = 0, 0
         while found < counts.max() - count and chunk < most_chunks:
             request = SampleRequest(stratum=name, chunk=chunk, rows=CHUNK, seed=number * 10_000 + chunk)
-            made = np.stack([decode(data) for data in bytes_of(generator.sample(request)["image"])])
+            made = np.stack([decode(data) for data in list_encoded(generator.sample(request)["image"])])
             made = made[classifier.probabilities(made)[:, number] >= 0.1][: counts.max() - count - found]
             parts.append(made)
             kinds.append(np.full(len(made), number))

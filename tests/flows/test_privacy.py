@@ -14,7 +14,7 @@ from PIL import Image
 from flows.build import build
 from flows.display import result_notes
 from pipelines.dataset.verify import verify
-from pipelines.judge.privacy.gate import put_together
+from pipelines.judge.privacy.gate import combine_findings
 from pipelines.plan.planning import make_plan
 from schemas.errors import OutputError, PrivacyError
 from schemas.spec import Balance, Spec, parse
@@ -163,7 +163,7 @@ def test_classes_with_too_few_rows_are_named(tmp_path):
     assert result_notes(manifest) == [f"privacy: {note}"]
     assert note.replace("'", "&#39;") in (tmp_path / "out" / "report.html").read_text()
     nothing = make_plan(spec.model_copy(update={"balance": Balance(target="smallest")}))
-    assert put_together(nothing, [], None).notes == [
+    assert combine_findings(nothing, [], None).notes == [
         "No rows were made, so there is nothing that they could give away."
     ]
 

@@ -20,7 +20,9 @@ def test_rows_are_shown_in_pairs_and_not_at_all_if_they_are_encrypted(make_spec,
 
     build(make_spec())
     shown = Artifact.get("payments-rows").data.splitlines()
-    assert [line.split(" | ")[0] for line in shown if "fraud" in line] == ["| real"] * 4 + ["| synthetic"] * 4
+    assert [table_line.split(" | ")[0] for table_line in shown if "fraud" in table_line] == ["| real"] * 4 + [
+        "| synthetic"
+    ] * 4
     monkeypatch.setenv("DATASET_KEY", "00112233445566778899aabbccddeeff")
     spec = make_spec("closed").model_copy(update={"name": "closed"})
     build(spec.model_copy(update={"output": spec.output.model_copy(update={"encryption_key_env": "DATASET_KEY"})}))

@@ -1,6 +1,6 @@
-"""Whether a dataset helps: the same classifiers, of raw rows, cheaper remedies and the build, on real held-out rows.
+"""Measures whether a dataset helps: classifiers that learn from raw rows, from cheaper remedies and from the build.
 
-`held_out` reads the test rows and tells what is wrong with them, `rows` gathers what is learned from, `views` turns
-rows into what a classifier takes, `classifiers` and `remedies` are the two registries, `trial` trains and predicts
-once, `measures` tells how well, over resampled test rows, and `verdict` says it in a sentence. Nothing here knows Ray.
+All are tested on real held-out rows. `held_out` reads these, `rows` collects the rows to learn from, `classifiers` and
+`remedies` are the two registries, `trial` trains and predicts once, `measures` scores predictions over resampled test
+rows, and `verdict` says the result in a sentence. Nothing here knows Ray.
 """

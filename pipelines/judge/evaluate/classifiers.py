@@ -1,7 +1,7 @@
-"""The classifiers that tell how good rows are to learn from, and the rows as they take them. They know no remedy.
+"""The classifiers that measure how good rows are to learn from, and the views of rows that they take.
 
-Which there are, a modality says. Each is fitted as it comes out of its library, on one thread: what differs between two
-of them is the rows alone.
+A modality lists them. Each has its library's default settings and runs on one thread, so that only the rows differ
+between two results. Knows no remedy.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ Predict = Callable[[NDArray[Any]], Floats]
 
 @dataclass(frozen=True)
 class View:
-    """`rows` returns a table's rows as an array, one item of its first axis each.
+    """How a classifier sees rows: `rows` turns a table into an array, whose first axis is the rows.
 
-    Of tables that is a matrix of numbers and codes (`categorical` tells which), NaN for missing; of texts they
-    themselves; of images pixels (uint8), `side` x `side`.
+    For tables that is a matrix of numbers and codes (`categorical` marks the codes), NaN for missing values; for texts
+    the texts; for images pixels (uint8), `side` x `side`.
     """
 
     rows: Callable[[pa.Table], NDArray[Any]]
@@ -32,9 +32,9 @@ class View:
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a classifier learns from: rows as `view` gives them, and their classes, `classes` of them, from 0.
+    """The training data of a classifier: rows as `view` gives them, and the numbers of their classes.
 
-    `weighted`: every class weighs the same in all.
+    There are `classes` classes, numbered from 0. If `weighted`, every class has the same total weight.
     """
 
     view: View
@@ -46,7 +46,7 @@ class Lesson:
 
 
 def fit(name: str, modality: Modality, lesson: Lesson) -> Predict:
-    """Return what gives the classes' probabilities, shape (rows, classes), after that lesson."""
+    """Fit the named classifier; return a function from rows to class probabilities, shape (rows, classes)."""
     present = np.unique(lesson.target)
     if len(present) < 2:
         return lambda rows: np.tile(np.bincount(present, minlength=lesson.classes).astype(np.float64), (len(rows), 1))
@@ -55,22 +55,22 @@ def fit(name: str, modality: Modality, lesson: Lesson) -> Predict:
 
 
 DETERMINISTIC = frozenset({"logistic regression"})
-"""Those that give the same whatever the seed."""
+"""Classifiers whose result does not depend on the seed."""
 
 
-def weight(lesson: Lesson) -> str | None:
-    """Return how scikit-learn calls the weights of classes that the lesson asks for."""
+def class_weight(lesson: Lesson) -> str | None:
+    """Return scikit-learn's name for the class weights that the lesson asks for."""
     return "balanced" if lesson.weighted else None
 
 
-def fitted(model: Any, lesson: Lesson) -> Predict:
-    """Fit a model of scikit-learn; a class that was not among its rows has the probability 0."""
+def fit_model(model: Any, lesson: Lesson) -> Predict:
+    """Fit a model of scikit-learn; a class without training rows has the probability 0."""
     model.fit(lesson.rows, lesson.target)
-    places = np.asarray(model.classes_)
+    classes = np.asarray(model.classes_)
 
     def predict(rows: NDArray[Any]) -> Floats:
         chances = np.zeros((len(rows), lesson.classes))
-        chances[:, places] = model.predict_proba(rows)
+        chances[:, classes] = model.predict_proba(rows)
         return chances
 
     return predict

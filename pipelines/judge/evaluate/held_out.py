@@ -1,7 +1,4 @@
-"""Reads the held-out rows, typed as the source's plan says, and tells what is wrong with them.
-
-Knows the source's columns, no classifier.
-"""
+"""Reads the held-out rows with the types of the source's plan, and checks them. Knows no classifier."""
 
 import os
 from collections.abc import Iterator
@@ -24,13 +21,13 @@ from schemas.evaluation import Evaluate
 from schemas.plan import Column, Plan
 from schemas.spec import Source
 
-_NAMED = 5
+_MOST_NAMES = 5
 _NUMBERS = {"int64": "double"}
 """Whole numbers are read as numbers: held-out rows may have fractions where the source has none."""
 
 
 def refuse_unfit(plan: Plan, source: Source, settings: Evaluate) -> None:
-    """Raise SpecError for what cannot be evaluated, whatever is in the held-out rows."""
+    """Raise SpecError for what cannot be evaluated, whatever the held-out rows are."""
     if plan.profile.objects:
         problem = "is for classes, one a row: images with boxes are no classification task; leave it out"
         raise SpecError(Fault(("evaluate",), problem))
@@ -40,19 +37,19 @@ def refuse_unfit(plan: Plan, source: Source, settings: Evaluate) -> None:
 
 
 def feature_columns(plan: Plan) -> list[Column]:
-    """Return the columns that classifiers may look at: no ids, no constants, not the label."""
+    """Return the columns that classifiers may use: no ids, no constants, not the label."""
     role = modality_of(plan).content or "feature"
     return [column for column in plan.profile.columns if column.role == role and column.name != plan.label]
 
 
 def evaluation_schema(plan: Plan) -> pa.Schema:
-    """Return the types of the rows that are compared: the features, then the label."""
+    """Return the types of the compared rows: the features, then the label."""
     fields = [pa.field(c.name, arrow_type(_NUMBERS.get(c.type, c.type))) for c in feature_columns(plan)]
     return pa.schema([*fields, pa.field(plan.label, arrow_type(plan.profile.column(plan.label).type))])
 
 
 def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
-    """Return the held-out rows as a source that is read the same way."""
+    """Return the held-out rows as a source that is read like the build's source."""
     same: dict[str, Any] = {"path": settings.test, "split": None}
     content = content_column(plan.profile.columns)
     same |= {one.key: content if one is modality_of(plan) else None for one in MODALITIES.values() if one.key}
@@ -62,15 +59,15 @@ def test_source(source: Source, plan: Plan, settings: Evaluate) -> Source:
 
 
 def read_held_out(source: Source, plan: Plan, settings: Evaluate, notes: list[str], mark: str) -> Iterator[pa.Table]:
-    """Yield the held-out rows with the columns of `evaluation_schema` and `_row`; appends to `notes` what was noticed.
+    """Yield the held-out rows with the columns of `evaluation_schema` and `_row`; append findings to `notes`.
 
-    Raises SourceError where they lack a column, where a cell does not fit the source's type, for rows without a class
-    (unless the spec drops them), and, at the end, if they are not those of the fingerprint `mark`.
+    Raises SourceError where a column is missing, where a cell does not fit the source's type, for rows without a class
+    (unless the spec drops them), and, at the end, if the rows do not have the fingerprint `mark`.
     """
     source = test_source(source, plan, settings)
     files = hashed(find_held_out(source))
     try:
-        yield from _tables(files, source, plan, notes)
+        yield from _read_tables(files, source, plan, notes)
     except SourceError:
         _refuse_changed(files, source, mark)
         raise
@@ -83,24 +80,24 @@ def _refuse_changed(files: HashedFiles, source: Source, mark: str) -> None:
         raise changed(files, "the held-out rows are others now")
 
 
-def _tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) -> Iterator[pa.Table]:
+def _read_tables(files: HashedFiles, source: Source, plan: Plan, notes: list[str]) -> Iterator[pa.Table]:
     schema = evaluation_schema(plan)
     known = columns_of(files, source)
     if known is not None:
         _compare_columns(files, list(known), plan, notes)
     rows, reader = 0, reader_of(source, plan.profile)
-    for found in blocks(files, source, schema.names):
+    for part in blocks(files, source, schema.names):
         if known is None and not rows:
-            _compare_columns(files, list(found.cells.columns), plan, notes)
-        block = _with_class(reader.bring(found) if reader else found, source, plan, files)
+            _compare_columns(files, list(part.cells.columns), plan, notes)
+        block = _drop_unlabelled(reader.bring(part) if reader else part, source, plan, files)
         rows += block.cells.rows
-        yield _typed(block, schema, files)
+        yield _convert_block(block, schema, files)
     if not rows:
         raise SourceError(f"{files.path}: there are no held-out rows; check evaluate.test")
 
 
 def find_held_out(source: Source) -> Files:
-    """Return the files of the held-out rows; raises SourceError where there are none, or where they have splits."""
+    """Return the files of the held-out rows; raises SourceError if there are none, SpecError if they have splits."""
     try:
         return find_files(source, "evaluate.test")
     except SeveralSplitsError as error:
@@ -119,22 +116,22 @@ def _compare_columns(files: Files, names: list[str], plan: Plan, notes: list[str
     others = [name for name in names if name not in {column.name for column in plan.profile.columns}]
     missing = [name for name in needed if name not in names]
     if missing:
-        listed = ", ".join(f"{name!r}{nearest(name, others or names[:50])}" for name in missing[:_NAMED])
-        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        listed = ", ".join(f"{name!r}{nearest(name, others or names[:50])}" for name in missing[:_MOST_NAMES])
+        more = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
         raise SourceError(
             f"{files.path}: the held-out rows lack {len(missing)} of the source's columns: {listed}{more}"
         )
     if others:
-        listed = ", ".join(map(repr, others[:_NAMED])) + (" …" if len(others) > _NAMED else "")
+        listed = ", ".join(map(repr, others[:_MOST_NAMES])) + (" …" if len(others) > _MOST_NAMES else "")
         notes.append(f"Columns of the held-out rows that the source lacks are not looked at: {listed}.")
 
 
-def _with_class(block: Block, source: Source, plan: Plan, files: Files) -> Block:
-    """Return the rows that have a class, a text, an image; raises SourceError where the spec refuses those without."""
+def _drop_unlabelled(block: Block, source: Source, plan: Plan, files: Files) -> Block:
+    """Return the rows that have a class and content; raises SourceError where the spec refuses rows without a class."""
     content = content_column(plan.profile.columns)
-    kept = complete(block, [content] if content else [])
-    labelled = complete(kept, [plan.label])
-    without = kept.cells.rows - labelled.cells.rows
+    with_content = complete(block, [content] if content else [])
+    labelled = complete(with_content, [plan.label])
+    without = with_content.cells.rows - labelled.cells.rows
     if without and source.missing_label == "refuse":
         problem = f"{without:,} held-out rows lack a class (column {plan.label!r})"
         advice = Advice(("source", "missing_label"), "drop")
@@ -143,12 +140,12 @@ def _with_class(block: Block, source: Source, plan: Plan, files: Files) -> Block
     return labelled
 
 
-def _typed(block: Block, schema: pa.Schema, files: Files) -> pa.Table:
-    columns = [_as(block.cells.columns.get(field.name), field, block.cells.rows, files) for field in schema]
+def _convert_block(block: Block, schema: pa.Schema, files: Files) -> pa.Table:
+    columns = [_convert_column(block.cells.columns.get(field.name), field, block.cells.rows, files) for field in schema]
     return pa.table([*columns, block.rows], schema=schema.append(pa.field(ROW, pa.int64())))
 
 
-def _as(cells: pa.Array | None, field: pa.Field, rows: int, files: Files) -> pa.Array:
+def _convert_column(cells: pa.Array | None, field: pa.Field, rows: int, files: Files) -> pa.Array:
     if cells is None:
         return pa.nulls(rows, field.type)
     values = cells if cells.type == field.type else convert(cells, str(field.type))

@@ -1,8 +1,8 @@
-"""How good predictions are: over the held-out rows as they are, and over many random draws of them.
+"""Scores predictions over the held-out rows, and over many random draws of them.
 
-The draws (a bootstrap, Efron 1979) are stratified by class and the same for all remedies, since they follow from the
-seed and their number alone; so the difference of two remedies can be taken draw by draw. Measures agree with
-scikit-learn's `sample_weight`, but many draws are reckoned at once.
+The draws (a bootstrap, Efron 1979) are stratified by class. They follow from the seed and their number alone, so they
+are the same for all remedies, and the difference of two remedies can be computed draw by draw. The measures agree with
+scikit-learn's `sample_weight`, but many draws are computed at once.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.judge.evaluate.remedies import Prediction
 from pipelines.judge.evaluate.rows import CLASS, TEST
-from pipelines.judge.evaluate.trial import TrialPlace, read_prediction
+from pipelines.judge.evaluate.trial import TrialKey, read_prediction
 from pipelines.plan.seeds import derive_seed
 from pipelines.storage.folder import Folder
 
@@ -23,22 +23,23 @@ MEASURES = ("balanced_accuracy", "f1", "average_precision", "roc_auc", "brier", 
 """The first columns of a result; the recall of each class follows."""
 DRAWS = 1_000
 _BINS = 15
-_CELLS = 4_000_000  # of weights, held at a time
+_CELLS = 4_000_000  # weights in memory at a time
 
 
 @dataclass(frozen=True)
 class Scores:
-    """How good one remedy is: `points`, of shape (classifiers, measures), are the mean over seeds.
+    """The scores of one remedy: `points`, of shape (classifiers, measures), are the means over seeds.
 
-    `draws`, of shape (draws, classifiers, measures), are of random draws of rows, each of one seed's prediction.
+    `draws`, of shape (draws, classifiers, measures), are the scores on random draws of rows, each of one seed's
+    prediction.
     """
 
     points: Floats
     draws: Floats
 
 
-def score(scratch: Folder, trials: Sequence[TrialPlace], minority: list[int], seeds: int, seed: int) -> Scores:
-    """Return how good a remedy's predictions are."""
+def score(scratch: Folder, trials: Sequence[TrialKey], minority: list[int], seeds: int, seed: int) -> Scores:
+    """Return the scores of a remedy's predictions."""
     truth = scratch.read_arrow(TEST)[CLASS].to_numpy()
     chosen = np.random.default_rng(derive_seed(seed, "evaluate", "seed of draw")).integers(seeds, size=DRAWS)
     points, draws = [], []
@@ -50,59 +51,61 @@ def score(scratch: Folder, trials: Sequence[TrialPlace], minority: list[int], se
         ]
         whole = np.ones((1, len(truth)))
         points.append(np.mean([scorer.measures(whole)[0] for scorer in scorers], axis=0))
-        found = np.empty((DRAWS, len(points[0])))
+        of_classifier = np.empty((DRAWS, len(points[0])))
         for number, scorer in enumerate(scorers):
-            for places in _blocks(np.flatnonzero(chosen % len(scorers) == number), len(truth)):
-                found[places] = scorer.measures(drawn_weights(truth, places, seed))
-        draws.append(found)
+            for numbers in _split_numbers(np.flatnonzero(chosen % len(scorers) == number), len(truth)):
+                of_classifier[numbers] = scorer.measures(draw_weights(truth, numbers, seed))
+        draws.append(of_classifier)
     return Scores(np.stack(points), np.stack(draws, axis=1))
 
 
-def _blocks(places: NDArray[np.int64], rows: int) -> Iterator[NDArray[np.int64]]:
+def _split_numbers(numbers: NDArray[np.int64], rows: int) -> Iterator[NDArray[np.int64]]:
     step = max(1, _CELLS // max(1, rows))
-    return (places[start : start + step] for start in range(0, len(places), step))
+    return (numbers[start : start + step] for start in range(0, len(numbers), step))
 
 
-def drawn_weights(truth: NDArray[np.int64], numbers: NDArray[np.int64], seed: int) -> Floats:
-    """Return how often each row is in the draws of these numbers: of each class as many rows as there are."""
+def draw_weights(truth: NDArray[np.int64], numbers: NDArray[np.int64], seed: int) -> Floats:
+    """Return how often each row is in the draws of these numbers; a draw keeps the number of rows of each class."""
     weights = np.zeros((len(numbers), len(truth)))
-    members = [np.flatnonzero(truth == place) for place in np.unique(truth)]
+    members = [np.flatnonzero(truth == class_number) for class_number in np.unique(truth)]
     for row, number in enumerate(numbers.tolist()):
         rng = np.random.default_rng([seed, number])
-        for places in members:
-            weights[row, places] = np.bincount(rng.integers(len(places), size=len(places)), minlength=len(places))
+        for rows_of_class in members:
+            weights[row, rows_of_class] = np.bincount(
+                rng.integers(len(rows_of_class), size=len(rows_of_class)), minlength=len(rows_of_class)
+            )
     return weights
 
 
 class Scorer:
-    """One prediction, made ready to be measured under many weights of its rows."""
+    """One prediction, prepared for being scored under many weights of its rows."""
 
     def __init__(self, truth: NDArray[np.int64], prediction: Prediction, minority: list[int]) -> None:
         chances, decisions = prediction.chances, prediction.decisions
         self._classes = chances.shape[1]
         self._minority = minority
-        places = np.arange(self._classes)
-        self._truth = (truth[:, None] == places).astype(np.float64)
-        self._decided = (decisions[:, None] == places).astype(np.float64)
+        numbers = np.arange(self._classes)
+        self._truth = (truth[:, None] == numbers).astype(np.float64)
+        self._decided = (decisions[:, None] == numbers).astype(np.float64)
         self._hits = self._truth * self._decided
         error = ((chances - self._truth) ** 2).sum(axis=1)
         self._brier = error / 2 if self._classes == 2 else error  # as scikit-learn has it
         self._bins = _confidence_bins(truth, chances)
-        self._ranks = [_Rank(truth == place, chances[:, place]) for place in minority]
+        self._ranks = [_Rank(truth == class_number, chances[:, class_number]) for class_number in minority]
 
     def measures(self, weights: Floats) -> Floats:
-        """Return one line of measures for each line of weights, shape (draws, 6 + classes)."""
+        """Return one row of measures for each row of weights, shape (draws, 6 + classes)."""
         total = weights @ self._truth
-        hits, decided = weights @ self._hits, weights @ self._decided
+        hits, decisions = weights @ self._hits, weights @ self._decided
         recall = hits / np.maximum(total, 1e-12)
-        f1 = 2 * hits / np.maximum(total + decided, 1e-12)
-        ranked = np.array([rank.measures(weights) for rank in self._ranks]).mean(axis=0)
+        f1 = 2 * hits / np.maximum(total + decisions, 1e-12)
+        rank_measures = np.array([rank.measures(weights) for rank in self._ranks]).mean(axis=0)
         rows = weights.sum(axis=1)
         return np.column_stack(
             [
                 recall.mean(axis=1),
                 f1[:, self._minority].mean(axis=1),
-                *ranked,
+                *rank_measures,
                 weights @ self._brier / rows,
                 np.abs(weights @ self._bins).sum(axis=1) / rows,
                 recall,
@@ -111,19 +114,19 @@ class Scorer:
 
 
 def _confidence_bins(truth: NDArray[np.int64], chances: Floats) -> Floats:
-    """Return, in the column of each row's bin, how sure its prediction was less whether it was right.
+    """Return each row's confidence minus its correctness (0 or 1), in the column of its bin.
 
     The absolute sum of a column over rows is that bin's part of the expected calibration error (Guo et al. 2017).
     """
     sure = chances.max(axis=1)
-    places = np.minimum((sure * _BINS).astype(int), _BINS - 1)
+    bins = np.minimum((sure * _BINS).astype(int), _BINS - 1)
     parts = np.zeros((len(truth), _BINS))
-    parts[np.arange(len(truth)), places] = sure - (chances.argmax(axis=1) == truth)
+    parts[np.arange(len(truth)), bins] = sure - (chances.argmax(axis=1) == truth)
     return parts
 
 
 class _Rank:
-    """The rows of one class against all others, from the likeliest down; equally likely ones together."""
+    """The rows of one class against all others, from the most probable down; equally probable rows form one step."""
 
     def __init__(self, positive: NDArray[np.bool_], chances: Floats) -> None:
         self._order = np.argsort(-chances, kind="stable")
@@ -132,7 +135,7 @@ class _Rank:
         self._positive = positive[self._order].astype(np.float64)
 
     def measures(self, weights: Floats) -> tuple[Floats, Floats]:
-        """Return the average precision and the area under the ROC curve under each line of weights."""
+        """Return the average precision and the area under the ROC curve under each row of weights."""
         ordered = weights[:, self._order]
         right = np.add.reduceat(ordered * self._positive, self._starts, axis=1)
         wrong = np.add.reduceat(ordered, self._starts, axis=1) - right

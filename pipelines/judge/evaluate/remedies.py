@@ -1,7 +1,7 @@
-"""The remedies for uneven classes, from none to this build: each trains one classifier and predicts the held-out rows.
+"""The remedies for uneven classes, from none to this build: each trains a classifier and predicts the held-out rows.
 
-A name, a function. Whatever adds rows fills each class up to what this build holds of it, so that all are compared at
-the same counts.
+`REMEDIES` maps names to functions. A remedy that adds rows fills each class up to the number of rows that this build
+has, so that all are compared at the same counts.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,13 +24,13 @@ from schemas.plan import Plan, SampleRequest, Step
 
 _FOLDS, _ONE_FOLD_FROM = 5, 5_000
 _ENOUGH = 10
-"""Rows of each class from which a part of them can be kept aside to move the threshold by."""
+"""With so many rows of each class, some can be held out for choosing the threshold."""
 _CHUNK = 512
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What all trials share: the rows (with `_class`), the places of the minority classes, and the counts to reach."""
+    """The data that all trials share: the rows (with `_class`), the numbers of minority classes, and target counts."""
 
     plan: Plan
     view: View
@@ -45,14 +45,14 @@ class Bench:
 
 @dataclass(frozen=True)
 class Trial:
-    """One classifier, trained once."""
+    """One training of one classifier."""
 
     bench: Bench
     classifier: str
     seed: int
 
     def learn(self, rows: NDArray[Any], target: NDArray[np.int64], *, weighted: bool = False) -> Predict:
-        """Return what the classifier predicts by, once it learned from these rows."""
+        """Return a function that predicts, after the classifier learned from these rows."""
         bench = self.bench
         lesson = Lesson(bench.view, rows, target, bench.classes, weighted, self.seed)
         return fit(self.classifier, modality_of(bench.plan), lesson)
@@ -61,59 +61,59 @@ class Trial:
         """Return the raw rows and their classes."""
         return self.bench.view.rows(self.bench.raw), self.bench.raw[CLASS].to_numpy()
 
-    def tested(self, predict: Predict) -> "Prediction":
-        """Return the most likely classes of the held-out rows."""
+    def test(self, predict: Predict) -> "Prediction":
+        """Return the prediction of the held-out rows, with the most probable class of each."""
         chances = predict(self.bench.view.rows(self.bench.test))
         return Prediction(chances, chances.argmax(axis=1))
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of each held-out row: the probability of each class, and the class that was decided for."""
+    """The probability of each class, and the chosen class, of each held-out row."""
 
     chances: Floats
     decisions: NDArray[np.int64]
 
 
-def _raw(trial: Trial) -> Prediction:
-    return trial.tested(trial.learn(*trial.raw()))
+def _use_raw(trial: Trial) -> Prediction:
+    return trial.test(trial.learn(*trial.raw()))
 
 
 def _class_weights(trial: Trial) -> Prediction:
-    return trial.tested(trial.learn(*trial.raw(), weighted=True))
+    return trial.test(trial.learn(*trial.raw(), weighted=True))
 
 
 def _threshold(trial: Trial) -> Prediction:
-    """Move the threshold that the rarer of two classes is decided by, as rows that were kept aside tell.
+    """Move the threshold for the rarer of two classes to the best one on rows that the classifier did not learn.
 
-    Of more classes, or few rows, each probability is divided by the class's share instead, which is the best decision
-    by balanced accuracy where the probabilities are right (logit adjustment; Menon et al. 2021, arXiv:2007.07314).
+    With more classes, or few rows, each probability is divided by the class's share instead; by balanced accuracy that
+    is the best decision where the probabilities are right (logit adjustment; Menon et al. 2021, arXiv:2007.07314).
     """
     rows, target = trial.raw()
-    found = trial.tested(trial.learn(rows, target))
+    prediction = trial.test(trial.learn(rows, target))
     counts = np.bincount(target, minlength=trial.bench.classes)
     if trial.bench.classes > 2 or counts.min() < _ENOUGH:
-        return Prediction(found.chances, (found.chances / np.maximum(counts, 1)).argmax(axis=1))
+        return Prediction(prediction.chances, (prediction.chances / np.maximum(counts, 1)).argmax(axis=1))
     rare = trial.bench.minority[0]
-    chances, truth = _kept_aside(trial, rows, target)
-    moved = found.chances[:, rare] >= _best_threshold(truth == rare, chances[:, rare], trial.bench.measure)
-    return Prediction(found.chances, np.where(moved, rare, 1 - rare))
+    chances, truth = _out_of_fold(trial, rows, target)
+    is_rare = prediction.chances[:, rare] >= _best_threshold(truth == rare, chances[:, rare], trial.bench.measure)
+    return Prediction(prediction.chances, np.where(is_rare, rare, 1 - rare))
 
 
-def _kept_aside(trial: Trial, rows: NDArray[Any], target: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
-    """Return what the classifier says of rows that it did not learn: of few rows all in turn, of many a fifth."""
+def _out_of_fold(trial: Trial, rows: NDArray[Any], target: NDArray[np.int64]) -> tuple[Floats, NDArray[np.int64]]:
+    """Return out-of-fold probabilities and classes: of all rows by cross-validation, of many rows those of one fold."""
     from sklearn.model_selection import StratifiedKFold
 
     folds = list(StratifiedKFold(_FOLDS, shuffle=True, random_state=trial.seed % 2**32).split(target, target))
     chances, truth = [], []
-    for known, aside in folds[: 1 if len(target) >= _ONE_FOLD_FROM else None]:
-        chances.append(trial.learn(rows[known], target[known])(rows[aside]))
-        truth.append(target[aside])
+    for known, fold in folds[: 1 if len(target) >= _ONE_FOLD_FROM else None]:
+        chances.append(trial.learn(rows[known], target[known])(rows[fold]))
+        truth.append(target[fold])
     return np.concatenate(chances), np.concatenate(truth)
 
 
 def _best_threshold(rare: NDArray[np.bool_], chances: Floats, measure: str) -> float:
-    """Return the probability from which on the rare class is decided for: best by F1, else by balanced accuracy."""
+    """Return the least probability at which to choose the rare class: the best by F1, else by balanced accuracy."""
     from sklearn.metrics import precision_recall_curve, roc_curve
 
     if measure == "f1":
@@ -128,27 +128,29 @@ def _over_sampling(trial: Trial) -> Prediction:
     from imblearn.over_sampling import RandomOverSampler
 
     rows, target = trial.raw()
-    sampler = RandomOverSampler(sampling_strategy=_strategy(trial, target), random_state=trial.seed % 2**32)
+    sampler = RandomOverSampler(sampling_strategy=_target_counts(trial, target), random_state=trial.seed % 2**32)
     drawn, target = sampler.fit_resample(np.arange(len(target))[:, None], target)
-    return trial.tested(trial.learn(rows[drawn[:, 0]], target))
+    return trial.test(trial.learn(rows[drawn[:, 0]], target))
 
 
 def _smote(trial: Trial) -> Prediction:
     """Fill the smaller classes by SMOTE, SMOTE-NC or SMOTE-N, as the columns require (Chawla et al. 2002).
 
-    It learns from standardised numbers, the median in place of missing ones; real rows stay as they are.
+    It works on standardised numbers, with the median for missing ones; real rows stay as they are.
     """
     from imblearn.over_sampling import SMOTE, SMOTEN, SMOTENC
 
     rows, target = trial.raw()
     categorical = np.array(trial.bench.view.categorical, bool)
-    few = np.bincount(target, minlength=trial.bench.classes)
-    wanted = {place: count for place, count in _strategy(trial, target).items() if few[place] > 1}
+    counts = np.bincount(target, minlength=trial.bench.classes)
+    wanted = {
+        class_number: count for class_number, count in _target_counts(trial, target).items() if counts[class_number] > 1
+    }
     if not wanted or not categorical.size:
         return _over_sampling(trial)
     settings = {
         "sampling_strategy": wanted,
-        "k_neighbors": int(min(5, *(few[place] - 1 for place in wanted))),
+        "k_neighbors": int(min(5, *(counts[class_number] - 1 for class_number in wanted))),
     }
     seed = trial.seed % 2**32
     if categorical.all():
@@ -157,17 +159,17 @@ def _smote(trial: Trial) -> Prediction:
         sampler = SMOTENC(np.flatnonzero(categorical).tolist(), random_state=seed, **settings)
     else:
         sampler = SMOTE(random_state=seed, **settings)
-    filled, centre, scale = _standardised(rows, categorical)
+    filled, centre, scale = _standardise(rows, categorical)
     made, target = sampler.fit_resample(filled, target)
     more = made[len(rows) :] * scale + centre
     more[:, categorical] = np.where(more[:, categorical] < 0, np.nan, more[:, categorical])
-    return trial.tested(trial.learn(np.concatenate([rows, more]), target))
+    return trial.test(trial.learn(np.concatenate([rows, more]), target))
 
 
-def _standardised(rows: Floats, categorical: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    """Return the rows without gaps, numbers of mean 0 and deviation 1, and what takes them back.
+def _standardise(rows: Floats, categorical: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    """Return the rows without gaps and with standardised numbers, and the centre and scale that undo it.
 
-    A category that is missing is the code -1.
+    A missing category is the code -1.
     """
     with np.errstate(all="ignore"):
         known = np.where(np.isnan(rows).all(axis=0), 0.0, rows)
@@ -179,9 +181,9 @@ def _standardised(rows: Floats, categorical: NDArray[np.bool_]) -> tuple[Floats,
 
 
 def _augmentation(trial: Trial) -> Prediction:
-    """Fill the smaller classes with real texts or images that were changed as `edit` and `augment` do by default."""
+    """Fill the smaller classes with real texts or images changed by `edit` or `augment` with their defaults."""
     bench = trial.bench
-    names = [str(place) for place in range(bench.classes)]
+    names = [str(class_number) for class_number in range(bench.classes)]
     columns = [column.name for column in modelled(bench.plan.profile)]
     stratum = pa.array(names).take(bench.raw[CLASS].combine_chunks())
     table = bench.raw.select(columns).append_column(STRATUM, stratum)
@@ -189,46 +191,46 @@ def _augmentation(trial: Trial) -> Prediction:
     generator.fit(table, STRATUM, trial.seed)
     rows, target = trial.raw()
     parts, classes = [rows], [target]
-    for place, wanted in _strategy(trial, target).items():
-        more = wanted - int(np.count_nonzero(target == place))
+    for class_number, wanted in _target_counts(trial, target).items():
+        more = wanted - int(np.count_nonzero(target == class_number))
         for chunk, start in enumerate(range(0, more, _CHUNK)):
-            seed = derive_seed(trial.seed, "augmentation", place, chunk)
+            seed = derive_seed(trial.seed, "augmentation", class_number, chunk)
             size = min(_CHUNK, more - start)
-            made = generator.sample(SampleRequest(stratum=names[place], chunk=chunk, rows=size, seed=seed))
+            made = generator.sample(SampleRequest(stratum=names[class_number], chunk=chunk, rows=size, seed=seed))
             parts.append(bench.view.rows(made))
-            classes.append(np.full(size, place))
-    return trial.tested(trial.learn(np.concatenate(parts), np.concatenate(classes)))
+            classes.append(np.full(size, class_number))
+    return trial.test(trial.learn(np.concatenate(parts), np.concatenate(classes)))
 
 
-def _build(trial: Trial) -> Prediction:
+def _use_build(trial: Trial) -> Prediction:
     built = trial.bench.built
-    return trial.tested(trial.learn(trial.bench.view.rows(built), built[CLASS].to_numpy()))
+    return trial.test(trial.learn(trial.bench.view.rows(built), built[CLASS].to_numpy()))
 
 
-def _made_alone(trial: Trial) -> Prediction:
-    """Train on made rows, test on real ones: no real row of a class that has made rows (Esteban et al. 2017)."""
+def _use_made_rows(trial: Trial) -> Prediction:
+    """Train on made rows, test on real ones: no real rows of classes that have made rows (Esteban et al. 2017)."""
     built = trial.bench.built
     target, made = built[CLASS].to_numpy(), built[MADE].to_numpy()
     kept = made | ~np.isin(target, np.unique(target[made]))
     rows = built.filter(pa.array(kept))
-    return trial.tested(trial.learn(trial.bench.view.rows(rows), target[kept]))
+    return trial.test(trial.learn(trial.bench.view.rows(rows), target[kept]))
 
 
 REMEDIES: Mapping[str, Callable[[Trial], Prediction]] = {
-    "raw": _raw,
+    "raw": _use_raw,
     "class_weights": _class_weights,
     "threshold": _threshold,
     "over_sampling": _over_sampling,
     "smote": _smote,
     "augmentation": _augmentation,
-    BUILD: _build,
-    MADE_ALONE: _made_alone,
+    BUILD: _use_build,
+    MADE_ALONE: _use_made_rows,
 }
-"""Every remedy by the name that a spec gives it, the cheapest first, and this build."""
+"""Every remedy by its name in a spec, the cheapest first, and this build."""
 
 
 def same_as(plan: Plan) -> str | None:
-    """Return the cheaper remedy that the plan's generator is itself, if it is one."""
+    """Return the cheaper remedy that equals the plan's generator, or None."""
     name = plan.generator.name
     return "augmentation" if name == modality_of(plan).augmentation else generator_class(name).capabilities.remedy
 
@@ -237,7 +239,9 @@ SEEDLESS = frozenset({"raw", "class_weights", BUILD, MADE_ALONE})
 """Remedies without randomness of their own."""
 
 
-def _strategy(trial: Trial, target: NDArray[np.int64]) -> dict[int, int]:
-    """Return the rows that each class which is to grow shall have."""
+def _target_counts(trial: Trial, target: NDArray[np.int64]) -> dict[int, int]:
+    """Return how many rows each class that grows shall have, by its number."""
     counts = np.bincount(target, minlength=trial.bench.classes).tolist()
-    return {place: rows for place, rows in enumerate(trial.bench.wanted) if rows > counts[place] > 0}
+    return {
+        class_number: rows for class_number, rows in enumerate(trial.bench.wanted) if rows > counts[class_number] > 0
+    }

@@ -1,8 +1,8 @@
-"""Gathers what is compared: the source's rows, the held-out rows, and the rows of the published training split.
+"""Collects the rows to compare: the source's rows, the held-out rows, and those of the published training split.
 
-They are written as Arrow files into a folder of the evaluation's own, `_class` (a place among the classes) in the
-label's place, and read from there by each trial. Of more than `max_rows`, the same share of raw and built rows is
-drawn, by a hash of each row, so that the real rows are the same on both sides.
+They are written as Arrow files into a folder of the evaluation, with `_class` (the class's number) instead of the
+label, and each trial reads them from there. Of more than `max_rows`, the same share of raw and built rows is drawn, by
+a hash of each row, so that the real rows are the same on both sides.
 """
 
 from collections import Counter
@@ -34,11 +34,11 @@ from schemas.spec import Source, value_name
 CLASS, MADE = "_class", "_made"
 RAW, BUILT, TEST, CLASSES = "raw.arrow", "built.arrow", "test.arrow", "classes.arrow"
 REAL_RECORD, BUILT_RECORD = "real.json", "built.json"
-_NAMED = 5
+_MOST_NAMES = 5
 
 
 class RealRecord(Noun):
-    """The classes by name, in the order of their places, and the rows of each in the source and held out."""
+    """The names of the classes in the order of their numbers, and the rows of each in the source and held out."""
 
     classes: list[str]
     raw: list[int]
@@ -47,7 +47,7 @@ class RealRecord(Noun):
 
 
 class BuiltRecord(Noun):
-    """The rows of each class in the published training split, and how many of those were made."""
+    """The rows of each class in the published training split, and how many of them are made."""
 
     rows: list[int]
     made: list[int]
@@ -56,7 +56,7 @@ class BuiltRecord(Noun):
 def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder, held_out: str) -> RealRecord:
     """Write the raw and the held-out rows; raises SpecError or SourceError for held-out rows that do not fit.
 
-    `held_out` is the fingerprint that the held-out rows had when they were asked for.
+    `held_out` is the fingerprint of the held-out rows at the time of the request.
     """
     refuse_unfit(plan, source, settings)
     if scratch.exists(REAL_RECORD):
@@ -65,9 +65,9 @@ def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder,
     raw, classes, seen = _raw_rows(source, plan, settings)
     test = _held_out_rows(read_held_out(source, plan, settings, notes, held_out), plan, settings, classes, notes)
     names = [value_name(value) for value in classes.to_pylist()]
-    record = RealRecord(classes=names, raw=_counts(raw, names), test=_counts(test, names), notes=notes)
+    record = RealRecord(classes=names, raw=_count_classes(raw, names), test=_count_classes(test, names), notes=notes)
     _refuse_absent(record, settings)
-    notes += [*_copies(test, seen, plan), *_unseen(test, plan), *_thinned(raw, plan, settings)]
+    notes += [*_note_copies(test, seen, plan), *_note_unseen(test, plan), *_note_sampling(raw, plan, settings)]
     for name, table in ((RAW, raw), (TEST, test), (CLASSES, pa.table({"class": classes}))):
         scratch.write_arrow(name, table)
     record = record.model_copy(update={"notes": notes})
@@ -78,15 +78,15 @@ def gather_real(source: Source, plan: Plan, settings: Evaluate, scratch: Folder,
 def gather_built(
     plan: Plan, settings: Evaluate, manifest: Manifest, dataset: Folder, key: Key | None, scratch: Folder
 ) -> BuiltRecord:
-    """Write the rows of the published training split, `_made` beside them."""
+    """Write the rows of the published training split, with the column `_made`."""
     if scratch.exists(BUILT_RECORD):
         return BuiltRecord.model_validate_json(scratch.read_sealed(BUILT_RECORD))
     classes = scratch.read_arrow(CLASSES)["class"].combine_chunks()
     share, seed = _share(plan, settings), derive_seed(plan.seed, "evaluate", "rows")
-    parts = [_drawn(rows, _numbers(rows), share, seed) for rows in _shards(plan, manifest, dataset, key)]
+    parts = [_draw_rows(rows, _row_numbers(rows), share, seed) for rows in _read_shards(plan, manifest, dataset, key)]
     schema = evaluation_schema(plan)
     tables = [
-        _coded(rows.select(schema.names).cast(schema), classes).append_column(
+        _with_class_numbers(rows.select(schema.names).cast(schema), classes).append_column(
             MADE, pc.not_equal(rows["_origin"], "real")
         )
         for rows in (part.filter(pc.is_valid(part[plan.label])) for part in parts)
@@ -94,7 +94,7 @@ def gather_built(
     table = pa.concat_tables(tables).combine_chunks()
     scratch.write_arrow(BUILT, table)
     names = classes.to_pylist()
-    record = BuiltRecord(rows=_counts(table, names), made=_counts(table.filter(table[MADE]), names))
+    record = BuiltRecord(rows=_count_classes(table, names), made=_count_classes(table.filter(table[MADE]), names))
     scratch.write_sealed(BUILT_RECORD, record.model_dump_json().encode())
     return record
 
@@ -105,78 +105,84 @@ def train_split(plan: Plan) -> str:
 
 
 def _raw_rows(source: Source, plan: Plan, settings: Evaluate) -> tuple[pa.Table, pa.Array, NDArray[np.uint64]]:
-    """Return the drawn rows of the source, all its classes in their order, and the hashes of all its rows."""
+    """Return the drawn rows of the source, its classes in order, and the hashes of all its rows."""
     schema = evaluation_schema(plan)
     share, seed = _share(plan, settings), derive_seed(plan.seed, "evaluate", "rows")
-    found = Classes(schema.field(plan.label).type)
-    kept, hashes = [schema.empty_table()], [np.zeros(0, np.uint64)]
+    numbering = Classes(schema.field(plan.label).type)
+    parts, hashes = [schema.empty_table()], [np.zeros(0, np.uint64)]
     for part in read_source(source, plan.profile, columns=schema.names):
         table = part.filter(pc.is_valid(part[plan.label]))
         rows = table.select(schema.names).cast(schema)
-        found.number(rows[plan.label])
-        hashes.append(_hashes(rows, plan))
-        kept.append(_drawn(rows, table[ROW].to_numpy().astype(np.uint64), share, seed))
-    classes = found.ordered()
-    return _coded(pa.concat_tables(kept).combine_chunks(), classes), classes, np.unique(np.concatenate(hashes))
+        numbering.number(rows[plan.label])
+        hashes.append(_hash_features(rows, plan))
+        parts.append(_draw_rows(rows, table[ROW].to_numpy().astype(np.uint64), share, seed))
+    classes = numbering.ordered()
+    return (
+        _with_class_numbers(pa.concat_tables(parts).combine_chunks(), classes),
+        classes,
+        np.unique(np.concatenate(hashes)),
+    )
 
 
 def _held_out_rows(
     parts: Iterable[pa.Table], plan: Plan, settings: Evaluate, classes: pa.Array, notes: list[str]
 ) -> pa.Table:
-    """Return the held-out rows, drawn evenly where they are too many; refuses classes that the source lacks."""
-    schema, kept = evaluation_schema(plan), []
-    strange: Counter[str] = Counter()
+    """Return the held-out rows, evenly drawn if there are too many; refuses classes that the source lacks."""
+    schema, tables = evaluation_schema(plan), []
+    unknown: Counter[str] = Counter()
     total = 0
     for part in parts:
         codes = class_codes(part[plan.label], classes)
         for value in part[plan.label].filter(pa.array(codes < 0)).value_counts().to_pylist():
-            strange[value_name(value["values"])] += value["counts"]
+            unknown[value_name(value["values"])] += value["counts"]
         total += part.num_rows
-        kept.append(part)
-    if strange:
+        tables.append(part)
+    if unknown:
         names = [value_name(value) for value in classes.to_pylist()]
-        listed = ", ".join(f"{name!r} ({rows:,} rows){nearest(name, names)}" for name, rows in strange.most_common(3))
-        problem = f"the held-out rows have classes that the source lacks: {listed}"
+        names_and_rows = ", ".join(
+            f"{name!r} ({rows:,} rows){nearest(name, names)}" for name, rows in unknown.most_common(3)
+        )
+        problem = f"the held-out rows have classes that the source lacks: {names_and_rows}"
         raise SourceError(f"{settings.test}: {problem}; take these rows out, or mend column {plan.label!r}")
-    table = pa.concat_tables(kept)
+    table = pa.concat_tables(tables)
     if total > settings.max_rows:
         seed = derive_seed(plan.seed, "evaluate", "test")
-        table = _drawn(table, table[ROW].to_numpy().astype(np.uint64), settings.max_rows / total, seed)
+        table = _draw_rows(table, table[ROW].to_numpy().astype(np.uint64), settings.max_rows / total, seed)
         notes.append(f"Of {total:,} held-out rows {table.num_rows:,} were drawn (evaluate.max_rows).")
-    return _coded(table.select(schema.names).combine_chunks(), classes)
+    return _with_class_numbers(table.select(schema.names).combine_chunks(), classes)
 
 
 def _refuse_absent(record: RealRecord, settings: Evaluate) -> None:
     absent = [name for name, rows in zip(record.classes, record.test, strict=True) if not rows]
     if absent:
-        listed = ", ".join(map(repr, absent[:_NAMED])) + (" …" if len(absent) > _NAMED else "")
+        listed = ", ".join(map(repr, absent[:_MOST_NAMES])) + (" …" if len(absent) > _MOST_NAMES else "")
         problem = f"no held-out row of {len(absent)} of the source's {len(record.classes)} classes: {listed}"
         raise SourceError(f"{settings.test}: {problem}; nothing can be said of a class without rows; add some")
 
 
 def _share(plan: Plan, settings: Evaluate) -> float:
-    """Return the share of rows that is drawn, on both sides alike."""
+    """Return the share of rows that is drawn, the same on both sides."""
     built = sum(stratum.target for stratum in plan.strata) * plan.splits[train_split(plan)]
     return min(1.0, settings.max_rows / max(plan.profile.rows, built, 1))
 
 
-def _drawn(table: pa.Table, numbers: NDArray[np.uint64], share: float, seed: int) -> pa.Table:
-    """Return the rows whose numbers are drawn: the same numbers, whatever the table."""
+def _draw_rows(table: pa.Table, numbers: NDArray[np.uint64], share: float, seed: int) -> pa.Table:
+    """Return the rows whose numbers are drawn; a number is drawn or not whatever the table."""
     if share >= 1:
         return table
     return table.filter(pa.array(keyed_order(numbers, seed) < np.uint64(int(share * 2.0**64))))
 
 
-def _numbers(rows: pa.Table) -> NDArray[np.uint64]:
-    """Return each published row's number: of a real one its place in the source, of a made one a hash of its id."""
+def _row_numbers(rows: pa.Table) -> NDArray[np.uint64]:
+    """Return each published row's number: a real row's position in the source, a hash of a made row's id."""
     real = pc.equal(rows["_origin"], "real").to_numpy()
     numbers = row_hashes(rows.select(["_id"]))
-    places = pc.utf8_slice_codeunits(rows["_id"].filter(pa.array(real)), len("real-")).cast(pa.uint64())
-    numbers[real] = places.to_numpy()
+    positions = pc.utf8_slice_codeunits(rows["_id"].filter(pa.array(real)), len("real-")).cast(pa.uint64())
+    numbers[real] = positions.to_numpy()
     return numbers
 
 
-def _shards(plan: Plan, manifest: Manifest, dataset: Folder, key: Key | None) -> Iterator[pa.Table]:
+def _read_shards(plan: Plan, manifest: Manifest, dataset: Folder, key: Key | None) -> Iterator[pa.Table]:
     """Yield the shards of the training split."""
     columns = [*evaluation_schema(plan).names, "_id", "_origin"]
     for shard in manifest.shards:
@@ -184,27 +190,27 @@ def _shards(plan: Plan, manifest: Manifest, dataset: Folder, key: Key | None) ->
             yield simple_rows(open_shard(dataset, shard, key).read(columns).select(columns), manifest.columns)
 
 
-def _coded(table: pa.Table, classes: pa.Array) -> pa.Table:
-    """Return the rows with `_class` in the label's place, which is the last column."""
+def _with_class_numbers(table: pa.Table, classes: pa.Array) -> pa.Table:
+    """Return the rows with `_class` instead of the label, which is the last column."""
     codes = class_codes(table.column(table.num_columns - 1), classes)
     return table.remove_column(table.num_columns - 1).append_column(CLASS, pa.array(codes))
 
 
-def _counts(table: pa.Table, classes: list[str]) -> list[int]:
+def _count_classes(table: pa.Table, classes: list[str]) -> list[int]:
     counts: list[int] = np.bincount(table[CLASS].to_numpy(), minlength=len(classes)).tolist()
     return counts
 
 
-def _hashes(rows: pa.Table, plan: Plan) -> NDArray[np.uint64]:
-    """Return what tells a copy of a row: all its features, of an image its pixels."""
+def _hash_features(rows: pa.Table, plan: Plan) -> NDArray[np.uint64]:
+    """Return a hash of each row that shows copies: of all its features, or of an image's pixels."""
     hashes: NDArray[np.uint64] = load_part(modality_of(plan).hashes)(
         rows.select([column.name for column in feature_columns(plan)])
     )
     return hashes
 
 
-def _copies(test: pa.Table, seen: NDArray[np.uint64], plan: Plan) -> Iterable[str]:
-    copies = int(np.isin(_hashes(test, plan), seen).sum())
+def _note_copies(test: pa.Table, seen: NDArray[np.uint64], plan: Plan) -> Iterable[str]:
+    copies = int(np.isin(_hash_features(test, plan), seen).sum())
     if copies:
         yield (
             f"{copies:,} of {test.num_rows:,} held-out rows are the same as a source row in all features; if they are"
@@ -212,24 +218,24 @@ def _copies(test: pa.Table, seen: NDArray[np.uint64], plan: Plan) -> Iterable[st
         )
 
 
-def _unseen(test: pa.Table, plan: Plan) -> Iterable[str]:
-    """Say where held-out rows have categories that no source row has; of encrypted datasets without naming them."""
+def _note_unseen(test: pa.Table, plan: Plan) -> Iterable[str]:
+    """Yield a note for each column whose held-out rows have new categories; encrypted datasets name none of them."""
     for column in feature_columns(plan):
         if column.categories is None:
             continue
         values = test[column.name].drop_null()
         new = values.filter(pc.invert(pc.is_in(values, value_set=pa.array(column.categories, pa.string()))))
         if len(new):
-            named = sorted(new.unique().to_pylist())
-            listed = ", ".join(map(repr, named[:3])) + (" …" if len(named) > 3 else "")
-            told = "" if plan.key_env else f" ({listed})"
+            names = sorted(new.unique().to_pylist())
+            listed = ", ".join(map(repr, names[:3])) + (" …" if len(names) > 3 else "")
+            values_note = "" if plan.key_env else f" ({listed})"
             yield (
                 f"Column {column.name!r}: {len(new):,} of {test.num_rows:,} held-out rows have values that no source"
-                f" row has{told}; classifiers take them for missing."
+                f" row has{values_note}; classifiers take them for missing."
             )
 
 
-def _thinned(raw: pa.Table, plan: Plan, settings: Evaluate) -> Iterable[str]:
+def _note_sampling(raw: pa.Table, plan: Plan, settings: Evaluate) -> Iterable[str]:
     if _share(plan, settings) < 1:
         yield (
             f"Classifiers learned from {_share(plan, settings):.1%} of the rows ({raw.num_rows:,} of"

@@ -1,6 +1,6 @@
-"""One trial: trains a classifier on what one remedy makes of the raw rows, and keeps what it says of the held-out rows.
+"""One trial: trains a classifier on the rows of one remedy, and stores its prediction of the held-out rows.
 
-A trial that is there already is not run again. Rows are read from the evaluation's own folder; nothing is returned.
+A trial whose prediction is stored is not run again. Rows are read from the evaluation's own folder.
 """
 
 import io
@@ -21,8 +21,8 @@ from schemas.evaluation import BUILD, MADE_ALONE, Evaluate
 from schemas.plan import Plan
 
 
-class TrialPlace(Noun):
-    """Which trial: the remedy, the classifier, and the number of the seed."""
+class TrialKey(Noun):
+    """The identity of a trial: the remedy, the classifier, and the number of the seed."""
 
     remedy: str
     classifier: str
@@ -30,12 +30,12 @@ class TrialPlace(Noun):
 
     @property
     def file(self) -> str:
-        """Where its prediction is kept."""
+        """The file of its prediction."""
         return f"trials/{self.remedy}-{self.classifier.replace(' ', '-')}-{self.number}.npz"
 
 
 def chosen_remedies(plan: Plan, settings: Evaluate) -> list[str]:
-    """Return the cheaper remedies that the build is compared with; raises SpecError for one that cannot be had.
+    """Return the cheaper remedies to compare with; raises SpecError for one that the modality does not have.
 
     Where the spec names none, a generator that is itself a remedy is not compared with itself.
     """
@@ -49,13 +49,13 @@ def chosen_remedies(plan: Plan, settings: Evaluate) -> list[str]:
     return [name for name in known if name in settings.remedies]
 
 
-def left_out(plan: Plan, settings: Evaluate) -> list[str]:
-    """Return a note on the remedy that this build is itself, where it is not compared with that."""
+def note_left_out(plan: Plan, settings: Evaluate) -> list[str]:
+    """Return a note on the remedy that equals this build's generator, where it is left out."""
     same = same_as(plan)
     if settings.remedies is not None or same is None or same not in modality_of(plan).remedies:
         return []
-    told = f"{TITLES[same]} is not among the remedies, since this build is made by it ({plan.generator.name})"
-    return [f"{told[0].upper()}{told[1:]}; evaluate.remedies asks for it all the same."]
+    note = f"{TITLES[same]} is not among the remedies, since this build is made by it ({plan.generator.name})"
+    return [f"{note[0].upper()}{note[1:]}; evaluate.remedies asks for it all the same."]
 
 
 def all_remedies(plan: Plan, settings: Evaluate, built: BuiltRecord) -> list[str]:
@@ -63,31 +63,31 @@ def all_remedies(plan: Plan, settings: Evaluate, built: BuiltRecord) -> list[str
     return [*chosen_remedies(plan, settings), BUILD, *([MADE_ALONE] if any(built.made) else [])]
 
 
-def trials_of(plan: Plan, settings: Evaluate, remedy: str) -> list[TrialPlace]:
-    """Return the trials of a remedy: one a classifier and seed, but only one where the seed changes nothing."""
+def trials_of(plan: Plan, settings: Evaluate, remedy: str) -> list[TrialKey]:
+    """Return the trials of a remedy: one per classifier and seed, or only one where the seed changes nothing."""
     return [
-        TrialPlace(remedy=remedy, classifier=classifier, number=number)
+        TrialKey(remedy=remedy, classifier=classifier, number=number)
         for classifier in modality_of(plan).classifiers
         for number in range(1 if classifier in DETERMINISTIC and remedy in SEEDLESS else settings.seeds)
     ]
 
 
 def minority_of(real: RealRecord, built: BuiltRecord) -> list[int]:
-    """Return the classes that the build made rows for; all but the largest where that is none or all of them."""
-    made = [place for place, rows in enumerate(built.made) if rows]
+    """Return the classes with made rows; if that is none or all of them, all classes but the largest."""
+    made = [class_number for class_number, rows in enumerate(built.made) if rows]
     if 0 < len(made) < len(real.classes):
         return made
     largest = int(np.argmax(real.raw))
-    return [place for place in range(len(real.classes)) if place != largest]
+    return [class_number for class_number in range(len(real.classes)) if class_number != largest]
 
 
 def run_trial(
-    plan: Plan, settings: Evaluate, real: RealRecord, built: BuiltRecord, scratch: Folder, place: TrialPlace
+    plan: Plan, settings: Evaluate, real: RealRecord, built: BuiltRecord, scratch: Folder, trial: TrialKey
 ) -> bool:
-    """Run the trial, unless its prediction is there; return whether one was there, but damaged."""
-    if scratch.is_whole(place.file):
+    """Run the trial unless its prediction is stored; return whether a stored one was damaged."""
+    if scratch.is_whole(trial.file):
         return False
-    remade = scratch.exists(place.file)
+    remade = scratch.exists(trial.file)
     raw = scratch.read_arrow(RAW)
     bench = Bench(
         plan=plan,
@@ -97,25 +97,25 @@ def run_trial(
         test=scratch.read_arrow(TEST),
         classes=len(real.classes),
         minority=minority_of(real, built),
-        wanted=_wanted(real, built),
+        wanted=_target_rows(real, built),
         measure=settings.measure,
     )
-    seed = derive_seed(plan.seed, "evaluate", place.number)  # the same for all remedies
+    seed = derive_seed(plan.seed, "evaluate", trial.number)  # the same for all remedies
     with threadpool_limits(1):
-        prediction = REMEDIES[place.remedy](Trial(bench, place.classifier, seed % 2**32))
+        prediction = REMEDIES[trial.remedy](Trial(bench, trial.classifier, seed % 2**32))
     sink = io.BytesIO()
     np.savez(sink, chances=prediction.chances, decisions=prediction.decisions)
-    scratch.write_sealed(place.file, sink.getvalue())
+    scratch.write_sealed(trial.file, sink.getvalue())
     return remade
 
 
-def read_prediction(scratch: Folder, place: TrialPlace) -> Prediction:
-    """Return what a trial kept."""
-    with np.load(io.BytesIO(scratch.read_sealed(place.file)), allow_pickle=False) as kept:
-        return Prediction(kept["chances"], kept["decisions"])
+def read_prediction(scratch: Folder, trial: TrialKey) -> Prediction:
+    """Return the stored prediction of a trial."""
+    with np.load(io.BytesIO(scratch.read_sealed(trial.file)), allow_pickle=False) as file:
+        return Prediction(file["chances"], file["decisions"])
 
 
-def _wanted(real: RealRecord, built: BuiltRecord) -> list[int]:
+def _target_rows(real: RealRecord, built: BuiltRecord) -> list[int]:
     """Return the rows that remedies fill each class up to: this build's, or the largest class's if it makes none."""
     if any(more > fewer for more, fewer in zip(built.rows, real.raw, strict=True)):
         return built.rows

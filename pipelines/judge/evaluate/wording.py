@@ -1,4 +1,4 @@
-"""How sentences, tables and plots call remedies and measures."""
+"""The names of remedies and measures in sentences, tables and plots."""
 
 from schemas.evaluation import BUILD, MADE_ALONE
 
@@ -12,7 +12,7 @@ TITLES = {
     BUILD: "this build",
     MADE_ALONE: "made rows alone",
 }
-"""How sentences and tables call the remedies."""
+"""The names of remedies in sentences and tables."""
 WORDS = {
     "balanced_accuracy": "balanced accuracy",
     "f1": "minority F1",

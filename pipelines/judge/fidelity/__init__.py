@@ -1,6 +1,6 @@
-"""How like real rows made ones are, and how diverse. Pure functions of rows: nothing here knows Ray or Prefect.
+"""Measures how similar made rows are to real ones, and how diverse. Pure functions of rows: no Ray, no Prefect.
 
-`measure_fidelity` (in `measure`) draws from streams of real and of published rows by `sides`; `tables`, `images`,
-`text` and `paired` tell the figures of each modality, and `detector` how surely a classifier tells made rows, by what
-`evidence` shows it. `published` reads a dataset from its folder; `wording` says what each figure means.
+`measure_fidelity` (in `measure`) draws from streams of real and of published rows by `sides`. Each modality has its own
+figures; `detector` measures how well a classifier tells made rows from real ones. `published` reads a dataset from its
+folder; `wording` explains each figure.
 """

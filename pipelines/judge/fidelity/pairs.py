@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from generators.classes import members_of
+from generators.classes import rows_by_class
 from pipelines.judge.fidelity.sides import ID, PARENT, Drawn
 from schemas.arrow import STRATUM
 
@@ -32,7 +32,7 @@ def pairs(drawn: Drawn, column: str, seed: int) -> Pairs | None:
     rng = np.random.default_rng(seed)
     place = np.asarray(pc.index_in(drawn.made[PARENT], drawn.parents[ID].combine_chunks()).fill_null(-1))
     made = rng.permutation(np.flatnonzero(place >= 0))[:MOST_PAIRS]
-    members = members_of(drawn.parents[STRATUM])
+    members = rows_by_class(drawn.parents[STRATUM])
     strata = drawn.parents[STRATUM].take(pa.array(place[made])).to_pylist()
     found = [
         (child, place[child], _other(members[name], int(place[child]), rng))

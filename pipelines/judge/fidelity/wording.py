@@ -1,4 +1,4 @@
-"""What each figure of fidelity says, in a few words. Knows no page and no terminal."""
+"""Short explanations of each figure of fidelity. Knows no page and no terminal."""
 
 MEANING = {
     "Quality": "mean of the next two",
@@ -32,12 +32,20 @@ _NO_SHARE = {"FID", "KID", "Inception score", "Self-BLEU", "BLEU", "Perplexity",
 
 
 def is_share(name: str) -> bool:
-    """Whether a figure runs from 0 to 1, or about so far."""
+    """Whether a figure runs from 0 to 1, at least roughly.
+
+    >>> is_share("Recall"), is_share("FID")
+    (True, False)
+    """
     return name not in _NO_SHARE
 
 
-def told(value: float | None) -> str:
-    """Return a figure with some three digits."""
+def format_figure(value: float | None) -> str:
+    """Return a figure as text, with about three digits.
+
+    >>> format_figure(0.12345), format_figure(1234.5)
+    ('0.123', '1,234')
+    """
     if value is None:
         return "\N{EN DASH}"
     if value and abs(value) < 0.001:

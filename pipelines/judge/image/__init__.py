@@ -1,1 +1,1 @@
-"""What images are measured by: what classifiers see of them, and how alike they are."""
+"""How images are measured: the view of classifiers, features and similarity."""

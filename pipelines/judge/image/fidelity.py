@@ -19,13 +19,13 @@ from schemas.fidelity import Fidelity, FidelityChoice, Figure, FigureGroup
 from schemas.manifest import Manifest
 
 IMAGE_BYTES = 1 << 27
-"""Bytes of encoded images on each side, at most: while they are drawn, some ten times as many are held."""
+"""The most bytes of encoded images on each side; while they are drawn, some ten times as many are in memory."""
 
 
 def rows_looked_at(manifest: Manifest, choice: FidelityChoice) -> int:
     """Return how many images are drawn for each side: fewer where they are large."""
-    one = sum(shard.bytes for shard in manifest.shards) / max(1, manifest.rows)
-    return max(50, min(choice.images, int(IMAGE_BYTES / max(1.0, one))))
+    bytes_per_row = sum(shard.bytes for shard in manifest.shards) / max(1, manifest.rows)
+    return max(50, min(choice.images, int(IMAGE_BYTES / max(1.0, bytes_per_row))))
 
 
 def fidelity(manifest: Manifest, drawn: Drawn, sides: Sides, choice: FidelityChoice, seed: int) -> Fidelity:
@@ -41,12 +41,12 @@ def fidelity(manifest: Manifest, drawn: Drawn, sides: Sides, choice: FidelityCho
         )
     elif sides.rows > 1:
         groups.append(image_figures(eye, sides, column))
-    found = pairs(drawn, column, seed)
-    groups.append(image_pairs(found) if found else None)
+    matched = pairs(drawn, column, seed)
+    groups.append(image_pairs(matched) if matched else None)
     new = drawn if choice.image_model else replace(drawn, real=sides.real)  # the classifier learnt from the others
     detectors = detect(new, partial(of_images, column=column, eye=eye), seed) if eye else []
-    kept = [group for group in groups if group]
-    return Fidelity(origin=manifest.origin, groups=kept, detectors=detectors, notes=notes)
+    present = [group for group in groups if group]
+    return Fidelity(origin=manifest.origin, groups=present, detectors=detectors, notes=notes)
 
 
 def of_images(rows: pa.Table, column: str, eye: Eye) -> Evidence:
@@ -86,9 +86,9 @@ def image_pairs(found: Pairs) -> FigureGroup | None:
 
 def _similar(one: pa.ChunkedArray, other: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return SSIM, PSNR (NaN for the same images) and whether they are the same, for each pair of one size."""
-    from generators.image.figures import SMALLEST, psnr, ssim, steady
+    from generators.image.figures import SMALLEST, psnr, quiet_metrics, ssim
 
-    with steady():
+    with quiet_metrics():
         rows = [
             (ssim(a, b), np.nan if (a == b).all() else psnr(a, b), float((a == b).all()))
             for a, b in _decoded(one, other)

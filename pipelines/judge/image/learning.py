@@ -1,4 +1,4 @@
-"""What classifiers of images see, and which they are."""
+"""The classifiers of images, and their view of rows."""
 
 import numpy as np
 import pyarrow as pa

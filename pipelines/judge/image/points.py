@@ -1,23 +1,26 @@
-"""Images as points: what the privacy gate compares them by."""
+"""Turns images into points, by which the privacy gate compares them."""
 
 import numpy as np
 import pyarrow as pa
 
 from pipelines.judge.privacy.vectors import Encode, Points
-from pipelines.validate.image.pixels import scaled, sound_pixels
+from pipelines.validate.image.pixels import resize_images, sound_pixels
 from schemas.plan import Plan
 
 _SIDE = 16  # pixels
-_AT_ONCE = 64  # images that are decoded at a time
+_AT_ONCE = 64  # images decoded at a time
 
 
 def points(_real: pa.Table, plan: Plan, _seed: int) -> Encode:
-    """Look at images as small grey ones, which hides noise, and what was changed at their edges, but not a crop."""
+    """Return a function that makes points of images: small grey ones, which ignore noise and changes at the edges.
+
+    A crop still changes the point.
+    """
     name = str(plan.profile.image)
 
     def encode(table: pa.Table) -> Points:
         parts = [
-            scaled(sound_pixels(table[name].slice(start, _AT_ONCE)), _SIDE, grey=True)
+            resize_images(sound_pixels(table[name].slice(start, _AT_ONCE)), _SIDE, grey=True)
             for start in range(0, table.num_rows, _AT_ONCE)
         ]
         grey = np.concatenate([np.zeros((0, _SIDE, _SIDE, 1), np.uint8), *parts])

@@ -1,1 +1,1 @@
-"""The privacy gate: real rows that the model does not learn from, and what made rows give away of those it does."""
+"""The privacy gate: measures on held-out real rows what made rows reveal of the rows that the model learnt from."""

@@ -1,4 +1,4 @@
-"""Puts together what was measured of all classes, keeps it, and stops a build that gives too much away."""
+"""Combines the measurements of all classes, stores them, and stops a build that reveals too much."""
 
 from collections.abc import Mapping
 
@@ -11,8 +11,8 @@ from pipelines.judge.privacy.anonymity import Anonymity
 from pipelines.judge.privacy.attack import true_positives
 from pipelines.judge.privacy.intervals import Estimate, auc, excess, proportion, ratio_excess
 from pipelines.judge.privacy.measure import ClassFindings
-from pipelines.judge.privacy.sides import kept
-from pipelines.judge.privacy.wording import MEANING, TITLES, interval, limit, told
+from pipelines.judge.privacy.sides import privacy_folder
+from pipelines.judge.privacy.wording import MEANING, TITLES, format_interval, format_limit, format_value
 from pipelines.plan.features import modelled
 from pipelines.plan.registry import generator_class
 from pipelines.storage.workspace import Workspace
@@ -21,40 +21,42 @@ from schemas.plan import Plan
 from schemas.privacy import ClassPrivacy, Closeness, Figure, FigureName, Privacy, PrivacyFindings
 
 QUANTILES = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9]
-_FILE, _DIGITS, _NAMED = "findings.json", 6, 3
+_FILE, _DIGITS, _MOST_NAMES = "findings.json", 6, 3
 _FEW_VALUES = 20
-"""Columns of so few values single nobody out."""
+"""Columns with so few values single nobody out."""
 
 
 def load_findings(plan: Plan, place: Workspace) -> PrivacyFindings | None:
-    """Return what was found before of what the plan asks, if it was."""
-    if not kept(place).exists(_FILE):
+    """Return the stored findings if they answer what the plan asks, else None."""
+    if not privacy_folder(place).exists(_FILE):
         return None
-    found = PrivacyFindings.model_validate_json(kept(place).read_sealed(_FILE))
+    found = PrivacyFindings.model_validate_json(privacy_folder(place).read_sealed(_FILE))
     return found if found.asked == plan.privacy else None
 
 
 def save_findings(found: PrivacyFindings, place: Workspace) -> None:
-    """Keep what was found."""
-    kept(place).write_sealed(_FILE, found.model_dump_json().encode())
+    """Store the findings."""
+    privacy_folder(place).write_sealed(_FILE, found.model_dump_json().encode())
 
 
-def put_together(plan: Plan, classes: list[ClassFindings], anonymity: Anonymity | None) -> PrivacyFindings:
+def combine_findings(plan: Plan, classes: list[ClassFindings], anonymity: Anonymity | None) -> PrivacyFindings:
     """Return the figures over all classes, each with its limit."""
-    asked = plan.privacy or Privacy()
+    settings = plan.privacy or Privacy()
     estimates = _estimates(classes) if classes else {}
     counts: dict[FigureName, int | None] = {}
     if anonymity:
         counts = {"k_anonymity": anonymity.k, "l_diversity": anonymity.l}
     estimates |= {name: Estimate(number, number, number) for name, number in counts.items() if number is not None}
-    figures = [_figure(name, estimates[name], getattr(asked.limits, name)) for name in TITLES if name in estimates]
+    figures = [
+        _make_figure(name, estimates[name], getattr(settings.limits, name)) for name in TITLES if name in estimates
+    ]
     return PrivacyFindings(
-        asked=asked,
+        asked=settings,
         figures=figures,
-        classes={one.name: _class(one) for one in classes},
-        closeness=_closeness(classes) if classes else None,
+        classes={findings.name: _make_class(findings) for findings in classes},
+        closeness=_make_closeness(classes) if classes else None,
         groups=anonymity.groups if anonymity else None,
-        notes=_notes(plan, estimates),
+        notes=_make_notes(plan, estimates),
     )
 
 
@@ -67,31 +69,31 @@ def _estimates(classes: list[ClassFindings]) -> dict[FigureName, Estimate]:
     known, other = all_of(learnt, "scores"), all_of(held_out, "scores")
     again, control = (int(all_of(sides, "again").sum()) for sides in (learnt, held_out))
     rare, common = ((all_of(sides, "rare"), all_of(sides, "reappeared")) for sides in (learnt, held_out))
-    found: dict[FigureName, Estimate] = {
+    estimates: dict[FigureName, Estimate] = {
         "attack_auc": auc(known, other),
         "closer": proportion(all_of(learnt, "closest_of"), all_of(held_out, "closest_of")),
         "copies": excess((again, len(known)), (control, len(other))),
     }
     hits = true_positives(known, other)
     if hits:
-        found["attack_tpr"] = hits
+        estimates["attack_tpr"] = hits
     if rare[0].sum() and common[0].sum():
-        found["singling_out"] = ratio_excess(rare, common)
-    return found
+        estimates["singling_out"] = ratio_excess(rare, common)
+    return estimates
 
 
-def _figure(name: FigureName, estimate: Estimate, limit: float | None) -> Figure:
+def _make_figure(name: FigureName, estimate: Estimate, format_limit: float | None) -> Figure:
     value, low, high = (round(float(part), _DIGITS) for part in (estimate.value, estimate.low, estimate.high))
-    return Figure(name=name, value=value, low=low, high=high, limit=limit)
+    return Figure(name=name, value=value, low=low, high=high, limit=format_limit)
 
 
-def _class(one: ClassFindings) -> ClassPrivacy:
-    values = {name: round(float(found.value), _DIGITS) for name, found in _estimates([one]).items()}
+def _make_class(one: ClassFindings) -> ClassPrivacy:
+    values = {name: round(float(estimate.value), _DIGITS) for name, estimate in _estimates([one]).items()}
     learnt, held_out = len(one.learnt.scores), len(one.held_out.scores)
     return ClassPrivacy(learnt=learnt, held_out=held_out, made=one.made, **values)
 
 
-def _closeness(classes: list[ClassFindings]) -> Closeness:
+def _make_closeness(classes: list[ClassFindings]) -> Closeness:
     learnt, held_out = (
         np.quantile(np.concatenate([getattr(one, part) for one in classes]), QUANTILES).round(_DIGITS).tolist()
         for part in ("to_learnt", "to_held_out")
@@ -99,7 +101,7 @@ def _closeness(classes: list[ClassFindings]) -> Closeness:
     return Closeness(quantiles=QUANTILES, learnt=learnt, held_out=held_out)
 
 
-def _notes(plan: Plan, estimates: Mapping[FigureName, Estimate]) -> list[str]:
+def _make_notes(plan: Plan, estimates: Mapping[FigureName, Estimate]) -> list[str]:
     if not plan.makes_rows:
         return ["No rows were made, so there is nothing that they could give away."]
     small = [stratum.name for stratum in plan.strata if stratum.make and not holds_out(plan, stratum)]
@@ -108,32 +110,35 @@ def _notes(plan: Plan, estimates: Mapping[FigureName, Estimate]) -> list[str]:
         notes.append("Fewer than 99 rows were held out: too few to tell what the attack hits at 1% false alarms.")
     if not small:
         return notes
-    listed = ", ".join(map(repr, small[:_NAMED])) + (f" and {len(small) - _NAMED:,} more" if small[_NAMED:] else "")
+    listed = ", ".join(map(repr, small[:_MOST_NAMES])) + (
+        f" and {len(small) - _MOST_NAMES:,} more" if small[_MOST_NAMES:] else ""
+    )
     return [*notes, f"Not measured, since fewer than {LEAST} of their real rows could be held out: {listed}."]
 
 
 def refuse_breach(plan: Plan, found: PrivacyFindings) -> None:
-    """Raise PrivacyError, with one line for each figure that is beyond its limit, and what may help."""
+    """Raise PrivacyError with a line for each figure beyond its limit, and advice."""
     if found.broken:
-        lines = [*map(_explain, found.broken), _advice(plan, found)]
+        lines = [*map(_explain, found.broken), _give_advice(plan, found)]
         raise PrivacyError("\n".join(lines))
 
 
-def _telling(plan: Plan) -> str:
-    """Return in words the columns that single a row out the most, by how many values they have."""
-    shown = [column for column in modelled(plan.profile) if not column.private]
-    values = {column.name: column.distinct or plan.profile.rows for column in shown}
+def _name_rare_columns(plan: Plan) -> str:
+    """Return the columns that single a row out the most, by their number of values, in words."""
+    columns = [column for column in modelled(plan.profile) if not column.private]
+    values = {column.name: column.distinct or plan.profile.rows for column in columns}
     least = max(_FEW_VALUES + 1, max(values.values(), default=0) / 10)
-    telling = sorted((name for name, count in values.items() if count >= least), key=lambda name: -values[name])
-    return ", ".join(map(repr, telling[:_NAMED]))
+    names = sorted((name for name, count in values.items() if count >= least), key=lambda name: -values[name])
+    return ", ".join(map(repr, names[:_MOST_NAMES]))
 
 
 def _explain(figure: Figure) -> str:
-    ends = f" ({interval(figure)})" if interval(figure) else ""
-    return f"privacy: {figure.name} is {told(figure)}{ends}, its limit {limit(figure)}: {MEANING[figure.name]}"
+    ends = f" ({format_interval(figure)})" if format_interval(figure) else ""
+    value, limit = format_value(figure), format_limit(figure)
+    return f"privacy: {figure.name} is {value}{ends}, its limit {limit}: {MEANING[figure.name]}"
 
 
-def _advice(plan: Plan, found: PrivacyFindings) -> str:
+def _give_advice(plan: Plan, found: PrivacyFindings) -> str:
     generator, name = generator_class(plan.generator.name), plan.generator.name
     able = generator.capabilities
     shares = [f"privacy.limits.{figure.name}" for figure in found.broken if not figure.counted]
@@ -142,7 +147,7 @@ def _advice(plan: Plan, found: PrivacyFindings) -> str:
     if shares and able.origin == "augmented":
         advice.append(f"rows of {name!r} are real rows, repeated or changed, so choose a generator that learns")
     elif shares:
-        if "privacy.limits.singling_out" in shares and able.smooths_private and (telling := _telling(plan)):
+        if "privacy.limits.singling_out" in shares and able.smooths_private and (telling := _name_rare_columns(plan)):
             advice.append(f"list in source.private the columns whose values few rows share ({telling})")
         shorter = lasting(generator.Params)
         advice.append("choose another generator" + (f", lower generator.params.{min(shorter)}" if shorter else ""))

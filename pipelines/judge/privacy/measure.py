@@ -1,4 +1,4 @@
-"""Measures what the made rows of one class give away, in one pass over them. Knows no limit and no other class."""
+"""Measures what the made rows of one class reveal, in one pass over them. Knows no limit and no other class."""
 
 from dataclasses import dataclass
 
@@ -18,16 +18,16 @@ from schemas.plan import Plan
 
 Floats = NDArray[np.float64]
 
-_SHOWN = 10_000  # distances that the report draws from
+_SHOWN = 10_000  # distances from which the report takes quantiles
 
 
 @dataclass(frozen=True)
 class Side:
-    """Rows of one side, one number each.
+    """The rows of one side, one number each.
 
-    `scores` are the attack's, `closest_of` made rows that each is the closest to, `again` whether it was made again
-    exactly. `rare` is what a row alone has, and `reappeared` how much of that made rows have too: of as many rows of
-    either side, none of images.
+    `scores` are the attack's. `closest_of` counts the made rows to which a row is the closest, `again` says whether it
+    was made again exactly. `rare` counts the items that only this row has, and `reappeared` how many of those made rows
+    have, too: for equally many rows of either side; empty for images.
     """
 
     scores: Floats
@@ -39,7 +39,7 @@ class Side:
 
 @dataclass(frozen=True)
 class ClassFindings:
-    """One class: both sides, and the distances of some made rows to either."""
+    """The findings of one class: both sides, and the distances of some made rows to either."""
 
     name: str
     made: int
@@ -50,14 +50,14 @@ class ClassFindings:
 
 
 def measure_class(plan: Plan, place: Workspace, name: str) -> ClassFindings:
-    """Compare all made rows of a class with both sides of it."""
+    """Compare all made rows of a class with both of its sides."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # so that no digit depends on the machine's cores
-        return _measure(plan, place, name)
+        return _measure_class(plan, place, name)
 
 
-def _measure(plan: Plan, place: Workspace, name: str) -> ClassFindings:
+def _measure_class(plan: Plan, place: Workspace, name: str) -> ClassFindings:
     real = sides_of(name, place)
     learnt, paired = np.asarray(real[LEARNT]), np.asarray(real[PAIRED])
     encode = learn_points(real, plan, derive_seed(plan.seed, "points"))
@@ -73,14 +73,19 @@ def _measure(plan: Plan, place: Workspace, name: str) -> ClassFindings:
         again |= np.isin(prints, fingerprint(table, plan))
         if find:
             items = find(table)[1]
-            for one in rare:
-                one.look(items)
+            for side_items in rare:
+                side_items.look(items)
         made += table.num_rows
-    found = scores(closest.distance, to_each_other(closest.real))
+    attack_scores = scores(closest.distance, to_each_other(closest.real))
     nothing = (np.zeros(0), np.zeros(0))
     sides = [
-        Side(found[here], closest.closest_of[here], again[here], *(rare[number].by_row if rare else nothing))
-        for number, here in enumerate((learnt, ~learnt))
+        Side(
+            attack_scores[members],
+            closest.closest_of[members],
+            again[members],
+            *(rare[number].by_row if rare else nothing),
+        )
+        for number, members in enumerate((learnt, ~learnt))
     ]
     step = -(-made // _SHOWN) or 1
     to_learnt, to_held_out = (np.concatenate(part)[::step] for part in (closest.to_learnt, closest.to_held_out))

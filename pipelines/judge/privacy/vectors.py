@@ -1,6 +1,6 @@
-"""Rows as points: the closer two of them are, the more alike the rows. How, a modality says.
+"""Turns rows into points: the closer two points, the more similar the rows. A modality defines how.
 
-No point has more than 256 coordinates; where there would be more, a sparse random projection (Johnson and Lindenstrauss
+No point has more than 256 coordinates. Where there would be more, a sparse random projection (Johnson and Lindenstrauss
 1984; Li, Hastie and Church 2006) keeps distances within some ten per cent, and those of equal rows at 0.
 """
 
@@ -19,17 +19,17 @@ Floats = NDArray[np.float64]
 Encode = Callable[[pa.Table], Points]
 
 MOST = 256
-"""Coordinates of a point, at most."""
+"""The most coordinates of a point."""
 
 
 def learn_points(real: pa.Table, plan: Plan, seed: int) -> Encode:
-    """Return what makes points of rows, learnt from real ones; shape (rows, coordinates)."""
+    """Return a function that makes points of rows, learnt from real ones; shape (rows, coordinates)."""
     encode: Encode = load_part(modality_of(plan).points)(real, plan, seed)
     return encode
 
 
-def projected(sparse: Callable[[pa.Table], Any], real: pa.Table, seed: int) -> Encode:
-    """Return dense points of sparse ones, projected where they have too many coordinates."""
+def project(sparse: Callable[[pa.Table], Any], real: pa.Table, seed: int) -> Encode:
+    """Return a function that makes dense points of sparse ones, projected where they have too many coordinates."""
     from sklearn.random_projection import SparseRandomProjection
 
     width = sparse(real.slice(0, 1)).shape[1]

@@ -1,4 +1,4 @@
-"""How the figures of privacy are told, on the terminal, in messages and in the report."""
+"""Words for the figures of privacy, on the terminal, in messages and in the report."""
 
 from schemas.privacy import Figure, FigureName, PrivacyFindings
 
@@ -27,21 +27,21 @@ CHANCE: dict[FigureName, float] = {
     "copies": 0.0,
     "singling_out": 0.0,
 }
-"""What each share is where made rows give nothing away."""
+"""The value of each share where made rows reveal nothing."""
 
 
-def told(figure: Figure) -> str:
-    """Return a figure's value as people read it."""
+def format_value(figure: Figure) -> str:
+    """Return the value of a figure as text."""
     return f"{figure.value:,.0f}" if figure.counted else f"{figure.value:.3f}"
 
 
-def interval(figure: Figure) -> str:
-    """Return the ends of its interval; nothing where it was counted."""
+def format_interval(figure: Figure) -> str:
+    """Return the interval of a figure as text; empty for a count."""
     return "" if figure.counted else f"{figure.low:.3f} to {figure.high:.3f}"
 
 
-def limit(figure: Figure) -> str:
-    """Return its limit."""
+def format_limit(figure: Figure) -> str:
+    """Return the limit of a figure as text."""
     if figure.limit is None:
         return "none"
     return f"{figure.limit:,.0f}" if figure.counted else f"{figure.limit:g}"
@@ -49,5 +49,7 @@ def limit(figure: Figure) -> str:
 
 def summary(found: PrivacyFindings) -> list[str]:
     """Return the figures in one line, and the notes."""
-    listed = [f"{TITLES[figure.name]} {told(figure)} (limit {limit(figure)})" for figure in found.figures]
+    listed = [
+        f"{TITLES[figure.name]} {format_value(figure)} (limit {format_limit(figure)})" for figure in found.figures
+    ]
     return [f"privacy: {line}" for line in ([", ".join(listed)] if listed else []) + found.notes]

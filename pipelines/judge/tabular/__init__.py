@@ -1,1 +1,1 @@
-"""What rows of tables are measured by: what classifiers see of them, how alike they are, what is rare in one."""
+"""How rows of tables are measured: the view of classifiers, similarity, and what is rare in a row."""

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_COLUMNS = 40
-"""Columns that are looked at: the work grows with their square."""
+"""The most columns that are measured: the work grows with their square."""
 MOST_LEVELS = 500
-"""Texts of more different values are free text, which SDMetrics does not measure."""
+"""A column with more distinct texts is free text, which SDMetrics does not measure."""
 _T = "rows"
 
 Scores = dict[str, float]
@@ -25,7 +25,7 @@ Scores = dict[str, float]
 def table_figures(sides: Sides, manifest: Manifest) -> list[FigureGroup]:
     """Return the reports' scores (0 to 1) of the table, and the shape of each column.
 
-    Everything is compared with one half of the real rows; what the other half reaches is beside it.
+    Both made rows and one half of the real rows are compared with the other half of the real rows.
     """
     columns = measured_columns(sides.reference, manifest)
     if not columns:
@@ -39,17 +39,17 @@ def table_figures(sides: Sides, manifest: Manifest) -> list[FigureGroup]:
         " the trends of pairs of columns. Diagnostic: whether values lie in the real ranges and categories."
     )
     return [
-        FigureGroup(kind="tables", rows=sides.rows, basis=basis, figures=_figures(made_scores, real_scores)),
+        FigureGroup(kind="tables", rows=sides.rows, basis=basis, figures=_make_figures(made_scores, real_scores)),
         FigureGroup(
             kind="columns",
             rows=sides.rows,
             basis="SDMetrics' column shapes: the Kolmogorov-Smirnov or total variation complement, 1 for the same.",
-            figures=_figures(made_shapes, real_shapes),
+            figures=_make_figures(made_shapes, real_shapes),
         ),
     ]
 
 
-def _figures(made: Scores, real: Scores) -> list[Figure]:
+def _make_figures(made: Scores, real: Scores) -> list[Figure]:
     return [Figure(name=name, made=score, real=real.get(name), better="high") for name, score in made.items()]
 
 
@@ -75,24 +75,24 @@ def _sdtype(column: Column) -> str:
 
 
 def metadata(columns: list[Column]) -> dict[str, Any]:
-    """Return what SDMetrics has to know of the columns: nothing is left for it to guess."""
+    """Return SDMetrics' metadata of the columns, so that it guesses nothing."""
     return {"tables": {_T: {"columns": {column.name: {"sdtype": _sdtype(column)} for column in columns}}}}
 
 
 def frame(table: pa.Table, columns: list[Column]) -> "pd.DataFrame":
-    """Return the columns as pandas has them: whole numbers with gaps as floats, times without their zone."""
+    """Return the columns as a pandas frame: whole numbers with gaps as floats, times without their zone."""
     import pandas as pd
 
-    made: pd.DataFrame = table.select([column.name for column in columns]).to_pandas()
+    data: pd.DataFrame = table.select([column.name for column in columns]).to_pandas()
     for column in columns:
         if _sdtype(column) == "datetime":
-            made[column.name] = pd.to_datetime(made[column.name], utc=True, errors="coerce").dt.tz_localize(None)
+            data[column.name] = pd.to_datetime(data[column.name], utc=True, errors="coerce").dt.tz_localize(None)
         elif column.type == "bool":
-            made[column.name] = made[column.name].astype(object)
-    return made
+            data[column.name] = data[column.name].astype(object)
+    return data
 
 
-def reports(real: "pd.DataFrame", made: "pd.DataFrame", told: dict[str, Any]) -> tuple[Scores, Scores]:
+def reports(real: "pd.DataFrame", made: "pd.DataFrame", description: dict[str, Any]) -> tuple[Scores, Scores]:
     """Return the properties of both reports with their overall scores, and the shape of each column."""
     from sdmetrics.reports import DiagnosticReport, QualityReport
 
@@ -100,17 +100,17 @@ def reports(real: "pd.DataFrame", made: "pd.DataFrame", told: dict[str, Any]) ->
     shapes: Scores = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of columns whose score is not defined, which are left out
-        for title, kind in (("Quality", QualityReport), ("Diagnostic", DiagnosticReport)):
-            report = kind()
-            report.generate({_T: real}, {_T: made}, told, verbose=False)
+        for title, report_type in (("Quality", QualityReport), ("Diagnostic", DiagnosticReport)):
+            report = report_type()
+            report.generate({_T: real}, {_T: made}, description, verbose=False)
             scores[title] = float(report.get_score())
             parts = report.get_properties()
             scores |= {f"{title}: {row.Property}": float(row.Score) for row in parts.itertuples()}
             if title == "Quality":
                 details = report.get_details("Column Shapes", _T)
                 shapes = {row.Column: float(row.Score) for row in details.itertuples()}
-    return _defined(scores), _defined(shapes)
+    return _drop_undefined(scores), _drop_undefined(shapes)
 
 
-def _defined(scores: Scores) -> Scores:
+def _drop_undefined(scores: Scores) -> Scores:
     return {name: score for name, score in scores.items() if score == score}

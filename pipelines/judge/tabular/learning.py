@@ -1,37 +1,39 @@
-"""What classifiers of tables see, and which they are; each as it comes out of its library."""
+"""The classifiers of tables, each with its library's default settings, and their view of rows."""
 
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
-from pipelines.judge.evaluate.classifiers import Lesson, Predict, View, fitted, weight
+from pipelines.judge.evaluate.classifiers import Lesson, Predict, View, class_weight, fit_model
 from pipelines.judge.evaluate.held_out import feature_columns
 from pipelines.validate.tabular.features import encode, learn_features
 from schemas.plan import Plan
 
 
 def view(plan: Plan, raw: pa.Table) -> View:
-    """Return the view of a plan's rows: a matrix of numbers and codes, which are learnt of the raw rows alone."""
+    """Return the view of a plan's rows: a matrix of numbers and codes, which are learnt from the raw rows alone."""
     features = learn_features(raw, [column.name for column in feature_columns(plan)])
     return View(lambda table: encode(table, features), [feature.categories is not None for feature in features])
 
 
 def fit_trees(lesson: Lesson) -> Predict:
-    """Fit histogram gradient boosting (Ke et al. 2017); it takes no column without any value, as few rows may have."""
+    """Fit histogram gradient boosting (Ke et al. 2017); columns without any value are filled with 0."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     empty = np.isnan(lesson.rows).all(axis=0)
     lesson = replace(lesson, rows=np.where(empty, 0.0, lesson.rows))
     model = HistGradientBoostingClassifier(
-        categorical_features=lesson.view.categorical or None, class_weight=weight(lesson), random_state=lesson.seed
+        categorical_features=lesson.view.categorical or None,
+        class_weight=class_weight(lesson),
+        random_state=lesson.seed,
     )
-    predict = fitted(model, lesson)
+    predict = fit_model(model, lesson)
     return lambda rows: predict(np.where(empty, 0.0, rows))
 
 
 def fit_logistic(lesson: Lesson) -> Predict:
-    """Fit logistic regression on one column a category and standardised numbers; what is missing is told apart."""
+    """Fit logistic regression on one-hot categories and standardised numbers, with indicators of missing values."""
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -48,5 +50,5 @@ def fit_logistic(lesson: Lesson) -> Predict:
             ("categories", OneHotEncoder(handle_unknown="ignore"), np.flatnonzero(categorical)),
         ]
     )
-    model = LogisticRegression(class_weight=weight(lesson), max_iter=1000)
-    return fitted(make_pipeline(columns, model), lesson)
+    model = LogisticRegression(class_weight=class_weight(lesson), max_iter=1000)
+    return fit_model(make_pipeline(columns, model), lesson)

@@ -1,1 +1,1 @@
-"""What texts are measured by: what classifiers see of them, how alike they are, what is rare in one."""
+"""How texts are measured: the view of classifiers, similarity, and what is rare in a text."""

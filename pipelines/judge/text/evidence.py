@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.judge.fidelity.detector import Evidence, Model, auc_of
 from pipelines.judge.text.language import MOST_CHARACTERS
-from pipelines.validate.text.words import as_texts, words_of
+from pipelines.validate.text.words import list_texts, words_of
 
 Places = NDArray[np.int64]
 
@@ -25,7 +25,7 @@ def of_texts(rows: pa.Table, column: str) -> Evidence:
 
     counter = TfidfVectorizer(analyzer=_terms, sublinear_tf=True, min_df=2)
     try:
-        matrix = counter.fit_transform(as_texts(rows[column]))
+        matrix = counter.fit_transform(list_texts(rows[column]))
     except ValueError:  # no word stands in two texts
         return Evidence(np.zeros((rows.num_rows, 0)), _linear, lambda *_: {})
     names = counter.get_feature_names_out()

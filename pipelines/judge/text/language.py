@@ -1,4 +1,4 @@
-"""Texts in figures: shares of words, what tells two sides apart, diversity. Knows nothing of pages."""
+"""Figures of texts: shares of words, the words that distinguish two sides, diversity. Knows nothing of pages."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from pipelines.validate.text.words import words_of
 
 Floats = NDArray[np.float64]
-Places = NDArray[np.int64]
+Indices = NDArray[np.int64]
 
-MOST_CHARACTERS = 20_000  # of a text that are looked at
-_PRIOR = 500.0  # words that the prior of the log-odds is worth
+MOST_CHARACTERS = 20_000  # of a text; the rest is not measured
+_PRIOR = 500.0  # the weight of the log-odds' prior, in words
 _ORDER = 4  # of BLEU
 
 
 @dataclass(frozen=True)
 class Bag:
-    """The words of some texts: `ids` are places in a vocabulary shared with other bags, `rows` the text of each."""
+    """The words of some texts: `ids` are indices into a vocabulary that bags share, `rows` the text of each word."""
 
-    ids: Places
-    rows: Places
+    ids: Indices
+    rows: Indices
     texts: int
 
     @property
@@ -35,14 +35,14 @@ class Bag:
         return sums / max(float(sums.sum()), 1e-300)
 
     def counts(self, texts: NDArray[np.bool_], size: int) -> Floats:
-        """Return how often each word stands in the texts that are marked."""
+        """Return how often each word occurs in the marked texts."""
         return np.bincount(self.ids[texts[self.rows]], minlength=size).astype(np.float64)
 
 
 def bags(sides: Sequence[Iterable[str | None]]) -> tuple[list[str], list[Bag]]:
     """Return the vocabulary of all sides, and the bag of each."""
     known: dict[str, int] = {}
-    made = []
+    result = []
     for side in sides:
         ids, lengths = list[int](), list[int]()
         for text in side:
@@ -50,15 +50,15 @@ def bags(sides: Sequence[Iterable[str | None]]) -> tuple[list[str], list[Bag]]:
             ids += [known.setdefault(word, len(known)) for word in words]
             lengths.append(len(words))
         rows = np.repeat(np.arange(len(lengths)), lengths)
-        made.append(Bag(np.array(ids, np.int64), rows, len(lengths)))
-    return list(known), made
+        result.append(Bag(np.array(ids, np.int64), rows, len(lengths)))
+    return list(known), result
 
 
 def log_odds(one: Floats, other: Floats, background: Floats) -> Floats:
     """Return by how many standard deviations each word is more likely in `one` than in `other`.
 
     Log-odds ratios with an informative Dirichlet prior from the background's counts (Monroe, Colaresi and Quinn 2008,
-    "Fightin' Words", equations 16 and 22): rare words are not telling merely for being rare.
+    "Fightin' Words", equations 16 and 22): a rare word does not count as distinctive for being rare.
     """
     prior = _PRIOR * background / max(background.sum(), 1.0)
     total = prior.sum()
@@ -72,15 +72,19 @@ def log_odds(one: Floats, other: Floats, background: Floats) -> Floats:
 
 
 def distinct_n(texts: Sequence[Sequence[str]], n: int) -> float | None:
-    """Return the share of different ones among all runs of n words (Li et al. 2016); None where there is no run."""
+    """Return the share of distinct ones among all runs of n words (Li et al. 2016); None where there is no run.
+
+    >>> distinct_n([["a", "b", "a", "b"]], 2)
+    0.6666666666666666
+    """
     runs = [tuple(words[k : k + n]) for words in texts for k in range(len(words) - n + 1)]
     return len(set(runs)) / len(runs) if runs else None
 
 
 def self_bleu(texts: Sequence[Sequence[str]]) -> float | None:
-    """Return the mean BLEU (0 to 100) of each text against all others (Zhu et al. 2018, "Texygen"): high is monotonous.
+    """Return the mean BLEU (0 to 100) of each text against all others (Zhu et al. 2018, "Texygen").
 
-    None for fewer than two texts with words.
+    A high value means that the texts are alike. None for fewer than two texts with words.
     """
     from sacrebleu.metrics.bleu import BLEU
 

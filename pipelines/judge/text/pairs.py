@@ -1,18 +1,18 @@
-"""Augmented texts beside the real ones that they were made from."""
+"""Compares augmented texts with the real ones that they were made from."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from pipelines.judge.fidelity.pairs import Pairs
-from pipelines.validate.text.words import as_texts, words_of
+from pipelines.validate.text.words import list_texts, words_of
 from schemas.fidelity import Figure, FigureGroup
 
 _MOST_WORDS = 500  # of a text: METEOR's and ROUGE's work grows with their square
 
 
 class NoSynonyms:
-    """Stands in for WordNet, which is a download: it knows no word, so that METEOR matches words and stems alone."""
+    """Replaces WordNet, which would be a download: it knows no word, so that METEOR matches words and stems alone."""
 
     def synsets(self, _word: str) -> list[object]:
         """Return no meaning."""
@@ -20,9 +20,9 @@ class NoSynonyms:
 
 
 def text_pairs(found: Pairs) -> FigureGroup:
-    """Return mean BLEU, ROUGE and METEOR of the pairs, each text as words."""
+    """Return the mean BLEU, ROUGE and METEOR of the pairs."""
     made, parents, others = (
-        [_words(text) for text in as_texts(side)] for side in (found.made, found.parents, found.others)
+        [_words(text) for text in list_texts(side)] for side in (found.made, found.parents, found.others)
     )
     one, other = likeness(made, parents), likeness(others, parents)
     figures = [Figure(name=name, made=one[name], real=other[name], better="real") for name in one]

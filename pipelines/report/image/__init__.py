@@ -1,1 +1,1 @@
-"""Sections of the report that show images, and what is marked in them."""
+"""Sections of the report that show images and their marked objects."""

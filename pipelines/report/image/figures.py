@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from generators.image.codec import Pixels, decode
 from pipelines.modality import content_column
 from pipelines.report.compare import Floats, gap, mix, strata_of
-from pipelines.report.data import ReportData, Section, objects_column, some_of
+from pipelines.report.data import ReportData, Section, draw_rows, objects_column
 from pipelines.report.image.marks import with_images
-from pipelines.report.image.pixels import MEASURED_SIDE, MEASURES, apart, measure, small
+from pipelines.report.image.pixels import MEASURED_SIDE, MEASURES, mean_distances, measure, small
 from pipelines.report.measure import Measure, compare_numbers
 
 COMPARED_CLASSES, TOO_FEW, SPREAD_IMAGES = 12, 5, 60
@@ -24,7 +24,7 @@ _BOXES = {"Boxes in an image": "", "Size of boxes": "mean in an image, in % of i
 
 @dataclass(frozen=True)
 class Side:
-    """The images of one side, made small, the stratum of each, and its measures by their names."""
+    """The shrunken images of one side, the stratum of each, and its measures by name."""
 
     images: list[Pixels]
     strata: NDArray[Any]
@@ -40,13 +40,13 @@ class Apart:
 
     @property
     def share(self) -> float | None:
-        """How large the made images' distance is, measured by the real ones'; None where those are all the same."""
+        """The made images' distance over that of the real ones; None where all real ones are equal."""
         return self.made / self.real if self.real else None
 
 
 @dataclass(frozen=True)
 class Spread:
-    """How far `images` images a side of one class are apart: any two of them, and each from the nearest one."""
+    """The distances of `images` images on each side of a class: of any two, and of each to its nearest one."""
 
     name: str
     images: int
@@ -56,7 +56,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class ImageFigures:
-    """The view of the section; `strata` are the classes that are compared: all as one where objects are marked."""
+    """The view of the section; `strata` are the compared classes: all as one where objects are marked."""
 
     strata: list[str]
     marked: bool
@@ -71,14 +71,14 @@ class ImageFigures:
 
 
 def image_figure_section(data: ReportData) -> Section | None:
-    """Return how real and made images compare; nothing for other datasets or without made images."""
+    """Return how real and made images compare; None for other datasets or without made images."""
     column, objects = content_column(data.manifest.columns), objects_column(data.manifest)
     if column is None or not data.synthetic.num_rows:
         return None
     data = replace(data, real=with_images(data.real, column), synthetic=with_images(data.synthetic, column))
-    sides = _side(data.real, column, objects), _side(data.synthetic, column, objects)
-    strata, weights = ([], _even(sides)) if objects else _fair(data)
-    names = _told(sides) if all(side.any() for side in weights) else []
+    sides = _measure_side(data.real, column, objects), _measure_side(data.synthetic, column, objects)
+    strata, weights = ([], _even_weights(sides)) if objects else _fair_weights(data)
+    names = _useful_measures(sides) if all(side.any() for side in weights) else []
     shown = sorted(strata, key=lambda name: (-data.manifest.counts[name].synthetic, name))[:COMPARED_CLASSES]
     view = ImageFigures(
         strata=strata,
@@ -86,8 +86,10 @@ def image_figure_section(data: ReportData) -> Section | None:
         made=data.manifest.origin,
         images=(int((weights[0] > 0).sum()), int((weights[1] > 0).sum())),
         measures=[_measure(name, sides, weights) for name in names],
-        by_class=[(one, [_distance(name, sides, one) for name in names]) for one in shown] if len(strata) > 1 else [],
-        spreads=_spreads(sides, shown, whole=bool(objects)) if names else [],
+        by_class=[(one, [_measure_distance(name, sides, one) for name in names]) for one in shown]
+        if len(strata) > 1
+        else [],
+        spreads=_compare_spreads(sides, shown, whole=bool(objects)) if names else [],
         left_out=len(strata) - len(shown),
         side=MEASURED_SIDE,
         narrow=NARROW,
@@ -95,46 +97,46 @@ def image_figure_section(data: ReportData) -> Section | None:
     return Section("figures", "Images in figures", "report_image_figures.html", view)
 
 
-def _fair(data: ReportData) -> tuple[list[str], tuple[Floats, Floats]]:
+def _fair_weights(data: ReportData) -> tuple[list[str], tuple[Floats, Floats]]:
     """Return the classes on both sides, and weights that give both sides the same class mix."""
     weights = mix(data)
     return weights.strata, (weights.real, weights.synthetic)
 
 
-def _even(sides: tuple[Side, Side]) -> tuple[Floats, Floats]:
+def _even_weights(sides: tuple[Side, Side]) -> tuple[Floats, Floats]:
     real, made = (np.full(len(side.images), 1 / max(1, len(side.images))) for side in sides)
     return real, made
 
 
-def _side(table: pa.Table, column: str, objects: str | None) -> Side:
-    """Measure the images one by one: all of them as they are may not fit into memory."""
+def _measure_side(table: pa.Table, column: str, objects: str | None) -> Side:
+    """Measure the images one by one: decoded, not all may fit into memory."""
     boxes: list[Any] = [[]] * table.num_rows if objects is None else table[objects].to_pylist()
     images, found = [], []
     for cell, marks in zip(table[column], boxes, strict=True):
         pixels = decode(cell.as_py()["bytes"])
         images.append(small(pixels))
-        found.append([*measure(pixels), *_of_boxes([box["bbox"] for box in marks or []], pixels)])
+        found.append([*measure(pixels), *_measure_boxes([box["bbox"] for box in marks or []], pixels)])
     names = [*MEASURES, *_BOXES]
     columns = np.array(found, np.float64).reshape(-1, len(names)).T
     numbers = dict(zip(names, columns, strict=True))
     return Side(images, strata_of(table), numbers if objects else {name: numbers[name] for name in MEASURES})
 
 
-def _of_boxes(boxes: list[list[float]], image: Pixels) -> tuple[float, float]:
-    """Return the measures of `_BOXES`; an image without boxes has no size of them."""
+def _measure_boxes(boxes: list[list[float]], image: Pixels) -> tuple[float, float]:
+    """Return the measures of `_BOXES`; an image without boxes has no box size."""
     return float(len(boxes)), _box_size(boxes, image)
 
 
 def _box_size(boxes: list[list[float]], image: Pixels) -> float:
-    """Return the mean side of squares as large as the boxes, in percent of one as large as the image."""
+    """Return the mean side of squares with the area of the boxes, in percent of a square with that of the image."""
     if not boxes:
         return float("nan")
     areas = np.array([max(0.0, width * height) for _, _, width, height in boxes])
     return float(np.sqrt(areas / (image.shape[0] * image.shape[1])).mean() * 100)
 
 
-def _told(sides: tuple[Side, Side]) -> list[str]:
-    """Return the measures that say something: grey images have no colours, images without boxes no size of them."""
+def _useful_measures(sides: tuple[Side, Side]) -> list[str]:
+    """Return the measures that apply: grey images have no colours, images without boxes no box size."""
     both = {name: [side.numbers[name] for side in sides] for name in sides[0].numbers}
     there = [name for name, numbers in both.items() if not any(np.isnan(one).all() for one in numbers)]
     return [name for name in there if name != "Colourfulness" or any(one.any() for one in both[name])]
@@ -144,26 +146,26 @@ def _measure(name: str, sides: tuple[Side, Side], weights: tuple[Floats, Floats]
     return compare_numbers(name, (sides[0].numbers[name], sides[1].numbers[name]), weights, (MEASURES | _BOXES)[name])
 
 
-def _distance(name: str, sides: tuple[Side, Side], stratum: str) -> float | None:
+def _measure_distance(name: str, sides: tuple[Side, Side], stratum: str) -> float | None:
     real, made = (side.numbers[name][side.strata == stratum] for side in sides)
     if min(len(real), len(made)) < TOO_FEW:
         return None
     return gap("number", real, np.ones(len(real)), made, np.ones(len(made)))
 
 
-def _spreads(sides: tuple[Side, Side], names: list[str], *, whole: bool) -> list[Spread]:
-    """Compare how far images are apart, class by class or as a whole; what has less than two on a side is left out."""
+def _compare_spreads(sides: tuple[Side, Side], names: list[str], *, whole: bool) -> list[Spread]:
+    """Compare the distances of images, class by class or as a whole; fewer than two images on a side are left out."""
     if whole:
-        places = {_EVERYTHING: [np.arange(len(side.images)) for side in sides]}
+        rows = {_EVERYTHING: [np.arange(len(side.images)) for side in sides]}
     else:
-        places = {name: [np.flatnonzero(side.strata == name) for side in sides] for name in names}
-    return [_spread(name, sides, both) for name, both in places.items() if min(map(len, both)) > 1]
+        rows = {name: [np.flatnonzero(side.strata == name) for side in sides] for name in names}
+    return [_class_spread(name, sides, both) for name, both in rows.items() if min(map(len, both)) > 1]
 
 
-def _spread(name: str, sides: tuple[Side, Side], places: list[NDArray[np.intp]]) -> Spread:
-    count = min(SPREAD_IMAGES, *map(len, places))
+def _class_spread(name: str, sides: tuple[Side, Side], rows: list[NDArray[np.intp]]) -> Spread:
+    count = min(SPREAD_IMAGES, *map(len, rows))
     real, made = (
-        apart([side.images[place] for place in some_of(where, count)])
-        for side, where in zip(sides, places, strict=True)
+        mean_distances([side.images[row] for row in draw_rows(where, count)])
+        for side, where in zip(sides, rows, strict=True)
     )
     return Spread(name, count, Apart(real[0], made[0]), Apart(real[1], made[1]))

@@ -1,4 +1,4 @@
-"""Boxes and masks to be drawn over an image, as SVG shapes. Knows one image at a time, nothing of pages."""
+"""Boxes and masks that are drawn over an image, as SVG shapes. Knows one image at a time, nothing of pages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _TIMES = "\N{MULTIPLICATION SIGN}"
 
 @dataclass(frozen=True)
 class Mark:
-    """One object: its class, how its lines look, its box within the image, and the outline of its mask or nothing."""
+    """One object: its class, the look of its lines, its box within the image, and the outline of its mask, if any."""
 
     name: str
     look: str
@@ -33,54 +33,54 @@ class Mark:
 
 @dataclass(frozen=True)
 class Marked:
-    """An image with its marks, in pixels of the whole image; `held` says in words what it holds."""
+    """An image with its marks, in pixels of the whole image; `describe_objects` describes its objects in words."""
 
     thumbnail: Thumbnail
     width: int
     height: int
     marks: list[Mark]
-    held: str
+    describe_objects: str
     left_out: int
 
 
-def look_of(place: int) -> str:
-    """Return the CSS classes of the class at `place`."""
-    if place >= COLOURS * DASHES:
+def look_of(number: int) -> str:
+    """Return the CSS classes of class number `number`."""
+    if number >= COLOURS * DASHES:
         return "mark-other"
-    return f"mark-{place % COLOURS} dash-{place // COLOURS}"
+    return f"mark-{number % COLOURS} dash-{number // COLOURS}"
 
 
-def marked(pixels: Pixels, objects: Sequence[Mapping[str, Any]] | None, looks: Mapping[str, str]) -> Marked:
+def mark_image(pixels: Pixels, objects: Sequence[Mapping[str, Any]] | None, looks: Mapping[str, str]) -> Marked:
     """Return the image with its objects, the largest first, so that small ones lie on top."""
     height, width = pixels.shape[:2]
-    found = [mark for one in objects or [] if (mark := _mark(one, width, height, looks))]
-    found.sort(key=lambda mark: -mark.width * mark.height)
-    shown = found[:MOST_MARKS]
+    marks = [mark for one in objects or [] if (mark := _mark(one, width, height, looks))]
+    marks.sort(key=lambda mark: -mark.width * mark.height)
+    shown = marks[:MOST_MARKS]
     small = thumbnail(pixels, SIDE, MOST_BYTES)
-    return Marked(small, width, height, shown, held(objects), len(found) - len(shown))
+    return Marked(small, width, height, shown, describe_objects(objects), len(marks) - len(shown))
 
 
-def held(objects: Sequence[Mapping[str, Any]] | None) -> str:
+def describe_objects(objects: Sequence[Mapping[str, Any]] | None) -> str:
     """Return how many objects of each class there are, in words."""
     names = [str(one["category"]) for one in objects or []]
     counts = {name: names.count(name) for name in sorted(set(names))}
     return ", ".join(f"{number:,} {_TIMES} {label(name, 32)}" for name, number in counts.items()) or "no box"
 
 
-def _mark(one: Mapping[str, Any], width: int, height: int, looks: Mapping[str, str]) -> Mark | None:
-    """Return the mark of one object, cut at the image's edges; nothing for a box that lies outside."""
-    x, y, w, h = one["bbox"]
+def _mark(item: Mapping[str, Any], width: int, height: int, looks: Mapping[str, str]) -> Mark | None:
+    """Return the mark of one object, cut at the image's edges; None for a box outside the image."""
+    x, y, w, h = item["bbox"]
     left, top = (min(max(value, 0.0), most) for value, most in ((x, width), (y, height)))
     right, bottom = (min(max(value, 0.0), most) for value, most in ((x + w, width), (y + h, height)))
     if not (right > left and bottom > top):
         return None
-    name = str(one["category"])
-    outline = _outline(one["segmentation"], max(width, height)) if one.get("segmentation") else ""
+    name = str(item["category"])
+    outline = _outline(item["segmentation"], max(width, height)) if item.get("segmentation") else ""
     return Mark(name, looks.get(name, "mark-other"), left, top, right - left, bottom - top, outline)
 
 
 def _outline(mask: Mapping[str, Any], longest: int) -> str:
-    """Return the edge of a mask as an SVG path, no finer than can be seen; islands and holes are parts of it."""
+    """Return the edge of a mask as an SVG path, in visible detail only; islands and holes are parts of it."""
     import cv2
     from pycocotools import mask as coco
 
@@ -98,5 +98,5 @@ def _outline(mask: Mapping[str, Any], longest: int) -> str:
 
 
 def with_images(table: pa.Table, column: str) -> pa.Table:
-    """Return the rows whose image is there."""
+    """Return the rows that have an image."""
     return table.filter(pc.is_valid(pc.struct_field(table[column], "bytes")))

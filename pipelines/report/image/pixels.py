@@ -1,4 +1,4 @@
-"""Images in numbers: light, colour, sharpness, and how far images are apart. Knows pixels, nothing of classes."""
+"""Images in numbers: brightness, colour, sharpness, and distances. Knows pixels, nothing of classes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,15 +46,15 @@ def small(pixels: Pixels) -> Pixels:
 
 
 def distances(images: Sequence[Pixels]) -> Floats:
-    """Return the square matrix of the images' distances: 0 for the same image, 1 for black and white.
+    """Return the square matrix of the images' distances: 0 for equal images, 1 for black and white.
 
     The distance is the root mean square of the differences of all pixels and colours, each image made `small`.
     """
     flat = np.stack([_flat(image) for image in images])
     squares = (flat**2).sum(axis=1)
-    found = np.maximum(squares[:, None] + squares[None, :] - 2 * flat @ flat.T, 0) / flat.shape[1]
-    np.fill_diagonal(found, 0)
-    return np.asarray(np.sqrt(found), dtype=np.float64)
+    matrix = np.maximum(squares[:, None] + squares[None, :] - 2 * flat @ flat.T, 0) / flat.shape[1]
+    np.fill_diagonal(matrix, 0)
+    return np.asarray(np.sqrt(matrix), dtype=np.float64)
 
 
 def _flat(image: Pixels) -> NDArray[np.float64]:
@@ -63,8 +63,8 @@ def _flat(image: Pixels) -> NDArray[np.float64]:
     return coloured.astype(np.float64).ravel() / 255
 
 
-def apart(images: Sequence[Pixels]) -> tuple[float, float]:
-    """Return the mean distance of two images, and the mean distance of an image to the one nearest to it."""
-    found = distances(images)
-    others = found[~np.eye(len(found), dtype=bool)].reshape(len(found), -1)
+def mean_distances(images: Sequence[Pixels]) -> tuple[float, float]:
+    """Return the mean distance of two images, and the mean distance of an image to its nearest one."""
+    matrix = distances(images)
+    others = matrix[~np.eye(len(matrix), dtype=bool)].reshape(len(matrix), -1)
     return float(others.mean()), float(others.min(axis=1).mean())

@@ -1,4 +1,4 @@
-"""Sections that show images as they are: real beside made ones for each class, and rejected ones by their reason."""
+"""Sections that show images: real beside made ones for each class, and rejected ones by their reason."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ import pyarrow as pa
 from generators.image.codec import decode
 from pipelines.modality import content_column
 from pipelines.report.compare import strata_of
-from pipelines.report.data import ReportData, Section, objects_column, some_of
-from pipelines.report.image.marks import Marked, look_of, marked, with_images
+from pipelines.report.data import ReportData, Section, draw_rows, objects_column
+from pipelines.report.image.marks import Marked, look_of, mark_image, with_images
 from pipelines.report.image.thumbnails import Thumbnail, thumbnail
 from schemas.arrow import REASON, STRATUM
 
@@ -41,7 +41,7 @@ class Sheets:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Images with their boxes; `legend` holds the classes, each with how its lines look."""
+    """Images with their boxes; `legend` holds the classes, each with the look of its lines."""
 
     made: str
     legend: list[tuple[str, str]]
@@ -50,13 +50,13 @@ class Gallery:
 
 
 def image_section(data: ReportData) -> Section | None:
-    """Return images, real beside made ones, the same each time; nothing for other datasets or without made images."""
+    """Return images, real beside made ones, the same each time; None for other datasets or without made images."""
     column, objects = content_column(data.manifest.columns), objects_column(data.manifest)
     if column is None or not data.synthetic.num_rows:
         return None
     real, made = (with_images(table, column) for table in (data.real, data.synthetic))
     if objects is not None:
-        return _gallery(data, column, objects, (real, made))
+        return _gallery_section(data, column, objects, (real, made))
     counts = data.manifest.counts
     strata = strata_of(real), strata_of(made)
     names = sorted(set(strata[1]) & set(counts), key=lambda name: (-counts[name].synthetic, name))
@@ -64,8 +64,8 @@ def image_section(data: ReportData) -> Section | None:
         Sheet(
             name,
             (counts[name].real, counts[name].synthetic),
-            _thumbnails(real[column], some_of(np.flatnonzero(strata[0] == name), SHEET_IMAGES)),
-            _thumbnails(made[column], some_of(np.flatnonzero(strata[1] == name), SHEET_IMAGES)),
+            _make_thumbnails(real[column], draw_rows(np.flatnonzero(strata[0] == name), SHEET_IMAGES)),
+            _make_thumbnails(made[column], draw_rows(np.flatnonzero(strata[1] == name), SHEET_IMAGES)),
         )
         for name in names[:SHOWN_CLASSES]
     ]
@@ -73,44 +73,46 @@ def image_section(data: ReportData) -> Section | None:
     return Section("images", f"Images, real beside {view.made}", "report_images.html", view)
 
 
-def _thumbnails(column: pa.ChunkedArray, places: Sequence[int]) -> list[Thumbnail]:
-    return [thumbnail(decode(column[place].as_py()["bytes"]), SIDE, MOST_BYTES) for place in places]
+def _make_thumbnails(column: pa.ChunkedArray, rows: Sequence[int]) -> list[Thumbnail]:
+    return [thumbnail(decode(column[row].as_py()["bytes"]), SIDE, MOST_BYTES) for row in rows]
 
 
-def _gallery(data: ReportData, column: str, objects: str, sides: tuple[pa.Table, pa.Table]) -> Section:
-    looks = _looks(data, objects)
-    real, made = ([_marked(side, row, column, objects, looks) for row in _varied(side[objects])] for side in sides)
+def _gallery_section(data: ReportData, column: str, objects: str, sides: tuple[pa.Table, pa.Table]) -> Section:
+    looks = _choose_looks(data, objects)
+    real, made = (
+        [_mark_row(side, row, column, objects, looks) for row in _draw_varied(side[objects])] for side in sides
+    )
     view = Gallery(data.manifest.origin, _legend(looks, [*real, *made]), real, made)
     return Section("images", f"Images and their boxes, real beside {view.made}", "report_boxes.html", view)
 
 
-def _looks(data: ReportData, objects: str) -> dict[str, str]:
-    """Return how the lines of each class look; of classes that look alike, the rarest do."""
+def _choose_looks(data: ReportData, objects: str) -> dict[str, str]:
+    """Return the look of each class's lines; where classes share one, these are the rarest."""
     known = data.manifest.boxes or {}
     tables = (data.real, data.synthetic, data.rejected)
-    seen = {name for table in tables for names in _categories(table[objects]) for name in names}
+    seen = {name for table in tables for names in _list_categories(table[objects]) for name in names}
     order = sorted(known, key=lambda name: (-known[name].reached, name)) + sorted(seen - set(known))
-    return {name: look_of(place) for place, name in enumerate(order)}
+    return {name: look_of(number) for number, name in enumerate(order)}
 
 
 def _legend(looks: dict[str, str], images: list[Marked]) -> list[tuple[str, str]]:
-    """Return the classes that the images show."""
+    """Return the classes in the images."""
     there = {mark.name for image in images for mark in image.marks}
     return [(name, look) for name, look in looks.items() if name in there]
 
 
-def _marked(table: pa.Table, row: int, column: str, objects: str, looks: dict[str, str]) -> Marked:
-    return marked(decode(table[column][row].as_py()["bytes"]), table[objects][row].as_py(), looks)
+def _mark_row(table: pa.Table, row: int, column: str, objects: str, looks: dict[str, str]) -> Marked:
+    return mark_image(decode(table[column][row].as_py()["bytes"]), table[objects][row].as_py(), looks)
 
 
-def _categories(column: pa.ChunkedArray) -> list[set[str]]:
+def _list_categories(column: pa.ChunkedArray) -> list[set[str]]:
     return [{str(one["category"]) for one in row or []} for row in column.to_pylist()]
 
 
-def _varied(column: pa.ChunkedArray) -> list[int]:
-    """Draw images at random, so that each class is seen in turn, the rarest first."""
-    held = _categories(column)
-    order = some_of(np.arange(len(held)), len(held))
+def _draw_varied(column: pa.ChunkedArray) -> list[int]:
+    """Draw images at random, so that each class comes in turn, the rarest first."""
+    held = _list_categories(column)
+    order = draw_rows(np.arange(len(held)), len(held))
     rarity = {name: sum(name in names for names in held) for name in set().union(*held)}
     names = sorted(rarity, key=lambda name: (rarity[name], name))
     chosen: list[int] = []
@@ -123,7 +125,7 @@ def _varied(column: pa.ChunkedArray) -> list[int]:
 
 @dataclass(frozen=True)
 class Refused:
-    """Images that one check rejected, each with the class that was asked for; `left_out` more are not shown."""
+    """Images that one check rejected, each with the requested class; `left_out` more are not shown."""
 
     reason: str
     images: list[tuple[str, Thumbnail]]
@@ -141,7 +143,7 @@ class RefusedSheet:
 
 
 def rejected_image_section(data: ReportData) -> Section | None:
-    """Return some rejected images under the reason for each; nothing for other datasets."""
+    """Return some rejected images under the reason for each; None for other datasets."""
     column, objects = content_column(data.manifest.columns), objects_column(data.manifest)
     if column is None:
         return None
@@ -150,9 +152,9 @@ def rejected_image_section(data: ReportData) -> Section | None:
     for row, reason in enumerate(table[REASON].cast(pa.string()).to_pylist()):
         reasons.setdefault(str(reason), []).append(row)
     order = sorted(reasons, key=lambda reason: (-len(reasons[reason]), reason))
-    looks = _looks(data, objects) if objects is not None else {}
+    looks = _choose_looks(data, objects) if objects is not None else {}
     groups = [
-        _refused(reason, table.take(pa.array(reasons[reason])), column, objects, looks)
+        _refused_images(reason, table.take(pa.array(reasons[reason])), column, objects, looks)
         for reason in order[:REJECTED_REASONS]
     ]
     if not groups:
@@ -162,13 +164,13 @@ def rejected_image_section(data: ReportData) -> Section | None:
     return Section("rejected", "Rejected images", "report_rejected_images.html", view)
 
 
-def _refused(reason: str, table: pa.Table, column: str, objects: str | None, looks: dict[str, str]) -> Refused:
+def _refused_images(reason: str, table: pa.Table, column: str, objects: str | None, looks: dict[str, str]) -> Refused:
     names: list[Any] = table[STRATUM].cast(pa.string()).to_pylist()
-    places = some_of(np.arange(len(names)), REJECTED_IMAGES if objects is None else REJECTED_MARKED)
-    asked = [str(names[place]) for place in places]
+    rows = draw_rows(np.arange(len(names)), REJECTED_IMAGES if objects is None else REJECTED_MARKED)
+    asked = [str(names[row]) for row in rows]
     if objects is None:
-        images, boxed = list(zip(asked, _thumbnails(table[column], places), strict=True)), []
+        images, boxed = list(zip(asked, _make_thumbnails(table[column], rows), strict=True)), []
     else:
-        found = [_marked(table, place, column, objects, looks) for place in places]
+        found = [_mark_row(table, row, column, objects, looks) for row in rows]
         images, boxed = [], list(zip(asked, found, strict=True))
-    return Refused(reason, images, boxed, len(names) - len(places))
+    return Refused(reason, images, boxed, len(names) - len(rows))

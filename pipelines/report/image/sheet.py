@@ -1,4 +1,4 @@
-"""Images to look at on Prefect's page of a build: one picture of some real ones, and of made ones below."""
+"""A contact sheet for Prefect's page of a build: some real images, and made ones below, as one picture."""
 
 import base64
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ def contact_page(manifest: Manifest, draw: Draw) -> Page:
     """Return a page with a contact sheet."""
     image = str(content_column(manifest.columns))
     real, made = draw([image], 2 * ACROSS, LOOKED_AT)
-    sheet = contact_sheet([_tiles(side, image) for side in (real, made) if side])
+    sheet = contact_sheet([_make_tiles(side, image) for side in (real, made) if side])
     uri = f"data:image/png;base64,{base64.b64encode(encode(sheet, Encoding('png'))).decode('ascii')}"
     below = f", {manifest.origin} ones below real ones" if real and made else ""
     # Prefect's own kind for images writes the whole URI out below the picture
     return Page(f"![some images]({uri})", "contact-sheet", f"{manifest.name}: some images{below}")
 
 
-def _tiles(rows: Sequence[dict[str, Any]], image: str) -> list[Pixels]:
-    return [_square(decode(row[image]["bytes"])) for row in rows if row[image]]
+def _make_tiles(rows: Sequence[dict[str, Any]], image: str) -> list[Pixels]:
+    return [_to_tile(decode(row[image]["bytes"])) for row in rows if row[image]]
 
 
-def _square(pixels: Pixels) -> Pixels:
-    """Return the image in a tile, whole and in its own proportion, in colour."""
+def _to_tile(pixels: Pixels) -> Pixels:
+    """Return the image in a square tile, whole and in its own proportion, in colour."""
     height, width = pixels.shape[:2]
     scale = TILE / max(height, width)
     small = resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
@@ -43,7 +43,7 @@ def _square(pixels: Pixels) -> Pixels:
 
 
 def contact_sheet(groups: Sequence[Sequence[Pixels]]) -> Pixels:
-    """Return one picture of groups of tiles, each group in rows of its own below the last, with a wider gap between."""
+    """Return one picture of groups of tiles: each group has its own rows, with a wider gap between groups."""
     step = TILE + GAP
     heights = [-(-len(group) // ACROSS) * step for group in groups]
     sheet = np.full((sum(heights) + 4 * GAP * (len(groups) - 1), ACROSS * step, 3), 255, np.uint8)

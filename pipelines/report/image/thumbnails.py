@@ -1,4 +1,4 @@
-"""Images made small enough for a page, as data URIs. Knows pixels, nothing of tables, classes or pages."""
+"""Shrinks images for a page, as data URIs. Knows pixels, nothing of tables, classes or pages."""
 
 import base64
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ class Thumbnail:
 
 
 def thumbnail(pixels: Pixels, side: int, most_bytes: int) -> Thumbnail:
-    """Return the image with its longest side cut to `side`, in at most about `most_bytes` bytes.
+    """Return the image with its longest side reduced to `side`, in at most about `most_bytes` bytes.
 
-    Tiny images are PNG. Others are WebP, of the best quality that fits: noise, which does not, gets the lowest.
+    Tiny images are PNG. Others are WebP of the best quality that fits; noise, which never fits, gets the lowest.
     """
     small = shrink(pixels, side)
     height, width = small.shape[:2]
@@ -38,7 +38,7 @@ def thumbnail(pixels: Pixels, side: int, most_bytes: int) -> Thumbnail:
 
 
 def shrink(pixels: Pixels, side: int) -> Pixels:
-    """Return the image with no side longer than `side`, each pixel the mean of those it stands for."""
+    """Return the image with no side longer than `side`, by averaging pixels."""
     height, width = pixels.shape[:2]
     longest = max(height, width)
     if longest <= side:
@@ -47,7 +47,7 @@ def shrink(pixels: Pixels, side: int) -> Pixels:
 
 
 def resize(pixels: Pixels, width: int, height: int) -> Pixels:
-    """Return the image in that size, by area when it gets smaller."""
+    """Return the image in that size; areas are averaged when it gets smaller."""
     import cv2
 
     small: Any = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)

@@ -1,4 +1,4 @@
-"""The web page over all builds of a folder: one static file, which says of each build what its manifest says."""
+"""The web page over all builds of a folder: one static file that shows the manifest of each build."""
 
 from pipelines.report.site.publish import Site, write_site
 

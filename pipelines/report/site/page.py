@@ -1,6 +1,6 @@
-"""The web page as HTML that needs nothing else: no network, no font; its one script is allowed by its hash alone.
+"""The web page as self-contained HTML: no network, no font; its one script is allowed by its hash alone.
 
-All rows are in the page, so that it shows them without the script too; the script sorts and searches them. Pure: same
+All rows are in the page, so that it shows them without the script, too; the script sorts and searches them. Pure: same
 rows, same bytes.
 """
 
@@ -35,7 +35,7 @@ HELPS = {True: "helps", False: "does not help", None: "cannot tell"}
 
 @dataclass(frozen=True)
 class Heading:
-    """A column: what it is called, whether it is sorted as numbers, and whether the largest comes first."""
+    """A column: its title, whether it is sorted as numbers, and whether the largest comes first."""
 
     title: str
     number: bool = False
@@ -61,7 +61,7 @@ SORTED = "published, UTC"
 
 
 def render_site(groups: Sequence[Sequence[Row]], title: str, out: str, now: float) -> str:
-    """Return the whole page, for the folder `out`; `now` (seconds since 1970) is when the builds were looked at."""
+    """Return the whole page, for the folder `out`; `now` (seconds since 1970) is the time of the survey."""
     rows = [row for group in groups for row in group]
     script = (TEMPLATES / "site.js").read_text(encoding="utf-8")
     return (
@@ -75,7 +75,7 @@ def render_site(groups: Sequence[Sequence[Row]], title: str, out: str, now: floa
             states=Counter(row.state for row in rows),
             rows=sum(row.manifest.rows for row in rows if row.manifest),
             bytes=sum(row.build.bytes or 0 for row in rows),
-            now=when(now),
+            now=format_time(now),
             generator=Markup(GENERATOR),  # noqa: S704 (a constant)
             script=Markup(script),  # noqa: S704 (a file of ours)
             script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -87,18 +87,18 @@ def render_site(groups: Sequence[Sequence[Row]], title: str, out: str, now: floa
             privacy=privacy,
             detail=detail,
             helps=HELPS,
-            when=when,
+            when=format_time,
         )
     )
 
 
 def _link(name: str, out: str, row: Row) -> str:
-    """Return where that file of the build is, or nothing where there is none."""
+    """Return the address of that file of the build, or an empty text if there is none."""
     return link(row.build.path, name, out) if name in row.build.files else ""
 
 
 def picture(segments: Sequence[Counts]) -> list[tuple[str, str]]:
-    """Return (look, SVG path) of the bars of the classes: above, those before; below, real and made rows after."""
+    """Return (look, SVG path) of the bars of the classes: rows before above; real and made rows after below."""
     before = _spans([(one.before,) for one in segments])
     after = _spans([(one.real, one.made) for one in segments])
     bars = {
@@ -126,7 +126,7 @@ def _path(spans: Sequence[tuple[int, int]], top: int) -> str:
 
 
 def names(row: Row) -> str:
-    """Return the classes by name, with rows before and after, the first of them."""
+    """Return the names of the first classes, with their rows before and after."""
     listed = [
         f"{shorten(printable(name[:200]), 40)} {one.before:,} → {one.real + one.made:,}"
         for name, one in list(row.classes.items())[:NAMED]
@@ -136,7 +136,7 @@ def names(row: Row) -> str:
 
 
 def privacy(manifest: Manifest) -> str:
-    """Say in a few words what was found of what made rows give away."""
+    """Return the privacy figures in a few words."""
     found, spent = manifest.privacy, manifest.differential_privacy
     told = [f"epsilon {spent.epsilon:.3g}"] if spent else []
     if found and found.broken:
@@ -148,13 +148,17 @@ def privacy(manifest: Manifest) -> str:
 
 
 def detail(row: Row) -> str:
-    """Say what the state does not; of who writes, since when alone, as the page may be seen by anybody."""
+    """Return what the state does not say; of a writer only the start time, since anybody may see the page."""
     writer = row.build.writer
-    return f"since {when(writer.since)} UTC" if writer else shorten(printable(row.build.detail), 160)
+    return f"since {format_time(writer.since)} UTC" if writer else shorten(printable(row.build.detail), 160)
 
 
-def when(seconds: float) -> str:
-    """Return a time in UTC, to the minute."""
+def format_time(seconds: float) -> str:
+    """Return a time in UTC, to the minute.
+
+    >>> format_time(0)
+    '1970-01-01 00:00'
+    """
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 

@@ -1,4 +1,4 @@
-"""Looks for builds and writes the web page over them; refuses to write over what it did not write."""
+"""Finds builds and writes the web page over them; refuses to overwrite foreign files."""
 
 import os
 import time
@@ -24,38 +24,38 @@ HEAD = 2000
 
 @dataclass(frozen=True)
 class Site:
-    """A page that was written: where, and what it shows."""
+    """A written page: its path, and what it shows."""
 
     page: str
     groups: list[list[Row]]
 
     @property
     def states(self) -> dict[str, int]:
-        """Builds by their state."""
+        """The number of builds by state."""
         return dict(sorted(Counter(row.state for group in self.groups for row in group).items()))
 
     @property
     def builds(self) -> int:
-        """All builds."""
+        """The number of builds."""
         return sum(map(len, self.groups))
 
 
 def write_site(folders: Sequence[str], out: str | None = None) -> Site:
-    """Write `index.html` over all builds below the folders; to `out`, or into the folder where it is one alone.
+    """Write `index.html` over all builds below the folders; to `out`, or into the folder if there is only one.
 
-    Raises OutputError where there is no such folder, or where the page would take the place of another one.
+    Raises OutputError where a folder does not exist, or where the page would replace another one.
     """
     target = _target(folders, out)
-    found = {build.path: build for folder in folders for build in find_builds(folder)}  # folders may overlap
-    groups = make_groups(list(found.values()))
-    title = ", ".join(dict.fromkeys(_named(folder) for folder in folders))
+    builds = {build.path: build for folder in folders for build in find_builds(folder)}  # folders may overlap
+    groups = make_groups(list(builds.values()))
+    title = ", ".join(dict.fromkeys(_last_part(folder) for folder in folders))
     page = render_site(groups, title, target.shown, time.time())
     target.write(PAGE, page.encode())
     return Site(target.at(PAGE).shown, groups)
 
 
 def _target(folders: Sequence[str], out: str | None) -> Folder:
-    """Return the folder for the page, once it is known that it may be written there."""
+    """Return the folder for the page, after checking that it may be written there."""
     if out is None and len(folders) != 1:
         raise OutputError(f"builds of {len(folders)} folders, but no place for the page; name a folder by --out")
     folder = Folder(_absolute(folders[0] if out is None else out))
@@ -85,7 +85,7 @@ def _absolute(path: str) -> str:
     return path if is_uri(path) else os.path.abspath(os.path.expanduser(path))
 
 
-def _named(folder: str) -> str:
+def _last_part(folder: str) -> str:
     """Return the last part of a folder's path or URI."""
     whole = Folder(_absolute(folder)).shown.partition("?")[0].rstrip("/")
     return whole.rpartition("/")[2] or whole

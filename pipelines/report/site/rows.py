@@ -1,4 +1,4 @@
-"""What the web page says of each build: a row of figures, from manifest and evaluation alone. Knows no HTML.
+"""The rows of the web page: the figures of each build, from manifest and evaluation alone. Knows no HTML.
 
 Versions of one dataset lie in sibling folders (v00001, v00002 …) and make one group, the newest first.
 """
@@ -23,7 +23,7 @@ SEGMENTS = 8
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of a class, or of several (of marked images, boxes): in the source, and in the dataset real and made."""
+    """Rows of one or several classes (boxes, for marked images): in the source, and real and made in the dataset."""
 
     before: int
     real: int
@@ -34,7 +34,7 @@ class Counts:
 class Row:
     """One build. Without a manifest there are no figures; without an evaluation of this very dataset no `verdict`.
 
-    `version` is the name of its folder among the versions of one dataset; `share_made` is of its rows.
+    `version` is the name of its folder among the versions of one dataset; `share_made` is the share of its made rows.
     """
 
     build: FoundBuild
@@ -46,12 +46,12 @@ class Row:
 
     @property
     def state(self) -> State:
-        """How far it is."""
+        """The state of the build."""
         return self.build.state
 
     @property
     def manifest(self) -> Manifest | None:
-        """The manifest of what is published there."""
+        """The manifest of the published dataset."""
         return self.build.manifest
 
     @property
@@ -68,7 +68,7 @@ class Row:
 
 
 def make_groups(builds: Sequence[FoundBuild]) -> list[list[Row]]:
-    """Return the rows of the builds: versions of one dataset together, newest first; groups last published first."""
+    """Return the rows of the builds: versions of one dataset together, newest first; the latest group first."""
     with ThreadPoolExecutor(READERS) as readers:
         verdicts = list(readers.map(_verdict, builds))
     rows = [_row(build, verdict) for build, verdict in zip(builds, verdicts, strict=True)]
@@ -78,9 +78,9 @@ def make_groups(builds: Sequence[FoundBuild]) -> list[list[Row]]:
 
 
 def _series(row: Row) -> str:
-    """Return what versions of one dataset have in common; of another build, what it alone has."""
-    place, question, options = row.build.path.partition("?")
-    return place.rstrip("/").removesuffix(row.version) + question + options
+    """Return a key that versions of one dataset share, and that no other build has."""
+    path, question, options = row.build.path.partition("?")
+    return path.rstrip("/").removesuffix(row.version) + question + options
 
 
 def _newest_first(group: Iterable[Row]) -> list[Row]:
@@ -105,11 +105,11 @@ def _classes(manifest: Manifest) -> dict[str, Counts]:
 
 
 def _verdict(build: FoundBuild) -> Verdict | None:
-    """Return the evaluation's verdict on what is published here, if there is one that this version reads."""
+    """Return the evaluation's verdict on the published dataset, if there is one that this version can read."""
     if build.manifest is None or build.folder is None or EVALUATION not in build.files:
         return None
     try:
-        found = Evaluation.model_validate_json(build.folder.read(EVALUATION))
+        evaluation = Evaluation.model_validate_json(build.folder.read(EVALUATION))
     except (ValueError, FileNotFoundError, PermissionError):
         return None
-    return found.utility.verdict if found.content_hash == build.manifest.content_hash else None
+    return evaluation.utility.verdict if evaluation.content_hash == build.manifest.content_hash else None

@@ -1,4 +1,4 @@
-"""How strongly columns go together, in real rows and in synthetic ones. Knows nothing of pages.
+"""Measures how strongly columns are associated, in real and in synthetic rows. Knows nothing of pages.
 
 Number with number: Pearson's r (-1 to 1). Category with category: Cramér's V (0 to 1). Number with category: the
 correlation ratio eta (0 to 1). Small samples inflate the last two, so both sides get the same number of rows of each
@@ -34,18 +34,18 @@ def associations(pairs: list[Pair], real: NDArray[Any], synthetic: NDArray[Any])
 
     Free text, columns with a single value, and columns past the first 25 are left out.
     """
-    a, b = _alike(real, synthetic)
+    a, b = _even_rows(real, synthetic)
     usable = [p for p in pairs if p.kind != "length" and _varies(p.real[a]) and _varies(p.synthetic[b])]
     shown = usable[:MOST_COLUMNS]
-    sides = [_matrix([(p.kind, _grouped(p, side)) for p in shown]) for side in ((a, True), (b, False))]
+    sides = [_matrix([(p.kind, _group_rare(p, side)) for p in shown]) for side in ((a, True), (b, False))]
     names = [p.name for p in shown]
     left_out = [p.name for p in pairs if p.name not in names]
     measures = [[_measure(p, q) for q in shown] for p in shown]
     return Associations(names, measures, sides[0], sides[1], len(a), left_out)
 
 
-def _alike(real: NDArray[Any], synthetic: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return rows of both sides: of each stratum as many as the side with fewer has, drawn at random."""
+def _even_rows(real: NDArray[Any], synthetic: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return rows of both sides, drawn at random: of each stratum as many as the smaller side has."""
     rng = np.random.default_rng(0)
     a, b = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     for name in sorted(set(real) & set(synthetic)):
@@ -60,7 +60,7 @@ def _varies(values: Floats) -> bool:
     return len(values) > 1 and len(np.unique(values[~np.isnan(values)])) + int(np.isnan(values).any()) > 1
 
 
-def _grouped(pair: Pair, side: tuple[NDArray[np.int64], bool]) -> Floats:
+def _group_rare(pair: Pair, side: tuple[NDArray[np.int64], bool]) -> Floats:
     """Return the rows of one side; rare categories (by both sides together) become one, null another."""
     rows, is_real = side
     values = (pair.real if is_real else pair.synthetic)[rows]
@@ -68,10 +68,10 @@ def _grouped(pair: Pair, side: tuple[NDArray[np.int64], bool]) -> Floats:
         return values
     both = np.concatenate([pair.real, pair.synthetic])
     sizes = np.bincount(both[~np.isnan(both)].astype(np.int64), minlength=len(pair.levels))
-    place = np.full(len(pair.levels) + 1, MOST_LEVELS)
-    place[np.argsort(-sizes, kind="stable")[:MOST_LEVELS]] = np.arange(min(MOST_LEVELS, len(sizes)))
-    place[-1] = MOST_LEVELS + 1
-    return place[np.where(np.isnan(values), -1, values).astype(np.int64)].astype(np.float64)
+    codes = np.full(len(pair.levels) + 1, MOST_LEVELS)
+    codes[np.argsort(-sizes, kind="stable")[:MOST_LEVELS]] = np.arange(min(MOST_LEVELS, len(sizes)))
+    codes[-1] = MOST_LEVELS + 1
+    return codes[np.where(np.isnan(values), -1, values).astype(np.int64)].astype(np.float64)
 
 
 def _measure(a: Pair, b: Pair) -> str:

@@ -1,4 +1,4 @@
-"""Sections that compare real rows of a table with synthetic ones: distributions by column, associations of columns."""
+"""Sections that compare real and synthetic rows of a table: distributions by column, associations of columns."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from pipelines.report.compare import (
     Mix,
     Pair,
     bins,
+    drop_missing,
     gap,
     halves,
-    missing,
+    missing_share,
     mix,
     moments,
     pairs,
-    present,
     shares,
-    spread,
+    spread_weights,
     strata_of,
     wasserstein,
 )
@@ -72,9 +72,9 @@ class ByClass:
 
 @dataclass(frozen=True)
 class Distributions:
-    """The view of the distributions section; `strata` are the classes that are compared.
+    """The view of the distributions section; `strata` are the compared classes.
 
-    `fixed` are the columns that are balanced by; `skipped` those of a type that is not compared.
+    `fixed` are the columns that define the classes; `skipped` those of a type that is not compared.
     """
 
     strata: list[str]
@@ -96,9 +96,9 @@ def distribution_section(data: ReportData) -> Section | None:
     weights = mix(data)
     columns, skipped = pairs(data) if weights.strata else ([], [])
     fixed = [pair.name for pair in columns if pair.name in data.manifest.by]
-    found = [(pair, _summary(pair, weights)) for pair in columns if pair.name not in fixed]
+    found = [(pair, _summarise(pair, weights)) for pair in columns if pair.name not in fixed]
     found.sort(key=lambda one: -(one[1].distance or 0.0))
-    plots = [_plotted(pair, summary, weights) for pair, summary in found[:PLOTTED_COLUMNS]]
+    plots = [_plot_column(pair, summary, weights) for pair, summary in found[:PLOTTED_COLUMNS]]
     view = Distributions(
         strata=weights.strata,
         real_rows=int((weights.real > 0).sum()),
@@ -113,7 +113,7 @@ def distribution_section(data: ReportData) -> Section | None:
     return Section("columns", "Columns, real against synthetic", "report_columns.html", view)
 
 
-def _summary(pair: Pair, weights: Mix) -> Summary:
+def _summarise(pair: Pair, weights: Mix) -> Summary:
     real, synthetic = weights.real, weights.synthetic
     left, right = halves(real)
     everything = np.concatenate([pair.real, pair.synthetic])
@@ -125,13 +125,13 @@ def _summary(pair: Pair, weights: Mix) -> Summary:
         chance=gap(pair.kind, pair.real, left, pair.real, right),
         shift=gap(pair.kind, pair.real, weights.before, everything, weights.after),
         movement=None if pair.kind == "category" else wasserstein(pair.real, real, pair.synthetic, synthetic),
-        missing=(missing(pair.real, real), missing(pair.synthetic, synthetic)),
-        typical=(_typical(pair, pair.real, real), _typical(pair, pair.synthetic, synthetic)),
+        missing=(missing_share(pair.real, real), missing_share(pair.synthetic, synthetic)),
+        typical=(_typical_value(pair, pair.real, real), _typical_value(pair, pair.synthetic, synthetic)),
     )
 
 
-def _typical(pair: Pair, values: Floats, weights: Floats) -> str:
-    there, weights = present(values, weights)
+def _typical_value(pair: Pair, values: Floats, weights: Floats) -> str:
+    there, weights = drop_missing(values, weights)
     if not len(there):
         return NOTHING
     if pair.kind == "category":
@@ -145,14 +145,14 @@ def _typical(pair: Pair, values: Floats, weights: Floats) -> str:
     return f"{figure(mean)} ± {figure(deviation)}"
 
 
-def _plotted(pair: Pair, summary: Summary, weights: Mix) -> Plotted:
+def _plot_column(pair: Pair, summary: Summary, weights: Mix) -> Plotted:
     if pair.kind == "category":
-        return Plotted(summary, *_bars(pair, weights))
-    return Plotted(summary, *_histogram(pair, weights))
+        return Plotted(summary, *_plot_bars(pair, weights))
+    return Plotted(summary, *_plot_histogram(pair, weights))
 
 
-def _bars(pair: Pair, weights: Mix) -> tuple[Markup, str]:
-    """Draw the most frequent categories; the others together, and null, are bars of their own."""
+def _plot_bars(pair: Pair, weights: Mix) -> tuple[Markup, str]:
+    """Draw the most frequent categories; all others together, and null, have their own bars."""
     width = len(pair.levels) + 1
     real, synthetic = (
         np.pad(part, (0, width - len(part)))
@@ -163,18 +163,18 @@ def _bars(pair: Pair, weights: Mix) -> tuple[Markup, str]:
     names = [pair.levels[i - 1] for i in shown]
     sides = [[float(part[i]) for i in shown] for part in (real, synthetic)]
     extra = [("null", [0])] if real[0] + synthetic[0] > 0 else []
-    for name, places in ([(f"{len(others):,} others", list(others))] if len(others) else []) + extra:
+    for name, levels_by_share in ([(f"{len(others):,} others", list(others))] if len(others) else []) + extra:
         names.append(name)
         for side, part in zip(sides, (real, synthetic), strict=True):
-            side.append(float(part[places].sum()))
+            side.append(float(part[levels_by_share].sum()))
     if not names:
         return Markup(""), "no value on either side"
     return bars_plot(names, np.array(sides[0]), np.array(sides[1]), pair.name), ""
 
 
-def _histogram(pair: Pair, weights: Mix) -> tuple[Markup, str]:
+def _plot_histogram(pair: Pair, weights: Mix) -> tuple[Markup, str]:
     """Draw both sides in the same bins; far tails are counted in the outermost bins."""
-    real, synthetic = present(pair.real, weights.real), present(pair.synthetic, weights.synthetic)
+    real, synthetic = drop_missing(pair.real, weights.real), drop_missing(pair.synthetic, weights.synthetic)
     values = np.concatenate([real[0], synthetic[0]])
     if not len(values):
         return Markup(""), "no value on either side"
@@ -187,18 +187,18 @@ def _histogram(pair: Pair, weights: Mix) -> tuple[Markup, str]:
 
 
 def _by_class(data: ReportData, columns: list[Pair], weights: Mix) -> ByClass | None:
-    """Return the distances class by class, for the classes with the most synthetic rows; nothing for a single one."""
+    """Return the distances class by class, for the classes with the most synthetic rows; None for a single class."""
     if len(weights.strata) < 2:
         return None
     counts = data.manifest.counts
     names = sorted(weights.strata, key=lambda name: (-counts[name].synthetic, name))[:COMPARED_CLASSES]
     sides = strata_of(data.real), strata_of(data.synthetic)
-    masks = [[spread(side, {name: 1.0}) for side in sides] for name in names]
-    rows = [(pair.name, [_one_class(pair, *mask) for mask in masks]) for pair in columns]
+    masks = [[spread_weights(side, {name: 1.0}) for side in sides] for name in names]
+    rows = [(pair.name, [_class_distance(pair, *mask) for mask in masks]) for pair in columns]
     return ByClass(names, rows, len(weights.strata) - len(names))
 
 
-def _one_class(pair: Pair, real: Floats, synthetic: Floats) -> float | None:
+def _class_distance(pair: Pair, real: Floats, synthetic: Floats) -> float | None:
     if min((real > 0).sum(), (synthetic > 0).sum()) < TOO_FEW:
         return None
     here, there = real > 0, synthetic > 0
@@ -227,7 +227,7 @@ class AssociationView:
 
 
 def association_section(data: ReportData) -> Section | None:
-    """Return how columns go together in real and synthetic rows of the same class mix."""
+    """Return the associations of columns in real and synthetic rows of the same class mix."""
     weights = mix(data)
     if not weights.strata:
         return None
@@ -237,7 +237,7 @@ def association_section(data: ReportData) -> Section | None:
     constant = data.manifest.by if len(made) == 1 else []
     columns = [pair for pair in pairs(data)[0] if pair.name not in constant]
     kept = [np.flatnonzero([name in made for name in side]) for side in sides]
-    found = associations([_cut(p, *kept) for p in columns], real[kept[0]], synthetic[kept[1]])
+    found = associations([_select_rows(p, *kept) for p in columns], real[kept[0]], synthetic[kept[1]])
     if len(found.names) < 2:
         return None
     titles = (
@@ -246,22 +246,27 @@ def association_section(data: ReportData) -> Section | None:
         ("Synthetic \N{MINUS SIGN} real", found.synthetic - found.real),
     )
     plots = [(t, matrix_plot(found.names, m, f"{t}: associations of {len(found.names)} columns")) for t, m in titles]
-    changes = _changes(found)
+    changes = _sort_changes(found)
     mean = float(np.mean([abs(c.synthetic - c.real) for c in changes])) if changes else None
     view = AssociationView(found, plots, changes[:CLOSEST_PAIRS], mean, MOST_COLUMNS)
     return Section("associations", "How columns go together", "report_associations.html", view)
 
 
-def _cut(pair: Pair, real: NDArray[np.intp], synthetic: NDArray[np.intp]) -> Pair:
+def _select_rows(pair: Pair, real: NDArray[np.intp], synthetic: NDArray[np.intp]) -> Pair:
     return Pair(pair.name, pair.type, pair.kind, pair.real[real], pair.synthetic[synthetic], pair.levels)
 
 
-def _changes(found: Associations) -> list[Change]:
+def _sort_changes(associations_found: Associations) -> list[Change]:
     """Return all pairs of columns, those that differ most first."""
     changes = [
-        Change((a, b), found.measures[i][j], float(found.real[i, j]), float(found.synthetic[i, j]))
-        for i, a in enumerate(found.names)
-        for j, b in enumerate(found.names[:i])
-        if np.isfinite(found.real[i, j]) and np.isfinite(found.synthetic[i, j])
+        Change(
+            (a, b),
+            associations_found.measures[i][j],
+            float(associations_found.real[i, j]),
+            float(associations_found.synthetic[i, j]),
+        )
+        for i, a in enumerate(associations_found.names)
+        for j, b in enumerate(associations_found.names[:i])
+        if np.isfinite(associations_found.real[i, j]) and np.isfinite(associations_found.synthetic[i, j])
     ]
     return sorted(changes, key=lambda change: (-abs(change.synthetic - change.real), change.names))

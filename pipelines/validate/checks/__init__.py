@@ -1,4 +1,4 @@
-"""Checks that a validator keeps what `pipelines.validate.base.Validator` promises; run them on a class of your own.
+"""Checks that a class keeps the promises of `pipelines.validate.base.Validator`; run them on a class of your own.
 
 They need no test runner, no Ray and no Prefect. `CHECKS` lists the promises.
 """
@@ -26,9 +26,9 @@ def check_validator(
     examples: Examples | None = None,
     skip: Collection[str] = (),
 ) -> None:
-    """Raise CheckError, a sentence for each promise that a class of validators breaks.
+    """Raise CheckError with a sentence for each promise that a class of validators breaks.
 
-    `params` are its parameters. It is fitted some five times on `examples`; where none are given, on made-up ones of
+    `params` are the validator's parameters. It is fitted some five times on `examples`, by default on made-up ones of
     the modality: `tabular`, `text`, `image` or `marked image`. Checks named in `skip` are left out.
 
     >>> from pipelines.validate.tabular.schema import SchemaValidator

@@ -1,4 +1,4 @@
-"""Rows to check a validator with: a table much like Adult, messages, real images of digits, and plans for them."""
+"""Rows to check a validator with: a table like Adult, messages, real images of digits, and plans for them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ from schemas.plan import Column, ImageProfile, Plan, Role, SourceProfile, Step, 
 
 @dataclass(frozen=True)
 class Examples:
-    """Real rows, and candidates of the same kind of which the last are copies of real ones.
+    """Real rows, and candidates of the same kind, the last of which are copies of real rows.
 
-    `label` is the column that holds the class, `text` the one that holds the text, if that is what rows are.
+    `label` is the column of the class; `text` is the column of texts, if rows are texts.
     """
 
     real: pa.Table
@@ -31,7 +31,7 @@ class Examples:
 
 
 def tables() -> Examples:
-    """Return a table much like Adult."""
+    """Return rows like those of Adult."""
     real = adult_like(3000)
     return Examples(real, pa.concat_tables([adult_like(400, seed=1), real.slice(100, 40)]), "income")
 
@@ -43,7 +43,7 @@ def texts() -> Examples:
 
 
 def images() -> Examples:
-    """Return digits, the candidates of other writers."""
+    """Return digits; the candidates are by other writers."""
     return Examples(digits_of(0, 400), pa.concat_tables([digits_of(1000, 150), digits_of(100, 30)]), "label")
 
 
@@ -79,8 +79,8 @@ def _column(name: str, values: pa.ChunkedArray, role: Role | None) -> Column:
     )
 
 
-def _images(table: pa.Table) -> ImageProfile | None:
-    """Return what is said of images that are all like the first; each keeps its own size."""
+def _image_profile(table: pa.Table) -> ImageProfile | None:
+    """Return the profile of images that all are like the first."""
     column = next((name for name in table.column_names if table.column(name).type == IMAGE), None)
     if column is None or not len(table):
         return None
@@ -93,12 +93,12 @@ def _images(table: pa.Table) -> ImageProfile | None:
 
 
 def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None, text: str | None = None) -> Plan:
-    """Return a plan: of texts, where `text` names their column, of images where there are some."""
+    """Return a plan: for texts if `text` names their column, for images if there are some, else for a table."""
     columns = [_column(name, table.column(name), "text" if name == text else None) for name in table.column_names]
     counts = [([pair["values"]], pair["counts"]) for pair in table.column(label).value_counts().to_pylist()]
     profile = SourceProfile(
         path="adult.csv", format="csv", files=["adult.csv"], bytes=1, rows=len(table), dropped=0, columns=columns,
-        by=[label], counts=counts, fingerprint="0", images=_images(table),
+        by=[label], counts=counts, fingerprint="0", images=_image_profile(table),
     )  # fmt: skip
     modality = "text" if text else "image" if profile.image else "tabular"
     strata = [Stratum(name=str(key[0]), key=key, real=n, target=n, chunk_rows=8) for key, n in counts]
@@ -110,13 +110,13 @@ def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None, 
 
 
 def batch_of_table(table: pa.Table) -> Batch:
-    """Return a table as one batch of no stratum."""
+    """Return a table as one batch without a stratum."""
     names = [name for name in table.column_names if name != "id"]
     return Batch(table, row_hashes(table.select(names)), "")
 
 
 def adult_like(rows: int, seed: int = 0) -> pa.Table:
-    """Return a table much like Adult: numbers, texts, days and nulls, of two classes."""
+    """Return a table like Adult: numbers, texts, days and nulls, of two classes."""
     rng = np.random.default_rng(seed)
     rich = rng.random(rows) < 0.25
     age = np.where(rich, rng.normal(48, 8, rows), rng.normal(30, 8, rows)).round()
@@ -149,7 +149,7 @@ def sms_like(rows: int, seed: int = 0) -> pa.Table:
 
 
 def image_array(images: Sequence[Pixels]) -> pa.Array:
-    """Return images as PNG."""
+    """Return the images encoded as PNG."""
     return pa.array([{"bytes": encode(image, Encoding()), "path": None} for image in images], IMAGE)
 
 

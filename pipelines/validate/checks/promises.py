@@ -1,4 +1,4 @@
-"""What every validator promises, and how each promise is found broken."""
+"""The promises of every validator, and the check of each."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 from generators.checks.promises import Promise, code_faults, import_faults, params_faults, touch_faults
 from pipelines.validate.base import Sketching
 from pipelines.validate.checks.examples import batch_of_table
-from pipelines.validate.checks.subject import Subject, cut
+from pipelines.validate.checks.subject import Subject, split_table
 
 
 def _name(subject: Subject) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _details(subject: Subject) -> Iterator[str]:
 
 
 def _batches(subject: Subject) -> Iterator[str]:
-    parts = [subject.fitted.check(batch).keep for batch in cut(subject.examples.fresh, 33)]
+    parts = [subject.fitted.check(batch).keep for batch in split_table(subject.examples.fresh, 33)]
     differ = int((np.concatenate(parts) != subject.verdict.keep).sum())
     if differ:
         yield f"{differ} other verdicts in batches of 33"
@@ -56,7 +56,7 @@ def _batches(subject: Subject) -> Iterator[str]:
 def _order(subject: Subject) -> Iterator[str]:
     real = subject.examples.real
     shuffled = real.take(np.random.default_rng(2).permutation(len(real)))
-    other = subject.learn(cut(shuffled, max(1, len(real) // 4))).check(subject.fresh).keep
+    other = subject.learn(split_table(shuffled, max(1, len(real) // 4))).check(subject.fresh).keep
     differ = int((other != subject.verdict.keep).sum())
     if differ:
         yield f"{differ} other verdicts after real rows in another order and in four batches"

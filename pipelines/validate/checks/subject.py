@@ -1,4 +1,4 @@
-"""What is checked: a class of validators, its parameters, and the examples that it is shown. Promises nothing."""
+"""The subject of the checks: a class of validators, its parameters, and its examples. Promises nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from schemas.spec import parse
 
 @dataclass
 class Subject:
-    """A class of validators that is looked at, its parameters, and the rows that it is shown."""
+    """A class of validators that is checked, its parameters, and its examples."""
 
     validator: type[Validator]
     params: Mapping[str, Any]
@@ -24,7 +24,7 @@ class Subject:
 
     @cached_property
     def plan(self) -> Plan:
-        """A plan for the real rows that names this validator alone."""
+        """A plan for the real rows that names only this validator."""
         step = Step(name=str(getattr(self.validator, "name", "")), params=dict(self.params))
         return plan_of_table(self.examples.real, self.examples.label, [step], self.examples.text)
 
@@ -40,26 +40,26 @@ class Subject:
 
     @cached_property
     def fitted(self) -> Validator:
-        """One that was fitted on all real rows at once."""
+        """A validator that was fitted on all real rows at once."""
         return self.learn([batch_of_table(self.examples.real)])
 
     @property
     def fresh(self) -> Batch:
-        """The candidates, all in one batch, a new one each time: what one check spoils is whole for the next."""
+        """The candidates in one batch, a new one each time, so that no check spoils it for the next."""
         return batch_of_table(self.examples.fresh)
 
     @cached_property
     def verdict(self) -> Verdict:
-        """What the fitted one says of the candidates."""
+        """The verdict of the fitted validator on the candidates."""
         return self.fitted.check(self.fresh)
 
     def saved(self, folder: Path) -> Path:
-        """Save the fitted one into a new folder."""
+        """Save the fitted validator into a new folder, and return the folder."""
         folder.mkdir()
         self.fitted.save(folder)
         return folder
 
 
-def cut(table: pa.Table, rows: int) -> list[Batch]:
-    """Return a table in batches of so many rows."""
+def split_table(table: pa.Table, rows: int) -> list[Batch]:
+    """Return a table in batches of `rows` rows."""
     return [batch_of_table(table.slice(start, rows)) for start in range(0, len(table), rows)]

@@ -1,7 +1,7 @@
-"""Whether the objects of an image are sound: each box lies in the image, and all that its stratum promises are there.
+"""Checks the objects of an image: each box lies in the image, and it holds exactly what its stratum promises.
 
-Where strata are made by what images hold (the column `boxes`, as `pipelines.plan.boxes.contents` writes it), a made
-image must hold exactly that: one whose box was cropped away, or doubled, would spoil the counts.
+Where strata are defined by the contents of images (the column `boxes`, as `pipelines.plan.boxes.contents` writes it), a
+made image must hold exactly these: a box that was cropped away or doubled would spoil the counts.
 """
 
 from collections import Counter
@@ -24,18 +24,23 @@ from schemas.plan import Plan
 
 Mask = NDArray[np.bool_]
 
-_CONTENTS = "boxes"  # the column that says what an image holds
+_CONTENTS = "boxes"  # the column that describes the contents of an image
 _ROUNDING = 0.01  # of a pixel: boxes are kept as float32
 
 
 class BoxesParams(base.Params):
-    """What is still a box."""
+    """The least size of a box."""
 
     min_area: float = Field(1.0, ge=0, description="Least area of a box, in square pixels.")
 
 
 class Boxes:
-    """Refuses images whose boxes are faulty, or are not those that were asked for. Learns nothing of real rows."""
+    """Refuses images with faulty boxes, or with other boxes than requested. Learns nothing from real rows.
+
+    Example:
+        validate: [{name: boxes, params: {min_area: 4}}]
+
+    """
 
     name: ClassVar[str] = "boxes"
     Params: ClassVar[type[base.Params]] = BoxesParams
@@ -51,22 +56,22 @@ class Boxes:
         """Learn nothing."""
 
     def check(self, batch: Batch) -> Verdict:
-        """Refuse faulty images, each counted under the first of box outside, box too small and box lost or added."""
+        """Refuse faulty images; each counts under the first of: box outside, box too small, box lost, other boxes."""
         table = batch.table
         if not table.num_rows:
             return Verdict(np.ones(0, np.bool_))
         objects = table.column(self._objects).combine_chunks()
-        rows, boxes = _boxes(objects)
+        rows, boxes = _flatten_boxes(objects)
         limits = np.array([image.shape[1::-1] for image in sound_pixels(table.column(self._image))], np.float64)
         outside = (boxes[:, :2] < -_ROUNDING) | (boxes[:, :2] + boxes[:, 2:] > limits[rows] + _ROUNDING)
         small = ~(boxes[:, 2] * boxes[:, 3] >= self._params.min_area) | (boxes[:, 2:] <= 0).any(axis=1)
         bad = outside.any(axis=1) | np.isnan(boxes).any(axis=1)
         faults = {
-            "box outside the image": _rows_with(rows[bad], len(objects)),
-            f"box of less than {self._params.min_area:g} square pixels": _rows_with(rows[small], len(objects)),
+            "box outside the image": _mark_rows(rows[bad], len(objects)),
+            f"box of less than {self._params.min_area:g} square pixels": _mark_rows(rows[small], len(objects)),
         }
         if self._contents is not None:
-            faults |= _recount(contents(objects), table.column(self._contents).combine_chunks())
+            faults |= _compare_contents(contents(objects), table.column(self._contents).combine_chunks())
         return first_faults(len(objects), faults.items())
 
     def save(self, path: Path) -> None:
@@ -76,20 +81,20 @@ class Boxes:
         """Read nothing."""
 
 
-def _boxes(objects: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return all boxes, shape (boxes, 4), and the row that each stands in; what is missing of one is NaN."""
+def _flatten_boxes(objects: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return all boxes, shape (boxes, 4), and the row of each; missing values are NaN."""
     rows = pc.list_parent_indices(objects).to_numpy().astype(np.int64)
     boxes = [box or [None] * 4 for box in pc.struct_field(pc.list_flatten(objects), "bbox").to_pylist()]
     return rows, np.array(boxes, np.float64).reshape(-1, 4)
 
 
-def _rows_with(rows: NDArray[np.int64], count: int) -> Mask:
+def _mark_rows(rows: NDArray[np.int64], count: int) -> Mask:
     return np.bincount(rows, minlength=count) > 0
 
 
-def _recount(found: pa.Array, promised: pa.Array) -> dict[str, Mask]:
-    """Return which rows hold fewer boxes of some class than promised, and which hold others."""
-    columns = zip(found.to_pylist(), promised.to_pylist(), strict=True)
+def _compare_contents(actual: pa.Array, promised: pa.Array) -> dict[str, Mask]:
+    """Return which rows have fewer boxes of some class than promised, and which have others."""
+    columns = zip(actual.to_pylist(), promised.to_pylist(), strict=True)
     pairs = [(read_contents(held or NOTHING), read_contents(wanted or NOTHING)) for held, wanted in columns]
     return {
         "lost a box": np.array([bool(Counter(wanted) - Counter(held)) for held, wanted in pairs], np.bool_),

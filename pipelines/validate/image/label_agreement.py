@@ -1,9 +1,9 @@
-"""Whether an image looks like its class: a classifier fitted on the real images must find the class likely enough.
+"""Checks whether an image looks like its class: a classifier fitted on the real images must find it likely enough.
 
-The class is the plan's label column, also where strata are made by other columns. The classifier is a small
-convolutional net (see `generators.image.classifier`) in which every class weighs the same. A net that learnt from some
-thousand images tells ten classes apart far less surely than text or tables can be told apart: so a class need only be
-as likely as chance has it, unless the spec asks for more.
+The class is the plan's label column, even where strata are defined by other columns. The classifier is a small
+convolutional network (see `generators.image.classifier`) in which every class weighs the same. A network that learnt
+from some thousand images is far less sure about ten classes than classifiers of text or tables are. So by default a
+class must only be as likely as by chance.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ from pydantic import Field
 
 from generators import base
 from pipelines.validate.base import Batch, Verdict
-from pipelines.validate.classes import agreement, class_codes
-from pipelines.validate.image.learning import LearningParams, View, fair_sample
+from pipelines.validate.classes import agreement_verdict, class_codes
+from pipelines.validate.image.learning import LearningParams, View, sample_images
 from schemas.arrow import arrow_type
 from schemas.plan import Plan
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from generators.image.classifier import Classifier
 
 _CLASSES = "classes.parquet"
-_MOST = 0.3  # asked for where nothing is declared, with three classes or fewer
+_MOST = 0.3  # the greatest default of the least probability, with three classes or fewer
 
 
 class LabelAgreementParams(LearningParams):
@@ -39,9 +39,13 @@ class LabelAgreementParams(LearningParams):
 
 
 class LabelAgreement:
-    """Refuses images whose class the classifier finds unlikely; keeps all where there is one class alone.
+    """Refuses images whose class the classifier finds unlikely; keeps all where there is only one class.
 
     Rows whose label is missing or is no class of the real rows are refused. Raises SpecError for images with objects.
+
+    Example:
+        validate: [{name: label_agreement, params: {min_probability: 0.2}}]
+
     """
 
     name: ClassVar[str] = "label_agreement"
@@ -57,11 +61,11 @@ class LabelAgreement:
         self._classifier: Classifier | None = None
 
     def fit(self, real: Iterable[Batch]) -> None:
-        """Fit the classifier on a fair sample of the rows; it depends on the rows alone, not on their order."""
+        """Fit the classifier on a stratified sample of the rows; it depends on the rows alone, not on their order."""
         from generators.image.classifier import fit_classifier
 
         params = self._params
-        sample = fair_sample(real, self._view, self._label, self._classes.type, params.fit_rows)
+        sample = sample_images(real, self._view, self._label, self._classes.type, params.fit_rows)
         self._classes, self._classifier = sample.classes, None
         if len(self._classes) > 1:
             self._classifier = fit_classifier(sample.pixels, sample.target, steps=params.steps, flip=params.flip)
@@ -69,7 +73,7 @@ class LabelAgreement:
     def check(self, batch: Batch) -> Verdict:
         """Refuse the rows whose class is less likely than `min_probability`."""
         codes = class_codes(batch.table.column(self._label), self._classes)
-        return agreement(codes, self._probability(batch.table, codes), self._least())
+        return agreement_verdict(codes, self._probability(batch.table, codes), self._least())
 
     def save(self, path: Path) -> None:
         """Write classes.parquet and, where there is a classifier, net.safetensors."""

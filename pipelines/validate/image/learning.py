@@ -1,4 +1,4 @@
-"""What validators learn a classifier of images from: a fair sample of the real ones, at one small size."""
+"""What validators learn a classifier from: a stratified sample of the real images, at one small size."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pydantic import Field
 from generators import base
 from pipelines.validate.base import Batch
 from pipelines.validate.classes import Classes, class_codes
-from pipelines.validate.image.pixels import scaled, sound_pixels
+from pipelines.validate.image.pixels import resize_images, sound_pixels
 from pipelines.validate.sample import stratified_sample
 from schemas.errors import Fault, SpecError
 from schemas.plan import Plan
@@ -34,9 +34,9 @@ class LearningParams(base.Params):
 
 @dataclass(frozen=True)
 class View:
-    """The images of the column `image` as the classifier sees them: `side` x `side` pixels, of one grey channel or 3.
+    """The images of the column `image` as the classifier sees them: `side` x `side` pixels, with 1 grey channel or 3.
 
-    It is known from the plan: images are not enlarged, but to 16 pixels.
+    It follows from the plan: images are not enlarged, except to 16 pixels.
     """
 
     image: str | None
@@ -45,7 +45,7 @@ class View:
 
     @classmethod
     def of(cls, plan: Plan, size: int, name: str) -> "View":
-        """Return the view of a plan's images; raises SpecError where objects in them are classified, not they."""
+        """Return the view of a plan's images; raises SpecError where the source marks objects in them."""
         profile = plan.profile
         if profile.objects is not None:
             problem = f"{name} tells classes of whole images apart, but the source marks objects in them; leave it out"
@@ -56,12 +56,12 @@ class View:
 
     def pixels(self, table: pa.Table) -> NDArray[np.uint8]:
         """Return the images of a table, shape (rows, side, side, 1 or 3)."""
-        return scaled(sound_pixels(table.column(self.image)), self.side, grey=self.grey)
+        return resize_images(sound_pixels(table.column(self.image)), self.side, grey=self.grey)
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Real images (uint8), their classes as places in `classes` (sorted), and their positions in the source or -1."""
+    """Real images (uint8), their classes as indices into `classes` (sorted), and positions in the source or -1."""
 
     pixels: NDArray[np.uint8]
     target: NDArray[np.int64]
@@ -69,20 +69,20 @@ class Sample:
     positions: NDArray[np.int64]
 
 
-def fair_sample(real: Iterable[Batch], view: View, label: str, kind: pa.DataType, rows: int) -> Sample:
+def sample_images(real: Iterable[Batch], view: View, label: str, kind: pa.DataType, rows: int) -> Sample:
     """Return at most `rows` labelled images, in an order that depends on them alone; `kind` is the label's type.
 
-    For a while about twice as many are held.
+    For a short time about twice as many are in memory.
     """
-    seen = Classes(kind)
-    table = stratified_sample(_labelled(real, view, label, seen), rows)
-    classes = seen.ordered()
+    numbering = Classes(kind)
+    table = stratified_sample(_labelled_parts(real, view, label, numbering), rows)
+    classes = numbering.ordered()
     data = b"".join(table.column(_PIXELS).to_pylist())
     pixels = np.frombuffer(data, np.uint8).reshape(len(table), view.side, view.side, 1 if view.grey else 3)
     return Sample(pixels, class_codes(table.column(_LABEL), classes), classes, table.column(_POSITION).to_numpy())
 
 
-def _labelled(real: Iterable[Batch], view: View, label: str, seen: Classes) -> Iterator[Part]:
+def _labelled_parts(real: Iterable[Batch], view: View, label: str, numbering: Classes) -> Iterator[Part]:
     """Yield pixels, label and position, fingerprints and class numbers of the rows that have a label."""
     for batch in real:
         known = pc.is_valid(batch.table.column(label)).to_numpy()
@@ -90,8 +90,8 @@ def _labelled(real: Iterable[Batch], view: View, label: str, seen: Classes) -> I
         rows = np.full(len(known), -1) if batch.rows is None else batch.rows
         pixels = view.pixels(table)
         columns = {
-            _PIXELS: pa.array([one.tobytes() for one in pixels], pa.large_binary()),
+            _PIXELS: pa.array([image.tobytes() for image in pixels], pa.large_binary()),
             _LABEL: table.column(label),
             _POSITION: rows[known],
         }
-        yield pa.table(columns), batch.fingerprints[known], seen.number(table.column(label))
+        yield pa.table(columns), batch.fingerprints[known], numbering.number(table.column(label))

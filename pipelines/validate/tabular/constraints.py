@@ -1,12 +1,12 @@
 """Declared constraints, such as `start <= end` or `age >= 0 and not (age < 18 and married)`, on Arrow tables.
 
-The text is parsed by Python's own parser and compiled from a short list of allowed nodes; nothing is ever evaluated as
+Python's own parser parses the text; it is compiled from a short list of allowed nodes, and nothing is ever evaluated as
 Python. Knows nothing of validators.
 
-A constraint is written with column names (in backticks where they hold spaces, dashes or are Python words), numbers,
-quoted strings, True and False; `+ - * /` on numbers; `< <= > >= == !=`, also chained; `and`, `or`, `not`. A string
-compared with a date or timestamp column is read as ISO 8601. As with CHECK in SQL, null makes a comparison unknown, and
-a row is in order unless the whole is false. NaN, as from 0 / 0, is null too. Arithmetic is in double precision.
+A constraint consists of column names (in backticks where they hold spaces, dashes or are Python words), numbers, quoted
+strings, True and False; `+ - * /` on numbers; `< <= > >= == !=`, also chained; `and`, `or`, `not`. A string compared
+with a date or timestamp column is read as ISO 8601. As with CHECK in SQL, null makes a comparison unknown, and a row
+breaks a constraint only if the whole is false. NaN, as from 0 / 0, counts as null. Arithmetic is in double precision.
 """
 
 import ast
@@ -44,7 +44,7 @@ Evaluate = Callable[[pa.Table], Any]
 
 @dataclass(frozen=True)
 class _Term:
-    """A part of a constraint: `kind` is number, text, boolean, date or timestamp; `value` is a literal's."""
+    """A part of a constraint: `kind` is number, text, boolean, date or timestamp; `value` is set for literals."""
 
     kind: str
     evaluate: Evaluate
@@ -53,13 +53,13 @@ class _Term:
 
 @dataclass(frozen=True)
 class Constraint:
-    """A condition that each row must meet, as it was written."""
+    """A condition that each row must meet; `text` is as the user wrote it."""
 
     text: str
     evaluate: Evaluate
 
     def broken(self, table: pa.Table) -> NDArray[np.bool_]:
-        """Return which rows break it; rows for which it is unknown do not."""
+        """Return which rows break the constraint; rows for which it is unknown do not."""
         holds = pc.fill_null(self.evaluate(table), True)
         if isinstance(holds, pa.Scalar):
             return np.full(table.num_rows, not holds.as_py())
@@ -68,7 +68,12 @@ class Constraint:
 
 
 def parse_constraint(text: str, columns: list[Column], path: tuple[str | int, ...] = ()) -> Constraint:
-    """Compile a constraint on the given columns; raises SpecError, whose fault lies at `path`, where it cannot be."""
+    """Compile a constraint on the given columns; raises SpecError, with a fault at `path`, if it is not valid.
+
+    >>> age = Column(name="age", type="int64", role="feature")
+    >>> parse_constraint("age >= 18", [age]).broken(pa.table({"age": [17, 18, None]}))
+    array([ True, False, False])
+    """
     try:
         return Constraint(text, _Compiler(text, columns).compile())
     except _FaultyError as error:
@@ -78,11 +83,11 @@ def parse_constraint(text: str, columns: list[Column], path: tuple[str | int, ..
 
 
 class _FaultyError(Exception):
-    """What is wrong with a constraint."""
+    """The fault of a constraint."""
 
 
 class _Compiler:
-    """Turns one constraint into a function of a table."""
+    """Compiles one constraint into a function of a table."""
 
     def __init__(self, text: str, columns: list[Column]) -> None:
         self._types = {column.name: column.type for column in columns}
@@ -107,7 +112,7 @@ class _Compiler:
             ) from None
 
     def _plain_name(self, match: re.Match[str]) -> str:
-        """Put an identifier in the place of a name in backticks; leave quoted strings alone."""
+        """Replace a name in backticks by an identifier; leave quoted strings alone."""
         if match[1] is None:
             return match[0]
         stand_in = f"_quoted_{len(self._quoted)}_"
@@ -128,22 +133,22 @@ class _Compiler:
             ):
                 return _literal(-value)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return _calculated(pc.subtract, _literal(0), self._of_kind("number", operand, "-"))
+                return _calculate(pc.subtract, _literal(0), self._of_kind("number", operand, "-"))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _CALCULATE:
                 terms = [self._of_kind("number", part, "arithmetic") for part in (left, right)]
-                return _calculated(_CALCULATE[type(op)], *terms)
+                return _calculate(_CALCULATE[type(op)], *terms)
             case ast.BoolOp(op=op, values=values):
                 word = type(op).__name__.lower()
-                return _combined(_COMBINE[type(op)], [self._of_kind("boolean", part, word) for part in values])
+                return _combine(_COMBINE[type(op)], [self._of_kind("boolean", part, word) for part in values])
             case ast.Compare():
                 return self._comparison(node)
         raise _FaultyError(
-            f"`{self._shown(node)}` may not stand in a constraint; allowed are columns, numbers, quoted strings, "
+            f"`{self._show(node)}` may not stand in a constraint; allowed are columns, numbers, quoted strings, "
             "+ - * /, < <= > >= == !=, and, or, not"
         )
 
-    def _shown(self, node: ast.expr) -> str:
-        """Return a part of the constraint as the user wrote it, or nearly so."""
+    def _show(self, node: ast.expr) -> str:
+        """Return a part of the constraint nearly as the user wrote it."""
         text = ast.unparse(node)
         for stand_in, name in self._quoted.items():
             text = text.replace(stand_in, name)
@@ -153,9 +158,9 @@ class _Compiler:
         if name not in self._types:
             hint = " (names with dashes or spaces go in backticks)" if re.search(r"[-`]", self._text) else ""
             raise _FaultyError(f"unknown column {name!r}{nearest(name, self._types)}{hint}")
-        kind = _kind(arrow_type(self._types[name]))
+        kind = _kind_of(arrow_type(self._types[name]))
         if self._types[name] == "double":
-            return _Term(kind, lambda table: _without_nan(table.column(name)))
+            return _Term(kind, lambda table: _nan_to_null(table.column(name)))
         if kind == "timestamp":  # instants in UTC, with or without a zone
             return _Term(kind, lambda table: table.column(name).cast(pa.timestamp("us")))
         return _Term(kind, lambda table: table.column(name))
@@ -163,7 +168,7 @@ class _Compiler:
     def _of_kind(self, kind: str, node: ast.expr, where: str) -> _Term:
         term = self._term(node)
         if term.kind != kind:
-            raise _FaultyError(f"`{self._shown(node)}` is a {term.kind}; {where} takes a {kind}")
+            raise _FaultyError(f"`{self._show(node)}` is a {term.kind}; {where} takes a {kind}")
         return term
 
     def _comparison(self, node: ast.Compare) -> _Term:
@@ -172,14 +177,14 @@ class _Compiler:
         terms = [self._term(part) for part in (node.left, *node.comparators)]
         pairs = []
         for op, left, right in zip(node.ops, terms, terms[1:], strict=False):
-            left, right = _alike(left, right)
+            left, right = _to_same_kind(left, right)
             if left.kind == "boolean" and not isinstance(op, ast.Eq | ast.NotEq):
                 raise _FaultyError("booleans are compared by == and != alone")
-            pairs.append(_compared(_COMPARE[type(op)], left, right))
-        return _combined(pc.and_kleene, pairs)
+            pairs.append(_compare(_COMPARE[type(op)], left, right))
+        return _combine(pc.and_kleene, pairs)
 
 
-def _kind(kind: pa.DataType) -> str:
+def _kind_of(kind: pa.DataType) -> str:
     if pa.types.is_boolean(kind):
         return "boolean"
     if pa.types.is_date(kind):
@@ -215,23 +220,23 @@ def _constant(kind: str, scalar: pa.Scalar, value: Any) -> _Term:
     return _Term(kind, lambda _: scalar, value)
 
 
-def _without_nan(values: Any) -> Any:
+def _nan_to_null(values: Any) -> Any:
     return pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
 
 
-def _calculated(function: Callable[[Any, Any], Any], left: _Term, right: _Term) -> _Term:
+def _calculate(function: Callable[[Any, Any], Any], left: _Term, right: _Term) -> _Term:
     def evaluate(table: pa.Table) -> Any:
         sides = [pc.cast(term.evaluate(table), pa.float64(), safe=False) for term in (left, right)]
-        return _without_nan(function(*sides))
+        return _nan_to_null(function(*sides))
 
     return _Term("number", evaluate)
 
 
-def _compared(function: Callable[[Any, Any], Any], left: _Term, right: _Term) -> _Term:
+def _compare(function: Callable[[Any, Any], Any], left: _Term, right: _Term) -> _Term:
     return _Term("boolean", lambda table: function(left.evaluate(table), right.evaluate(table)))
 
 
-def _combined(function: Callable[[Any, Any], Any], terms: list[_Term]) -> _Term:
+def _combine(function: Callable[[Any, Any], Any], terms: list[_Term]) -> _Term:
     def evaluate(table: pa.Table) -> Any:
         result = terms[0].evaluate(table)
         for term in terms[1:]:
@@ -241,8 +246,8 @@ def _combined(function: Callable[[Any, Any], Any], terms: list[_Term]) -> _Term:
     return _Term("boolean", evaluate)
 
 
-def _alike(left: _Term, right: _Term) -> tuple[_Term, _Term]:
-    """Bring both sides of a comparison to one kind: literals to dates, dates to timestamps."""
+def _to_same_kind(left: _Term, right: _Term) -> tuple[_Term, _Term]:
+    """Convert both sides of a comparison to one kind: literals to dates, dates to timestamps."""
     left, right = _as_time(left, right.kind), _as_time(right, left.kind)
     if {left.kind, right.kind} == {"date", "timestamp"}:
         left, right = _as_timestamp(left), _as_timestamp(right)

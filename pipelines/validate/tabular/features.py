@@ -1,4 +1,4 @@
-"""Rows as numbers for a classifier: what of a table it may look at, and how. Knows nothing of classes or models."""
+"""Turns the columns of a table into numbers for a classifier, and chooses them. Knows nothing of classes or models."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,10 +21,14 @@ class Feature:
 
 
 def learn_features(table: pa.Table, names: Iterable[str]) -> list[Feature]:
-    """Choose among the columns of real rows those that can tell classes apart.
+    """Choose the columns of real rows by which a classifier can tell classes apart.
 
-    Left out are columns with one value alone (missing counts as a value), and texts most of whose values occur once:
-    names and free text. Of more than 254 texts the most frequent are kept; the rest, and unseen ones, are as missing.
+    Columns with a single value are left out (missing counts as a value), as are texts most of whose values occur once:
+    names and free text. Of more than 254 distinct texts the most frequent are kept; all others count as missing.
+
+    >>> table = pa.table({"x": [1, 2, 3], "name": ["Ann", "Bob", "Cid"], "one": [7, 7, 7]})
+    >>> learn_features(table, ["x", "name", "one"])
+    [Feature(name='x', categories=None)]
     """
     features = []
     for name in names:
@@ -41,19 +45,19 @@ def learn_features(table: pa.Table, names: Iterable[str]) -> list[Feature]:
 
 
 def encode(table: pa.Table, features: list[Feature]) -> NDArray[np.float64]:
-    """Return a matrix of shape (rows, features): numbers as they are, codes of texts, NaN for missing."""
+    """Return a matrix of shape (rows, features): numbers as they are, codes of texts, NaN for missing values."""
     matrix = np.empty((table.num_rows, len(features)))
-    for place, feature in enumerate(features):
+    for position, feature in enumerate(features):
         column = table.column(feature.name)
         if feature.categories is not None:
             column = pc.index_in(column, value_set=pa.array(feature.categories, pa.string()))
-        matrix[:, place] = as_numbers(column)
+        matrix[:, position] = to_floats(column)
     matrix[np.isinf(matrix)] = np.nan  # the trees take no infinity
     return matrix
 
 
-def as_numbers(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Return a column's numbers, NaN for null: dates in days, times in their own unit, booleans as 0 and 1."""
+def to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return a column as float64, NaN for null: dates in days, times in their own unit, booleans as 0 and 1."""
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.uint8())
     elif pa.types.is_temporal(column.type):

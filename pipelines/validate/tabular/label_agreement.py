@@ -1,8 +1,8 @@
-"""Whether a row looks like its class: a classifier fitted on the real rows must find the class likely enough.
+"""Checks whether a row looks like its class: a classifier fitted on the real rows must find it likely enough.
 
-The class is the plan's label column, also where strata are made by other columns. The classifier is scikit-learn's
-histogram gradient boosting, the way of LightGBM (Ke et al. 2017), with every class weighing the same in all, so that
-a rare class is not found unlikely merely for being rare. It looks at all columns but ids and the label.
+The class is the plan's label column, even where strata are defined by other columns. The classifier is scikit-learn's
+histogram gradient boosting, similar to LightGBM (Ke et al. 2017). Every class has the same total weight, so that a rare
+class is not found unlikely for being rare. It reads all columns but ids and the label.
 """
 
 import json
@@ -22,7 +22,7 @@ from pydantic import Field
 from generators import base
 from generators.classes import rank_in_class
 from pipelines.validate.base import Batch, Verdict
-from pipelines.validate.classes import Classes, agreement, class_codes
+from pipelines.validate.classes import Classes, agreement_verdict, class_codes
 from pipelines.validate.sample import stratified_sample
 from pipelines.validate.tabular.features import Feature, encode, learn_features
 from pipelines.validate.tabular.trees import Trees
@@ -32,11 +32,11 @@ from schemas.plan import Plan
 _MOST_TREES = 3_000  # in all: each round grows one tree a class (one for two classes)
 _FEWEST_ROUNDS = 10
 _ROWS_FOR_THREADS = 100_000  # with fewer, threads that wait for one another on a busy machine cost more than they bring
-_HELD_OUT = 10  # every tenth row of a class tells when to stop
+_HELD_OUT = 10  # every tenth row of a class is held out, for early stopping
 
 
 class LabelAgreementParams(base.Params):
-    """How sure the classifier must be, and how much is spent on it."""
+    """How sure the classifier must be, and how long it learns."""
 
     min_probability: float = Field(0.3, ge=0, le=1, description="Least probability of the row's own class.")
     fit_rows: int = Field(200_000, ge=1, description="Real rows to learn from, at most; small classes stay whole.")
@@ -44,10 +44,14 @@ class LabelAgreementParams(base.Params):
 
 
 class LabelAgreement:
-    """Refuses rows whose class the classifier finds unlikely; keeps all where there is nothing to tell them by.
+    """Refuses rows whose class the classifier finds unlikely; keeps all where no column tells classes apart.
 
-    The class of a row is that in its label column. Rows whose label is missing or is no class of the real rows are
+    The class of a row is the value of its label column. Rows whose label is missing or is no class of the real rows are
     refused.
+
+    Example:
+        validate: [schema, duplicates, {name: label_agreement, params: {min_probability: 0.2}}]
+
     """
 
     name: ClassVar[str] = "label_agreement"
@@ -64,23 +68,23 @@ class LabelAgreement:
         self._model: Trees | None = None
 
     def fit(self, real: Iterable[Batch]) -> None:
-        """Fit the classifier on a fair sample of the rows; the model depends on the rows alone, not on their order."""
+        """Fit the classifier on a stratified sample of the rows; it depends on the rows alone, not on their order."""
         self._model, self._features = None, []
-        seen = Classes(self._classes.type)
-        table = stratified_sample(self._labelled(real, seen), self._params.fit_rows)
-        self._classes = seen.ordered()
+        numbering = Classes(self._classes.type)
+        table = stratified_sample(self._labelled_parts(real, numbering), self._params.fit_rows)
+        self._classes = numbering.ordered()
         self._features = learn_features(table, self._names)
         if self._features and len(self._classes) > 1:
             target = class_codes(table.column(self._label), self._classes)
             categorical = [feature.categories is not None for feature in self._features]
             threads = None if len(table) > _ROWS_FOR_THREADS else 1
-            with _threads().limit(limits=threads):
+            with _thread_controller().limit(limits=threads):
                 self._model = _fit_trees(encode(table, self._features), target, categorical, self._params.max_iter)
 
     def check(self, batch: Batch) -> Verdict:
         """Refuse the rows whose class is less likely than `min_probability`."""
         codes = class_codes(batch.table.column(self._label), self._classes)
-        return agreement(codes, self._probability(batch.table, codes), self._params.min_probability)
+        return agreement_verdict(codes, self._probability(batch.table, codes), self._params.min_probability)
 
     def save(self, path: Path) -> None:
         """Write classes.parquet, features.json and, where there is a model, its trees; nothing is a pickle."""
@@ -90,7 +94,7 @@ class LabelAgreement:
             self._model.save(path)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote; raises ValueError if the model is not one of these classes and features."""
+        """Read what `save` wrote; raises ValueError if the trees are of other classes or features."""
         self._classes = pq.read_table(path / "classes.parquet").column("class").combine_chunks()
         self._features = [Feature(**feature) for feature in json.loads((path / "features.json").read_text())]
         self._model = Trees.load(path) if Trees.saved(path) else None
@@ -100,28 +104,28 @@ class LabelAgreement:
         ):
             raise ValueError("the trees are of other classes or features")
 
-    def _labelled(
-        self, real: Iterable[Batch], seen: Classes
+    def _labelled_parts(
+        self, real: Iterable[Batch], numbering: Classes
     ) -> Iterator[tuple[pa.Table, NDArray[np.uint64], NDArray[np.int64]]]:
-        """Yield the columns that matter, fingerprints and class numbers of the rows that have a label."""
+        """Yield the needed columns, fingerprints and class numbers of the rows that have a label."""
         for batch in real:
             table = batch.table.select([*self._names, self._label])
             known = pc.is_valid(table.column(self._label)).to_numpy()
             table = table.filter(pa.array(known))
-            yield table, batch.fingerprints[known], seen.number(table.column(self._label))
+            yield table, batch.fingerprints[known], numbering.number(table.column(self._label))
 
     def _probability(self, table: pa.Table, codes: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the probability of each row's own class; 1 where there is no model."""
         if self._model is None or not len(codes):
             return np.ones(len(codes))
-        with _threads().limit(limits=1):
+        with _thread_controller().limit(limits=1):
             chances = self._model.probabilities(encode(table, self._features))
         return chances[np.arange(len(codes)), codes]
 
 
 @cache
-def _threads() -> Any:
-    """Return what limits scikit-learn's threads (the result does not depend on them); finding its libraries is slow.
+def _thread_controller() -> Any:
+    """Return the controller of scikit-learn's threads, on which the result does not depend; finding them is slow.
 
     An actor has its share of the cores, and others compute beside it: there one thread is up to ten times faster.
     """
@@ -132,10 +136,10 @@ def _threads() -> Any:
 
 
 def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categorical: list[bool], max_iter: int) -> Trees:
-    """Fit the classifier on all but the held-out rows, which tell when more rounds no longer help.
+    """Fit the classifier on all but the held-out rows, which show when more rounds no longer help.
 
     There is no randomness in it: the held-out rows are every tenth of each class in the sample's order. Classes with
-    fewer than ten rows keep all for learning.
+    fewer than ten rows are used whole for training.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
@@ -143,7 +147,7 @@ def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categoric
     classes = int(target.max()) + 1
     weight = (len(target) / (classes * np.bincount(target)))[target]
     trees = HistGradientBoostingClassifier(
-        max_iter=_rounds(classes, max_iter),
+        max_iter=_most_rounds(classes, max_iter),
         categorical_features=categorical,
         early_stopping=bool(held_out.any()),
         random_state=0,
@@ -162,5 +166,5 @@ def _fit_trees(matrix: NDArray[np.float64], target: NDArray[np.int64], categoric
     return Trees.of(trees, matrix.shape[1])
 
 
-def _rounds(classes: int, most: int) -> int:
+def _most_rounds(classes: int, most: int) -> int:
     return min(most, max(_FEWEST_ROUNDS, _MOST_TREES // classes))

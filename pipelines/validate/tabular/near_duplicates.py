@@ -1,9 +1,9 @@
-"""Near-duplicates: no candidate may be all but equal to a real row, or to a row that was accepted before it.
+"""Refuses near-duplicates: no candidate may be nearly equal to a real row, or to a row that was accepted before.
 
 In a table two rows are near-duplicates when every text, boolean and class column is equal (null equals null), and every
 number, date or time differs by at most `tolerance` times the column's scale. The scale is the interquartile range of
-the real rows divided by 1.349, which for a normal column is its standard deviation but is not moved by outliers; where
-half of the rows or more share one value and it is 0, the standard deviation takes its place. Ids are left out.
+the real rows divided by 1.349: for a normal column that is its standard deviation, but outliers do not change it. Where
+at least half of the rows share one value, so that it is 0, the standard deviation takes its place. Ids are left out.
 """
 
 import json
@@ -22,18 +22,18 @@ from generators import base
 from pipelines.source.fingerprint import mix, row_hashes
 from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Novelty, Verdict
-from pipelines.validate.duplicates import Anything
-from pipelines.validate.tabular.features import as_numbers
-from pipelines.validate.tabular.grid import Cells, Points, Words, own_cells, sort_cells
+from pipelines.validate.duplicates import AdmitAll
+from pipelines.validate.tabular.features import to_floats
+from pipelines.validate.tabular.grid import Cells, Hashes, Points, own_cells, sort_cells
 from pipelines.validate.tabular.near_memory import NearSet, pack
 from schemas.plan import Plan
 
-_SLAB = 65_536  # rows worked on at once
+_SLAB = 65_536  # rows processed at once
 _IQR_OF_NORMAL = 1.349  # in standard deviations
 
 
 class NearDuplicatesParams(base.Params):
-    """How alike two rows may be, and what candidates are compared with."""
+    """How similar two rows may be, and what candidates are compared with."""
 
     tolerance: float = Field(0.01, ge=0, allow_inf_nan=False, description="Largest difference, in the column's scale.")
     against_real: bool = Field(True, description="Refuse near-duplicates of real rows.")
@@ -42,14 +42,21 @@ class NearDuplicatesParams(base.Params):
 
 @dataclass(frozen=True)
 class _Layout:
-    """How numbers are compared: `steps` (largest difference) by place in the row; the other places must be equal."""
+    """How numbers are compared: `steps` is the largest difference of each `measured` column; others must be equal."""
 
     measured: list[int]
     steps: list[float]
 
 
 class NearDuplicates:
-    """Refuses near-duplicates in tables. Sketches are uint64 of shape (rows, 1 + measured columns)."""
+    """Refuses near-duplicates of real and of accepted rows.
+
+    The sketches are uint64 of shape (rows, 1 + measured columns).
+
+    Example:
+        validate: [{name: near_duplicates, params: {tolerance: 0.05}}]
+
+    """
 
     name: ClassVar[str] = "near_duplicates"
     Params: ClassVar[type[base.Params]] = NearDuplicatesParams
@@ -57,20 +64,20 @@ class NearDuplicates:
     def __init__(self, params: NearDuplicatesParams, plan: Plan) -> None:
         self._params = params
         compared = [column for column in plan.profile.columns if column.role not in ("id", "carried")]
-        alike = {plan.label, *plan.by, *(column.name for column in compared if column.type in ("string", "bool"))}
-        self._alike = [column.name for column in compared if column.name in alike]
-        self._numbers = [column.name for column in compared if column.name not in alike]
-        self._whole = [column.type != "double" for column in compared if column.name not in alike]
+        equal = {plan.label, *plan.by, *(column.name for column in compared if column.type in ("string", "bool"))}
+        self._equal_columns = [column.name for column in compared if column.name in equal]
+        self._numbers = [column.name for column in compared if column.name not in equal]
+        self._is_whole = [column.type != "double" for column in compared if column.name not in equal]
         self._layout = _Layout([], [])
         self._cells: Cells | None = None
         self._folder: TemporaryDirectory[str] | None = None
 
     def fit(self, real: Iterable[Batch]) -> None:
-        """Learn the scales, and index the real rows on disk; about 24 bytes a row are in memory for a while."""
+        """Learn the scales, and index the real rows on disk; about 24 bytes a row are in memory for a short time."""
         self._folder = TemporaryDirectory(prefix="makeweight-near-")
         folder = Path(self._folder.name)
         hashes, numbers = self._spool(real, folder / "numbers.bin")
-        self._layout = _learn_layout(numbers, self._whole, self._params.tolerance)
+        self._layout = _learn_layout(numbers, self._is_whole, self._params.tolerance)
         (folder / "layout.json").write_text(json.dumps(asdict(self._layout)))
         if self._params.against_real:
             _write_index(folder, hashes, numbers, self._layout)
@@ -82,17 +89,17 @@ class NearDuplicates:
         """Refuse the near-duplicates of real rows."""
         if self._cells is None:
             return Verdict(np.ones(len(batch.table), np.bool_))
-        found = self._cells.near(*self._points(batch.table))
-        count = int(found.sum())
-        return Verdict(~found, {"close to a real row": count} if count else {})
+        is_close = self._cells.is_near(*self._points(batch.table))
+        count = int(is_close.sum())
+        return Verdict(~is_close, {"close to a real row": count} if count else {})
 
-    def sketch(self, batch: Batch) -> Words:
-        """Return the group (a hash of what must be equal) and the coordinates (in units of the largest difference)."""
+    def sketch(self, batch: Batch) -> Hashes:
+        """Return the group (a hash of the columns that must be equal) and the coordinates (in largest differences)."""
         return pack(*self._points(batch.table))
 
     def novelty(self) -> Novelty:
         """Return an empty memory, or one that admits all where synthetic rows are not compared."""
-        return NearSet() if self._params.among_synthetic else Anything()
+        return NearSet() if self._params.among_synthetic else AdmitAll()
 
     def save(self, path: Path) -> None:
         """Copy the index: layout.json and, against real rows, keys.npy, starts.npy and points.npy."""
@@ -106,46 +113,46 @@ class NearDuplicates:
         if self._params.against_real:
             self._cells = Cells(*(map_array(path / f"{name}.npy") for name in ("keys", "starts", "points")))
 
-    def _spool(self, real: Iterable[Batch], path: Path) -> tuple[Words, Points]:
-        """Write the numbers of all rows to disk; return the hash of the rest (8 bytes a row) and the mapped numbers."""
+    def _spool(self, real: Iterable[Batch], path: Path) -> tuple[Hashes, Points]:
+        """Write the numbers of all rows to disk; return a hash of each row's other columns, and the mapped numbers."""
         hashes = [np.zeros(0, np.uint64)]
         with open(path, "wb") as sink:
             for batch in real:
-                hashes.append(row_hashes(batch.table.select(self._alike)))
+                hashes.append(row_hashes(batch.table.select(self._equal_columns)))
                 sink.write(_numbers(batch.table, self._numbers).tobytes())
         rows, width = sum(map(len, hashes)), len(self._numbers)
         if rows * width == 0:
             return np.concatenate(hashes), np.zeros((rows, width))
         return np.concatenate(hashes), np.memmap(path, np.float64, "r", shape=(rows, width))
 
-    def _points(self, table: pa.Table) -> tuple[Words, Points]:
-        return _place(row_hashes(table.select(self._alike)), _numbers(table, self._numbers), self._layout)
+    def _points(self, table: pa.Table) -> tuple[Hashes, Points]:
+        return _to_points(row_hashes(table.select(self._equal_columns)), _numbers(table, self._numbers), self._layout)
 
 
 def _numbers(table: pa.Table, names: list[str]) -> Points:
     """Return the columns as float64 of shape (rows, columns), NaN for null; dates in days, times in their own unit."""
     matrix = np.empty((table.num_rows, len(names)))
-    for place, name in enumerate(names):
-        matrix[:, place] = as_numbers(table.column(name))
+    for position, name in enumerate(names):
+        matrix[:, position] = to_floats(table.column(name))
     return matrix
 
 
 def _learn_layout(numbers: Points, whole: list[bool], tolerance: float) -> _Layout:
-    """Choose which columns are measured; those that may not differ at all are compared by equality.
+    """Choose which columns are measured; columns that may not differ at all are compared by equality.
 
-    The columns that tell most rows apart come first, for they make up the cells. Of columns of whole numbers
-    (`whole`) with a largest difference below 1, no two different ones are near: equality says the same, and faster.
+    The columns that tell most rows apart come first, since they define the cells. In a column of whole numbers
+    (`whole`) with a largest difference below 1 no two distinct values are near: equality says the same, and faster.
     """
-    found = []
-    for place in range(numbers.shape[1]):
-        values = numbers[:, place]
+    columns = []
+    for position in range(numbers.shape[1]):
+        values = numbers[:, position]
         values = values[np.isfinite(values)]
         step = tolerance * _scale(values)
-        if step > 0 and np.isfinite(step) and not (whole[place] and step < 1):
+        if step > 0 and np.isfinite(step) and not (whole[position] and step < 1):
             cells = len(np.unique(np.floor(values[:: len(values) // _SLAB + 1] / step)))
-            found.append((-cells, place, step))
-    found.sort()
-    return _Layout([place for _, place, _ in found], [step for _, _, step in found])
+            columns.append((-cells, position, step))
+    columns.sort()
+    return _Layout([position for _, position, _ in columns], [step for _, _, step in columns])
 
 
 def _scale(values: Points) -> float:
@@ -156,13 +163,13 @@ def _scale(values: Points) -> float:
         return float((high - low) / _IQR_OF_NORMAL) or float(np.std(values))
 
 
-def _place(hashes: Words, numbers: Points, layout: _Layout) -> tuple[Words, Points]:
+def _to_points(hashes: Hashes, numbers: Points, layout: _Layout) -> tuple[Hashes, Points]:
     """Return each row's group and its coordinates. Nulls, and numbers too large to scale, are part of the group."""
     groups, points = hashes.copy(), np.empty((len(hashes), len(layout.measured)))
-    for place in range(numbers.shape[1]):
-        values = numbers[:, place] + 0.0  # -0.0 + 0.0 is 0.0
-        if place in layout.measured:
-            axis = layout.measured.index(place)
+    for position in range(numbers.shape[1]):
+        values = numbers[:, position] + 0.0  # -0.0 + 0.0 is 0.0
+        if position in layout.measured:
+            axis = layout.measured.index(position)
             with np.errstate(over="ignore", invalid="ignore"):
                 scaled = values / layout.steps[axis]
             odd = ~np.isfinite(scaled)
@@ -173,13 +180,13 @@ def _place(hashes: Words, numbers: Points, layout: _Layout) -> tuple[Words, Poin
     return groups, points
 
 
-def _write_index(folder: Path, hashes: Words, numbers: Points, layout: _Layout) -> None:
+def _write_index(folder: Path, hashes: Hashes, numbers: Points, layout: _Layout) -> None:
     """Write the real rows sorted by cell, a slab at a time."""
     slabs = range(0, len(hashes), _SLAB)
     cells = np.empty(len(hashes), np.uint64)
     for start in slabs:
         part = slice(start, start + _SLAB)
-        cells[part] = own_cells(*_place(hashes[part], numbers[part], layout))
+        cells[part] = own_cells(*_to_points(hashes[part], numbers[part], layout))
     order, keys, starts = sort_cells(cells)
     np.save(folder / "keys.npy", keys)
     np.save(folder / "starts.npy", starts)
@@ -188,4 +195,4 @@ def _write_index(folder: Path, hashes: Words, numbers: Points, layout: _Layout) 
         np.lib.format.write_array_header_2_0(sink, {"descr": "<f8", "fortran_order": False, "shape": shape})
         for start in slabs:
             rows = order[start : start + _SLAB]
-            sink.write(_place(hashes[rows], numbers[rows], layout)[1].tobytes())
+            sink.write(_to_points(hashes[rows], numbers[rows], layout)[1].tobytes())

@@ -1,6 +1,6 @@
-"""Whether a row could stand in the source: types, missing values, ranges and categories as the real rows have them.
+"""Checks whether a row could be in the source: types, missing values, ranges and categories as in the real rows.
 
-Constraints that the user declares hold as well. What the real rows have is read from the plan's profile alone.
+Declared constraints hold, too. What the real rows have is read from the plan's profile alone.
 """
 
 import logging
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class SchemaParams(base.Params):
-    """What a row must keep to besides the types."""
+    """The rules for a row besides the types."""
 
     ranges: Literal["seen", "any"] = Field("seen", description="Whether numbers and dates stay in the range seen.")
     constraints: list[str] = Field([], description="Conditions such as `start <= end`; unknown (null) is in order.")
@@ -36,16 +36,20 @@ class SchemaParams(base.Params):
 
 @dataclass(frozen=True)
 class _Rule:
-    """`broken` returns which rows break the rule, or None where all keep it."""
+    """A rule; `broken` returns which rows break it, or None where all keep it."""
 
     detail: str
     broken: Callable[[pa.Table], NDArray[np.bool_] | None]
 
 
 class SchemaValidator:
-    """Refuses rows that the source could not hold; ids are looked at for their type alone.
+    """Refuses rows that could not be in the source; of ids only the type is checked.
 
-    A row is counted under the first rule that it breaks: types, then each column in its order, then constraints.
+    A row counts under the first rule that it breaks: types, then each column in order, then constraints.
+
+    Example:
+        validate: [{name: schema, params: {constraints: ["start <= end"]}}]
+
     """
 
     name: ClassVar[str] = "schema"
@@ -53,36 +57,38 @@ class SchemaValidator:
 
     def __init__(self, params: SchemaParams, plan: Plan) -> None:
         self._columns = plan.profile.columns
-        self._constraints = _parse_all(params.constraints, plan)
+        self._constraints = _parse_constraints(params.constraints, plan)
         self._rules = [rule for column in self._columns for rule in _column_rules(column, params.ranges)]
-        self._rules += [_Rule(f"constraint {made.text}", made.broken) for made in self._constraints]
+        self._rules += [_Rule(f"constraint {constraint.text}", constraint.broken) for constraint in self._constraints]
 
     def fit(self, real: Iterable[Batch]) -> None:
         """Warn of declared constraints that real rows break; nothing is learnt."""
         broken: Counter[str] = Counter()
         if self._constraints:
             for batch in real:
-                broken.update({made.text: int(made.broken(batch.table).sum()) for made in self._constraints})
+                broken.update(
+                    {constraint.text: int(constraint.broken(batch.table).sum()) for constraint in self._constraints}
+                )
         for text, rows in broken.items():
             if rows:
                 _log.warning("%s real rows break the constraint `%s`; no synthetic row will", f"{rows:,}", text)
 
     def check(self, batch: Batch) -> Verdict:
         """Refuse the rows that break a rule, with the rule as the detail."""
-        wrong = _wrong_type(batch.table, self._columns)
+        wrong = _find_wrong_type(batch.table, self._columns)
         if wrong:
             return Verdict(np.zeros(len(batch.table), np.bool_), {wrong: len(batch.table)})
-        found = ((rule.detail, rule.broken(batch.table)) for rule in self._rules)
-        return first_faults(len(batch.table), ((detail, broken) for detail, broken in found if broken is not None))
+        results = ((rule.detail, rule.broken(batch.table)) for rule in self._rules)
+        return first_faults(len(batch.table), ((detail, broken) for detail, broken in results if broken is not None))
 
     def save(self, path: Path) -> None:
-        """Write nothing: the plan holds all there is to know."""
+        """Write nothing: the plan holds all that is needed."""
 
     def load(self, path: Path) -> None:
         """Read nothing."""
 
 
-def _parse_all(texts: list[str], plan: Plan) -> list[Constraint]:
+def _parse_constraints(texts: list[str], plan: Plan) -> list[Constraint]:
     """Parse the constraints; raises one SpecError with the faults of all."""
     step = next((index for index, step in enumerate(plan.validators) if step.name == "schema"), 0)
     parsed: list[Constraint] = []
@@ -98,14 +104,14 @@ def _parse_all(texts: list[str], plan: Plan) -> list[Constraint]:
     return parsed
 
 
-def _wrong_type(table: pa.Table, columns: list[Column]) -> str:
-    """Return what is wrong with the table's columns, or nothing."""
+def _find_wrong_type(table: pa.Table, columns: list[Column]) -> str:
+    """Return the fault of the table's columns, or an empty text."""
     for column in columns:
         if column.name not in table.column_names:
             return f"no column {column.name}"
-        kind = table.schema.field(column.name).type
-        if kind != arrow_type(column.type):
-            return f"type of {column.name}: {kind}, not {column.type}"
+        actual = table.schema.field(column.name).type
+        if actual != arrow_type(column.type):
+            return f"type of {column.name}: {actual}, not {column.type}"
     return ""
 
 
@@ -113,17 +119,17 @@ def _column_rules(column: Column, ranges: str) -> Iterator[_Rule]:
     if column.role in ("id", "carried"):
         return
     if not column.nulls:
-        yield _Rule(f"missing {column.name}", lambda table: _missing(table.column(column.name)))
+        yield _Rule(f"missing {column.name}", lambda table: _mark_missing(table.column(column.name)))
     if column.categories is not None:
         seen = pa.array(column.categories, pa.string())
-        yield _Rule(f"unseen {column.name}", lambda table: _unseen(table.column(column.name), seen))
+        yield _Rule(f"unseen {column.name}", lambda table: _mark_unseen(table.column(column.name), seen))
     ranged = column.type not in ("string", "bool") and column.minimum is not None and column.maximum is not None
     if ranged and ranges == "seen":
-        low, high = (_bound(value, arrow_type(column.type)) for value in (column.minimum, column.maximum))
-        yield _Rule(f"range of {column.name}", lambda table: _outside(table.column(column.name), low, high))
+        low, high = (_parse_bound(value, arrow_type(column.type)) for value in (column.minimum, column.maximum))
+        yield _Rule(f"range of {column.name}", lambda table: _mark_outside(table.column(column.name), low, high))
 
 
-def _bound(value: Value, kind: pa.DataType) -> pa.Scalar:
+def _parse_bound(value: Value, kind: pa.DataType) -> pa.Scalar:
     """Return a bound of the profile as a value of the column's type; times without an offset are in UTC."""
     if pa.types.is_date(kind):
         return pa.scalar(date.fromisoformat(str(value)[:10]), kind)
@@ -134,16 +140,16 @@ def _bound(value: Value, kind: pa.DataType) -> pa.Scalar:
     return pa.scalar(value, kind)
 
 
-def _missing(values: pa.ChunkedArray) -> NDArray[np.bool_] | None:
-    """Return which values are null or NaN."""
+def _mark_missing(values: pa.ChunkedArray) -> NDArray[np.bool_] | None:
+    """Return which values are null or NaN, or None if no value is."""
     if not (values.null_count or pa.types.is_floating(values.type)):
         return None
     missing: NDArray[np.bool_] = pc.is_null(values, nan_is_null=True).to_numpy()
     return missing
 
 
-def _unseen(values: pa.ChunkedArray, seen: pa.Array) -> NDArray[np.bool_] | None:
-    """Return which values are none of those seen; nulls are another rule's."""
+def _mark_unseen(values: pa.ChunkedArray, seen: pa.Array) -> NDArray[np.bool_] | None:
+    """Return which values are not among `seen`, or None if all are; nulls belong to another rule."""
     known = pc.is_in(values, value_set=seen)
     if pc.all(known).as_py():
         return None
@@ -151,8 +157,11 @@ def _unseen(values: pa.ChunkedArray, seen: pa.Array) -> NDArray[np.bool_] | None
     return unseen
 
 
-def _outside(values: pa.ChunkedArray, low: pa.Scalar, high: pa.Scalar) -> NDArray[np.bool_] | None:
-    """Return which values lie outside; nulls and NaN are another rule's. The extremes alone are looked at first."""
+def _mark_outside(values: pa.ChunkedArray, low: pa.Scalar, high: pa.Scalar) -> NDArray[np.bool_] | None:
+    """Return which values are outside the range, or None if none is; nulls and NaN belong to another rule.
+
+    The extremes are compared first, which is faster.
+    """
     extremes = pc.min_max(values)
     if not extremes["min"].is_valid or (_not_less(extremes["min"], low) and _not_less(high, extremes["max"])):
         return None

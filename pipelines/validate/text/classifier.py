@@ -1,7 +1,6 @@
-"""A small classifier of texts: TF-IDF of words and pairs of words (or a model's embeddings), logistic regression.
+"""A small classifier of texts: logistic regression on TF-IDF of words and pairs of words, or on embeddings.
 
-It knows no validator. Every class weighs the same in all, so that a rare class is not found unlikely merely for being
-rare.
+It knows no validator. Every class has the same total weight, so that a rare class is not found unlikely for being rare.
 """
 
 import json
@@ -19,7 +18,7 @@ from pipelines.validate.text.words import words_of
 Floats = NDArray[np.float64]
 
 _MOST_TERMS = 200_000
-_STRENGTH = 10.0  # inverse of the penalty: less of one than scikit-learn's default, or many classes all look unlikely
+_STRENGTH = 10.0  # inverse of the penalty: weaker than scikit-learn's default, or many classes all look unlikely
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,12 @@ class Linear:
     offsets: Floats
 
     def probabilities(self, features: Any) -> Floats:
-        """Return each class's probability, of shape (rows, classes); `features` may be sparse."""
+        """Return each class's probability, of shape (rows, classes); `features` may be sparse.
+
+        >>> model = Linear(np.array([[0.0, 1.0]]), np.zeros(2))
+        >>> model.probabilities(np.array([[0.0]]))
+        array([[0.5, 0.5]])
+        """
         scores = np.asarray(features @ self.weights) + self.offsets
         scores -= scores.max(axis=1, keepdims=True)
         odds = np.exp(scores)
@@ -49,9 +53,9 @@ class Linear:
 
 
 def fit_linear(features: Any, target: NDArray[np.int64]) -> Linear:
-    """Fit multinomial logistic regression on the features of two classes or more, numbered from 0.
+    """Fit multinomial logistic regression on features of at least two classes, numbered from 0.
 
-    There is no randomness in it, and one thread: the result does not depend on the machine's load.
+    It uses no randomness and one thread: the result does not depend on the machine's load.
     """
     from sklearn.linear_model import LogisticRegression
     from threadpoolctl import threadpool_limits
@@ -65,13 +69,13 @@ def fit_linear(features: Any, target: NDArray[np.int64]) -> Linear:
 
 
 class Terms:
-    """TF-IDF (Spärck Jones 1972) of words and pairs of words; of characters, in scripts without spaces."""
+    """TF-IDF (Spärck Jones 1972) of words and pairs of words; of characters in scripts without spaces."""
 
     def __init__(self) -> None:
         self._vectorizer: Any = None  # made when it is needed: scikit-learn takes a second to load
 
     def fit(self, texts: Sequence[str]) -> Any:
-        """Learn the terms, the 200,000 most frequent at most, and return the texts' features (sparse)."""
+        """Learn the terms, at most the 200,000 most frequent, and return the texts' features (sparse)."""
         self._vectorizer = _vectorizer(None)
         try:
             return self._vectorizer.fit_transform(texts)
@@ -83,7 +87,7 @@ class Terms:
         return self._vectorizer.transform(texts)
 
     def save(self, path: Path) -> None:
-        """Write terms.json and weights of the terms, rarity.npy."""
+        """Write the terms to terms.json and their weights to rarity.npy."""
         terms = self._vectorizer.get_feature_names_out().tolist()
         (path / "terms.json").write_text(json.dumps(terms))
         np.save(path / "rarity.npy", self._vectorizer.idf_)

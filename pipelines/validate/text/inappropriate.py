@@ -1,7 +1,7 @@
-"""Inappropriate texts: no candidate may hold a listed word, or be taken for inappropriate by a classifier.
+"""Refuses inappropriate texts: no candidate may hold a listed word, or be found inappropriate by a classifier.
 
-What is inappropriate, the user says: by words, by examples that a small classifier learns from, or by a pretrained
-classifier. None comes with makeweight, for none would suit every language and use.
+The user defines what is inappropriate: by words, by examples that a small classifier learns from, or by a pretrained
+classifier. makeweight brings none, since none would suit every language and use.
 """
 
 import json
@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from generators import base
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.text.classifier import Linear, Terms, fit_linear
-from pipelines.validate.text.words import as_texts, normalised
+from pipelines.validate.text.words import list_texts, normalised
 from schemas.errors import MakeweightError, nearest
 from schemas.plan import Plan
 from schemas.touch import Touch
@@ -44,7 +44,7 @@ class InappropriateParams(base.Params):
     max_probability: float = Field(0.5, ge=0, le=1, description="Largest probability of the bad labels together.")
 
     @model_validator(mode="after")
-    def _something(self) -> "InappropriateParams":
+    def _looks_for_something(self) -> "InappropriateParams":
         if not (self.words or self.file or self.examples or self.model):
             raise ValueError("nothing to look for; give words, file, examples or model")
         if (self.examples or self.model) and not self.bad:
@@ -53,7 +53,12 @@ class InappropriateParams(base.Params):
 
 
 class Inappropriate:
-    """Refuses inappropriate texts. A text is counted under the first of words, examples and model that says so."""
+    """Refuses inappropriate texts; each counts under the first of words, examples and model that finds it.
+
+    Example:
+        validate: [{name: inappropriate, params: {words: [darn], file: words.txt}}]
+
+    """
 
     name: ClassVar[str] = "inappropriate"
     Params: ClassVar[type[base.Params]] = InappropriateParams
@@ -76,15 +81,17 @@ class Inappropriate:
             texts, labels = read_examples(params.examples, params.text, params.label)
             self._classes = sorted(set(labels))
             _refuse_unknown(params.bad, self._classes, params.examples)
-            self._linear = _learn(self._terms, texts, [self._classes.index(label) for label in labels], params.examples)
+            self._linear = _fit_on_examples(
+                self._terms, texts, [self._classes.index(label) for label in labels], params.examples
+            )
         if params.model:
-            _refuse_unknown(params.bad, self._model().labels, params.model)
+            _refuse_unknown(params.bad, self._load_model().labels, params.model)
 
     def check(self, batch: Batch) -> Verdict:
         """Refuse the inappropriate texts."""
         keep, details = np.ones(batch.table.num_rows, np.bool_), {}
-        texts = as_texts(batch.table.column(self._text))
-        for detail, found in self._findings(texts) if texts else ():
+        texts = list_texts(batch.table.column(self._text))
+        for detail, found in self._find(texts) if texts else ():
             count = int(np.count_nonzero(keep & found))
             if count:
                 details[detail] = count
@@ -92,7 +99,7 @@ class Inappropriate:
         return Verdict(keep, details)
 
     def save(self, path: Path) -> None:
-        """Write words.json and, of examples, classes.json and the model's weights and terms; nothing is a pickle."""
+        """Write words.json and, for examples, classes.json and the model's weights and terms; nothing is a pickle."""
         (path / _WORDS).write_text(json.dumps(self._words), encoding="utf-8")
         if self._linear is not None:
             (path / _CLASSES).write_text(json.dumps(self._classes), encoding="utf-8")
@@ -100,27 +107,27 @@ class Inappropriate:
             self._terms.save(path)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote; a pretrained model is read from its own place."""
+        """Read what `save` wrote; a pretrained model is read from its own path."""
         self._words, self._list = json.loads((path / _WORDS).read_text(encoding="utf-8")), None
         if (path / _CLASSES).exists():
             self._classes = json.loads((path / _CLASSES).read_text(encoding="utf-8"))
             self._linear = Linear.load(path)
             self._terms.load(path)
 
-    def _findings(self, texts: list[str]) -> Iterator[tuple[str, Mask]]:
-        """Yield each way of looking, and which texts it finds inappropriate."""
+    def _find(self, texts: list[str]) -> Iterator[tuple[str, Mask]]:
+        """Yield the name of each method, and which texts it finds inappropriate."""
         params = self._params
         if self._words:
             self._list = self._list or WordList(self._words, disguised=params.disguised)
             yield "listed word", np.array([self._list.found_in(text) for text in texts], np.bool_)
         if self._linear is not None:
             chances = self._linear.probabilities(self._terms.features(texts))
-            yield "like bad examples", _of(chances, self._classes, params.bad) > params.max_probability
+            yield "like bad examples", _sum_bad(chances, self._classes, params.bad) > params.max_probability
         if params.model:
-            chances = self._model().scores(texts)
-            yield "classifier", _of(chances, self._model().labels, params.bad) > params.max_probability
+            chances = self._load_model().scores(texts)
+            yield "classifier", _sum_bad(chances, self._load_model().labels, params.bad) > params.max_probability
 
-    def _model(self) -> Any:
+    def _load_model(self) -> Any:
         if self._encoder is None:
             from generators.text.encoder import Encoder
 
@@ -128,12 +135,12 @@ class Inappropriate:
         return self._encoder
 
 
-def _of(chances: NDArray[np.float64], classes: list[str], bad: list[str]) -> NDArray[np.float64]:
-    """Return the probability of the bad classes together, for each row."""
+def _sum_bad(chances: NDArray[np.float64], classes: list[str], bad: list[str]) -> NDArray[np.float64]:
+    """Return the sum of the probabilities of the bad classes, for each row."""
     return np.asarray(chances[:, [classes.index(label) for label in bad]].sum(axis=1))
 
 
-def _learn(terms: Terms, texts: list[str], target: list[int], path: str) -> Linear:
+def _fit_on_examples(terms: Terms, texts: list[str], target: list[int], path: str) -> Linear:
     features = terms.fit(texts) if len(set(target)) > 1 else None
     if features is None:
         raise MakeweightError(
@@ -149,7 +156,7 @@ def _refuse_unknown(bad: list[str], known: list[str], where: str) -> None:
 
 
 def read_examples(path: str, text: str, label: str) -> tuple[list[str], list[str]]:
-    """Return the texts and labels of a CSV, TSV or JSON Lines file; raises MakeweightError."""
+    """Return the texts and labels of a CSV, TSV or JSON Lines file; raises MakeweightError if it cannot be read."""
     import pandas as pd
 
     try:

@@ -1,8 +1,8 @@
-"""Whether a text reads like its class: a classifier fitted on the real texts must find the class likely enough.
+"""Checks whether a text reads like its class: a classifier fitted on the real texts must find it likely enough.
 
-The class is the plan's label column, also where strata are made by other columns. The classifier is logistic regression
-on TF-IDF of words and pairs of words, or on the sentence embeddings of a pretrained model if one is given. Every class
-weighs the same in all.
+The class is the plan's label column, even where strata are defined by other columns. The classifier is logistic
+regression on TF-IDF of words and pairs of words, or on the sentence embeddings of a pretrained model. Every class has
+the same total weight.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,17 +18,17 @@ from pydantic import Field
 
 from generators import base
 from pipelines.validate.base import Batch, Verdict
-from pipelines.validate.classes import Classes, agreement, class_codes
+from pipelines.validate.classes import Classes, agreement_verdict, class_codes
 from pipelines.validate.sample import stratified_sample
 from pipelines.validate.text.classifier import Linear, Terms, fit_linear
-from pipelines.validate.text.words import as_texts
+from pipelines.validate.text.words import list_texts
 from schemas.arrow import arrow_type
 from schemas.plan import Plan
 from schemas.touch import Touch
 
 
 class LabelAgreementParams(base.Params):
-    """How sure the classifier must be, and what it looks at."""
+    """How sure the classifier must be, and which features it uses."""
 
     min_probability: float = Field(0.3, ge=0, le=1, description="Least probability of the row's own class.")
     fit_rows: int = Field(50_000, ge=1, description="Real rows to learn from, at most; small classes stay whole.")
@@ -38,9 +38,13 @@ class LabelAgreementParams(base.Params):
 
 
 class LabelAgreement:
-    """Refuses texts whose class the classifier finds unlikely; keeps all where there is one class alone.
+    """Refuses texts whose class the classifier finds unlikely; keeps all where there is only one class.
 
     Rows whose label is missing or is no class of the real rows are refused.
+
+    Example:
+        validate: [text, duplicates, {name: label_agreement, params: {min_probability: 0.2}}]
+
     """
 
     name: ClassVar[str] = "label_agreement"
@@ -57,12 +61,12 @@ class LabelAgreement:
         self._encoder: Any = None
 
     def fit(self, real: Iterable[Batch]) -> None:
-        """Fit the classifier on a fair sample of the rows; the model depends on the rows alone, not on their order."""
-        seen = Classes(self._classes.type)
-        table = stratified_sample(self._labelled(real, seen), self._params.fit_rows)
-        self._classes, self._linear = seen.ordered(), None
+        """Fit the classifier on a stratified sample of the rows; it depends on the rows alone, not on their order."""
+        numbering = Classes(self._classes.type)
+        table = stratified_sample(self._labelled_parts(real, numbering), self._params.fit_rows)
+        self._classes, self._linear = numbering.ordered(), None
         if len(self._classes) > 1:
-            texts = as_texts(table.column(self._text))
+            texts = list_texts(table.column(self._text))
             features = self._encode(texts) if self._params.model else self._terms.fit(texts)
             if features is not None:
                 self._linear = fit_linear(features, class_codes(table.column(self._label), self._classes))
@@ -70,7 +74,7 @@ class LabelAgreement:
     def check(self, batch: Batch) -> Verdict:
         """Refuse the rows whose class is less likely than `min_probability`."""
         codes = class_codes(batch.table.column(self._label), self._classes)
-        return agreement(codes, self._probability(batch.table, codes), self._params.min_probability)
+        return agreement_verdict(codes, self._probability(batch.table, codes), self._params.min_probability)
 
     def save(self, path: Path) -> None:
         """Write classes.parquet and, where there is a model, its weights and terms; nothing is a pickle."""
@@ -81,26 +85,26 @@ class LabelAgreement:
                 self._terms.save(path)
 
     def load(self, path: Path) -> None:
-        """Read what `save` wrote; a pretrained model is read from its own place."""
+        """Read what `save` wrote; a pretrained model is read from its own path."""
         self._classes = pq.read_table(path / "classes.parquet").column("class").combine_chunks()
         self._linear = Linear.load(path) if (path / "weights.npy").exists() else None
         if (path / "terms.json").exists():
             self._terms.load(path)
 
-    def _labelled(
-        self, real: Iterable[Batch], seen: Classes
+    def _labelled_parts(
+        self, real: Iterable[Batch], numbering: Classes
     ) -> Iterator[tuple[pa.Table, NDArray[np.uint64], NDArray[np.int64]]]:
         """Yield the text and label, fingerprints and class numbers of the rows that have a label."""
         for batch in real:
             known = pc.is_valid(batch.table.column(self._label)).to_numpy()
             table = batch.table.select([self._text, self._label]).filter(pa.array(known))
-            yield table, batch.fingerprints[known], seen.number(table.column(self._label))
+            yield table, batch.fingerprints[known], numbering.number(table.column(self._label))
 
     def _probability(self, table: pa.Table, codes: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the probability of each row's own class; 1 where there is no model."""
         if self._linear is None or not len(codes):
             return np.ones(len(codes))
-        texts = as_texts(table.column(self._text))
+        texts = list_texts(table.column(self._text))
         features = self._encode(texts) if self._params.model else self._terms.features(texts)
         return self._linear.probabilities(features)[np.arange(len(codes)), codes]
 

@@ -1,10 +1,10 @@
-"""Memorised texts: no candidate may hold a long run of words that stands in one real text.
+"""Refuses memorised texts: no candidate may hold a long run of words of one real text.
 
 A run of more than `max_words` words is copied if, and only if, some run of exactly one word more is; so it is enough to
-look for those, by their 64-bit hashes. In scripts without spaces a character is a word.
+search for those, by their 64-bit hashes. In scripts without spaces a character counts as a word.
 
-It is not among the defaults: a text that is made from a real one (edited, paraphrased) shares runs with it by design.
-It is for models that shall not give away what they were trained on.
+It is not a default: a text that is made from a real one (edited, paraphrased) shares runs with it by design. It is for
+models that must not reveal what they were trained on.
 """
 
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ from generators import base
 from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.duplicates import contains
-from pipelines.validate.sets import Sets, Words
-from pipelines.validate.text.words import as_texts, hashed_words, shingles
+from pipelines.validate.sets import Hashes, Sets
+from pipelines.validate.text.words import hash_words, list_texts, shingles
 from schemas.plan import Plan
 
 _FILE = "runs.npy"
-_MERGED = 1 << 22  # hashes gathered before copies are thrown away
+_MERGED = 1 << 22  # hashes collected before duplicates are dropped
 
 
 class MemorisedParams(base.Params):
@@ -33,7 +33,12 @@ class MemorisedParams(base.Params):
 
 
 class Memorised:
-    """Refuses texts that copy more than `max_words` words in a row from one real text, of any class."""
+    """Refuses texts that copy more than `max_words` words in a row from one real text, of any class.
+
+    Example:
+        validate: [text, {name: memorised, params: {max_words: 12}}]
+
+    """
 
     name: ClassVar[str] = "memorised"
     Params: ClassVar[type[base.Params]] = MemorisedParams
@@ -41,20 +46,20 @@ class Memorised:
     def __init__(self, params: MemorisedParams, plan: Plan) -> None:
         self._params = params
         self._text = plan.profile.text
-        self._runs: Words = np.zeros(0, np.uint64)
+        self._runs: Hashes = np.zeros(0, np.uint64)
 
     def fit(self, real: Iterable[Batch]) -> None:
-        """Remember the runs of the real texts: 8 bytes for each different one, 16 for a moment."""
-        held, fresh = np.zeros(0, np.uint64), [np.zeros(0, np.uint64)]
+        """Remember the runs of the real texts: 8 bytes for each distinct one, for a short time 16."""
+        runs, fresh = np.zeros(0, np.uint64), [np.zeros(0, np.uint64)]
         for batch in real:
-            fresh.append(np.unique(self._of(batch).values))
-            if sum(map(len, fresh)) > max(_MERGED, len(held)):
-                held, fresh = np.unique(np.concatenate([held, *fresh])), []
-        self._runs = np.unique(np.concatenate([held, *fresh]))
+            fresh.append(np.unique(self._hash_runs(batch).values))
+            if sum(map(len, fresh)) > max(_MERGED, len(runs)):
+                runs, fresh = np.unique(np.concatenate([runs, *fresh])), []
+        self._runs = np.unique(np.concatenate([runs, *fresh]))
 
     def check(self, batch: Batch) -> Verdict:
-        """Refuse the texts of which a run stands in a real text."""
-        runs = self._of(batch)
+        """Refuse texts that have a run of a real text."""
+        runs = self._hash_runs(batch)
         copied = np.zeros(batch.table.num_rows, np.bool_)
         copied[runs.rows[contains(self._runs, runs.values)]] = True
         count = int(copied.sum())
@@ -68,6 +73,6 @@ class Memorised:
         """Map the file into memory: actors on one machine share its pages."""
         self._runs = map_array(path / _FILE)
 
-    def _of(self, batch: Batch) -> Sets:
-        texts = as_texts(batch.table.column(self._text))
-        return shingles(hashed_words(texts), self._params.max_words + 1, short=False)
+    def _hash_runs(self, batch: Batch) -> Sets:
+        texts = list_texts(batch.table.column(self._text))
+        return shingles(hash_words(texts), self._params.max_words + 1, short=False)

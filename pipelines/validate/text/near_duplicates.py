@@ -1,14 +1,14 @@
-"""Near-duplicates among texts: no candidate may share most of its wording with a real text or an accepted one.
+"""Refuses near-duplicates among texts: no candidate may share most of its wording with a real or an accepted text.
 
-Two texts are near-duplicates when their sets of shingles (runs of words, see `words`) have a Jaccard similarity of
-`threshold` or more (Broder 1997). Candidates are compared with the real texts of all classes, and with accepted ones of
+Two texts are near-duplicates when their sets of shingles (runs of words, see `words`) have a Jaccard similarity of at
+least `threshold` (Broder 1997). Candidates are compared with the real texts of all classes, and with accepted ones of
 their own class.
 
-The usual MinHash with locality-sensitive hashing misses some pairs, more of them the nearer they lie to the threshold;
-so it cannot promise that none is left. Comparison with real texts is therefore an exact join (see `sets`) that misses
-none. The driver, which sees sketches of a fixed width alone, gets the shingles themselves of texts that have at most
-`num_perm` of them, and compares those exactly too; longer texts come as their MinHash, which is compared with four
-standard errors to the safe side: rather one too many is refused.
+The usual MinHash with locality-sensitive hashing misses some pairs, mostly those near the threshold; so it cannot
+promise that none is left. The comparison with real texts is therefore an exact join (see `sets`) that misses none. The
+driver only sees sketches of a fixed width. The sketch of a text with at most `num_perm` shingles is the shingles
+themselves, which are compared exactly, too. The sketch of a longer text is its MinHash, which is compared with a margin
+of four standard errors: rather one text too many is refused.
 """
 
 import shutil
@@ -26,20 +26,20 @@ from generators import base
 from pipelines.source.fingerprint import mix
 from pipelines.storage.arrays import map_array
 from pipelines.validate.base import Batch, Novelty, Verdict
-from pipelines.validate.duplicates import Anything
-from pipelines.validate.sets import Places, Postings, Sets, Words, buckets, distinct, near_pairs, prefixes
+from pipelines.validate.duplicates import AdmitAll
+from pipelines.validate.sets import Hashes, Indices, Postings, Sets, buckets, distinct, near_pairs, prefixes
 from pipelines.validate.text.set_memory import NearTexts, pack
-from pipelines.validate.text.words import as_texts, hashed_words, shingles
+from pipelines.validate.text.words import hash_words, list_texts, shingles
 from schemas.plan import Plan
 
-_SLAB = 8_192  # real rows worked on at once
-_ASKED = 1_024  # candidates asked for at once
-_BUCKETS = 1 << 18  # counters of how common shingles are; two that share one are only ordered less well
+_SLAB = 8_192  # real rows processed at once
+_QUERIES_AT_ONCE = 1_024  # candidates searched at once
+_BUCKETS = 1 << 18  # counters of how common shingles are; shingles may share one, which costs only speed
 _ARRAYS = ("values", "starts", "keys", "rows")
 
 
 class NearDuplicatesParams(base.Params):
-    """How alike two texts may be, and what candidates are compared with."""
+    """How similar two texts may be, and what candidates are compared with."""
 
     threshold: float = Field(0.8, gt=0, le=1, description="Jaccard similarity from which texts are near-duplicates.")
     shingle: int = Field(3, ge=1, le=20, description="Words in a shingle (characters, in scripts without spaces).")
@@ -49,7 +49,14 @@ class NearDuplicatesParams(base.Params):
 
 
 class NearDuplicates:
-    """Refuses near-duplicates among texts. Sketches are uint64 of shape (rows, 1 + num_perm)."""
+    """Refuses near-duplicates of real and of accepted texts.
+
+    The sketches are uint64 of shape (rows, 1 + num_perm).
+
+    Example:
+        validate: [text, {name: near_duplicates, params: {threshold: 0.7}}]
+
+    """
 
     name: ClassVar[str] = "near_duplicates"
     Params: ClassVar[type[base.Params]] = NearDuplicatesParams
@@ -58,23 +65,23 @@ class NearDuplicates:
         self._params = params
         self._text = plan.profile.text
         self._ranks = np.zeros(_BUCKETS, np.uint32)
-        self._held = Sets.of(np.zeros(0, np.uint64), np.zeros(0, np.int64))
-        self._index = Postings.of(*prefixes(self._held, params.threshold))
+        self._real = Sets.of(np.zeros(0, np.uint64), np.zeros(0, np.int64))
+        self._index = Postings.of(*prefixes(self._real, params.threshold))
         self._folder: TemporaryDirectory[str] | None = None
 
     def fit(self, real: Iterable[Batch]) -> None:
         """Index the real texts' shingles on disk; 24 bytes a row and a third of the index are in memory for a while.
 
-        How common shingles are is counted in the same pass: rare ones come first in every set.
+        The same pass counts how common shingles are: rare ones come first in every set.
         """
         self._folder = TemporaryDirectory(prefix="makeweight-near-")
         folder = Path(self._folder.name)
         self._ranks = np.zeros(_BUCKETS, np.uint32)
-        sizes, prints = self._spool(real, folder / "values.bin")
+        sizes, set_hashes = self._spool(real, folder / "values.bin")
         np.save(folder / "ranks.npy", self._ranks)
         if self._params.against_real and len(sizes):
-            spooled: Words = np.memmap(folder / "values.bin", np.uint64, "r")
-            _write_index(folder, Sets.of(spooled, sizes), _first_of_each(prints), self._ranks, self._params.threshold)
+            spooled: Hashes = np.memmap(folder / "values.bin", np.uint64, "r")
+            _write_index(folder, Sets.of(spooled, sizes), _first_rows(set_hashes), self._ranks, self._params.threshold)
         (folder / "values.bin").unlink()
         self.load(folder)
 
@@ -82,21 +89,21 @@ class NearDuplicates:
         """Refuse the near-duplicates of real rows."""
         near = np.zeros(batch.table.num_rows, np.bool_)
         start = 0
-        for asked in self._sets(batch.table).slabs(_ASKED):
-            found, _ = near_pairs(asked, self._held, self._index, self._params.threshold)
-            near[start + found] = True
-            start += len(asked)
+        for queries in self._shingle_sets(batch.table).slabs(_QUERIES_AT_ONCE):
+            rows, _ = near_pairs(queries, self._real, self._index, self._params.threshold)
+            near[start + rows] = True
+            start += len(queries)
         count = int(near.sum())
         return Verdict(~near, {"close to a real row": count} if count else {})
 
-    def sketch(self, batch: Batch) -> Words:
-        """Return each text's number of shingles, then these or their MinHash."""
-        return pack(self._sets(batch.table), self._params.num_perm)
+    def sketch(self, batch: Batch) -> Hashes:
+        """Return each text's number of shingles, then the shingles or their MinHash."""
+        return pack(self._shingle_sets(batch.table), self._params.num_perm)
 
     def novelty(self) -> Novelty:
         """Return an empty memory, or one that admits all where synthetic rows are not compared."""
         params = self._params
-        return NearTexts(params.threshold, params.num_perm) if params.among_synthetic else Anything()
+        return NearTexts(params.threshold, params.num_perm) if params.among_synthetic else AdmitAll()
 
     def save(self, path: Path) -> None:
         """Copy the index: ranks.npy and, against real rows, values.npy, starts.npy, keys.npy and rows.npy."""
@@ -109,44 +116,44 @@ class NearDuplicates:
         self._ranks = map_array(path / "ranks.npy")
         if (path / "values.npy").exists():
             values, starts, keys, rows = (map_array(path / f"{name}.npy") for name in _ARRAYS)
-            self._held, self._index = Sets(values, starts), Postings(keys, rows)
+            self._real, self._index = Sets(values, starts), Postings(keys, rows)
 
-    def _runs(self, column: Any) -> Sets:
-        return shingles(hashed_words(as_texts(column)), self._params.shingle)
+    def _shingle(self, column: Any) -> Sets:
+        return shingles(hash_words(list_texts(column)), self._params.shingle)
 
-    def _sets(self, table: pa.Table) -> Sets:
-        return distinct(self._runs(table.column(self._text)), self._ranks)
+    def _shingle_sets(self, table: pa.Table) -> Sets:
+        return distinct(self._shingle(table.column(self._text)), self._ranks)
 
-    def _spool(self, real: Iterable[Batch], path: Path) -> tuple[Places, Words]:
-        """Write the shingles of all rows to disk and count them; return the rows' sizes, and a hash of each row's."""
-        sizes, prints = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
+    def _spool(self, real: Iterable[Batch], path: Path) -> tuple[Indices, Hashes]:
+        """Write the shingles of all rows to disk and count them; return each row's number of shingles and hash."""
+        sizes, set_hashes = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)]
         with open(path, "wb") as sink:
             for batch in real:
                 for table in batch.table.to_batches(max_chunksize=_SLAB):
-                    sets = distinct(self._runs(table.column(self._text)))
+                    sets = distinct(self._shingle(table.column(self._text)))
                     sink.write(sets.values.tobytes())
                     np.add.at(self._ranks, buckets(sets.values, _BUCKETS), 1)
                     sizes.append(sets.sizes)
-                    prints.append(_prints(sets))
-        return np.concatenate(sizes), np.concatenate(prints)
+                    set_hashes.append(_hash_sets(sets))
+        return np.concatenate(sizes), np.concatenate(set_hashes)
 
 
-def _prints(sets: Sets) -> Words:
-    """Return a hash of each set, whatever its order."""
+def _hash_sets(sets: Sets) -> Hashes:
+    """Return a hash of each set, independent of its order."""
     scrambled = mix(sets.values.copy())
     return mix(np.add.reduceat(scrambled, sets.starts[:-1]) if len(sets) else scrambled)
 
 
-def _first_of_each(prints: Words) -> Places:
-    """Return the first row of each of the sets, in order: copies need no second place in the index."""
-    return np.sort(np.unique(prints, return_index=True)[1])
+def _first_rows(set_hashes: Hashes) -> Indices:
+    """Return the first row of each distinct set, in order: copies need no second entry in the index."""
+    return np.sort(np.unique(set_hashes, return_index=True)[1])
 
 
-def _write_index(folder: Path, sets: Sets, rows: Places, ranks: NDArray[np.uint32], threshold: float) -> None:
-    """Write the sets of those rows, rare shingles first, and the postings of their prefixes; a slab at a time."""
+def _write_index(folder: Path, sets: Sets, rows: Indices, ranks: NDArray[np.uint32], threshold: float) -> None:
+    """Write the sets of these rows, rare shingles first, and the postings of their prefixes; a slab at a time."""
     sizes = sets.sizes[rows]
-    keys: list[Words] = []
-    owners: list[Places] = []
+    keys: list[Hashes] = []
+    owners: list[Indices] = []
     np.save(folder / "starts.npy", Sets.of(sets.values, sizes).starts)
     with open(folder / "values.npy", "wb") as sink:
         np.lib.format.write_array_header_2_0(

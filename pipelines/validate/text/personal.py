@@ -1,6 +1,6 @@
-"""Finds personal data in one text: what is written like it, and proves valid. Knows no dataset.
+"""Finds personal data in one text: strings that are written like it, and prove valid. Knows no dataset.
 
-A number's groups may be parted by a space, dash, dot or slash. Full-width digits count as digits (NFKC).
+The groups of a number may be separated by a space, dash, dot or slash. Full-width digits count as digits (NFKC).
 """
 
 import importlib
@@ -32,7 +32,7 @@ _DISTINCT = {
     "MX": ["mx.curp"],
     "US": ["us.ssn"],
 }
-"""Identity numbers (modules of stdnum) that are hardly mistaken for anything else: looked for everywhere."""
+"""Identity numbers (modules of stdnum) that hardly any other number looks like: searched in all texts."""
 
 _BY_COUNTRY = {
     "AR": ["ar.dni"],
@@ -72,44 +72,48 @@ _BY_COUNTRY = {
     "TR": ["tr.tckimlik"],
     "ZA": ["za.idnr"],
 }
-"""Those that many other numbers look like: looked for where the country is named."""
+"""Identity numbers that many other numbers look like: searched only if the country is named."""
 
 
 def is_region(code: str) -> bool:
-    """Return whether it is the two-letter code of a country that has phone numbers."""
+    """Whether a code is the two-letter code of a country that has phone numbers."""
     import phonenumbers
 
     return code.upper() in phonenumbers.SUPPORTED_REGIONS
 
 
 def has_email(text: str) -> bool:
-    """Return whether an e-mail address stands in the text."""
+    """Whether the text has an e-mail address.
+
+    >>> has_email("Write to ann@example.org."), has_email("ann at example")
+    (True, False)
+    """
     return "@" in text and bool(_EMAIL.search(text))
 
 
 def has_phone(text: str, regions: Sequence[str]) -> bool:
-    """Return whether a valid phone number does: with its country's code, or as dialled within one of the regions."""
+    """Whether the text has a valid phone number: with a country code, or as dialled within one of the regions."""
     import phonenumbers
 
     if sum(map(str.isdigit, text)) < 7:
         return False
     abroad: list[str | None] = [None] if "+" in text or "\uff0b" in text else []
-    tried = list(regions) or abroad
-    return any(phonenumbers.PhoneNumberMatcher(text, region).has_next() for region in tried)
+    searched = list(regions) or abroad
+    return any(phonenumbers.PhoneNumberMatcher(text, region).has_next() for region in searched)
 
 
 def has_card(text: str) -> bool:
-    """Return whether a payment card's number does; its last digit checks the rest (Luhn)."""
+    """Whether the text has a payment card's number; its last digit checks the others (Luhn)."""
     from stdnum import luhn
 
-    return any(_CARD.fullmatch(number) and luhn.is_valid(number) for number in _numbers(text))
+    return any(_CARD.fullmatch(number) and luhn.is_valid(number) for number in _digit_runs(text))
 
 
 def has_iban(text: str) -> bool:
-    """Return whether a bank account's number does (ISO 13616)."""
+    """Whether the text has a bank account's number (ISO 13616)."""
     from stdnum import iban
 
-    for match in _IBAN.finditer(_plain(text)):
+    for match in _IBAN.finditer(_normalise(text)):
         compact = match[0].replace(" ", "")
         if any(iban.is_valid(compact[:end]) for end in range(14, min(len(compact), 34) + 1)):
             return True
@@ -117,21 +121,21 @@ def has_iban(text: str) -> bool:
 
 
 def has_ip(text: str) -> bool:
-    """Return whether an internet address does, of either version."""
-    found = [match[0] for pattern in (_IPV4, _IPV6) for match in pattern.finditer(text)]
-    return any(_is_ip(address) for address in found if len(address) > 3)
+    """Whether the text has an internet address, of version 4 or 6."""
+    addresses = [match[0] for pattern in (_IPV4, _IPV6) for match in pattern.finditer(text)]
+    return any(_is_ip(address) for address in addresses if len(address) > 3)
 
 
 def has_national_id(text: str, regions: Sequence[str]) -> bool:
-    """Return whether an identity number does that its check digits, date or form prove valid."""
-    written = [m[0] for m in _TOKEN.finditer(_plain(text)) if sum(map(str.isdigit, m[0])) >= _FEWEST_DIGITS]
-    written += [number for number in _numbers(text, parted=True) if len(number) >= 8]
-    if not written:
+    """Whether the text has an identity number whose check digits, date or form prove it valid."""
+    numbers = [m[0] for m in _TOKEN.finditer(_normalise(text)) if sum(map(str.isdigit, m[0])) >= _FEWEST_DIGITS]
+    numbers += [number for number in _digit_runs(text, parted=True) if len(number) >= 8]
+    if not numbers:
         return False
-    return any(_proves(module, number) for module in _modules(tuple(regions)) for number in written)
+    return any(_is_valid(module, number) for module in _modules(tuple(regions)) for number in numbers)
 
 
-def _plain(text: str) -> str:
+def _normalise(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
@@ -143,16 +147,16 @@ def _is_ip(address: str) -> bool:
     return True
 
 
-def _numbers(text: str, *, parted: bool = False) -> Iterator[str]:
-    """Yield the digits of each run of neighbouring groups of digits; with `parted`, of two groups or more alone."""
-    for match in _GROUPS.finditer(_plain(text)):
+def _digit_runs(text: str, *, parted: bool = False) -> Iterator[str]:
+    """Yield the digits of each run of neighbouring groups of digits; with `parted`, of at least two groups."""
+    for match in _GROUPS.finditer(_normalise(text)):
         groups = re.split(r"\D", match[0])
         for start in range(len(groups)):
             for end in range(start + 1 + parted, len(groups) + 1):
                 yield "".join(groups[start:end])
 
 
-def _proves(module: Any, number: str) -> bool:
+def _is_valid(module: Any, number: str) -> bool:
     if module.__name__ == "stdnum.us.ssn" and number.count("-") != 2:
         return False  # it has no check digit: any nine digits would do
     if module.__name__ == "stdnum.it.codicefiscale" and number.isdigit():
@@ -162,6 +166,6 @@ def _proves(module: Any, number: str) -> bool:
 
 @cache
 def _modules(regions: tuple[str, ...]) -> list[Any]:
-    named = [name for region in regions for name in _BY_COUNTRY.get(region, [])]
-    names = [name for modules in _DISTINCT.values() for name in modules] + named
+    regional = [name for region in regions for name in _BY_COUNTRY.get(region, [])]
+    names = [name for modules in _DISTINCT.values() for name in modules] + regional
     return [importlib.import_module(f"stdnum.{name}") for name in names]

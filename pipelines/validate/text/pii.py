@@ -1,8 +1,8 @@
-"""Personal data: no candidate may hold an e-mail address, phone, card, account or identity number, or IP address.
+"""Refuses personal data: e-mail addresses, phone, card, account and identity numbers, and IP addresses.
 
-Numbers count only if they are valid ones: phone numbers by Google's libphonenumber, cards, accounts and identity
-numbers by their check digits in python-stdnum. A valid number need not be anybody's; that cannot be told from here. The
-verdict names the kind that was found, never the value.
+Numbers count only if they are valid: phone numbers by Google's libphonenumber, cards, accounts and identity numbers by
+their check digits in python-stdnum. A valid number may belong to nobody; that is not known here. The verdict names the
+kind that was found, never the value.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from generators import base
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.text import personal
-from pipelines.validate.text.words import as_texts
+from pipelines.validate.text.words import list_texts
 from schemas.plan import Plan
 
 Kind = Literal["email", "phone", "card", "iban", "ip", "national_id"]
@@ -23,7 +23,7 @@ KINDS: tuple[Kind, ...] = ("email", "phone", "card", "iban", "ip", "national_id"
 
 
 class PiiParams(base.Params):
-    """What is personal."""
+    """Which kinds of personal data are searched."""
 
     kinds: list[Kind] = Field(list(KINDS), min_length=1, description="What is looked for.")
     regions: list[str] = Field(
@@ -32,7 +32,7 @@ class PiiParams(base.Params):
 
     @field_validator("regions")
     @classmethod
-    def _known(cls, regions: list[str]) -> list[str]:
+    def _are_countries(cls, regions: list[str]) -> list[str]:
         wrong = [region for region in regions if not personal.is_region(region)]
         if wrong:
             raise ValueError(f"{', '.join(map(repr, wrong))}: no country; give two-letter codes, as in [US, GB]")
@@ -40,7 +40,12 @@ class PiiParams(base.Params):
 
 
 class Pii:
-    """Refuses texts that hold personal data. A text is counted under the first kind that it holds."""
+    """Refuses texts that hold personal data; each counts under the first kind that it holds.
+
+    Example:
+        validate: [text, {name: pii, params: {kinds: [email, phone], regions: [US]}}]
+
+    """
 
     name: ClassVar[str] = "pii"
     Params: ClassVar[type[base.Params]] = PiiParams
@@ -62,11 +67,11 @@ class Pii:
         """Learn nothing."""
 
     def check(self, batch: Batch) -> Verdict:
-        """Refuse the texts with personal data, with its kind as the detail."""
-        texts = as_texts(batch.table.column(self._text))
-        found = [next((kind for kind, has in self._finders.items() if has(text)), None) for text in texts]
-        details: dict[str, int] = {kind: found.count(kind) for kind in self._finders if kind in found}
-        return Verdict(np.array([kind is None for kind in found], np.bool_), details)
+        """Refuse texts with personal data; its kind is the detail."""
+        texts = list_texts(batch.table.column(self._text))
+        kinds = [next((kind for kind, has in self._finders.items() if has(text)), None) for text in texts]
+        details: dict[str, int] = {kind: kinds.count(kind) for kind in self._finders if kind in kinds}
+        return Verdict(np.array([kind is None for kind in kinds], np.bool_), details)
 
     def save(self, path: Path) -> None:
         """Write nothing: nothing is learnt."""

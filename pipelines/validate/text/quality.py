@@ -1,7 +1,7 @@
-"""Whether a text could stand in the source: its length, script, repetition and language, and no prompt leftovers.
+"""Checks whether a text could be in the source: its length, script, repetition and language, and prompt leftovers.
 
-What is usual is learnt from the real texts: a candidate may be as long as they are, use their scripts, and repeat
-itself as much as all but one in a thousand of them do. What looks like a prompt's leftover in real texts is none.
+The limits are learnt from the real texts: a candidate may be as long as they are, use their scripts, and repeat itself
+as much as all but one in a thousand of them do. A kind of leftover that real texts have, too, is none.
 """
 
 import json
@@ -20,7 +20,7 @@ from generators import base
 from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.text.measures import Scripts
 from pipelines.validate.text.usual import Learner, Usual, measure
-from pipelines.validate.text.words import as_texts
+from pipelines.validate.text.words import list_texts
 from schemas.plan import Plan
 
 _SELF = r"an? (?:ai|artificial intelligence|(?:large )?language model)\b"
@@ -51,7 +51,7 @@ _FILE = "usual.json"
 
 
 class TextParams(base.Params):
-    """What a text must keep to; what is left out is learnt from the real texts."""
+    """The rules for a text; limits that are left out are learnt from the real texts."""
 
     min_chars: int | None = Field(None, ge=0, description="Fewest characters; left out: as the shortest real text.")
     max_chars: int | None = Field(None, ge=1, description="Most characters; left out: as the longest real text.")
@@ -67,12 +67,12 @@ class TextParams(base.Params):
 
     @field_validator("language", mode="before")
     @classmethod
-    def _listed(cls, codes: Any) -> Any:
+    def _to_list(cls, codes: Any) -> Any:
         return [codes] if isinstance(codes, str) else codes
 
     @field_validator("language")
     @classmethod
-    def _known(cls, codes: list[str]) -> list[str]:
+    def _are_languages(cls, codes: list[str]) -> list[str]:
         from pipelines.validate.text.quality import unknown_codes
 
         wrong = unknown_codes(codes)
@@ -83,7 +83,12 @@ class TextParams(base.Params):
 
 
 class TextQuality:
-    """Refuses texts that the source could not hold. A text is counted under the first rule that it breaks."""
+    """Refuses texts that could not be in the source; each counts under the first rule that it breaks.
+
+    Example:
+        validate: [{name: text, params: {language: [en], max_words: 60}}]
+
+    """
 
     name: ClassVar[str] = "text"
     Params: ClassVar[type[base.Params]] = TextParams
@@ -100,39 +105,42 @@ class TextQuality:
         learner = Learner(self._patterns)
         for batch in real:
             if batch.table.num_rows:
-                learner.add(as_texts(batch.table.column(self._text)))
+                learner.add(list_texts(batch.table.column(self._text)))
         self._usual = learner.usual(self._params.slack)
 
     def check(self, batch: Batch) -> Verdict:
-        """Refuse texts that are not as real ones are, with the first thing that is wrong as the detail."""
-        texts = as_texts(batch.table.column(self._text))
+        """Refuse texts that are unlike real ones; the first rule that a text breaks is the detail."""
+        texts = list_texts(batch.table.column(self._text))
         return first_faults(len(texts), self._rules(texts) if texts else ())
 
     def save(self, path: Path) -> None:
         """Write usual.json."""
-        (path / _FILE).write_text(json.dumps(asdict(self._learnt), ensure_ascii=False), encoding="utf-8")
+        (path / _FILE).write_text(json.dumps(asdict(self._limits), ensure_ascii=False), encoding="utf-8")
 
     def load(self, path: Path) -> None:
         """Read what `save` wrote."""
         self._usual = Usual(**json.loads((path / _FILE).read_text(encoding="utf-8")))
 
     @property
-    def _learnt(self) -> Usual:
+    def _limits(self) -> Usual:
         if self._usual is None:
             raise RuntimeError("text: fit or load comes first")
         return self._usual
 
     def _rules(self, texts: list[str]) -> Iterator[tuple[str, Mask]]:
         """Yield each rule's name and which texts break it."""
-        usual, params = self._learnt, self._params
-        found = measure(texts, self._scripts, usual.scripts)
+        usual, params = self._limits, self._params
+        measured = measure(texts, self._scripts, usual.scripts)
         yield "empty", np.fromiter((not text.strip() for text in texts), np.bool_, len(texts))
-        yield from _outside("characters", found.chars, (params.min_chars, params.max_chars), usual.chars)
-        yield from _outside("words", found.words, (params.min_words, params.max_words), usual.words)
-        yield "control characters", found.odd > usual.odd
-        yield "script of no real text", found.foreign > params.max_foreign
+        yield from _length_rules("characters", measured.chars, (params.min_chars, params.max_chars), usual.chars)
+        yield from _length_rules("words", measured.words, (params.min_words, params.max_words), usual.words)
+        yield "control characters", measured.odd > usual.odd
+        yield "script of no real text", measured.foreign > params.max_foreign
         if params.repetition:
-            yield "repetition", (found.run > usual.run) | (found.repeat > usual.repeat) | (found.echo > usual.echo)
+            yield (
+                "repetition",
+                (measured.run > usual.run) | (measured.repeat > usual.repeat) | (measured.echo > usual.echo),
+            )
         for kind, pattern in self._patterns.items():
             if kind not in usual.natural:
                 yield f"prompt leftover ({kind})", np.array([bool(pattern.search(text)) for text in texts], np.bool_)
@@ -148,11 +156,14 @@ def _patterns(params: TextParams) -> dict[str, re.Pattern[str]]:
     return {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in (known | phrases).items()}
 
 
-def _outside(
+def _length_rules(
     unit: str, values: NDArray[np.int64], declared: tuple[int | None, int | None], learnt: list[int]
 ) -> Iterator[tuple[str, Mask]]:
-    """Yield which values are too few and too many; what is declared goes before what was learnt."""
-    least, most = (given if given is not None else found for given, found in zip(declared, learnt, strict=True))
+    """Yield which values are too few and too many; declared limits come before learnt ones."""
+    least, most = (
+        declared_limit if declared_limit is not None else learnt_limit
+        for declared_limit, learnt_limit in zip(declared, learnt, strict=True)
+    )
     yield f"too few {unit}", values < least
     yield f"too many {unit}", values > most
 

@@ -1,4 +1,4 @@
-"""Memories of accepted sets, for near-duplicates among texts. They know nothing of texts or strata."""
+"""Memories of accepted sets, for near-duplicates among texts. Knows nothing of texts or strata."""
 
 from math import sqrt
 
@@ -6,34 +6,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.source.fingerprint import mix
-from pipelines.validate.sets import Places, Postings, Sets, Words, distinct, near_pairs, prefixes
+from pipelines.validate.sets import Hashes, Indices, Postings, Sets, distinct, near_pairs, prefixes
 
-_BLOCK = 256  # rows taken at once: bounds the pairs among them
-_ERRORS = 4  # standard errors by which a MinHash estimate is taken too high: misses 3 pairs in 100,000
-Pairs = tuple[Places, Places]
+_BLOCK = 256  # rows admitted at once: bounds the pairs among them
+_ERRORS = 4  # standard errors that are added to a MinHash estimate: misses 3 pairs in 100,000
+Pairs = tuple[Indices, Indices]
 
 
 class SetMemory:
     """Sets, and an index that finds all near ones.
 
     The index is a list of sorted runs, each at least twice as long as the next, that are merged as they grow (a
-    logarithmic structure, Bentley and Saxe 1980). Takes 8 bytes for each element and 16 for each one of a prefix.
+    logarithmic structure, Bentley and Saxe 1980). It takes 8 bytes for each element and 16 for each element of a
+    prefix.
     """
 
     def __init__(self, threshold: float) -> None:
         self._threshold = threshold
-        self._values: Words = np.zeros(0, np.uint64)
-        self._starts: Places = np.zeros(1, np.int64)
-        self._held = 0
+        self._values: Hashes = np.zeros(0, np.uint64)
+        self._starts: Indices = np.zeros(1, np.int64)
+        self._count = 0
         self._runs: list[Postings] = []
 
     def near(self, sets: Sets) -> Pairs:
-        """Return all pairs (row of `sets`, held row) that are near."""
-        held = Sets(self._values, self._starts[: self._held + 1])
-        found = [near_pairs(sets, held, run, self._threshold) for run in self._runs]
-        if not found:
+        """Return all pairs (row of `sets`, row of this memory) that are near."""
+        members = Sets(self._values, self._starts[: self._count + 1])
+        pairs = [near_pairs(sets, members, run, self._threshold) for run in self._runs]
+        if not pairs:
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        return np.concatenate([pair[0] for pair in found]), np.concatenate([pair[1] for pair in found])
+        return np.concatenate([rows[0] for rows in pairs]), np.concatenate([rows[1] for rows in pairs])
 
     def near_within(self, sets: Sets) -> Pairs:
         """Return all pairs (row, earlier row) of `sets` that are near one another."""
@@ -41,27 +42,27 @@ class SetMemory:
         return later[later > earlier], earlier[later > earlier]
 
     def add(self, sets: Sets) -> None:
-        """Hold the sets too."""
+        """Add the sets to the memory."""
         if not len(sets):
             return
-        end = int(self._starts[self._held])
+        end = int(self._starts[self._count])
         if end + len(sets.values) > len(self._values):
             self._values = np.resize(self._values, max(2 * end, end + len(sets.values), 1024))
-        if self._held + len(sets) >= len(self._starts):
-            self._starts = np.resize(self._starts, max(2 * self._held, self._held + len(sets) + 1, 1024))
+        if self._count + len(sets) >= len(self._starts):
+            self._starts = np.resize(self._starts, max(2 * self._count, self._count + len(sets) + 1, 1024))
         self._values[end : end + len(sets.values)] = sets.values
-        self._starts[self._held : self._held + len(sets) + 1] = end + sets.starts
+        self._starts[self._count : self._count + len(sets) + 1] = end + sets.starts
         keys, rows = prefixes(sets, self._threshold)
-        self._runs.append(Postings.of(keys, rows + self._held))
+        self._runs.append(Postings.of(keys, rows + self._count))
         while len(self._runs) > 1 and len(self._runs[-2].keys) < 2 * len(self._runs[-1].keys):
             last, before = self._runs.pop(), self._runs.pop()
             merged = np.concatenate([before.keys, last.keys]), np.concatenate([before.rows, last.rows])
             self._runs.append(Postings.of(*merged))
-        self._held += len(sets)
+        self._count += len(sets)
 
 
 class NearTexts:
-    """The accepted texts: a Novelty. Sketches are as `pack` makes them.
+    """The accepted texts: a Novelty. `pack` makes the sketches.
 
     Texts of few shingles are compared by these, exactly. A pair with a long text is compared by MinHash: as two sets of
     (permutation, smallest hash), of which near texts share at least the threshold, less four standard errors.
@@ -74,22 +75,22 @@ class NearTexts:
         self._estimated = SetMemory(agreement / (2 - agreement))  # so many of 2 x width have that Jaccard similarity
         self._is_long = np.zeros(0, np.bool_)  # of the held estimated ones
 
-    def admit(self, sketches: Words) -> NDArray[np.bool_]:
-        """Return which texts are near none that is held nor one admitted earlier in the call; remember those."""
+    def admit(self, sketches: Hashes) -> NDArray[np.bool_]:
+        """Return which texts are near no accepted one, nor one admitted earlier in this call; remember these."""
         new = [self._admit(sketches[start : start + _BLOCK]) for start in range(0, len(sketches), _BLOCK)]
         return np.concatenate([*new, np.zeros(0, np.bool_)])
 
-    def _admit(self, sketches: Words) -> NDArray[np.bool_]:
+    def _admit(self, sketches: Hashes) -> NDArray[np.bool_]:
         short, sets = unpack(sketches)
         big = np.flatnonzero(sketches[:, 0] >= self._threshold * self._width)  # may be near a long one
-        signatures = as_signatures(sets.take(big), short[big], self._width)
+        signatures = to_signatures(sets.take(big), short[big], self._width)
         few, is_long = np.flatnonzero(short), ~short[big]
         exact = sets.take(few)
-        asked, held = self._estimated.near(signatures)
-        asked = asked[is_long[asked] | self._is_long[held]]
+        queries, members = self._estimated.near(signatures)
+        queries = queries[is_long[queries] | self._is_long[members]]
         fresh = np.ones(len(sketches), np.bool_)
         fresh[few[self._exact.near(exact)[0]]] = False
-        fresh[big[asked]] = False
+        fresh[big[queries]] = False
         later, earlier = self._estimated.near_within(signatures)
         mixed = is_long[later] | is_long[earlier]
         pairs = [[few[rows] for rows in self._exact.near_within(exact)], [big[later[mixed]], big[earlier[mixed]]]]
@@ -100,19 +101,19 @@ class NearTexts:
         return new
 
 
-def _first_of_near(fresh: NDArray[np.bool_], later: Places, earlier: Places) -> NDArray[np.bool_]:
-    """Return which fresh rows stay when, in their order, each that is near one that stays is dropped."""
+def _first_of_near(fresh: NDArray[np.bool_], later: Indices, earlier: Indices) -> NDArray[np.bool_]:
+    """Return which fresh rows are kept when, in order, each that is near a kept one is dropped."""
     kept = fresh.copy()
-    for place in np.argsort(later, kind="stable"):
-        if kept[earlier[place]]:
-            kept[later[place]] = False
+    for pair in np.argsort(later, kind="stable"):
+        if kept[earlier[pair]]:
+            kept[later[pair]] = False
     return kept
 
 
-def pack(sets: Sets, width: int) -> Words:
+def pack(sets: Sets, width: int) -> Hashes:
     """Return sets as sketches: uint64 of shape (rows, 1 + width).
 
-    First stands the number of elements; then the elements themselves and zeros, or the MinHash of more than `width`.
+    The first number is that of the elements; then come the elements and zeros, or the MinHash of more than `width`.
     """
     sizes = sets.sizes
     sketches = np.zeros((len(sets), 1 + width), np.uint64)
@@ -125,15 +126,15 @@ def pack(sets: Sets, width: int) -> Words:
     return sketches
 
 
-def unpack(sketches: Words) -> tuple[NDArray[np.bool_], Sets]:
-    """Return which sketches hold the elements themselves, and what each holds."""
+def unpack(sketches: Hashes) -> tuple[NDArray[np.bool_], Sets]:
+    """Return which sketches hold the elements themselves, and the elements or hashes of each."""
     width = sketches.shape[1] - 1
     short = sketches[:, 0] <= width
     sizes = np.minimum(sketches[:, 0], np.uint64(width)).astype(np.int64)
     return short, Sets.of(sketches[:, 1:][np.arange(width) < sizes[:, None]], sizes)
 
 
-def as_signatures(sets: Sets, short: NDArray[np.bool_], width: int) -> Sets:
+def to_signatures(sets: Sets, short: NDArray[np.bool_], width: int) -> Sets:
     """Return the MinHash of each row as a set; rows that are not `short` hold it already."""
     hashes = np.empty((len(sets), width), np.uint64)
     hashes[short] = min_hashes(sets.take(np.flatnonzero(short)), width)
@@ -143,7 +144,7 @@ def as_signatures(sets: Sets, short: NDArray[np.bool_], width: int) -> Sets:
     return distinct(Sets.of(tagged, np.full(len(sets), width, np.int64)))
 
 
-def min_hashes(sets: Sets, width: int) -> Words:
+def min_hashes(sets: Sets, width: int) -> Hashes:
     """Return the MinHash of each row (Broder 1997), of shape (rows, width)."""
     from datasketch import MinHash
 
@@ -151,7 +152,7 @@ def min_hashes(sets: Sets, width: int) -> Words:
     first = MinHash(num_perm=width, seed=1, scheme="affine64", hashfunc=int)
     hashes = np.empty((len(sets), width), np.uint64)
     for row in range(len(sets)):
-        one = first.copy()
-        one.update_batch(sets.values[sets.starts[row] : sets.starts[row + 1]])
-        hashes[row] = one.hashvalues
+        signature = first.copy()
+        signature.update_batch(sets.values[sets.starts[row] : sets.starts[row + 1]])
+        hashes[row] = signature.hashvalues
     return hashes

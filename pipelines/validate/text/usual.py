@@ -1,4 +1,4 @@
-"""What real texts are like, learnt while they stream by in constant memory. Knows no candidates."""
+"""Learns the usual length, scripts and repetition of real texts in constant memory. Knows no candidates."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.validate.histogram import Histogram
-from pipelines.validate.text.measures import Scripts, echoes, letters_of, longest_runs, repeats
+from pipelines.validate.text.measures import Scripts, character_repetition, letters_of, longest_runs, word_repetition
 
 Pattern = re.Pattern[str]
 
-_USUAL = 0.999  # of the real texts are below what is usual
+_USUAL = 0.999  # the share of real texts that are below the limits
 _SHARES = {"odd": (1.0, 0.0), "run": (4096.0, 4.0), "repeat": (1.0, 0.2), "echo": (1.0, 0.2)}
-"""Measures that are limited from above: the most that is told apart, and what is never too much."""
+"""Measures with an upper limit: the greatest value that is counted, and a value that is never too much."""
 
 
 @dataclass(frozen=True)
 class Usual:
-    """Lengths as [least, most], the usual most of the rest; `natural` are kinds of leftovers that real texts have."""
+    """Lengths as [least, most], upper limits of the measures; `natural` are kinds of leftovers that real texts have."""
 
     chars: list[int]
     words: list[int]
@@ -36,8 +36,8 @@ class Usual:
 class Measured:
     """Measures of some texts, one value a text.
 
-    `odd` is the share of odd characters, `foreign` that of letters in scripts that are not known, `run` the most
-    times that one character stands in a row, `repeat` and `echo` the shares of repeated words and characters.
+    `odd` is the share of odd characters, `foreign` that of letters in unknown scripts, `run` the length of the longest
+    run of one character, `repeat` and `echo` the shares of repeated words and characters.
     """
 
     chars: NDArray[np.int64]
@@ -50,24 +50,24 @@ class Measured:
 
 
 def measure(texts: Sequence[str], scripts: Scripts, known: Collection[str]) -> Measured:
-    """Return the texts' measures; `known` are the scripts that are not foreign."""
+    """Return the measures of texts; `known` are the scripts that are not foreign."""
     letters = letters_of(texts)
-    places, odd = scripts.of(letters)
-    strange = np.array([*(name not in known for name in scripts.names), False])  # the last: letters of no script
-    words, repeat = repeats(texts)
+    script_numbers, odd = scripts.of(letters)
+    is_foreign = np.array([*(name not in known for name in scripts.names), False])  # the last: letters of no script
+    words, repeat = word_repetition(texts)
     return Measured(
         chars=np.bincount(letters.texts, minlength=len(texts)),
         words=words,
         odd=letters.share(odd),
-        foreign=letters.share(strange[places], places >= 0),
+        foreign=letters.share(is_foreign[script_numbers], script_numbers >= 0),
         run=longest_runs(letters),
         repeat=repeat,
-        echo=echoes(letters),
+        echo=character_repetition(letters),
     )
 
 
 class Learner:
-    """Adds up what real texts are like."""
+    """Collects what is usual among real texts."""
 
     def __init__(self, patterns: dict[str, Pattern]) -> None:
         self._patterns = patterns
@@ -78,20 +78,20 @@ class Learner:
         self._rows = 0
 
     def add(self, texts: Sequence[str]) -> None:
-        """Take some texts, at least one, into account."""
-        found = measure(texts, self._scripts, ())
+        """Add the measures of some texts, at least one."""
+        measured = measure(texts, self._scripts, ())
         for name in ("chars", "words"):
-            values = getattr(found, name)
+            values = getattr(measured, name)
             least, most = self._lengths.get(name, (values[0], values[0]))
             self._lengths[name] = (min(int(least), int(values.min())), max(int(most), int(values.max())))
         for name, histogram in self._shares.items():
-            histogram.add(getattr(found, name).astype(np.float64))
+            histogram.add(getattr(measured, name).astype(np.float64))
         for kind, pattern in self._patterns.items():
             self._natural[kind] += sum(bool(pattern.search(text)) for text in texts)
         self._rows += len(texts)
 
     def usual(self, slack: float) -> Usual:
-        """Return what was learnt; lengths and measures may be exceeded by the share `slack`."""
+        """Return the limits learnt; lengths and measures may exceed them by the share `slack`."""
         lengths = {
             name: [floor(low * (1 - slack)), ceil(high * (1 + slack))] for name, (low, high) in self._lengths.items()
         }

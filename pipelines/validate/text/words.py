@@ -1,4 +1,4 @@
-"""Texts as words, and as hashed shingles of words. Knows no validator.
+"""Splits texts into words, and into hashed shingles of words. Knows no validator.
 
 Texts are compared as people read them: NFKC-normalised (Unicode Standard Annex 15), in lower case (case-folded), and
 without punctuation or spaces. In scripts that write no spaces between words (Chinese, Japanese, Thai, Lao, Khmer,
@@ -34,9 +34,13 @@ def normalised(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a text, normalised, in order."""
-    found: list[str] = _pattern().findall(normalised(text))
-    return found
+    """Return the normalised words of a text, in order.
+
+    >>> words_of("It's 5 o'clock, Ann!")
+    ['it', 's', '5', 'o', 'clock', 'ann']
+    """
+    words: list[str] = _pattern().findall(normalised(text))
+    return words
 
 
 @lru_cache(_KNOWN_WORDS)
@@ -46,10 +50,10 @@ def _hash(word: str) -> int:
     return xxhash.xxh3_64_intdigest(word.encode(errors="surrogatepass"))
 
 
-def hashed_words(texts: Sequence[str]) -> Sets:
+def hash_words(texts: Sequence[str]) -> Sets:
     """Return the 64-bit hash of each word, text by text, in order.
 
-    A text without words is taken as one: its characters but spaces.
+    A text without words counts as one word: its characters without spaces.
     """
     lengths = np.zeros(len(texts), np.int64)
     values: list[int] = []
@@ -63,27 +67,27 @@ def hashed_words(texts: Sequence[str]) -> Sets:
 def shingles(words: Sets, size: int, *, short: bool = True) -> Sets:
     """Return the hash of each run of `size` words (Broder 1997), text by text, in order and with repetitions.
 
-    A text of fewer words has the one run of all its words, or none where `short` is false.
+    A text of fewer words gives one run of all its words, or none if `short` is false.
     """
     lengths = words.sizes - size + 1
     lengths = np.maximum(lengths, 1 if short else 0)
-    places = spans(words.starts[:-1], lengths)
+    indices = span_indices(words.starts[:-1], lengths)
     ends = np.repeat(words.starts[1:], lengths)
-    hashes = np.full(len(places), _SEED)
+    hashes = np.full(len(indices), _SEED)
     for step in range(size):
-        inside = places + step < ends
+        inside = indices + step < ends
         if inside.all():
-            mix(np.bitwise_xor(hashes, words.values[places + step], out=hashes))
+            mix(np.bitwise_xor(hashes, words.values[indices + step], out=hashes))
         else:
-            hashes[inside] = mix(hashes[inside] ^ words.values[places[inside] + step])
+            hashes[inside] = mix(hashes[inside] ^ words.values[indices[inside] + step])
     return Sets.of(hashes, lengths)
 
 
-def spans(first: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the places `first[i] … first[i] + lengths[i] - 1` of each span i, one after the other."""
+def span_indices(first: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the indices `first[i]` to `first[i] + lengths[i] - 1` of each span i, one span after the other."""
     return np.repeat(first - (np.cumsum(lengths) - lengths), lengths) + np.arange(int(lengths.sum()))
 
 
-def as_texts(column: Any) -> list[str]:
+def list_texts(column: Any) -> list[str]:
     """Return a text column (pa.ChunkedArray) as a list, with the empty text for null."""
     return [text or "" for text in column.to_pylist()]

@@ -232,7 +232,7 @@ def test_too_little_memory_is_told_with_what_to_lower(monkeypatch):
 
 def test_parameters_that_a_pipeline_does_not_know_are_refused():
     generator = fitted(negative_prompt="blur")
-    generator._painter._known.discard("negative_prompt")
+    generator._painter._parameters.discard("negative_prompt")
     with pytest.raises(GeneratorError, match="negative_prompt: a StableDiffusionPipeline does not know it; leave it"):
         generator.sample(request())
 

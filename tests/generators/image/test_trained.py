@@ -8,7 +8,7 @@ from generators.image.augmentation import Jitter, augment, jitter
 from generators.image.codec import Encoding
 from generators.image.diffusion import Diffusion
 from generators.image.gan import GAN
-from generators.image.trained import _rows
+from generators.image.trained import _make_rows
 from generators.image.training import Source
 from generators.image.vae import VAE
 from schemas.errors import GeneratorError
@@ -91,7 +91,7 @@ def test_too_little_memory_says_what_to_lower(make, monkeypatch):
 @pytest.mark.parametrize(("balance", "share"), [(0.0, 0.1), (1.0, 0.5)])
 def test_classes_are_drawn_as_evenly_as_asked(balance, share):
     images = torch.zeros(20, 4, 4, 1, dtype=torch.uint8).numpy()
-    weight = _rows(images, np.array([0] * 18 + [1] * 2), balance).weights
+    weight = _make_rows(images, np.array([0] * 18 + [1] * 2), balance).weights
     assert (weight[18:].sum() / weight.sum()).item() == pytest.approx(share)
 
 

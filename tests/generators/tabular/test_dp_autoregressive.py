@@ -17,7 +17,7 @@ import torch
 
 from flows.build import build
 from generators.tabular.dp_autoregressive import DPAutoregressive
-from generators.tabular.dp_training import Schedule, noise_for, spent
+from generators.tabular.dp_training import Schedule, least_noise, spent_epsilon
 from pipelines.plan.planning import make_plan
 from schemas.errors import GeneratorError, SpecError
 from schemas.plan import SampleRequest
@@ -75,16 +75,16 @@ def test_the_budget_is_spent_and_no_more(fitted):
     assert 0.97 * 8 < budget.epsilon <= 8
     assert budget.delta == pytest.approx(0.1 / ROWS)
     assert (budget.declared_epsilon, budget.clip, budget.accountant, budget.steps) == (8, 1.0, "rdp", 250)
-    assert spent(budget.noise_multiplier, Schedule(ROWS, 250, 32), budget.delta) == budget.epsilon
+    assert spent_epsilon(budget.noise_multiplier, Schedule(ROWS, 250, 32), budget.delta) == budget.epsilon
     assert budget.sample_rate == 32 / ROWS
 
 
 def test_the_accountant_agrees_with_what_is_known_of_the_gaussian_mechanism():
     """Without sampling, k steps are one step of noise / sqrt(k); Balle and Wang's exact epsilon lies just below."""
     everybody = Schedule(1000, 16, 1000)
-    assert spent(16.0, everybody, 1e-5) == pytest.approx(spent(4.0, Schedule(1000, 1, 1000), 1e-5))
-    assert 0.99 < spent(4.0, Schedule(1000, 1, 1000), 1e-5) < 1.2
-    assert spent(4.0, Schedule(1000, 16, 10), 1e-5) < 0.2, "rows that are seldom in a batch lose less"
+    assert spent_epsilon(16.0, everybody, 1e-5) == pytest.approx(spent_epsilon(4.0, Schedule(1000, 1, 1000), 1e-5))
+    assert 0.99 < spent_epsilon(4.0, Schedule(1000, 1, 1000), 1e-5) < 1.2
+    assert spent_epsilon(4.0, Schedule(1000, 16, 10), 1e-5) < 0.2, "rows that are seldom in a batch lose less"
 
 
 def test_values_are_of_the_declarations_and_a_rare_real_one_never_appears(fitted):
@@ -163,7 +163,7 @@ def test_an_epsilon_below_what_the_rows_allow_is_refused_and_the_one_named_is_no
     generator.fit(TABLE, "label", 7)
     assert generator.spent().epsilon <= named
     with pytest.raises(GeneratorError, match="epsilon 1e-09 asks for more noise than can be counted"):
-        noise_for(1e-9, 1e-5, Schedule(ROWS, 250, 32), 1000, 10)
+        least_noise(1e-9, 1e-5, Schedule(ROWS, 250, 32), 1000, 10)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from generators.tabular.calendar_numbers import as_written, find_calendar
+from generators.tabular.calendar_numbers import find_calendar, format_counts
 from generators.tabular.frame import decode, encode
 from generators.tabular.frame_file import load_codec, save_codec
-from generators.tabular.resolution import decimals_of, step_of
+from generators.tabular.resolution import find_decimals, find_step
 from generators.tabular.sdv import GaussianCopula
 from generators.tabular.smote import SMOTE
 from schemas.plan import SampleRequest
@@ -134,7 +134,7 @@ def test_what_lies_between_is_brought_to_it(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_a_step_that_may_be_chance_is_none(values: list[int], step: int) -> None:
-    assert step_of(np.array(values, np.int64), None, pa.int64()) == step
+    assert find_step(np.array(values, np.int64), None, pa.int64()) == step
 
 
 def _counts(values: list, kind: pa.DataType | None = None) -> tuple[str, int | None] | None:
@@ -144,7 +144,7 @@ def _counts(values: list, kind: pa.DataType | None = None) -> tuple[str, int | N
         return None
     calendar, counts = found
     nulls = array.is_null().to_numpy(zero_copy_only=False)
-    written = as_written(calendar, pc.fill_null(counts, 0).to_numpy(), nulls, array.type)
+    written = format_counts(calendar, pc.fill_null(counts, 0).to_numpy(), nulls, array.type)
     assert written.equals(array)
     return calendar.pattern, calendar.day
 
@@ -201,4 +201,4 @@ def test_days_of_dates_and_times() -> None:
     ],
 )
 def test_decimals_of_float32_and_of_what_was_computed(values: list[float], found: tuple[int | None, bool]) -> None:
-    assert decimals_of(np.array(values)) == found
+    assert find_decimals(np.array(values)) == found

@@ -129,8 +129,10 @@ def test_what_is_kept_of_a_copula_draws_as_sdv_s_own(distribution, monkeypatch, 
 @pytest.mark.parametrize("kind", [CTGAN, CopulaGAN])
 def test_what_is_kept_of_a_gan_draws_as_sdv_s_own(kind, monkeypatch, tmp_path):
     made = []
-    kept_of = kind._kept
-    monkeypatch.setattr(kind, "_kept", lambda self, synthesizer: made.append(synthesizer) or kept_of(self, synthesizer))
+    kept_of = kind._extract_model
+    monkeypatch.setattr(
+        kind, "_extract_model", lambda self, synthesizer: made.append(synthesizer) or kept_of(self, synthesizer)
+    )
     generator = kind(kind.Params(epochs=2, **SMALL))
     generator.fit(two_classes(300, 60), "y", 1)
     [synthesizer] = made
@@ -144,7 +146,7 @@ def test_what_is_kept_of_a_gan_draws_as_sdv_s_own(kind, monkeypatch, tmp_path):
             drawn = synthesizer._gaussian_normalizer_hyper_transformer.reverse_transform(drawn)
         return reversed_by_sdv(synthesizer, drawn)
 
-    for kept in (fitted, generator._load(tmp_path, "cpu")):
+    for kept in (fitted, generator._load_fitted(tmp_path, "cpu")):
         assert_same(lambda kept=kept: kept.sample(150, "rare"), theirs)
 
 
@@ -152,23 +154,23 @@ def test_what_is_kept_of_a_gan_draws_as_sdv_s_own(kind, monkeypatch, tmp_path):
 def test_rows_are_those_of_ctgan_s_own_transformer(noisy):
     from ctgan.data_transformer import DataTransformer
 
-    from generators.tabular.modes import frame_of, heard, layout_of, told, width
+    from generators.tabular.modes import count_outputs, extract_layout, layout_from_json, layout_to_json, to_frame
 
     rng = np.random.default_rng(2)
     frame = pd.DataFrame({"a": rng.normal(size=300), "b": rng.choice(["x", "y", "z"], 300), "c": rng.gamma(1, 9, 300)})
     with seeded(1):
         transformer = DataTransformer()
         transformer.fit(frame, ["b"])
-    layout = heard(told(layout_of(transformer)))
-    assert width(layout) == transformer.output_dimensions
-    made = rng.normal(size=(80, width(layout))).astype(np.float32)
-    sigmas = rng.uniform(0.1, 1, width(layout)).astype(np.float32) if noisy else None
-    assert_same(lambda: frame_of(layout, made, sigmas), lambda: transformer.inverse_transform(made, sigmas))
+    layout = layout_from_json(layout_to_json(extract_layout(transformer)))
+    assert count_outputs(layout) == transformer.output_dimensions
+    made = rng.normal(size=(80, count_outputs(layout))).astype(np.float32)
+    sigmas = rng.uniform(0.1, 1, count_outputs(layout)).astype(np.float32) if noisy else None
+    assert_same(lambda: to_frame(layout, made, sigmas), lambda: transformer.inverse_transform(made, sigmas))
 
 
 def test_a_distribution_is_no_name_of_a_module():
     """The library's own `from_dict` imports and calls whatever the file names."""
-    from generators.tabular.copula import heard
+    from generators.tabular.copula import distribution_from_json
 
     with pytest.raises(KeyError):
-        heard({"name": "subprocess.Popen", "parameters": {}})
+        distribution_from_json({"name": "subprocess.Popen", "parameters": {}})

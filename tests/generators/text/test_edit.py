@@ -4,7 +4,7 @@ import pytest
 
 from generators.text import edits, words
 from generators.text.edit import Edit
-from generators.text.ragged import Ragged, spans
+from generators.text.ragged import Ragged, span_indices
 from schemas.plan import SampleRequest
 
 PLAIN = {"replace": 0, "insert": 0, "delete": 0, "swap": 0, "mix": 0}
@@ -43,9 +43,9 @@ def sampled(rows=200, table=TABLE, **params):
 
 
 def test_texts_cut_and_joined_are_the_same_letter_by_letter():
-    texts, forms, glues = words.cut(ODD)
+    texts, forms, glues = words.split_texts(ODD)
     counts = np.bincount(texts.words.values, minlength=len(forms))
-    assert words.join(texts, words.make_lexicon(forms, glues, counts)).to_pylist() == ODD
+    assert words.join_texts(texts, words.make_lexicon(forms, glues, counts)).to_pylist() == ODD
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_texts_cut_and_joined_are_the_same_letter_by_letter():
     ],
 )
 def test_words_of_a_text(text, cut):
-    texts, forms, _ = words.cut([text])
+    texts, forms, _ = words.split_texts([text])
     assert [forms[number] for number in texts.words.values] == cut
 
 
@@ -143,12 +143,12 @@ def test_parents_are_rows_of_the_fitted_table():
 
 
 def test_ragged_spans():
-    assert spans(np.array([5, 0, 2]), np.array([2, 0, 3])).tolist() == [5, 6, 2, 3, 4]
+    assert span_indices(np.array([5, 0, 2]), np.array([2, 0, 3])).tolist() == [5, 6, 2, 3, 4]
     assert Ragged(np.arange(3, dtype=np.int32), np.array([0, 2, 1])).rows.tolist() == [1, 1, 2]
 
 
 def test_swap_within_rows_only():
-    texts, _, _ = words.cut(["a b c", "", "d e"])
+    texts, _, _ = words.split_texts(["a b c", "", "d e"])
     swapped = edits.swap(texts, 1, np.random.default_rng(0)).words.values.tolist()
     assert sorted(swapped[:3]) == [0, 1, 2]
     assert sorted(swapped[3:]) == [3, 4]

@@ -20,14 +20,14 @@ def test_a_manifest_that_is_none_is_told_in_one_line(build, make_spec, out, text
 
 
 def test_a_step_that_fails_after_the_switch_is_tried_again_and_loses_nothing(build, make_spec, out, monkeypatch):
-    real, failures = flows.steps.name_newest, iter([OSError(5, "Input/output error")])
+    real, failures = flows.steps.publish_latest, iter([OSError(5, "Input/output error")])
 
     def once(*arguments):
         real(*arguments)
         for error in failures:
             raise error
 
-    monkeypatch.setattr(flows.steps, "name_newest", once)
+    monkeypatch.setattr(flows.steps, "publish_latest", once)
     build(make_spec(versions={"keep": 2}))
     assert json.loads((out / "latest.json").read_text()) == {"version": "v00001"}
     assert verify(str(out)).problems == []

@@ -15,7 +15,7 @@ from pipelines.fit.fitting import (
     RECORD,
     STATE,
     KeptTraining,
-    _hashes,
+    _hash_files,
     batches,
     fit_generator,
     fit_validator,
@@ -49,7 +49,7 @@ class Built:
 
     def rewrite_hashes(self, folder):
         """Do what an attacker does who has changed a file of the folder."""
-        Folder(str(folder)).write_sealed(RECORD, json.dumps(_hashes(folder)).encode())
+        Folder(str(folder)).write_sealed(RECORD, json.dumps(_hash_files(folder)).encode())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from flows.display import plan_notes
 from pipelines.fit.fitting import model_fingerprint
-from pipelines.fit.held_out import expected, held_out, learnt
+from pipelines.fit.held_out import expected_rows, held_out, learnt
 from pipelines.judge.privacy.gate import refuse_breach
 from pipelines.plan.features import to_model
 from pipelines.plan.planning import make_plan
@@ -85,7 +85,7 @@ def test_a_share_of_each_class_is_held_out_but_of_none_with_too_few_rows(source)
     assert shares["rare"] == 0
     assert shares["some"] == pytest.approx(0.2, abs=0.04)
     assert shares["many"] == pytest.approx(0.2, abs=0.04)
-    assert expected(plan) == 592
+    assert expected_rows(plan) == 592
     [note] = [note for note in plan_notes(plan) if note.startswith("privacy")]
     assert "does not learn from some 592 real rows of 2 class(es); 1 class(es) have too few rows" in note
     [none] = [note for note in plan_notes(plan_of(source, {"held_out": 0.001})) if note.startswith("privacy")]

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from pipelines.report.data import by_size, ends, objects_column, source_columns
+from pipelines.report.data import by_size, objects_column, source_columns, split_ends
 from schemas.arrow import REASON
 from schemas.plan import Column
 from tests.pipelines.report.test_card import make_manifest
@@ -26,5 +26,5 @@ def test_what_is_marked_lies_in_the_column_of_that_role():
 
 
 def test_items_are_left_out_in_the_middle():
-    assert ends([1, 2, 3], 3) == ([1, 2, 3], [])
-    assert ends([1, 2, 3, 4, 5, 6], 3) == ([1, 5, 6], [2, 3, 4])
+    assert split_ends([1, 2, 3], 3) == ([1, 2, 3], [])
+    assert split_ends([1, 2, 3, 4, 5, 6], 3) == ([1, 5, 6], [2, 3, 4])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.report.data import ends
+from pipelines.report.data import split_ends
 from pipelines.report.wording import NOTHING, compact, label, percent, printable, seconds, shorten, signed
 
 
@@ -21,7 +21,7 @@ def test_wording() -> None:
     assert len(label("x" * 300, 24)) == 24
     assert label("") == "(empty)"
     assert printable("a\r\nb\tc\x00\u202e") == "a↵b⇥c��"
-    assert ends(list(range(10)), 4) == ([0, 1, 8, 9], [2, 3, 4, 5, 6, 7])
+    assert split_ends(list(range(10)), 4) == ([0, 1, 8, 9], [2, 3, 4, 5, 6, 7])
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from pipelines.validate.classes import Classes, agreement, class_codes
+from pipelines.validate.classes import Classes, agreement_verdict, class_codes
 
 
 def labels(*values, kind=None):
@@ -24,7 +24,7 @@ def test_nulls_and_unknown_labels_are_no_class_of_any_type():
 
 
 def test_rows_of_no_class_and_unlikely_ones_are_counted_apart():
-    verdict = agreement(np.array([0, -1, 1, 1]), np.array([0.9, 0.9, 0.1, 0.5]), 0.5)
+    verdict = agreement_verdict(np.array([0, -1, 1, 1]), np.array([0.9, 0.9, 0.1, 0.5]), 0.5)
     assert verdict.keep.tolist() == [True, False, False, True]
     assert verdict.details == {"not a class of the real rows": 1, "unlikely class": 1}
-    assert agreement(np.array([0]), np.array([1.0]), 0.5).details == {}
+    assert agreement_verdict(np.array([0]), np.array([1.0]), 0.5).details == {}

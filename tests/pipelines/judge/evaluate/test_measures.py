@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from pipelines.judge.evaluate.measures import MEASURES, Scorer, drawn_weights
+from pipelines.judge.evaluate.measures import MEASURES, Scorer, draw_weights
 from pipelines.judge.evaluate.remedies import Prediction, _best_threshold
 
 
@@ -20,7 +20,7 @@ def predicted(classes, rows=400, seed=0):
 @pytest.mark.parametrize("classes", [2, 4])
 def test_measures_are_those_of_scikit_learn_under_any_weights(classes):
     truth, prediction = predicted(classes)
-    weights = drawn_weights(truth, np.array([5]), seed=1)[0]
+    weights = draw_weights(truth, np.array([5]), seed=1)[0]
     minority = list(range(1, classes))
     found = dict(zip(MEASURES, Scorer(truth, prediction, minority).measures(weights[None])[0], strict=False))
     chances, decided = prediction.chances, prediction.decisions
@@ -49,11 +49,11 @@ def test_calibration_error_is_nought_where_every_bin_is_right_as_often_as_it_is_
 
 def test_draws_hold_as_many_rows_of_each_class_and_follow_from_their_number_alone():
     truth = np.array([0] * 30 + [1] * 7)
-    both = drawn_weights(truth, np.array([3, 4]), seed=9)
-    assert np.array_equal(both[1:], drawn_weights(truth, np.array([4]), seed=9))
+    both = draw_weights(truth, np.array([3, 4]), seed=9)
+    assert np.array_equal(both[1:], draw_weights(truth, np.array([4]), seed=9))
     assert both[:, truth == 1].sum(axis=1).tolist() == [7, 7]
     assert not np.array_equal(both[0], both[1])
-    assert not np.array_equal(both, drawn_weights(truth, np.array([3, 4]), seed=8))
+    assert not np.array_equal(both, draw_weights(truth, np.array([3, 4]), seed=8))
 
 
 def test_the_threshold_moves_to_where_the_measure_is_best():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.judge.evaluate.remedies import _standardised
+from pipelines.judge.evaluate.remedies import _standardise
 from pipelines.judge.evaluate.rows import BuiltRecord, RealRecord
 from pipelines.judge.evaluate.trial import minority_of
 
@@ -17,7 +17,7 @@ def test_the_minority_is_what_rows_were_made_for():
 
 def test_numbers_are_brought_back_to_what_they_were_and_gaps_are_filled():
     rows = np.array([[1.0, 0, np.nan], [3.0, np.nan, np.nan], [np.nan, 2, np.nan]])
-    filled, centre, scale = _standardised(rows, np.array([False, True, False]))
+    filled, centre, scale = _standardise(rows, np.array([False, True, False]))
     back = filled * scale + centre
     assert back[:, 0].tolist() == pytest.approx([1, 3, 2])
     assert back[:, 1].tolist() == [0, -1, 2]

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pipelines.judge.fidelity.detector import FEWEST, auc_of, folds
+from pipelines.judge.fidelity.detector import FEWEST, assign_folds, auc_of
 from pipelines.judge.fidelity.measure import measure_fidelity
 from tests.pipelines.judge.fidelity.rows import manifest_of, people, shards, source
 
@@ -83,7 +83,7 @@ def test_families_share_a_fold_and_each_fold_has_its_share():
     ids = [f"real-{n}" for n in range(50)] + [f"made-{n}" for n in range(50)]
     parents = [None] * 50 + [f"real-{n % 60}" for n in range(30, 80)]  # some parents are not among the rows
     rows = pa.table({"_id": ids, "_parent": pa.array(parents, pa.string())})
-    fold = folds(rows, np.random.default_rng(0))
+    fold = assign_folds(rows, np.random.default_rng(0))
     assert np.bincount(fold[:50]).tolist() == [10] * 5
     own = dict(zip(ids[:50], fold[:50], strict=True))
     for parent, number in zip(parents[50:], fold[50:], strict=True):

@@ -3,7 +3,7 @@
 import pytest
 
 from flows.display import fidelity_table
-from pipelines.judge.fidelity.wording import MEANING, told
+from pipelines.judge.fidelity.wording import MEANING, format_figure
 from pipelines.report.wording import NOTHING
 from tests.pipelines.report.test_fidelity_figures import EVIL, FIDELITY
 
@@ -13,7 +13,7 @@ from tests.pipelines.report.test_fidelity_figures import EVIL, FIDELITY
     [(None, NOTHING), (0.0, "0.000"), (0.12345, "0.123"), (0.00012, "1.2e-04"), (45.67, "45.7"), (12345.6, "12,346")],
 )
 def test_figures_are_told_with_three_digits(value, words):
-    assert told(value) == words
+    assert format_figure(value) == words
 
 
 def test_the_terminal_shows_what_is_measured_and_the_detector():

@@ -6,7 +6,7 @@ import pyarrow.csv
 import pytest
 
 from pipelines.judge.privacy import measure
-from pipelines.judge.privacy.gate import put_together
+from pipelines.judge.privacy.gate import combine_findings
 from pipelines.judge.privacy.sides import LEARNT, PAIRED
 from pipelines.plan.planning import make_plan
 from pipelines.source.ingest import FINGERPRINT, fingerprint
@@ -39,7 +39,7 @@ def broken(tmp_path, monkeypatch):
         real = real.append_column(LEARNT, pa.array(learnt)).append_column(PAIRED, pa.array(paired))
         monkeypatch.setattr(measure, "sides_of", lambda *_: real)
         monkeypatch.setattr(measure, "made_rows", lambda *_: iter([made]))
-        return {one.name for one in put_together(plan, [measure.measure_class(plan, None, "rare")], None).broken}
+        return {one.name for one in combine_findings(plan, [measure.measure_class(plan, None, "rare")], None).broken}
 
     return judge
 

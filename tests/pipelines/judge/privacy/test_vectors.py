@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_matrix
 
-from pipelines.judge.privacy.vectors import MOST, projected
+from pipelines.judge.privacy.vectors import MOST, project
 
 
 def sparse(width):
@@ -14,14 +14,14 @@ def sparse(width):
 
 def test_short_points_stay_as_they_are():
     table = pa.table({"at": [2, 0]})
-    assert projected(sparse(MOST), table, 1)(table).tolist() == np.eye(MOST, dtype=np.float32)[[2, 0]].tolist()
+    assert project(sparse(MOST), table, 1)(table).tolist() == np.eye(MOST, dtype=np.float32)[[2, 0]].tolist()
 
 
 def test_long_points_are_projected_equal_rows_alike_and_by_the_seed():
     table = pa.table({"at": [5, 900, 5]})
-    points = projected(sparse(1_000), table, 1)(table)
+    points = project(sparse(1_000), table, 1)(table)
     assert points.shape == (3, MOST)
     assert (points[0] == points[2]).all()
     assert (points[0] != points[1]).any()
-    assert (points == projected(sparse(1_000), table, 1)(table)).all()
-    assert (points != projected(sparse(1_000), table, 2)(table)).any()
+    assert (points == project(sparse(1_000), table, 1)(table)).all()
+    assert (points != project(sparse(1_000), table, 2)(table)).any()

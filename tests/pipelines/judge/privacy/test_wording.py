@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from pipelines.judge.privacy.wording import CHANCE, MEANING, TITLES, interval, limit, told
+from pipelines.judge.privacy.wording import CHANCE, MEANING, TITLES, format_interval, format_limit, format_value
 from schemas.privacy import Figure, FigureName
 
 
@@ -17,7 +17,7 @@ from schemas.privacy import Figure, FigureName
     ],
 )
 def test_values_intervals_and_limits(figure, words):
-    assert (told(figure), interval(figure), limit(figure)) == words
+    assert (format_value(figure), format_interval(figure), format_limit(figure)) == words
 
 
 def test_every_figure_has_a_title_and_a_meaning_and_every_share_its_chance():

@@ -7,7 +7,7 @@ import pytest
 from pycocotools import mask as coco
 
 from pipelines.report import ReportData, render_report
-from pipelines.report.image.marks import COLOURS, DASHES, MOST_MARKS, look_of, marked
+from pipelines.report.image.marks import COLOURS, DASHES, MOST_MARKS, look_of, mark_image
 from pipelines.report.image.section import (
     MARKED_IMAGES,
     image_section,
@@ -53,16 +53,16 @@ def test_a_box_beyond_the_edge_is_cut_and_one_outside_left_out() -> None:
         {"bbox": [40.0, 0.0, 5.0, 5.0], "category": "a"},
         {"bbox": [1.0, 1.0, 0.0, 5.0], "category": "b"},
     ]
-    one = marked(image, boxes, {"a": look_of(0), "b": look_of(1)})
+    one = mark_image(image, boxes, {"a": look_of(0), "b": look_of(1)})
     [mark] = one.marks
     assert (mark.x, mark.y, mark.width, mark.height) == (0, 20, 5, 10)
     assert one.held == "2 \N{MULTIPLICATION SIGN} a, 1 \N{MULTIPLICATION SIGN} b"
-    assert marked(image, None, {}).held == "no box"
+    assert mark_image(image, None, {}).held == "no box"
 
 
 def test_crowds_are_cut() -> None:
     crowd: list[Object] = [{"bbox": [1.0, 1.0, 5.0, 5.0 + k / 10], "category": "c"} for k in range(MOST_MARKS + 20)]
-    one = marked(np.zeros((64, 64, 3), np.uint8), crowd, {"c": look_of(0)})
+    one = mark_image(np.zeros((64, 64, 3), np.uint8), crowd, {"c": look_of(0)})
     assert (len(one.marks), one.left_out) == (MOST_MARKS, 20)
 
 
@@ -75,7 +75,7 @@ def test_masks_are_drawn_as_outlines() -> None:
         "category": "a",
         "segmentation": {"size": [int(n) for n in code["size"]], "counts": code["counts"].decode()},
     }
-    [mark] = marked(np.zeros((48, 64, 3), np.uint8), [box], {"a": look_of(0)}).marks
+    [mark] = mark_image(np.zeros((48, 64, 3), np.uint8), [box], {"a": look_of(0)}).marks
     corners = {tuple(map(int, pair.split())) for pair in re.findall(r"\d+ \d+", mark.outline)}
     assert corners == {(30, 10), (49, 10), (49, 19), (30, 19)}
     table = images_table([np.zeros((48, 64, 3), np.uint8)] * 2, ["a=1"] * 2, [[box], None])

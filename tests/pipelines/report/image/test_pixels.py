@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.report.image.pixels import apart, colourfulness, distances, measure
+from pipelines.report.image.pixels import colourfulness, distances, mean_distances, measure
 
 
 def test_measures_of_known_images() -> None:
@@ -23,4 +23,4 @@ def test_measures_of_known_images() -> None:
 def test_distances_of_known_images() -> None:
     black, white = np.zeros((5, 9, 1), np.uint8), np.full((40, 40, 3), 255, np.uint8)
     np.testing.assert_allclose(distances([black, white, black]), [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
-    assert apart([black, white, black]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+    assert mean_distances([black, white, black]) == (pytest.approx(2 / 3), pytest.approx(1 / 3))

@@ -55,22 +55,22 @@ def make_data(real: pa.Table, made: pa.Table, rejected: list[str] | None = None,
         name: (real["_stratum"].to_pylist().count(name), made["_stratum"].to_pylist().count(name))
         for name in sorted(set(real["_stratum"].to_pylist()) | set(made["_stratum"].to_pylist()))
     }
-    marked = "objects" in real.column_names
+    mark_image = "objects" in real.column_names
     manifest = Manifest(
         name="pictures",
         spec_fingerprint="5" * 64,
         source_fingerprint="6" * 64,
         seed=7,
         modality="image",
-        by=["boxes" if marked else "label"],
-        label="boxes" if marked else "label",
+        by=["boxes" if mark_image else "label"],
+        label="boxes" if mark_image else "label",
         generator="diffusion",
         origin="synthetic",
         model_fingerprint=None,
         columns=[
             Column(name="image", type="image", role="image"),
             Column(name="objects", type="objects", role="objects")
-            if marked
+            if mark_image
             else Column(name="label", type="string", categories=list(counts)),
         ],
         counts={name: ClassCounts(real=n, synthetic=m, target=n + m) for name, (n, m) in counts.items()},

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.validate.image import hamming
-from pipelines.validate.image.hamming import NearCodes, near_codes, parts_for, post
+from pipelines.validate.image.hamming import NearCodes, index_parts, near_codes, parts_for
 
 
 def clustered(count: int, seed: int, flips: int = 6) -> np.ndarray:
@@ -27,7 +27,7 @@ def test_no_pair_is_missed_and_none_invented(distance: int, rows: int, seed: int
     parts = parts_for(distance, rows)
     if sum(part.around(asked[:1])[0].size for part in parts) > 50_000:
         return  # too slow for a test
-    left, right = near_codes(asked, held, post(held, parts), parts, distance)
+    left, right = near_codes(asked, held, index_parts(held, parts), parts, distance)
     expected = set(zip(*map(np.ndarray.tolist, np.nonzero(distances(asked, held) <= distance)), strict=True))
     assert set(zip(left.tolist(), right.tolist(), strict=True)) == expected
 
@@ -49,7 +49,7 @@ def test_small_blocks_admit_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     codes = clustered(500, 3)
     whole = NearCodes(4).admit(codes)
     monkeypatch.setattr(hamming, "_BLOCK", 7)
-    monkeypatch.setattr(hamming, "_ASKED", 5)
+    monkeypatch.setattr(hamming, "_QUERIES_AT_ONCE", 5)
     np.testing.assert_array_equal(NearCodes(4).admit(codes), whole)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.validate.image.memorised import Memorised, MemorisedParams, nearest
+from pipelines.validate.image.memorised import Memorised, MemorisedParams, nearest_distances
 from tests.pipelines.validate.image.test_learning import STEPS
 
 
@@ -54,6 +54,6 @@ def test_nearest_is_what_comparing_all_says() -> None:
     held, asked = (some / np.linalg.norm(some, axis=1, keepdims=True) for some in (held, asked))
     numbers, own = rng.integers(0, 50, 9000), rng.integers(0, 50, 300)
     all_pairs = np.linalg.norm(asked[:, None] - held, axis=2)
-    np.testing.assert_allclose(nearest(asked, held), all_pairs.min(axis=1), atol=1e-3)
+    np.testing.assert_allclose(nearest_distances(asked, held), all_pairs.min(axis=1), atol=1e-3)
     all_pairs[own[:, None] == numbers] = 2
-    np.testing.assert_allclose(nearest(asked, held, (numbers, own)), all_pairs.min(axis=1), atol=1e-3)
+    np.testing.assert_allclose(nearest_distances(asked, held, (numbers, own)), all_pairs.min(axis=1), atol=1e-3)

@@ -7,7 +7,7 @@ import pytest
 
 from generators.image.codec import Encoding, encode
 from pipelines.validate.image import pixels
-from pipelines.validate.image.pixels import pixel_hashes, pixels_of, scaled
+from pipelines.validate.image.pixels import decode_column, pixel_hashes, resize_images
 
 
 def test_equal_pixels_have_one_hash_whatever_they_were_encoded_as(noise, picture_batch) -> None:
@@ -36,7 +36,7 @@ def test_an_image_seen_before_is_not_decoded_again_and_cannot_be_written_to(nois
     column = picture_batch([b"one", b"two"]).table.column("image")
     calls.clear()
     for _ in range(3):
-        found = pixels_of(column.take(pa.array([1, 0])))
+        found = decode_column(column.take(pa.array([1, 0])))
     assert len(calls) == 0
     with pytest.raises(ValueError, match="read-only"):
         found[0][:] = 1
@@ -45,9 +45,9 @@ def test_an_image_seen_before_is_not_decoded_again_and_cannot_be_written_to(nois
 def test_scaled_brings_all_to_one_size_and_mode(noise) -> None:
     [image] = noise(1, 48)
     grey = np.full((4, 6, 1), 7, np.uint8)
-    assert (scaled([image, grey], 16)[1] == 7).all()
-    assert scaled([image, grey], 16, grey=True).shape == (2, 16, 16, 1)
-    assert scaled([], 16).shape == (0, 16, 16, 3)
+    assert (resize_images([image, grey], 16)[1] == 7).all()
+    assert resize_images([image, grey], 16, grey=True).shape == (2, 16, 16, 1)
+    assert resize_images([], 16).shape == (0, 16, 16, 3)
 
 
 def test_making_validators_loads_no_heavy_library() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipelines.validate.sets import Sets, distinct
-from pipelines.validate.text.set_memory import NearTexts, as_signatures, min_hashes, pack, unpack
+from pipelines.validate.text.set_memory import NearTexts, min_hashes, pack, to_signatures, unpack
 
 
 def test_packing_keeps_short_sets_and_estimates_agree() -> None:
@@ -14,8 +14,8 @@ def test_packing_keeps_short_sets_and_estimates_agree() -> None:
     short, held = unpack(pack(sets, 64))
     assert short.tolist() == [True, True, True, False, False]
     np.testing.assert_array_equal(held.take(np.arange(3)).values, sets.take(np.arange(3)).values)
-    again = as_signatures(held.take(np.array([2, 4])), short[[2, 4]], 64)
-    expected = as_signatures(sets.take(np.array([2, 4])), np.array([True, True]), 64)
+    again = to_signatures(held.take(np.array([2, 4])), short[[2, 4]], 64)
+    expected = to_signatures(sets.take(np.array([2, 4])), np.array([True, True]), 64)
     np.testing.assert_array_equal(again.values, expected.values)
     many = rng.integers(0, 2**63, 3000).astype(np.uint64)
     pair = min_hashes(Sets.of(np.concatenate([many[:2000], many[1000:]]), np.array([2000, 2000])), 1024)
