@@ -95,7 +95,7 @@ def go_without_engines(monkeypatch):
     }
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
-    monkeypatch.setattr("flows.server._Served.__call__", lambda flow, *args, **named: flow.fn(*args, **named))
+    monkeypatch.setattr("flows.server._ServedFlow.__call__", lambda flow, *args, **named: flow.fn(*args, **named))
     monkeypatch.setattr("flows.watching.runlog.RunLog._say", answering(None))  # it is Prefect's
     monkeypatch.setattr("flows.timekeeper.gpu_share", answering(0.0))
     monkeypatch.setattr("flows.timekeeper.device_name", answering("cpu"))
