@@ -100,9 +100,9 @@ def go_without_engines(monkeypatch):
     monkeypatch.setattr("flows.timekeeper.gpu_share", answering(0.0))
     monkeypatch.setattr("flows.timekeeper.device_name", answering("cpu"))
     monkeypatch.setattr(flows.steps, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
-    monkeypatch.setattr(flows.build, "choose_kind", lambda plan, *_: plan)
-    monkeypatch.setattr(flows.steps, "at_home", answering({}))
-    monkeypatch.setattr(flows.steps, "refuse_own_disk", answering(None))
+    monkeypatch.setattr(flows.build, "choose_machine", lambda plan, *_: plan)
+    monkeypatch.setattr(flows.steps, "pin_to_machine", answering({}))
+    monkeypatch.setattr(flows.steps, "refuse_unshared_output", answering(None))
     monkeypatch.setattr(flows.build, "publish_artifacts", answering(None))
 
 

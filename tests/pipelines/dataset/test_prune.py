@@ -24,7 +24,7 @@ def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, nam
 def test_a_version_is_removed_with_its_evaluation_though_that_was_begun_before(build, make_spec, out, monkeypatch):
     build(make_spec(versions={"keep": 1}))
     with monkeypatch.context() as patched, listen(Notes()):
-        patched.setattr(beside, "settle", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        patched.setattr(beside, "close_ledger", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         build(make_spec(48, versions={"keep": 1}))
     assert (out / ".makeweight" / "ledger-v00001.json").exists()
     build(make_spec(56, versions={"keep": 1}))
