@@ -110,7 +110,7 @@ def go_in_process(monkeypatch):
     """Let builds of this test run in this process, unwatched and with no report; return the flow as a function."""
     go_without_engines(monkeypatch)
     monkeypatch.setattr("pipelines.report.summary.render_report", answering("<p>a report</p>"))
-    monkeypatch.setattr(flows.build, "watch", Listener)
+    monkeypatch.setattr(flows.build, "make_watch", Listener)
     monkeypatch.setattr(flows.build, "Timekeeper", answering(Listener()))
     return flows.build.build.fn
 
