@@ -12,8 +12,18 @@ from functools import partial
 
 from prefect.artifacts import create_link_artifact, create_table_artifact
 
+from flows.evaluation_steps import (
+    EVALUATIONS,
+    EvaluationRequest,
+    gather_held_out_task,
+    is_evaluated,
+    keep_evaluation_task,
+    measure_task,
+    remove_stale_evaluation,
+    requested_evaluation,
+)
 from flows.mending import retry_after_mending
-from flows.privacy import privacy_task
+from flows.privacy_step import privacy_task
 from flows.progress import Broadcast, Build, current_listener
 from flows.samples import artifact_key, publish_samples
 from flows.server import SILENT, served_flow
@@ -28,31 +38,21 @@ from flows.steps import (
     write_task,
 )
 from flows.stopping import StopWhenLost
-from flows.timekeeper import Timekeeper
-from flows.utility import (
-    EVALUATIONS,
-    EvaluationRequest,
-    gather_held_out_task,
-    is_evaluated,
-    keep_evaluation_task,
-    measure_task,
-    remove_stale_evaluation,
-    requested_evaluation,
-)
-from flows.watching.watch import make_watch
-from pipelines.dataset.beside import find_missing_companions
-from pipelines.dataset.claim import Replace, check_output, claim_output, refuse_foreign_companions
+from flows.timing import Timekeeper
+from flows.watching.watchers import make_watch
+from pipelines.dataset.companions import find_missing_companions
 from pipelines.dataset.ledger import has_ledger
+from pipelines.dataset.ownership import Replace, check_output, claim_output, refuse_foreign_companions
 from pipelines.dataset.prune import prune_stale_work
 from pipelines.dataset.publish import publishing_folder
 from pipelines.dataset.versions import find_series_faults
 from pipelines.engine import actors
-from pipelines.engine.kinds import choose_machine
+from pipelines.engine.machines import choose_machine
 from pipelines.fit.fitting import privacy_spent
 from pipelines.storage.folder import Folder, is_uri
 from pipelines.storage.lock import Hold, lock_output
-from pipelines.storage.ready import refuse_unwritable_output
 from pipelines.storage.workspace import Workspace, make_workspace
+from pipelines.storage.writable import refuse_unwritable_output
 from schemas.errors import OutputError
 from schemas.evaluation import Evaluation
 from schemas.manifest import REPORT, Manifest

@@ -7,9 +7,9 @@ is handled from the first moment.
 import sys
 from typing import Any
 
-from flows.ending import end_at_once, ends_with
+from flows.child_process import can_run_apart, run_apart
+from flows.exit import end_at_once, ends_with
 from flows.interrupt import STOPPED, handle_stop_signals
-from flows.session import can_run_apart, run_apart
 
 INTERRUPTED = 130
 """The exit code of typer if it is interrupted before a command runs."""
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
     """Return `app`, the application with all commands, when it is imported."""
     if name != "app":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from flows.commands import building, choosing, looking, serving  # noqa: F401 each adds its commands
+    from flows.commands import build, catalogue, inspect, server  # noqa: F401 each adds its commands
     from flows.commands.console import app
 
     return app

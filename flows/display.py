@@ -18,7 +18,7 @@ from pipelines.judge.evaluate.wording import TITLES, WORDS
 from pipelines.judge.fidelity.wording import MEANING, format_figure
 from pipelines.judge.privacy.wording import summary
 from pipelines.modality import modality_notes
-from pipelines.plan.succession import planned_succession, succession
+from pipelines.plan.version_notes import planned_succession, succession
 from schemas.evaluation import BUILD, Interval, Utility
 from schemas.fidelity import Fidelity
 from schemas.manifest import Manifest

@@ -1,9 +1,9 @@
 """The evaluation: measures on held-out real rows whether the dataset helps a classifier."""
 
 from flows.build import build, find_given_plan, use_plan
+from flows.evaluation_steps import find_evaluation, requested_evaluation
 from flows.server import served_flow
-from flows.utility import find_evaluation, requested_evaluation
-from pipelines.dataset.claim import Replace
+from pipelines.dataset.ownership import Replace
 from pipelines.dataset.versions import plan_build
 from pipelines.storage.workspace import make_workspace
 from schemas.errors import Fault, MakeweightError, SpecError

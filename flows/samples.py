@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from prefect.artifacts import create_markdown_artifact
 
 from pipelines.modality import MODALITIES, load_part
-from pipelines.report.pages import Page, Rows
+from pipelines.report.sample_page import Page, Rows
 from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError
 from schemas.manifest import Manifest

@@ -11,9 +11,9 @@ import yaml
 
 from pipelines.plan.parameters import touched_by_parameters
 from pipelines.storage.folder import is_uri
+from schemas.access import replaced, touched
 from schemas.errors import Fault, Lines, SpecError
 from schemas.spec import Spec, parse
-from schemas.touch import replaced, touched
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 64

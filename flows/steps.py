@@ -7,22 +7,22 @@ twice, and a step that is done already ends at once.
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from flows.evaluation_steps import rewrite_evaluation_page
 from flows.progress import Build
-from flows.step import step
-from flows.utility import rewrite_evaluation_page
-from pipelines.dataset.beside import rewrite_missing_companions
-from pipelines.dataset.carry import carry_over, write_record
+from flows.task import step
+from pipelines.dataset.companions import rewrite_missing_companions
 from pipelines.dataset.layout import make_layout
 from pipelines.dataset.ledger import close_ledger
 from pipelines.dataset.prune import prune_output
 from pipelines.dataset.publish import make_manifest, publish_dataset, publishing_folder, register_shards, shard_tag
+from pipelines.dataset.top_up import carry_over, write_record
 from pipelines.dataset.versions import plan_build, publish_latest
 from pipelines.dataset.write import content_hash, write_group
 from pipelines.engine import actors
-from pipelines.engine.kinds import pin_to_machine
+from pipelines.engine.machines import pin_to_machine
 from pipelines.engine.pool import open_pool, refuse_unshared_output
-from pipelines.fill.filled import filled_before, refuse_shortfall, save_filled
 from pipelines.fill.loop import FillResult, StratumProgress, fill
+from pipelines.fill.result import filled_before, refuse_shortfall, save_filled
 from pipelines.fit.fitting import fit_validator
 from pipelines.plan.registry import make_validators
 from pipelines.plan.stream import stream_seed

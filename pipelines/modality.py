@@ -107,7 +107,7 @@ class Modality:
     """The type of the content in a dataset's Croissant file, if it is the `bytes` of a struct."""
     sections: Sequence[str] = ()
     """The report's sections that show rows, in order: `(data) -> Section | None`."""
-    samples: str = "pipelines.report.pages:row_page"
+    samples: str = "pipelines.report.sample_page:row_page"
     """`(manifest, draw) -> Page`: some rows, on Prefect's page of a build."""
 
 
@@ -194,7 +194,7 @@ MODALITIES: dict[str, Modality] = {
             "images": "pipelines.source.image.class_folders:FORMAT",
             "voc": "pipelines.source.image.voc:FORMAT",
             "coco": "pipelines.source.image.coco:FORMAT",
-            "listed": "pipelines.source.image.listed:FORMAT",
+            "listed": "pipelines.source.image.image_tables:FORMAT",
             "yolo": "pipelines.source.image.yolo:FORMAT",
         },
         generator="augment",

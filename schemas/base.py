@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from schemas.access import Touch
 from schemas.secrets import refuse_redacted
-from schemas.touch import Touch
 
 
 def _refuse_nul(path: str) -> str:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from schemas.access import Touch
 from schemas.base import Part, Place
 from schemas.secrets import variable_name
-from schemas.touch import Touch
 
 
 class Versions(Part):

@@ -14,9 +14,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from schemas.access import mark_of
 from schemas.policy import Policy
 from schemas.spec import Spec, ValidatorChoice
-from schemas.touch import mark_of
 
 PAGE = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- begin: python -m schemas.reference -->", "<!-- end: python -m schemas.reference -->"

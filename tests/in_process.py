@@ -10,17 +10,17 @@ from contextlib import contextmanager, nullcontext
 import pytest
 
 import flows.build
-import flows.privacy
+import flows.evaluation_steps
+import flows.privacy_step
 import flows.steps
-import flows.utility
 from flows.progress import Listener
-from flows.step import is_worth_retrying
+from flows.task import is_worth_retrying
 from pipelines.engine import actors
 from pipelines.engine.pool import GeneratorActor
 from pipelines.storage.workspace import plan_hash
 
 ATTEMPTS = 3
-"""How often Prefect tries a step; see flows/step.py."""
+"""How often Prefect tries a step; see flows/task.py."""
 
 
 class Pool:
@@ -96,9 +96,9 @@ def go_without_engines(monkeypatch):
     for name, value in replaced.items():
         monkeypatch.setattr(actors, name, value)
     monkeypatch.setattr("flows.server._ServedFlow.__call__", lambda flow, *args, **named: flow.fn(*args, **named))
-    monkeypatch.setattr("flows.watching.runlog.RunLog._say", answering(None))  # it is Prefect's
-    monkeypatch.setattr("flows.timekeeper.gpu_share", answering(0.0))
-    monkeypatch.setattr("flows.timekeeper.device_name", answering("cpu"))
+    monkeypatch.setattr("flows.watching.prefect_log.RunLog._say", answering(None))  # it is Prefect's
+    monkeypatch.setattr("flows.timing.gpu_share", answering(0.0))
+    monkeypatch.setattr("flows.timing.device_name", answering("cpu"))
     monkeypatch.setattr(flows.steps, "open_pool", lambda plan, place, *_: nullcontext(Pool(plan, place)))
     monkeypatch.setattr(flows.build, "choose_machine", lambda plan, *_: plan)
     monkeypatch.setattr(flows.steps, "pin_to_machine", answering({}))

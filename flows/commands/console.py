@@ -98,7 +98,7 @@ def running(console: Console, asked: "Spec", made: "Plan") -> Iterator[None]:
     from flows.progress import listen
     from flows.server import explain_server_errors
     from flows.stopping import StopWhenAsked
-    from flows.timekeeper import count_from_process_start
+    from flows.timing import count_from_process_start
 
     stop_if_requested()
     with (

@@ -16,7 +16,7 @@ from prefect.settings import PREFECT_UI_URL
 
 from flows.deployed.deployments import connect_server
 from flows.deployed.request import request_balanced_dataset
-from flows.deployed.scheduled import scheduled_build
+from flows.deployed.schedules import scheduled_build
 from schemas.errors import Fault, SpecError
 
 NAME, BLOCK = "makeweight: a build failed", "makeweight-alert"

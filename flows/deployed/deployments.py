@@ -1,6 +1,6 @@
 """Calls to a Prefect server from the command line: request a dataset, wait for it, schedule builds.
 
-Knows no step of a build: the flows that workers run are in `request.py` and `scheduled.py`.
+Knows no step of a build: the flows that workers run are in `request.py` and `schedules.py`.
 """
 
 import random
@@ -23,7 +23,7 @@ from prefect.utilities.urls import url_for
 from pydantic import ValidationError
 
 from flows.deployed.request import request_balanced_dataset
-from flows.deployed.scheduled import scheduled_build
+from flows.deployed.schedules import scheduled_build
 from flows.deployed.worker import DATASET, EXIT_CODE, FAULT, refuse_relative
 from flows.server import WHO, explain_server_errors
 from schemas.errors import Fault, MakeweightError, SpecError

@@ -1,10 +1,10 @@
-"""Reads the policy of this worker: what requests and schedules may touch. `pipelines.plan.guard` applies it."""
+"""Reads the policy of this worker: what requests and schedules may touch. `pipelines.plan.policy` applies it."""
 
 import os
 from collections.abc import Mapping
 
 from flows.spec_file import add_location, read_mapping
-from pipelines.plan.guard import SETTING, Guard
+from pipelines.plan.policy import SETTING, Guard
 from schemas.errors import Fault, SpecError
 from schemas.policy import Policy
 from schemas.spec import parse

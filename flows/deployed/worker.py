@@ -19,20 +19,20 @@ from prefect.states import Completed, Failed
 
 from flows.build import build, publish_artifacts, use_plan
 from flows.deployed.policy import worker_guard
+from flows.preflight import refuse_unready
 from flows.progress import Build, Listener, listen
-from flows.ready import refuse_unready
 from flows.server import SILENT
-from flows.step import is_worth_retrying, step
+from flows.task import is_worth_retrying, step
 from pipelines.dataset.versions import plan_build
-from pipelines.plan.guard import Guard
+from pipelines.plan.policy import Guard
 from pipelines.plan.registry import generator_class
 from pipelines.storage.folder import Folder, is_uri
 from pipelines.storage.workspace import make_workspace
+from schemas.access import touched
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 from schemas.plan import Plan
 from schemas.spec import GeneratorChoice, Spec
-from schemas.touch import touched
 
 DATASET, EXIT_CODE, FAULT = "makeweight.dataset", "makeweight.exit_code", "makeweight.fault"
 """The labels of a run: the path of its dataset, the exit code that the command line would have, a refusal's code."""

@@ -13,8 +13,8 @@ from openlineage.client.event_v2 import RunEvent
 
 from flows.progress import Build
 from flows.watching.background import Background
+from flows.watching.base import Watcher
 from flows.watching.events import RunEvents
-from flows.watching.watcher import Watcher
 from schemas.errors import Fault, MakeweightError, SpecError
 from schemas.manifest import Manifest
 

@@ -1,4 +1,4 @@
-"""A build's figures as Prometheus metrics; `publish.py` exports them.
+"""A build's figures as Prometheus metrics; `exporters.py` exports them.
 
 Names and units follow https://prometheus.io/docs/practices/naming/. Counters start at 0 in each run.
 """

@@ -20,9 +20,9 @@ import numpy as np
 from pydantic import BaseModel
 
 from generators.checks.traps import attacks
+from schemas.access import unmarked
 from schemas.errors import CheckError, MakeweightError, SpecError, nearest
 from schemas.spec import parse
-from schemas.touch import unmarked
 
 Subject = TypeVar("Subject")
 HEAVY = (

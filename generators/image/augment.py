@@ -16,8 +16,8 @@ from generators.image.parents import Parents
 from generators.image.pipeline import SEED_WORDS, Boxes, Pipeline, single_threaded
 from generators.image.rows import image_table
 from generators.image.transforms import FILES, build_transforms
+from schemas.access import Touch
 from schemas.plan import SampleRequest
-from schemas.touch import Touch
 
 
 class AugmentParams(base.Params):

@@ -29,9 +29,9 @@ from generators.image.parents import Parents
 from generators.image.rows import image_table
 from generators.random import seeded
 from generators.text.prompts import check_template
+from schemas.access import Touch
 from schemas.errors import GeneratorError, nearest
 from schemas.plan import SampleRequest
-from schemas.touch import Touch
 
 Prompt = str | list[str] | dict[str, str]
 

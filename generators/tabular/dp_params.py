@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, model_validator
 
 from generators import base
+from schemas.access import Touch
 from schemas.secrets import variable_name
-from schemas.touch import Touch
 
 
 def _as_text(value: Any) -> Any:

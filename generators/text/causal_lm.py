@@ -16,9 +16,9 @@ from generators.random import seeded
 from generators.text.pretrained import context_length, load_pretrained, quiet
 from generators.text.rows import string_schema, text_table, texts_of
 from generators.text.tokens import add_class_tokens, encode, train_tokenizer
+from schemas.access import Touch
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
-from schemas.touch import Touch
 
 log = logging.getLogger(__name__)
 

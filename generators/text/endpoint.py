@@ -20,11 +20,11 @@ from generators.text.answers import Answer, default_cache_folder, open_answers
 from generators.text.calls import Call, Caller, Limits
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
 from generators.text.rows import text_table, texts_of
+from schemas.access import Touch, Untouching
 from schemas.errors import GeneratorError
 from schemas.hashing import json_hash
 from schemas.plan import SampleRequest
 from schemas.secrets import told_variable, variable_name
-from schemas.touch import Touch, Untouching
 
 _ROUNDS = 6  # of calls for a request: the first, and more for missing rows
 

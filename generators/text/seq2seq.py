@@ -18,9 +18,9 @@ from generators.random import seeded
 from generators.text.pretrained import context_length, load_pretrained, quiet
 from generators.text.prompts import check_template
 from generators.text.rows import text_table, texts_of
+from schemas.access import Touch
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
-from schemas.touch import Touch
 
 _ROUNDS = 4  # of writing again instead of empty texts
 _NOTHING = "-"  # replaces a text that the model does not write; any check of length rejects it

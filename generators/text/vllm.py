@@ -16,9 +16,9 @@ from generators import base
 from generators.classes import check_class_known, check_class_sizes, rows_by_class
 from generators.text.prompts import FIELDS, PROMPT, check_template, fill_prompt, read_rows, rows_schema
 from generators.text.rows import text_table, texts_of
+from schemas.access import Touch
 from schemas.errors import GeneratorError
 from schemas.plan import SampleRequest
-from schemas.touch import Touch
 
 _INVARIANT, _INVARIANT_FROM = "VLLM_BATCH_INVARIANT", (9, 0)
 _ROUNDS = 4  # of prompts for a request: the first, and more for missing rows

@@ -12,9 +12,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.fill.chunk import staged_name
-from pipelines.fill.filled import load_filled
 from pipelines.fill.loop import AcceptedChunk
-from pipelines.fit.draw import rank_within
+from pipelines.fill.result import load_filled
+from pipelines.fit.even_sample import rank_within
 from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source.ingest import RealRows
 from pipelines.storage.folder import Folder

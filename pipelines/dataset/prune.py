@@ -7,7 +7,7 @@ it stays whole. Each function may be done again, and goes on where a killed one 
 import time
 from collections.abc import Iterable
 
-from pipelines.dataset.beside import find_foreign_companions, remove_dataset
+from pipelines.dataset.companions import find_foreign_companions, remove_dataset
 from pipelines.dataset.ledger import DATASET_FILES, has_ledger, shard_paths
 from pipelines.dataset.publish import read_manifest
 from pipelines.dataset.versions import read_record, records_folder, version_folders

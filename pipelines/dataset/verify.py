@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.dataset.beside import is_evaluation, is_special_file
+from pipelines.dataset.companions import is_evaluation, is_special_file
 from pipelines.dataset.ledger import has_ledger, shard_paths
 from pipelines.dataset.publish import is_report_intact, read_manifest
 from pipelines.dataset.seal import is_record_intact, sha256
 from pipelines.dataset.versions import find_dataset, find_series_faults
 from pipelines.dataset.write import content_hash, row_digests
-from pipelines.source.exact import simple_rows
 from pipelines.source.fingerprint import row_hashes
+from pipelines.source.stored_types import simple_rows
 from pipelines.source.strata import stratum_column
 from pipelines.storage.encryption import Key, read_key
 from pipelines.storage.folder import Folder

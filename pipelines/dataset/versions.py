@@ -1,8 +1,8 @@
 """Versions of one dataset, each in a folder of its own below the output, which is then a series.
 
 A version's folder does not change once it is complete. `latest.json` beside the versions names the newest one. The card
-beside them is that of the newest; `datasets` finds the files by it. So no reader sees a mix of two versions. `carry.py`
-says what a version keeps of the one before, and `prune.py` which versions are removed.
+beside them is that of the newest; `datasets` finds the files by it. So no reader sees a mix of two versions.
+`top_up.py` says what a version keeps of the one before, and `prune.py` which versions are removed.
 """
 
 import json

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from pipelines.dataset.layout import Layout, Part, ShardGroup, ShardRange
 from pipelines.plan.registry import generator_class
 from pipelines.plan.stream import chunk_request, stream_seed
-from pipelines.source.exact import beside, made_cells, published_type, to_stored
 from pipelines.source.fingerprint import row_hashes
+from pipelines.source.stored_types import beside, made_cells, published_type, to_stored
 from pipelines.storage.encryption import Key
 from pipelines.storage.folder import Folder
 from pipelines.storage.lock import Lease

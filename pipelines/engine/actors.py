@@ -21,14 +21,14 @@ from ray._private import ray_constants, services
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 
 from generators.base import TrainingProgress
-from pipelines.engine.reach import explain_join_errors, refuse_unreachable, seconds_for_nodes
+from pipelines.engine.cluster import explain_join_errors, refuse_unreachable, seconds_for_nodes
 from pipelines.fit.fitting import KeptTraining, fit_generator, training_folder
 from pipelines.plan.machine import ADDRESS, AUTO, cluster_address
 from pipelines.plan.registry import generator_class
 from pipelines.source.ingest import ingested
-from pipelines.storage.again import is_transient
-from pipelines.storage.ready import why_unwritable
+from pipelines.storage.retries import is_transient
 from pipelines.storage.workspace import Workspace, plan_hash
+from pipelines.storage.writable import why_unwritable
 from schemas.errors import Fault, GeneratorError, MakeweightError, SpecError
 from schemas.plan import Plan, Stratum
 from schemas.spec import GeneratorChoice

@@ -33,7 +33,7 @@ from pipelines.engine.actors import (
     is_shared,
     shorten_error,
 )
-from pipelines.engine.reach import seconds_for_nodes
+from pipelines.engine.cluster import seconds_for_nodes
 from pipelines.fill.chunk import ChunkMaker
 from pipelines.fill.loop import ChunkResult
 from pipelines.fit.fitting import load_generator, load_validators

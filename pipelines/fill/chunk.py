@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from generators.base import Generator
 from pipelines.fill.loop import ChunkResult
-from pipelines.plan.features import fresh_ids, from_model
+from pipelines.plan.model_view import fresh_ids, from_model
 from pipelines.source.ingest import fingerprint
 from pipelines.storage.folder import Folder
 from pipelines.validate.base import Batch, Sketching, Validator, reasons_of

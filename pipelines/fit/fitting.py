@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from generators.base import Generator, Trainable, Training, TrainingProgress
-from pipelines.fit.draw import draw_evenly
+from pipelines.fit.even_sample import draw_evenly
 from pipelines.fit.held_out import learnt
-from pipelines.plan.features import to_model
+from pipelines.plan.dependencies import refuse_other_code
 from pipelines.plan.machine import refuse_other_machine
-from pipelines.plan.outside import refuse_other_code
+from pipelines.plan.model_view import to_model
 from pipelines.plan.privacy import is_private
 from pipelines.plan.registry import make_generator, make_validators
 from pipelines.plan.seeds import derive_seed

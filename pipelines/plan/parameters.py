@@ -12,10 +12,10 @@ from pydantic import BaseModel
 
 from pipelines.modality import MODALITIES
 from pipelines.plan.registry import generator_class, validator_class
+from schemas.access import Keys, Touched, touched
 from schemas.errors import SpecError
 from schemas.plan import Step
 from schemas.spec import Spec, parse
-from schemas.touch import Keys, Touched, touched
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from generators.base import Generator
 from pipelines.modality import MODALITIES, Modality, load_part, modality_of
 from pipelines.plan.balance import Target, compute_targets
 from pipelines.plan.boxes import box_counts, plan_images
-from pipelines.plan.features import modelled, with_room_for_ids
+from pipelines.plan.dependencies import outside
 from pipelines.plan.machine import cluster_address, this_machine
-from pipelines.plan.outside import outside
+from pipelines.plan.model_view import modelled, with_room_for_ids
 from pipelines.plan.privacy import check_privacy, check_private, mark_private
 from pipelines.plan.recognise import find_modality
 from pipelines.plan.registry import (
@@ -24,7 +24,7 @@ from pipelines.plan.registry import (
 from pipelines.plan.stream import chunk_rows
 from pipelines.source.strata import Key, stratum_name, stratum_names
 from pipelines.storage.encryption import read_key
-from pipelines.storage.ready import refuse_nested
+from pipelines.storage.writable import refuse_nested
 from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.hashing import json_hash
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from generators import GENERATORS
 from pipelines.modality import content_column, modality_of_columns
-from pipelines.plan.features import modelled
+from pipelines.plan.model_view import modelled
 from pipelines.plan.registry import generator_class, make_generator
 from schemas.arrow import STRATUM, arrow_type
 from schemas.errors import Fault, GeneratorError, SpecError, nearest

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 
 from pipelines.modality import modality_of
-from pipelines.plan.candidates import Seen, choose, content_keys, guessed_header, listed, look, told
+from pipelines.plan.label_candidates import Seen, choose, content_keys, guessed_header, listed, look, told
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import generator_class, generators_for
 from pipelines.source.files import Files, find_files

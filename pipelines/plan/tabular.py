@@ -1,7 +1,7 @@
 """What a plan must know of tables, which any source is that is nothing else."""
 
 from pipelines.modality import modality_of
-from pipelines.plan.features import modelled
+from pipelines.plan.model_view import modelled
 from pipelines.plan.registry import generator_class, generators_for
 from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import Plan, SourceProfile

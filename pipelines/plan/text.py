@@ -1,6 +1,6 @@
 """What a plan must know of texts."""
 
-from pipelines.plan.candidates import Looked
+from pipelines.plan.label_candidates import Looked
 from schemas.plan import SourceProfile
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
-from pipelines.plan.succession import succession
+from pipelines.plan.version_notes import succession
 from pipelines.report.box_counts import box_rows
 from pipelines.report.data import objects_column, split_ends
-from pipelines.report.engine import environment
 from pipelines.report.overview import LISTED_CLASSES, class_rows, headline
+from pipelines.report.templating import environment
 from pipelines.report.wording import printable
 from schemas.manifest import Manifest
 

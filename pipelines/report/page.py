@@ -6,7 +6,6 @@ from pipelines.modality import MODALITIES, load_part
 from pipelines.report.box_counts import box_section
 from pipelines.report.data import ReportData, Section
 from pipelines.report.detector import detector_section
-from pipelines.report.engine import environment
 from pipelines.report.fidelity_figures import KIND_SECTIONS, fidelity_sections
 from pipelines.report.overview import (
     class_section,
@@ -17,6 +16,7 @@ from pipelines.report.overview import (
     timing_section,
 )
 from pipelines.report.privacy import privacy_section
+from pipelines.report.templating import environment
 from pipelines.report.utility import utility_section, utility_sections
 from schemas.evaluation import Evaluation
 from schemas.manifest import Manifest

@@ -6,12 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.fill.chunk import REJECTED, staged_name
-from pipelines.fill.filled import load_filled
 from pipelines.fill.loop import FillResult
-from pipelines.fit.draw import draw_evenly
+from pipelines.fill.result import load_filled
+from pipelines.fit.even_sample import draw_evenly
 from pipelines.modality import modality_notes, modality_of
 from pipelines.plan.seeds import derive_seed
-from pipelines.plan.succession import succession
+from pipelines.plan.version_notes import succession
 from pipelines.report.data import ReportData
 from pipelines.report.page import render_report
 from pipelines.source.ingest import RealRows

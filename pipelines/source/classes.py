@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.source.cells import Block, numbered, texts
-from pipelines.source.exact import joined
 from pipelines.source.infer import convert
+from pipelines.source.stored_types import joined
 from pipelines.source.strata import value_of
 from schemas.errors import SourceError
 from schemas.plan import Value

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.source.cells import Block
-from pipelines.source.digits import lose_digits
-from pipelines.source.exact import joined, to_joined, to_simple
+from pipelines.source.decimals import lose_digits
 from pipelines.source.grid import GridState
 from pipelines.source.id_forms import FormState
 from pipelines.source.infer import (
@@ -31,7 +30,8 @@ from pipelines.source.infer import (
     join,
     misfits,
 )
-from pipelines.source.late import LateState, begins_plain
+from pipelines.source.late_styles import LateState, begins_plain
+from pipelines.source.stored_types import joined, to_joined, to_simple
 from schemas.arrow import NESTED
 from schemas.errors import Advice, SourceError
 from schemas.plan import Column, Role, Value

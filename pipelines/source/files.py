@@ -14,10 +14,10 @@ from pyarrow import fs
 
 from pipelines.modality import MODALITIES
 from pipelines.source.archive import Archive, is_archive, open_archive
-from pipelines.source.declared import declared_in
+from pipelines.source.compressed import UNPACKING, from_xz, from_zip
+from pipelines.source.declared_splits import declared_in
 from pipelines.source.hive import columns_named
 from pipelines.source.kinds import HEAD, is_annotations, is_class_list, is_coco, list_files, meant, yolo_files
-from pipelines.source.packed import UNPACKING, from_xz, from_zip
 from pipelines.source.peek import BYTES, UNNAMED, as_text, holds_object, holds_one, holds_records, table_in
 from pipelines.source.splits import ALL, NONE, choose, doubts
 from pipelines.storage.folder import is_unreachable, resolve

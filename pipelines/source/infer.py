@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from pipelines.source.cells import NO_TEXT
 from pipelines.source.cells import texts as array_of
-from pipelines.source.exact import nearest
+from pipelines.source.stored_types import nearest
 from schemas.arrow import arrow_type
 
 NULL = "null"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.modality import content_column, load_part, modality_of
 from pipelines.source import read_source
-from pipelines.source.exact import beside, without_own
+from pipelines.source.stored_types import beside, without_own
 from pipelines.source.strata import stratum_column
 from pipelines.storage.folder import Folder
 from schemas.arrow import ROW, STRATUM

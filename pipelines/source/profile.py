@@ -10,10 +10,10 @@ from pipelines.source.cells import Block, check_chosen
 from pipelines.source.classes import Classes
 from pipelines.source.column import ColumnState
 from pipelines.source.content import Reader, reader_of
-from pipelines.source.digits import exact_type
+from pipelines.source.decimals import exact_type
 from pipelines.source.files import Files, find_files, fingerprint
 from pipelines.source.formats import blocks, columns_of, complete, droppable, format_of, partitions
-from pipelines.source.hashed import content_hash, hashed
+from pipelines.source.hashed_reading import content_hash, hashed
 from pipelines.source.infer import NUMBER
 from pipelines.source.spellings import Spellings
 from schemas.errors import Advice, Fault, SourceError, SpecError, nearest

@@ -7,11 +7,11 @@ from pyarrow.fs import FileType
 
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Block
 from pipelines.source.content import reader_of
-from pipelines.source.exact import beside, published_type, to_stored
 from pipelines.source.files import Files, find_files, readable, reopen
 from pipelines.source.formats import blocks, complete, droppable
-from pipelines.source.hashed import HashedFiles, changed, content_hash, hashed
+from pipelines.source.hashed_reading import HashedFiles, changed, content_hash, hashed
 from pipelines.source.infer import convert
+from pipelines.source.stored_types import beside, published_type, to_stored
 from schemas.arrow import ROW, source_schema
 from schemas.errors import SourceError
 from schemas.plan import Column, SourceProfile

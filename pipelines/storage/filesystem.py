@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder, sync_below, sync_file, sync_folder
-from pipelines.storage.sealed import map_file
+from pipelines.storage.sealed_file import map_file
 
 ATTEMPTS = 10
 CONNECT, REQUEST = 10.0, 60.0

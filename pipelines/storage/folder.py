@@ -21,7 +21,7 @@ from pyarrow import fs
 
 from pipelines.storage.disk import make_folder
 from pipelines.storage.filesystem import Files, file_operations, is_uri, resolve
-from pipelines.storage.sealed import Sealing, is_file_sealed, is_sealed, without_seal
+from pipelines.storage.sealed_file import Sealing, is_file_sealed, is_sealed, without_seal
 from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.plan.features import to_model
+from pipelines.plan.model_view import to_model
 from pipelines.plan.planning import make_plan
 from pipelines.plan.stream import chunk_request
 from pipelines.source import read_source

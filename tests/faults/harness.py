@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pyarrow.parquet as pq
 
-from pipelines.dataset.claim import OWNER
+from pipelines.dataset.ownership import OWNER
 from pipelines.dataset.publish import read_manifest
 from pipelines.dataset.verify import verify
 from pipelines.storage.folder import Folder

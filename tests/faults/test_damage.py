@@ -18,7 +18,7 @@ from rich.console import Console
 from flows.display import LiveDisplay, PlainDisplay
 from flows.mending import MOST, retry_after_mending
 from flows.progress import current_listener, listen
-from flows.watching.log import JsonLog
+from flows.watching.json_log import JsonLog
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import Workspace
 from schemas.errors import DamageError

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from flows.build import build
 from flows.cli import app
 from flows.evaluate import evaluate
-from flows.utility import requested_evaluation
+from flows.evaluation_steps import requested_evaluation
 from pipelines.judge.evaluate.held_out import evaluation_schema
 from pipelines.judge.evaluate.rows import CLASS, RAW, REAL_RECORD, gather_real
 from pipelines.plan.planning import make_plan

@@ -13,21 +13,21 @@ from pydantic import BaseModel
 
 from flows.build import build
 from flows.deployed.policy import read_policy, worker_guard
-from flows.deployed.scheduled import scheduled_build
+from flows.deployed.schedules import scheduled_build
 from flows.deployed.worker import check_task
 from generators import GENERATORS
 from generators.image.transforms import FILES, known_transforms
 from pipelines.modality import MODALITIES
-from pipelines.plan.guard import SETTING
 from pipelines.plan.planning import make_plan
+from pipelines.plan.policy import SETTING
 from pipelines.plan.registry import generator_class, validator_class
 from pipelines.source.files import find_files
 from pipelines.storage.workspace import make_workspace, plan_hash
+from schemas.access import mark_of
 from schemas.errors import GeneratorError, MakeweightError, SourceError, SpecError
 from schemas.plan import SampleRequest
 from schemas.policy import Policy
 from schemas.spec import Spec, parse
-from schemas.touch import mark_of
 from tests.conftest import ROOT
 from tests.hostile.ground import Ground, Listener
 
@@ -90,7 +90,7 @@ def all_records():
 def test_every_field_of_text_is_marked_or_known_to_be_harmless():
     found = dict(pair for record in all_records() for pair in fields_of_text(record))
     unmarked = {name for name, mark in found.items() if mark is None}
-    assert unmarked - HARMLESS == set(), "mark it by schemas.touch.Touch, or say that it is harmless"
+    assert unmarked - HARMLESS == set(), "mark it by schemas.access.Touch, or say that it is harmless"
     assert {name for name, mark in found.items() if mark} == {
         "Source.path", "Output.path", "Output.encryption_key_env", "Evaluate.test", "FidelityChoice.image_model",
         "FidelityChoice.language_model", "CausalLMParams.model", "Seq2SeqParams.model", "Seq2SeqParams.back",
@@ -130,7 +130,7 @@ OWN = """
 from pathlib import Path
 from typing import Annotated
 from generators.base import Params
-from schemas.touch import Touch
+from schemas.access import Touch
 
 class Entry(Params):
     known: Annotated[Path, Touch("read")]
@@ -169,7 +169,7 @@ def scheduled(ground):
     """Return what a scheduled build of a spec file would be refused with."""
 
     def scheduled(path, *overrides):
-        from flows.deployed.scheduled import read_spec
+        from flows.deployed.schedules import read_spec
 
         with pytest.raises(SpecError) as refusal:
             check_task.fn(lambda guard: read_spec(guard.file_to_read(path), overrides, guard.admit_modules))

@@ -14,8 +14,8 @@ import flows.steps
 from flows.build import build
 from flows.deployed.request import request_balanced_dataset
 from flows.interrupt import handle_stop_signals
-from flows.step import is_worth_retrying
-from pipelines.plan.guard import SETTING
+from flows.task import is_worth_retrying
+from pipelines.plan.policy import SETTING
 from schemas.errors import GeneratorError, SourceError
 from tests.flows.mistakes import FitRaises, FitsAlone, LoadRaises, SampleRaises, refuse_for_good, refuse_once
 from tests.prefect_server import policy

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 import flows.deployed.worker
 from flows.cli import app
 from flows.deployed.alert import NAME
-from flows.deployed.scheduled import read_spec, scheduled_build
+from flows.deployed.schedules import read_spec, scheduled_build
 from flows.deployed.worker import GPU_LIMIT, wait_for_gpu_slot
-from pipelines.plan.guard import SETTING
 from pipelines.plan.planning import make_plan
+from pipelines.plan.policy import SETTING
 from schemas.errors import GeneratorError, SpecError
 from tests.benchmarks.requests import most_at_once
 from tests.prefect_server import free_port, pointed_at, policy

@@ -8,7 +8,7 @@ import pytest
 
 from flows.cli import app
 from flows.display import LiveDisplay, PlainDisplay, fidelity_table, plan_table, result_table, utility_table
-from flows.listing import comparison_lines
+from flows.formatting import comparison_lines
 from flows.screen import Screen, print_line, to_cell
 from pipelines.dataset.compare import compare_builds
 from pipelines.fill.loop import StratumProgress

@@ -7,7 +7,7 @@ import pytest
 
 from flows.build import build
 from flows.cli import app
-from flows.commands.serving import shown_hook
+from flows.commands.server import shown_hook
 from generators import base
 from generators.tabular.smote import SMOTE
 from generators.text.endpoint import Endpoint, EndpointParams

@@ -96,7 +96,7 @@ from pathlib import Path
 from typing import Annotated
 from generators.base import Params
 from generators.resample import Resample
-from schemas.touch import Touch
+from schemas.access import Touch
 
 class Given(Params):
     known: Annotated[Path, Touch("read")]

@@ -15,7 +15,7 @@ from flows.build import build
 from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import find_dataset, plan_build
-from pipelines.plan.succession import planned_succession
+from pipelines.plan.version_notes import planned_succession
 from schemas.errors import OutputError, SpecError
 from schemas.spec import Spec, parse
 from tests.in_process import without_engines

@@ -17,7 +17,7 @@ from flows.deployed.request import parse_request, request_balanced_dataset
 from flows.deployed.worker import check_task
 from generators.image.codec import Encoding, encode
 from pipelines.dataset.verify import verify
-from pipelines.plan.guard import SETTING
+from pipelines.plan.policy import SETTING
 from pipelines.validate.text.inappropriate import WordList
 from pipelines.validate.text.quality import TextParams, _patterns
 from schemas.errors import MakeweightError

@@ -12,7 +12,7 @@ import pytest
 from pyarrow import fs
 
 from infra.arrangement import ArrangementError, arrangement, postgres_binaries
-from pipelines.engine.reach import refuse_unreachable
+from pipelines.engine.cluster import refuse_unreachable
 from schemas.errors import MakeweightError
 from schemas.spec import Spec, parse
 from tests.conftest import ROOT
@@ -181,7 +181,7 @@ def test_prefect_takes_the_kubernetes_work_pool(stand, call):
 
 
 def test_what_listens_but_is_no_ray_is_told(stand, monkeypatch):
-    monkeypatch.setattr("pipelines.engine.reach.ANSWER", 5.0)
+    monkeypatch.setattr("pipelines.engine.cluster.ANSWER", 5.0)
     with pytest.raises(MakeweightError, match=f"no Ray cluster answers at {stand.s3}: "):
         refuse_unreachable(stand.s3)
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from flows.deployed.policy import read_policy
-from pipelines.engine.reach import NODES
-from pipelines.plan.guard import SETTING, Guard
+from pipelines.engine.cluster import NODES
+from pipelines.plan.policy import SETTING, Guard
 from schemas.spec import Spec, parse
 from tests.conftest import ROOT
 

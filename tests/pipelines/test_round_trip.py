@@ -20,10 +20,10 @@ from pipelines.dataset.write import _read_rows, _to_published_column
 from pipelines.judge.evaluate.held_out import find_held_out, read_held_out
 from pipelines.judge.evaluate.held_out import test_source as held_out_source
 from pipelines.plan.planning import make_plan
-from pipelines.source.exact import settled, to_stored
 from pipelines.source.files import fingerprint
-from pipelines.source.hashed import hashed
+from pipelines.source.hashed_reading import hashed
 from pipelines.source.ingest import ingest
+from pipelines.source.stored_types import settled, to_stored
 from pipelines.storage.folder import Folder
 from schemas.arrow import arrow_type, published_schema
 from schemas.errors import SourceError, SpecError

@@ -11,7 +11,7 @@ from pipelines.source.cells import Block
 from pipelines.source.content import reader_of
 from pipelines.source.files import Files, find_files, fingerprint
 from pipelines.source.formats import blocks, columns_of, complete
-from pipelines.source.hashed import HashedFiles, changed, hashed
+from pipelines.source.hashed_reading import HashedFiles, changed, hashed
 from pipelines.source.infer import convert, misfits
 from pipelines.source.splits import SeveralSplitsError
 from pipelines.storage.folder import is_uri

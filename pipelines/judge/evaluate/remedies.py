@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipelines.judge.evaluate.classifiers import Floats, Lesson, Predict, View, fit
 from pipelines.judge.evaluate.rows import CLASS, MADE
 from pipelines.modality import modality_of
-from pipelines.plan.features import modelled
+from pipelines.plan.model_view import modelled
 from pipelines.plan.registry import generator_class, make_generator
 from pipelines.plan.seeds import derive_seed
 from schemas.arrow import STRATUM

@@ -18,8 +18,8 @@ from pipelines.judge.evaluate.held_out import evaluation_schema, feature_columns
 from pipelines.modality import load_part, modality_of
 from pipelines.plan.seeds import derive_seed, keyed_order
 from pipelines.source import read_source
-from pipelines.source.exact import simple_rows
 from pipelines.source.fingerprint import row_hashes
+from pipelines.source.stored_types import simple_rows
 from pipelines.storage.encryption import Key
 from pipelines.storage.folder import Folder
 from pipelines.validate.classes import Classes, class_codes

@@ -12,7 +12,7 @@ from pipelines.judge.fidelity.sides import draw, even_sides
 from pipelines.modality import load_part, modality_of, modality_of_columns
 from pipelines.plan.seeds import derive_seed
 from pipelines.source import read_source
-from pipelines.source.exact import simple_rows
+from pipelines.source.stored_types import simple_rows
 from pipelines.storage.encryption import Key
 from pipelines.storage.folder import Folder
 from schemas.fidelity import Fidelity, FidelityChoice

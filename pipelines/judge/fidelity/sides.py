@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from generators.classes import rows_by_class
-from pipelines.fit.draw import draw_evenly
+from pipelines.fit.even_sample import draw_evenly
 from pipelines.plan.seeds import derive_seed
 from pipelines.source.strata import stratum_column
 from pipelines.validate.sample import quota

@@ -13,7 +13,7 @@ from pipelines.judge.privacy.intervals import Estimate, auc, excess, proportion,
 from pipelines.judge.privacy.measure import ClassFindings
 from pipelines.judge.privacy.sides import privacy_folder
 from pipelines.judge.privacy.wording import MEANING, TITLES, format_interval, format_limit, format_value
-from pipelines.plan.features import modelled
+from pipelines.plan.model_view import modelled
 from pipelines.plan.registry import generator_class
 from pipelines.storage.workspace import Workspace
 from schemas.errors import PrivacyError

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.fill.chunk import staged_name
-from pipelines.fill.filled import load_filled
-from pipelines.fit.draw import draw_evenly
+from pipelines.fill.result import load_filled
+from pipelines.fit.even_sample import draw_evenly
 from pipelines.fit.fitting import fitted_rows
 from pipelines.fit.held_out import held_out, holds_out
 from pipelines.modality import modality_of

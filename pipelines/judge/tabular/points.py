@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.judge.privacy.rare import Items
 from pipelines.judge.privacy.vectors import Encode, Floats, project
-from pipelines.plan.features import modelled
+from pipelines.plan.model_view import modelled
 from pipelines.source.fingerprint import mix, row_hashes
 from schemas.plan import Plan
 

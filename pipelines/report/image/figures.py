@@ -13,7 +13,7 @@ from pipelines.report.compare import Floats, gap, mix, strata_of
 from pipelines.report.data import ReportData, Section, draw_rows, objects_column
 from pipelines.report.image.marks import with_images
 from pipelines.report.image.pixels import MEASURED_SIDE, MEASURES, mean_distances, measure, small
-from pipelines.report.measure import Measure, compare_numbers
+from pipelines.report.number_per_row import Measure, compare_numbers
 
 COMPARED_CLASSES, TOO_FEW, SPREAD_IMAGES = 12, 5, 60
 NARROW = 0.5

@@ -9,7 +9,7 @@ import numpy as np
 from generators.image.codec import Encoding, Pixels, decode, encode
 from pipelines.modality import content_column
 from pipelines.report.image.thumbnails import resize
-from pipelines.report.pages import Draw, Page
+from pipelines.report.sample_page import Draw, Page
 from schemas.manifest import Manifest
 
 ACROSS, TILE, GAP, LOOKED_AT = 8, 64, 2, 200

@@ -19,8 +19,8 @@ from urllib.parse import quote, urlsplit
 
 from markupsafe import Markup
 
-from pipelines.report.engine import TEMPLATES, environment
 from pipelines.report.site.rows import NAMED, Counts, Row
+from pipelines.report.templating import TEMPLATES, environment
 from pipelines.report.wording import printable, shorten
 from pipelines.storage.folder import is_uri
 from schemas.evaluation import EVALUATION_PAGE

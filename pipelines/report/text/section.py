@@ -12,7 +12,7 @@ from pipelines.judge.text.language import MOST_CHARACTERS, Bag, bags, distinct_n
 from pipelines.modality import content_column
 from pipelines.report.compare import Floats, Mix, halves, mix, strata_of
 from pipelines.report.data import ReportData, Section, draw_rows
-from pipelines.report.measure import Measure, compare_numbers
+from pipelines.report.number_per_row import Measure, compare_numbers
 from pipelines.report.plots import bars_plot
 from pipelines.report.samples import LONG_TEXT
 from pipelines.report.wording import Cell, cell

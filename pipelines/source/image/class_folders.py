@@ -8,11 +8,11 @@ import pyarrow as pa
 from pipelines.source.cells import BLOCK_BYTES, BLOCK_ROWS, Cells, texts
 from pipelines.source.files import CHUNK, Files, readable
 from pipelines.source.formats import Format
-from pipelines.source.image.pictures import MAX_FILE_BYTES
+from pipelines.source.image.pixels import MAX_FILE_BYTES
 from pipelines.source.kinds import LABELS
 from pipelines.source.splits import ClassFolders
 from pipelines.source.text.folders import refuse_loose
-from pipelines.source.unread import unread, unread_classes
+from pipelines.source.unread_files import unread, unread_classes
 from schemas.arrow import IMAGE
 from schemas.errors import Advice, SourceError
 from schemas.spec import Source

@@ -14,11 +14,11 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pipelines.source.cells import Cells
 from pipelines.source.files import CHUNK, Files, format_of, readable
 from pipelines.source.formats import Format
-from pipelines.source.image import marked
-from pipelines.source.image.marked import Marked
+from pipelines.source.image import annotated
+from pipelines.source.image.annotated import Marked
 from pipelines.source.image.masks import given
 from pipelines.source.kinds import HEAD, begins_as_coco, is_coco
-from pipelines.source.unread import listed, unread
+from pipelines.source.unread_files import listed, unread
 from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.spec import Source
 
@@ -80,14 +80,14 @@ class _Coco(BaseModel):
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the columns: image, objects (with masks where there are any), boxes."""
-    return marked.columns(source, _looked(files, source).kind)
+    return annotated.columns(source, _looked(files, source).kind)
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the images in the order of the annotations, those without objects too."""
     names, kind = _annotations(files, source), _looked(files, source).kind
     found = (one for name in names for one in _marked(_read(files, name), files, name, several=len(names) > 1))
-    yield from marked.batches(files, found, kind, source, wanted)
+    yield from annotated.batches(files, found, kind, source, wanted)
 
 
 def _annotations(files: Files, source: Source) -> list[str]:
@@ -201,7 +201,7 @@ def lost(files: Files, source: Source) -> list[str]:
     said += [f"Categories of one name and several ids, which are one class: {alike}."] if looked.alike else []
     others = [name for name in files.names if format_of(name) == "coco" and name not in names]
     said += [f"JSON files that are not read: {len(others):,}, such as {others[0]}."] if others else []
-    return [*said, *marked.rounded(files), *marked.untaken(files), *unread(files)]
+    return [*said, *annotated.rounded(files), *annotated.untaken(files), *unread(files)]
 
 
 def _object(one: _Annotation, category: str, told: str) -> dict[str, Any]:

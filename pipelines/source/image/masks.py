@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.source.image.pictures import upright
+from pipelines.source.image.pixels import upright
 
 MAX_PIXELS, MAX_OUTLINE = 1 << 28, 10_000_000
 """Of one mask: what is more is no annotation, and would take the memory of the machine."""

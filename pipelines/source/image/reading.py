@@ -7,8 +7,8 @@ from pipelines.source.cells import Block
 from pipelines.source.column import ColumnState
 from pipelines.source.files import Files, find_files
 from pipelines.source.formats import columns_of
-from pipelines.source.image.gallery import Gallery, brought
-from pipelines.source.image.marks import BOXES, OBJECTS
+from pipelines.source.image.boxes import BOXES, OBJECTS
+from pipelines.source.image.survey import Gallery, brought
 from pipelines.source.profile import profile_source
 from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import ImageProfile, SourceProfile

@@ -13,9 +13,9 @@ from typing import Any
 from pipelines.source.cells import Cells
 from pipelines.source.files import Files, format_of
 from pipelines.source.formats import Format
-from pipelines.source.image import marked
-from pipelines.source.image.marked import Marked
-from pipelines.source.unread import unread
+from pipelines.source.image import annotated
+from pipelines.source.image.annotated import Marked
+from pipelines.source.unread_files import unread
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -33,7 +33,7 @@ _TOLD = {
 
 def columns(_files: Files, _name: str, source: Source) -> dict[str, str]:
     """Return the columns: image, objects, boxes."""
-    return marked.columns(source, KIND)
+    return annotated.columns(source, KIND)
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
@@ -41,7 +41,7 @@ def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) 
     names = [name for name in files.names if format_of(name) == "voc"]
     told: Counter[str] = Counter()
     files.memo[_FLAGS] = told
-    yield from marked.batches(files, (_read(files, name, told) for name in names), KIND, source, wanted)
+    yield from annotated.batches(files, (_read(files, name, told) for name in names), KIND, source, wanted)
 
 
 def _read(files: Files, name: str, told: Counter[str]) -> Marked:
@@ -56,7 +56,7 @@ def _read(files: Files, name: str, told: Counter[str]) -> Marked:
 
 def _root(files: Files, name: str) -> ElementTree.Element:
     place = files.shown(name)
-    data = marked.annotation(files, name, "that is no annotation of one image")
+    data = annotated.annotation(files, name, "that is no annotation of one image")
     try:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
     except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known
@@ -116,7 +116,7 @@ def lost(files: Files, _source: Source) -> list[str]:
     """Say which flags and outlines of the objects are not read, and which images have no annotation."""
     counts: Counter[str] = files.memo[_FLAGS]
     said = [f"{rows:,} objects are {_TOLD[kind]}." for kind, rows in sorted(counts.items())]
-    return [*said, *marked.rounded(files), *marked.untaken(files), *unread(files)]
+    return [*said, *annotated.rounded(files), *annotated.untaken(files), *unread(files)]
 
 
 def _says(element: ElementTree.Element, kind: str) -> bool:

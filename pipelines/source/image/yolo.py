@@ -13,10 +13,10 @@ import yaml
 from pipelines.source.cells import Cells
 from pipelines.source.files import Files, format_of
 from pipelines.source.formats import Format
-from pipelines.source.image import marked
-from pipelines.source.image.marked import Marked
+from pipelines.source.image import annotated
+from pipelines.source.image.annotated import Marked
 from pipelines.source.kinds import is_class_list, label_key
-from pipelines.source.unread import unread
+from pipelines.source.unread_files import unread
 from schemas.errors import SourceError
 from schemas.spec import Source
 
@@ -34,13 +34,13 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
             f"{files.path}: its labels look like keypoints (a box, and points in it), which are not read; write boxes"
             " alone, 5 numbers a line"
         )
-    return marked.columns(source, kind)
+    return annotated.columns(source, kind)
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
     """Yield the images in the order of their names; labels without an image too, since it is missing."""
     names, kind = _class_names(files), _kind(files)
-    yield from marked.batches(files, _marked(files, names, kind == MASKED), kind, source, wanted)
+    yield from annotated.batches(files, _marked(files, names, kind == MASKED), kind, source, wanted)
 
 
 def _labels(files: Files) -> list[str]:
@@ -126,7 +126,7 @@ def _lines(files: Files, label: str) -> Iterator[tuple[int, list[float]]]:
 
 
 def _text(files: Files, name: str) -> str:
-    data = marked.annotation(files, name, "that is no list of labels")
+    data = annotated.annotation(files, name, "that is no list of labels")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

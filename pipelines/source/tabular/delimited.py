@@ -22,7 +22,7 @@ from pipelines.source.tabular.cleaner import MARK, Cleaner
 from pipelines.source.tabular.dialect import Dialect, find_dialect
 from pipelines.source.tabular.escapes import ESCAPED
 from pipelines.source.tabular.guesses import guessed_encoding, readings
-from pipelines.source.tabular.styles import plain_numbers
+from pipelines.source.tabular.number_styles import plain_numbers
 from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 

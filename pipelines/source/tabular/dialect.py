@@ -18,7 +18,7 @@ from pipelines.source.files import COMPRESSIONS, Files, readable
 from pipelines.source.peek import quoted_header
 from pipelines.source.tabular.escapes import ESCAPED, find_escape, is_quoted, unescaped
 from pipelines.source.tabular.guesses import other_kind, title
-from pipelines.source.tabular.styles import StyleError, Styles, find_styles
+from pipelines.source.tabular.number_styles import StyleError, Styles, find_styles
 from schemas.errors import Advice, SourceError
 from schemas.spec import Source
 

@@ -7,7 +7,7 @@ from pipelines.source.files import Files, readable
 from pipelines.source.formats import Format
 from pipelines.source.splits import ClassFolders
 from pipelines.source.tabular.delimited import not_utf8
-from pipelines.source.unread import unread, unread_classes
+from pipelines.source.unread_files import unread, unread_classes
 from schemas.errors import SourceError
 from schemas.spec import Source
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from generators import base
 from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.image.pixels import decode_column
-from pipelines.validate.image.usual import Learner, Usual, measure
+from pipelines.validate.image.typical import Learner, Usual, measure
 from schemas.plan import Plan
 
 Mask = NDArray[np.bool_]

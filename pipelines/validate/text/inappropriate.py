@@ -18,9 +18,9 @@ from generators import base
 from pipelines.validate.base import Batch, Verdict
 from pipelines.validate.text.classifier import Linear, Terms, fit_linear
 from pipelines.validate.text.words import list_texts, normalised
+from schemas.access import Touch
 from schemas.errors import MakeweightError, nearest
 from schemas.plan import Plan
-from schemas.touch import Touch
 
 Mask = NDArray[np.bool_]
 _WORDS, _CLASSES = "words.json", "classes.json"

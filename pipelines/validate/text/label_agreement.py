@@ -22,9 +22,9 @@ from pipelines.validate.classes import Classes, agreement_verdict, class_codes
 from pipelines.validate.sample import stratified_sample
 from pipelines.validate.text.classifier import Linear, Terms, fit_linear
 from pipelines.validate.text.words import list_texts
+from schemas.access import Touch
 from schemas.arrow import arrow_type
 from schemas.plan import Plan
-from schemas.touch import Touch
 
 
 class LabelAgreementParams(base.Params):

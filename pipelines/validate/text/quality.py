@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 from generators import base
 from pipelines.validate.base import Batch, Verdict, first_faults
 from pipelines.validate.text.measures import Scripts
-from pipelines.validate.text.usual import Learner, Usual, measure
+from pipelines.validate.text.typical import Learner, Usual, measure
 from pipelines.validate.text.words import list_texts
 from schemas.plan import Plan
 

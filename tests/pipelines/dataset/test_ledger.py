@@ -3,7 +3,7 @@
 import json
 
 from pipelines.storage.folder import Folder
-from tests.pipelines.dataset.test_claim import everything
+from tests.pipelines.dataset.test_ownership import everything
 
 
 def test_a_ledger_names_nothing_outside_the_data_folder(build, make_spec, out, tmp_path):

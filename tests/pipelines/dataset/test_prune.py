@@ -3,9 +3,9 @@
 import pytest
 
 from flows.progress import listen
-from pipelines.dataset import beside
-from tests.pipelines.dataset.test_beside import EVALUATION, MINE
-from tests.pipelines.dataset.test_claim import Notes
+from pipelines.dataset import companions
+from tests.pipelines.dataset.test_companions import EVALUATION, MINE
+from tests.pipelines.dataset.test_ownership import Notes
 
 
 @pytest.mark.parametrize("name", [*EVALUATION, "README.md"])
@@ -24,7 +24,7 @@ def test_a_users_text_in_a_version_keeps_that_version(build, make_spec, out, nam
 def test_a_version_is_removed_with_its_evaluation_though_that_was_begun_before(build, make_spec, out, monkeypatch):
     build(make_spec(versions={"keep": 1}))
     with monkeypatch.context() as patched, listen(Notes()):
-        patched.setattr(beside, "close_ledger", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+        patched.setattr(companions, "close_ledger", lambda *_: (_ for _ in ()).throw(OSError(5, "Input/output error")))
         build(make_spec(48, versions={"keep": 1}))
     assert (out / ".makeweight" / "ledger-v00001.json").exists()
     build(make_spec(56, versions={"keep": 1}))

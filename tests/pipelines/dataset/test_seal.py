@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipelines.dataset.carry import write_record
 from pipelines.dataset.prune import prune_output
+from pipelines.dataset.top_up import write_record
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
 from pipelines.source.ingest import ingest

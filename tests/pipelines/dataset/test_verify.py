@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pipelines.dataset.verify import verify
-from tests.pipelines.dataset.test_beside import pipe
-from tests.pipelines.dataset.test_claim import refused
+from tests.pipelines.dataset.test_companions import pipe
+from tests.pipelines.dataset.test_ownership import refused
 
 
 def lead_nowhere(path):

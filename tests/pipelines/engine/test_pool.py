@@ -9,7 +9,7 @@ from pipelines.plan.stream import chunk_request
 from pipelines.storage.workspace import make_workspace, plan_hash
 from schemas.errors import GeneratorError
 from schemas.spec import Spec, parse
-from tests.pipelines.engine.test_kinds import of_another_kind
+from tests.pipelines.engine.test_machines import of_another_kind
 
 pytestmark = pytest.mark.usefixtures("engine")
 

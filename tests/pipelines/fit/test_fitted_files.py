@@ -9,7 +9,7 @@ import pytest
 
 from generators import checkpoint
 from generators.base import TrainingProgress
-from pipelines.dataset.carry import carry_over
+from pipelines.dataset.top_up import carry_over
 from pipelines.fit.fitting import (
     PARENTS,
     RECORD,

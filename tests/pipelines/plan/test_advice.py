@@ -19,7 +19,7 @@ from pipelines.judge.evaluate.held_out import test_source as held_out_source
 from pipelines.plan.planning import make_plan
 from pipelines.plan.propose import mended, propose, write_proposal
 from pipelines.source.files import find_files, fingerprint
-from pipelines.source.hashed import hashed
+from pipelines.source.hashed_reading import hashed
 from schemas.errors import Advice, SourceError, SpecError
 from schemas.spec import Spec, parse
 from tests.conftest import ROOT

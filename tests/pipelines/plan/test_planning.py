@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pyarrow import parquet as pq
 
-from pipelines.plan.features import from_model
+from pipelines.plan.model_view import from_model
 from pipelines.plan.planning import make_plan
 from pipelines.plan.registry import make_validators
 from schemas.errors import SourceError, SpecError

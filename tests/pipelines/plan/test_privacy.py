@@ -9,7 +9,7 @@ from flows.display import plan_notes
 from pipelines.fit.fitting import model_fingerprint
 from pipelines.fit.held_out import expected_rows, held_out, learnt
 from pipelines.judge.privacy.gate import refuse_breach
-from pipelines.plan.features import to_model
+from pipelines.plan.model_view import to_model
 from pipelines.plan.planning import make_plan
 from pipelines.source.strata import stratum_column
 from schemas.errors import PrivacyError, SpecError

@@ -7,7 +7,7 @@ import pytest
 from pipelines.plan.recognise import find_modality
 from schemas.arrow import IMAGE
 from schemas.errors import MakeweightError
-from tests.pipelines.source.image.test_pictures import COLOURS, encoded, picture, plan_of, spec_for
+from tests.pipelines.source.image.test_pixels import COLOURS, encoded, picture, plan_of, spec_for
 
 
 def test_parquet_with_an_image_column_is_taken_for_images(tmp_path):

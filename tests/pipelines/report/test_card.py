@@ -7,7 +7,7 @@ import yaml
 
 from pipelines.report import render_card
 from pipelines.report.card import size_category
-from pipelines.report.engine import markdown
+from pipelines.report.templating import markdown
 from schemas.manifest import ClassCounts, Manifest, Shard
 from schemas.plan import BoxCounts, Column
 

@@ -1,7 +1,7 @@
 """The sections show what was found, in order, and nothing in the data gets to act."""
 
-from pipelines.report.engine import environment
 from pipelines.report.fidelity_figures import fidelity_sections, figures_section
+from pipelines.report.templating import environment
 from schemas.evaluation import Evaluation
 from schemas.fidelity import Detector, Fidelity, Figure, FigureGroup
 

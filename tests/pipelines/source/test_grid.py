@@ -9,12 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from generators.tabular.smote import SMOTE
-from pipelines.plan.features import from_model, to_model
+from pipelines.plan.model_view import from_model, to_model
 from pipelines.plan.planning import make_plan
 from pipelines.plan.stream import chunk_request
 from pipelines.source import read_source
-from pipelines.source.exact import made_cells
 from pipelines.source.grid import GridState, on_grid
+from pipelines.source.stored_types import made_cells
 from pipelines.source.strata import stratum_column
 from schemas.arrow import STRATUM
 from schemas.spec import Spec, parse

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipelines.plan.features import fresh_ids, ids_needed
+from pipelines.plan.model_view import fresh_ids, ids_needed
 from pipelines.plan.planning import make_plan
 from pipelines.plan.stream import chunk_request
 from pipelines.source.id_forms import FormState, made_ids

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipelines.plan.planning import make_plan
 from pipelines.source import read_source
-from pipelines.source.hashed import BLOCK
+from pipelines.source.hashed_reading import BLOCK
 from pipelines.source.ingest import FILES, ingest
 from pipelines.source.tabular import delimited
 from pipelines.source.tabular import parquet as parquet_files

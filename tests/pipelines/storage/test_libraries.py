@@ -9,7 +9,7 @@ from generators import GENERATORS
 from pipelines.modality import MODALITIES
 from pipelines.plan.registry import generator_class, validator_class
 from pipelines.storage.libraries import BENEATH, DECIDING, OTHERS, library_versions
-from schemas.touch import mark_of
+from schemas.access import mark_of
 from tests.conftest import ROOT
 
 ROOMS = ("generators", "pipelines", "schemas")

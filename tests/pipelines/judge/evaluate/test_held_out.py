@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.utility import requested_evaluation
+from flows.evaluation_steps import requested_evaluation
 from pipelines.judge.evaluate.rows import REAL_RECORD, gather_real
 from pipelines.plan.planning import make_plan
 from pipelines.storage.folder import Folder

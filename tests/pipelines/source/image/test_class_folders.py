@@ -4,7 +4,7 @@ import pytest
 
 from schemas.arrow import IMAGE
 from schemas.errors import MakeweightError
-from tests.pipelines.source.image.test_pictures import picture, plan_of, rows_of
+from tests.pipelines.source.image.test_pixels import picture, plan_of, rows_of
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.plan.planning import make_plan
 from schemas.errors import MakeweightError
-from tests.pipelines.source.image.test_marked import BOX, coco, first, polygon, save, spec_for, stored
+from tests.pipelines.source.image.test_annotated import BOX, coco, first, polygon, save, spec_for, stored
 
 
 @pytest.mark.parametrize("nothing", [None, [], [[]], [[], []], {}])

@@ -7,7 +7,7 @@ from pycocotools import mask
 from pipelines.plan.planning import make_plan
 from pipelines.source.image.masks import runs_of
 from schemas.errors import MakeweightError
-from tests.pipelines.source.image.test_marked import BOX, coco, first, save, spec_for
+from tests.pipelines.source.image.test_annotated import BOX, coco, first, save, spec_for
 
 
 def compressed(seed, height=12, width=20):

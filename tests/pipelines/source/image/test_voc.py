@@ -5,7 +5,7 @@ import pytest
 from pipelines.plan.planning import make_plan
 from schemas.arrow import OBJECTS
 from schemas.errors import MakeweightError
-from tests.pipelines.source.image.test_pictures import picture, plan_of, rows_of, spec_for, voc
+from tests.pipelines.source.image.test_pixels import picture, plan_of, rows_of, spec_for, voc
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pipelines.source import read_source
 from pipelines.source.splits import SeveralSplitsError
 from schemas.errors import MakeweightError, SpecError
 from schemas.spec import Spec, parse
-from tests.pipelines.source.image.test_marked import masked
+from tests.pipelines.source.image.test_annotated import masked
 
 SIZE = (40, 20)
 NAMES = "names: [cell, spot]\nnc: 2\n"
@@ -198,7 +198,7 @@ def test_captions_beside_images_of_class_folders_are_no_labels(tmp_path):
 
 
 def test_the_lists_of_pascal_voc_are_splits_if_asked_for(tmp_path):
-    from tests.pipelines.source.image.test_pictures import picture, voc
+    from tests.pipelines.source.image.test_pixels import picture, voc
 
     root = tmp_path / "voc"
     (root / "JPEGImages").mkdir(parents=True)

@@ -1,0 +1,181 @@
+"""Checks that an output may be written by a build: before any work, and again once the build holds the lock.
+
+An output belongs to the name of its dataset. A build of another name is refused. So is every build where the output
+holds files that neither a manifest nor a ledger of ours lists; the error names them.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+
+from pyarrow import fs
+
+from pipelines.dataset.companions import ALL_COMPANIONS, find_foreign_companions
+from pipelines.dataset.ledger import Ledger, find_foreign_data, has_ledger, read_ledger, read_ledger_shards, shard_paths
+from pipelines.dataset.publish import describe_difference, is_build_of, read_manifest
+from pipelines.dataset.versions import newest_version, read_latest
+from pipelines.storage.folder import Folder
+from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, make_version_workspace
+from schemas.errors import OutputError
+from schemas.manifest import CARD, DATA, Manifest
+from schemas.plan import Plan
+from schemas.versions import LATEST, SITE, SITE_MARK
+
+OWNER = "owner.json"
+"""The file that holds the name an output belongs to, before anything is published there."""
+SHOWN = 3
+"""How many names a message lists."""
+Replace = bool | str
+"""Whether a build may replace another one: True for one of the same name, or the name of another dataset."""
+
+
+def check_output(plan: Plan, place: Workspace, replace: Replace = False) -> Manifest | None:
+    """Return the manifest if this build is complete already, or None if the output is free for it.
+
+    Raises OutputError when the output belongs to another name, holds another build and `replace` is not set, or holds
+    anything that is not makeweight's.
+    """
+    while True:
+        before = _read_state(place)
+        try:
+            return _check_once(plan, place, replace)
+        except OutputError:
+            if _read_state(place) == before:
+                raise
+        # another build went on meanwhile, since the lock is not held: what was read is of two moments, so look again
+
+
+def _read_state(place: Workspace) -> tuple[Manifest | None, Ledger]:
+    """Return the manifest and the ledger: a build changes one of them before it changes any other file."""
+    return read_manifest(place.output), read_ledger(place)
+
+
+def _check_once(plan: Plan, place: Workspace, replace: Replace) -> Manifest | None:
+    manifest = read_manifest(place.output)
+    _refuse_other_name(plan, place, manifest, replace)
+    if manifest and is_build_of(manifest, plan):
+        return manifest
+    _refuse_foreign(place, manifest)
+    if manifest is None or (replace and not place.series):
+        return None
+    if place.series:
+        raise OutputError(f"{place.output.shown} was just published by another build; run the same command again")
+    raise OutputError(
+        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, "
+        f"{describe_difference(manifest, plan)}); "
+        "give another output.path, or --replace to put this build in its place"
+    )
+
+
+def claim_output(plan: Plan, place: Workspace) -> None:
+    """Write down which name the output belongs to, before anything is published there."""
+    if read_owner(place) != plan.name:
+        place.hidden.write(OWNER, json.dumps({"name": plan.name}).encode())
+
+
+def read_owner(place: Workspace) -> str | None:
+    """Return the name that an output belongs to: of its dataset, of its newest version, or of an unfinished build."""
+    if place.series:
+        newest = newest_version(place.series)
+        manifest = newest and newest[1]
+    else:
+        manifest = read_manifest(place.output)
+    return manifest.name if manifest else _read_owner_file(place)
+
+
+def _read_owner_file(place: Workspace) -> str | None:
+    try:
+        name = json.loads(place.hidden.read(OWNER))["name"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return name if isinstance(name, str) else None
+
+
+def _refuse_other_name(plan: Plan, place: Workspace, manifest: Manifest | None, replace: Replace) -> None:
+    name = read_owner(place)
+    if name in (None, plan.name, replace):
+        return
+    shown = (place.series or place.output).shown
+    there = "" if manifest or place.series else ", which was begun there and is not published yet"
+    raise OutputError(
+        f"{shown} belongs to the dataset {name!r}{there}, and this one is {plan.name!r}; give another output.path, or "
+        f"--replace-other {name} to put this build in its place"
+    )
+
+
+def _refuse_foreign(place: Workspace, manifest: Manifest | None) -> None:
+    """Raise OutputError for files that no manifest or ledger of ours lists.
+
+    Where a dataset is published, only files that a reader could take for its own count.
+    """
+    foreign = find_foreign_data(place.output, shard_paths(manifest) | read_ledger_shards(place))
+    if foreign:
+        raise OutputError(
+            f"{place.output.shown} holds {_join_names(foreign)}, which no build of makeweight wrote there; "
+            "move it elsewhere, or give another output.path"
+        )
+    if manifest is None:
+        begun = {HIDDEN, DATA, *(ALL_COMPANIONS if has_ledger(place) else ())}
+        _refuse_foreign_entries(place.output, lambda name: name in begun)
+    refuse_foreign_companions(place, manifest)
+    if place.series:
+        beside = {HIDDEN, *_own_files_of_series(place)}
+        _refuse_foreign_entries(place.series, lambda name: name in beside or bool(VERSION.fullmatch(name)))
+        _refuse_false_versions(place.series)
+
+
+def refuse_foreign_companions(
+    place: Workspace, manifest: Manifest | None, names: Sequence[str] = ALL_COMPANIONS
+) -> None:
+    """Raise OutputError if a file that a build would overwrite or remove is not as makeweight wrote it."""
+    foreign = find_foreign_companions(place, manifest, names)
+    if foreign:
+        raise OutputError(
+            f"{place.output.shown} holds {_join_names(foreign)}, which is not what makeweight wrote there; "
+            "move it elsewhere, or give another output.path"
+        )
+
+
+def _own_files_of_series(place: Workspace) -> set[str]:
+    """Return the names of our own files beside the versions of a series."""
+    series = place.series
+    if series and (newest_version(series) or (_read_owner_file(place) and read_latest(series))):
+        return {LATEST, SITE, CARD}
+    return {SITE} if series and _is_site(series) else set()
+
+
+def _is_site(series: Folder) -> bool:
+    """Whether the page that `makeweight site` writes is in the folder."""
+    return series.exists(SITE) and SITE_MARK.encode() in series.read(SITE)
+
+
+def _refuse_foreign_entries(folder: Folder, ours: Callable[[str], bool]) -> None:
+    foreign = [info.base_name for info in folder.entries() if not ours(info.base_name)]
+    if foreign:
+        held = f"{folder.shown} is not empty (it holds {_join_names(foreign)})"
+        raise OutputError(f"{held}; move that elsewhere, or give an empty or new output.path")
+
+
+def _refuse_false_versions(series: Folder) -> None:
+    """Raise OutputError for a folder that has the name of a version, and is no version of ours."""
+    for info in series.entries():
+        if VERSION.fullmatch(info.base_name) and not _is_version(series, info):
+            raise OutputError(
+                f"{series.shown} holds {info.base_name!r}, which is named like a version and was not published by"
+                " makeweight; move it elsewhere, or give another output.path"
+            )
+
+
+def _is_version(series: Folder, info: fs.FileInfo) -> bool:
+    name = info.base_name
+    one = make_version_workspace(series, name)
+    if has_ledger(one):
+        return True
+    manifest = read_manifest(one.output)
+    if manifest:
+        return manifest.version == int(name[1:])
+    return info.type == fs.FileType.Directory and not one.output.names()
+
+
+def _join_names(names: list[str]) -> str:
+    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
+    return f"{', '.join(map(repr, names[:SHOWN]))}{more}"
