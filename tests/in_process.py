@@ -81,7 +81,7 @@ def answering(value):
 
 def go_without_engines(monkeypatch):
     """Let flows of this test run in this process, as they are but for Ray and Prefect."""
-    for module in (flows.steps, flows.privacy, flows.utility):
+    for module in (flows.steps, flows.privacy_step, flows.evaluation_steps):
         for name, step in inspect.getmembers(module, lambda one: hasattr(one, "fn") and hasattr(one, "retries")):
             if name.endswith("_task"):
                 monkeypatch.setattr(flows.build, name, tried_again(step.fn))
