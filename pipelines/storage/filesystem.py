@@ -20,6 +20,7 @@ from pyarrow import fs
 
 from pipelines.storage.disk import make_folder, sync_below, sync_file, sync_folder
 from pipelines.storage.sealed import mapped
+from schemas.uri import is_uri, refuse_unclear
 
 ATTEMPTS = 10
 CONNECT, REQUEST = 10.0, 60.0
@@ -32,11 +33,6 @@ CONTENT_TYPES = {
 """What an object store tells a browser of a file: without, it would save a page rather than show it."""
 
 
-def is_uri(path: str) -> bool:
-    """Whether `path` names a filesystem, as in `s3://bucket/key`."""
-    return "://" in path
-
-
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a path or URI, and the path within it."""
     if is_uri(path):
@@ -46,8 +42,16 @@ def resolve(path: str) -> tuple[fs.FileSystem, str]:
 
 @lru_cache(maxsize=64)
 def resolve_uri(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem that a URI names, and the path within it; one serves all threads."""
-    filesystem, inner = fs.FileSystem.from_uri(path)
+    """Return the filesystem that a URI names, and the path within it; one serves all threads.
+
+    Raises pa.ArrowInvalid for one that is no URI, is unclear, or names a whole filesystem.
+    """
+    try:
+        filesystem, inner = fs.FileSystem.from_uri(refuse_unclear(path))
+    except ValueError as error:
+        raise pa.ArrowInvalid(str(error)) from None
+    if os.path.normpath(inner) in ("/", "//", "."):
+        raise pa.ArrowInvalid(f"names a whole filesystem, got {path!r}; give a folder in it")
     return _patient(filesystem), inner.rstrip("/")
 
 

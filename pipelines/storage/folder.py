@@ -10,10 +10,11 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
 import pyarrow as pa
@@ -27,6 +28,8 @@ from schemas.secrets import redacted
 
 __all__ = ["Folder", "away", "explained", "is_uri", "resolve"]
 
+_PLAIN = "/=,@"
+"""What names have, beside letters, digits and `_.-~`, that means nothing in a URI's path."""
 TEMPORARY = ".tmp"
 """How the names of files and folders end that are not whole yet."""
 R = TypeVar("R")
@@ -41,14 +44,20 @@ _AWAY = re.compile(
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder on some filesystem; names are relative to it, with forward slashes."""
+    """A folder on some filesystem; names are relative to it, with forward slashes.
+
+    `above` is the path of the folder that it was named from, if it was: what is removed must lie below that.
+    """
 
     path: str
+    above: str = field(default="", compare=False, repr=False)
 
     def at(self, name: str) -> "Folder":
-        """Return the folder `name` below this one."""
-        place, question, options = self.path.partition("?") if is_uri(self.path) else (self.path, "", "")
-        return Folder(f"{place.rstrip('/')}/{name}{question}{options}")
+        """Return the folder `name` below this one; a sign of the name that means something in a URI is escaped."""
+        if not is_uri(self.path):
+            return Folder(f"{self.path.rstrip('/')}/{name}", self.path)
+        place, question, options = self.path.partition("?")
+        return Folder(f"{place.rstrip('/')}/{quote(name, safe=_PLAIN)}{question}{options}", self.path)
 
     @property
     def shown(self) -> str:
@@ -243,13 +252,29 @@ class Folder:
                 self.remove(info.base_name)
 
     def remove(self, name: str = "") -> None:
-        """Remove the file, or the folder with all that is in it, if it is there."""
+        """Remove the file, or the folder with all that is in it, if it is there.
+
+        Raises OutputError, and removes nothing, where it is not below the folder that it was named from.
+        """
+        self._refuse_outside(name)
         with explained(self.shown):
             info = self._files.info(self.inner(name))
             if info.is_file:
                 self._files.remove_file(info.path)
             elif info.type == fs.FileType.Directory or not name:
                 self._files.remove_folder(self.inner(name))
+
+    def _refuse_outside(self, name: str) -> None:
+        """Raise OutputError where a name, or the name of this folder in the one above, leads elsewhere or nowhere."""
+        if not (name or self.above):
+            return
+        path, outer = (
+            os.path.normpath(one) for one in (self.inner(name), (self if name else Folder(self.above)).inner())
+        )
+        if not path.startswith(f"{outer.rstrip('/')}/"):
+            raise OutputError(
+                f"{self.shown}: what was to be removed is not below it, and stays as it is; check the path"
+            )
 
     def prune(self) -> None:
         """Remove this folder if it is there and empty."""

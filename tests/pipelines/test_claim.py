@@ -11,7 +11,7 @@ from flows.progress import Listener, listening
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
 from pipelines.storage.folder import Folder
-from schemas.errors import OutputError, SpecError
+from schemas.errors import MakeweightError, OutputError, SpecError
 from schemas.spec import Spec, parse
 from tests.faults.in_process import go_in_process
 
@@ -254,6 +254,32 @@ def test_an_output_in_the_folder_of_the_source_is_refused_however_the_two_are_wr
         )
     beside = spec.output.model_copy(update={"path": written("source-balanced", "output")})
     plan_build(spec.model_copy(update={"output": beside}))
+
+
+@pytest.mark.parametrize("more", ["#v2", "#", "/#v2", "/v#2/x", "?v2"])
+def test_an_output_whose_uri_loses_a_part_is_refused_and_all_below_it_stays(build, make_spec, out, more):
+    build(make_spec())
+    (out / "sub").mkdir()
+    (out / "sub" / "thesis.tex").write_text("years of work")
+    before = everything(out)
+    with pytest.raises(SpecError, match=r"output.path: holds '[#?]', and of a.* URI all that follows it is lost, got"):
+        make_spec(output={"path": f"file://{out}{more}"})
+    with pytest.raises(SpecError, match=r"source.path: holds '[#?]', and of a.* URI all that follows it is lost, got"):
+        make_spec(source={"path": f"file://{out}{more}"})
+    spec = make_spec(seed=1)
+    past = spec.model_copy(update={"output": spec.output.model_copy(update={"path": f"file://{out}{more}"})})
+    with pytest.raises(MakeweightError, match=r"holds '[#?]', and of a.* URI all that follows it is lost, got"):
+        build(past)
+    assert everything(out) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["file:///", "file://", "file:////", "file:///?x", "s3://", "s3:///", "gs://", "s3://?region=x", "mock://x/y"],
+)
+def test_a_uri_that_names_no_folder_is_refused(make_spec, path):
+    with pytest.raises(SpecError, match=r"output.path: (names no folder and no bucket|holds '\?'|is no place that)"):
+        make_spec(output={"path": path})
 
 
 @pytest.mark.parametrize("test", ["{}/held", "file://{}/held"])

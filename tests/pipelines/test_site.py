@@ -119,6 +119,8 @@ def test_a_spent_budget_is_told(tmp_path):
         ("s3://b/data/a", "s3://b/pages/site", "../../data/a/report.html"),
         ("s3://***@b/data/a?region=x", "/out", "s3://***@b/data/a/report.html"),
         ("s3://b/data/a", "s3://c/data", "s3://b/data/a/report.html"),
+        ("s3://b/data/a%20%23", "s3://c/data", "s3://b/data/a%20%23/report.html"),
+        ("s3://b/data/a%20%23", "s3://b/data", "a%20%23/report.html"),
         ("/out/a", "s3://b/data", "file:///out/a/report.html"),
     ],
 )

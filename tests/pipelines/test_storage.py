@@ -5,6 +5,7 @@ import pickle
 
 import pyarrow as pa
 import pytest
+from pyarrow import fs
 
 from pipelines.storage import sealed
 from pipelines.storage.folder import Folder
@@ -46,6 +47,56 @@ def test_what_killed_writes_left_is_swept_away(tmp_path):
     folder.sweep()
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     Folder(str(tmp_path / "none")).sweep()
+
+
+@pytest.mark.parametrize("path", ["{}#v2", "{}?v2", "{}/#", "{}/a#b/c"])
+def test_a_uri_of_which_a_part_would_be_lost_is_opened_by_nothing(tmp_path, path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    folder = Folder(path.format(f"file://{tmp_path}"))
+    for do in (folder.names, folder.remove, folder.at("x").remove, lambda: folder.write("x", b"")):
+        with pytest.raises(OutputError, match=r"cannot be opened: holds '[#?]', and of a.* URI all that follows"):
+            do()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("path", ["file:///", "file:///.", "file:///tmp/..", "file:////", "s3://?region=r"])
+def test_a_uri_of_a_whole_filesystem_or_of_none_is_opened_by_nothing(path):
+    for do in (Folder(path).names, lambda: Folder(path).inner("x"), lambda: Folder(path).exists("x")):
+        with pytest.raises(OutputError, match="cannot be opened: names (no folder|a whole)"):
+            do()
+
+
+def test_nothing_is_removed_that_is_not_below_the_folder_it_was_named_from(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    (tmp_path / "other.txt").write_text("years of work")
+    out = Folder(str(tmp_path / "out"))
+    for do in (
+        lambda: out.remove("../other.txt"),
+        lambda: out.remove("."),
+        lambda: out.at("..").remove(),
+        lambda: out.at("a/../../out").remove(),
+        lambda: out.at(".").remove(),
+    ):
+        with pytest.raises(OutputError, match="what was to be removed is not below it, and stays as it is; check"):
+            do()
+    monkeypatch.setattr("pipelines.storage.folder.resolve", lambda _: (fs.LocalFileSystem(), str(tmp_path / "out")))
+    with pytest.raises(OutputError, match="not below it"):
+        Folder("file:///out").at("work").remove()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["other.txt", "out", "thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", ["my data", "50%25", "a#b", "#", "?", "a?b=c", "é", "a&b+c", "%", "a\\b", "[x]", 'a"b']
+)
+def test_a_folder_below_a_uri_may_have_any_name(tmp_path, name):
+    folder = Folder(f"file://{tmp_path}").at(name)
+    folder.write("f", b"1")
+    folder.at(f"below {name}").write("f", b"2")
+    assert (tmp_path / name / "f").read_bytes() == b"1"
+    assert (tmp_path / name / f"below {name}" / "f").read_bytes() == b"2"
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []
 
 
 def arrow_file(folder):
