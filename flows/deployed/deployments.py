@@ -27,7 +27,9 @@ from flows.deployed.scheduled import scheduled_build
 from flows.deployed.worker import DATASET, EXIT_CODE, refuse_relative
 from flows.server import WHO, server_explained
 from schemas.errors import Fault, MakeweightError, SpecError
+from schemas.secrets import all_redacted, redacted
 from schemas.spec import Spec, parse
+from schemas.touch import Keys
 
 POOL = "makeweight"
 REQUESTS = f"{request_balanced_dataset.name}/{POOL}"
@@ -35,6 +37,11 @@ LOOK_SECONDS, ALONE_SECONDS = 2.0, 20.0
 """Seconds from one look at a run to the next, and until it is said that nobody takes it."""
 PAUSES = (1.0, 3.0, 9.0, 20.0)
 """Seconds after which a request is put in once more; the server knows it again, and takes it once."""
+
+_HOLDS = (
+    "holds what may be credentials, which a Prefect server would keep and show, and without which it says something"
+    " else; write it into a spec file that workers read (makeweight schedule), and credentials into their environment"
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +96,13 @@ def reached() -> Iterator[SyncPrefectClient]:
 
 
 def submit(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
-    """Put a request in, as the deployment's form does, and return it; its credentials do not leave this process."""
+    """Put a request in, as the deployment's form does, and return it; its credentials do not leave this process.
+
+    Raises SpecError where the spec would ask for something else without what may be credentials.
+    """
     told = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     refuse_relative(parse(Spec, told), "a request has no folder that it could start from")
+    _refuse_altered(spec.whole(by_alias=True, exclude_unset=True), told)
     with reached() as client:
         parameters, key = {"spec": told, "replace": replace}, str(uuid4())
 
@@ -106,6 +117,22 @@ def submit(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
             if error.response.status_code in WHO:
                 raise
             raise _refused(error, deployment) from error
+
+
+def _refuse_altered(whole: Any, told: Any) -> None:
+    """Raise SpecError for each value that what Prefect is told of it would change."""
+    altered = [Fault(keys, _HOLDS) for keys in _altered(whole, told, ())]
+    if altered:
+        raise SpecError(*altered)
+
+
+def _altered(whole: Any, told: Any, keys: Keys) -> Iterator[Keys]:
+    """Yield the keys that lead to the values of `whole` that differ in `told`, which is built like it."""
+    if isinstance(whole, dict | list):
+        for key, value in whole.items() if isinstance(whole, dict) else enumerate(whole):
+            yield from _altered(value, told[key], (*keys, key))
+    elif whole != told:
+        yield keys
 
 
 def _asked_again(ask: Callable[[], FlowRun]) -> FlowRun:
@@ -192,7 +219,13 @@ def _say_what_is_missing(client: SyncPrefectClient, run: FlowRun, say: Callable[
 
 
 def schedule(spec: Spec, place: str, overrides: Sequence[str], cron: CronSchedule, replace: bool) -> Scheduled:
-    """Put up a deployment that builds the spec at `place` by this schedule; one of the same dataset is updated."""
+    """Put up a deployment that builds the spec at `place` by this schedule; one of the same dataset is updated.
+
+    Raises SpecError where the place or an override holds what may be credentials, which Prefect would keep and show.
+    """
+    for text in (place, *overrides):
+        if all_redacted(text) != text:
+            raise SpecError(Fault((), f"{redacted(text)!r} {_HOLDS}"))
     limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
     with reached() as client:
         try:

@@ -241,7 +241,7 @@ def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
 
 
 def _deciding(spec: Spec) -> dict[str, Any]:
-    data = spec.model_dump(mode="json")
+    data = spec.whole()
     data["source"] = as_before(data["source"])
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published

@@ -10,6 +10,7 @@ import flows.steps
 from flows.progress import Listener, listening
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
+from pipelines.plan.planning import fingerprint_recipe, fingerprint_spec
 from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError, OutputError, SpecError
 from schemas.spec import Spec, parse
@@ -254,6 +255,52 @@ def test_an_output_in_the_folder_of_the_source_is_refused_however_the_two_are_wr
         )
     beside = spec.output.model_copy(update={"path": written("source-balanced", "output")})
     plan_build(spec.model_copy(update={"output": beside}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("url != 'https://h.org/?key=1'", "url != 'https://h.org/?key=2'"),
+        ("url != 'https://me:a@h.org'", "url != 'https://me:b@h.org'"),
+        ("url != 'https://a@h.org'", "url != 'https://b@h.org'"),
+    ],
+)
+def test_a_spec_of_which_only_what_looks_like_credentials_changed_is_another_build(build, make_spec, out, one, other):
+    lines = [f"https://h.org/?key={n % 3},{n},{'ab'[n % 4 == 0]}" for n in range(40)]
+    table = out.parent / "urls.csv"
+    table.write_text("\n".join(["url,n,label", *lines]) + "\n")
+
+    def checked(constraint):
+        source = {"path": str(table), "label": "label"}
+        return make_spec(source=source, validate=[{"schema": {"constraints": [constraint]}}])
+
+    build(checked(one))
+    refused(build, checked(other), "holds another build", out)
+    assert build(checked(one)).rows == 60, "that is complete already"
+
+
+def test_the_fingerprint_of_a_spec_without_credentials_is_as_it_always_was():
+    spec = {
+        "name": "t",
+        "source": {"path": "s3://key:hush@b/t.csv", "label": "y", "nulls": ["", "http://n/a"]},
+        "output": {"path": "s3://key:hush@b/o?token=1", "versions": {}},
+        "balance": {"target": {"a": 3, "b": 4}},
+        "generator": {
+            "name": "endpoint",
+            "params": {"base_url": "http://h:8000/v1", "model": "m", "prompt": "say {label}: password=x"},
+        },
+        "validate": ["schema", {"schema": {"constraints": ["auth==1", "a.token >= 3"]}}],
+        "seed": 3,
+    }
+    asked = parse(Spec, spec)
+    assert fingerprint_spec(asked) == "7c572982b6a8659598f960336ecbba1efb3486437dd64f033c52af26e8a67e98"
+    recipe = "09b122a2d39a8e77bfcce8440d24df803375b05d0ab15d9c45155a8b83ecd781"
+    assert fingerprint_recipe(asked, {"x": "y"}) == recipe
+    elsewhere = {
+        "source": spec["source"] | {"path": "s3://key:other@b/t.csv"},
+        "output": {"path": "/o", "versions": {}},
+    }
+    assert fingerprint_spec(parse(Spec, spec | elsewhere)) == fingerprint_spec(asked), "places are in none"
 
 
 @pytest.mark.parametrize("more", ["#v2", "#", "/#v2", "/v#2/x", "?v2"])
