@@ -1,7 +1,8 @@
 """Hears Ctrl-C and SIGTERM and remembers it, since a library that was at work just then may let the exception pass.
 
-asyncio puts its own handler in the place of Python's while Prefect talks to its server, Ray asks for signals within its
-own calls, and what is raised while a module is imported is not always handed on. So `stop_if_heard` raises it again.
+asyncio puts its own handler in the place of Python's while Prefect talks to its server, Prefect one of SIGTERM while a
+flow runs, Ray asks for signals within its own calls, and what is raised while a module is imported is not always handed
+on. So `still_hearing` puts ours back, and `stop_if_heard` raises it again.
 """
 
 import os
@@ -15,6 +16,8 @@ from typing import Any
 STOPPED = "makeweight: stopped; run the same command again to go on where it was"
 """What Ctrl-C and SIGTERM are answered with."""
 _heard = Event()
+_hearing: dict[signal.Signals, Any] = {}
+"""Our handlers, while they are in force."""
 
 
 def asked_to_stop_by() -> tuple[signal.Signals, ...]:
@@ -35,7 +38,25 @@ def hearing() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _hearing.clear()
         _heard.clear()
+
+
+@contextmanager
+def still_hearing() -> Iterator[None]:
+    """Put our handlers back where a library replaced them, for as long as the block lasts; none where there were none.
+
+    On a worker there are none: there Prefect's own handler is how a run is cancelled.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in _hearing.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def hear_from_now_on(silently: bool = False) -> dict[signal.Signals, Any]:
@@ -51,7 +72,10 @@ def hear_from_now_on(silently: bool = False) -> dict[signal.Signals, Any]:
         _heard.set()
         raise KeyboardInterrupt
 
-    return {number: signal.signal(number, hear) for number in asked_to_stop_by()}
+    before = {number: signal.signal(number, hear) for number in asked_to_stop_by()}
+    _hearing.clear()
+    _hearing.update(dict.fromkeys(before, hear))
+    return before
 
 
 def _close_errors() -> None:

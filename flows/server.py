@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -11,6 +12,7 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
+from flows.interrupt import still_hearing
 from schemas.errors import MakeweightError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -44,10 +46,15 @@ class _Served(Flow[P, R]):
 
 
 def served_flow(name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """Make a flow of a function, which several threads may run at once."""
+    """Make a flow of a function, which several threads may run at once, and which hears signals as without a flow."""
 
     def made(function: Callable[P, R]) -> Flow[P, R]:
-        return cast(Flow[P, R], _Served(function, name=name, persist_result=False, validate_parameters=False))
+        @wraps(function)
+        def hearing_on(*args: P.args, **kwargs: P.kwargs) -> R:
+            with still_hearing():
+                return function(*args, **kwargs)
+
+        return cast(Flow[P, R], _Served(hearing_on, name=name, persist_result=False, validate_parameters=False))
 
     return made
 
