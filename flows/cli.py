@@ -4,15 +4,19 @@ A command that starts servers runs in a session of its own. What commands need i
 is heard before.
 """
 
+import errno
 import sys
+from contextlib import suppress
 from typing import Any
 
-from flows.ending import end_at_once, ends_with
+from flows.ending import UNWRITTEN, end_at_once, ends_with, open_closed_streams
 from flows.interrupt import STOPPED, hearing
 from flows.session import can_run_apart, run_apart
 
 INTERRUPTED = 130
 """How typer ends where it is interrupted before a command is at work."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""How a stream fails that takes no more."""
 SERVED = ("build", "evaluate")
 """The commands that may start a Prefect server and Ray."""
 
@@ -29,6 +33,7 @@ def __getattr__(name: str) -> Any:
 
 def main() -> None:
     """Run the command line; Ctrl-C or SIGTERM ends it with one plain line, however early it comes."""
+    open_closed_streams()
     end_at_once()
     if sys.argv[1:2] and sys.argv[1] in SERVED and can_run_apart():
         run_apart(_code, STOPPED)
@@ -48,6 +53,12 @@ def _code() -> int:
             return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except KeyboardInterrupt:
         pass
+    except OSError as error:  # a full disk behind `>`, as `/dev/full` plays it
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        with suppress(OSError):
+            print(f"makeweight: what it says cannot be written: {error.strerror}; make room", file=sys.stderr)
+        return UNWRITTEN
     print(STOPPED, file=sys.stderr)
     return 1
 
