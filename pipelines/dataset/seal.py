@@ -6,11 +6,14 @@ published. What earlier versions wrote bears none.
 
 import hashlib
 import json
+import re
 from typing import TypeVar
 
 from schemas.base import Noun
 
 _WORD = "<!-- makeweight: this page has the SHA-256 "
+SEALED_SINCE = (0, 1)
+"""The version of makeweight since which records bear a seal."""
 N = TypeVar("N", bound=Noun)
 
 
@@ -27,6 +30,14 @@ def with_seal(noun: N) -> N:
 def is_unbroken(data: bytes) -> bool:
     """Whether a record's JSON is what its seal says; true where it bears none, as those of earlier versions."""
     return json.loads(data).get("seal") in (None, _seal_of(data))
+
+
+def is_sealed_or_older(data: bytes, written_by: str | None) -> bool:
+    """Whether a record's JSON bears the seal that this version of makeweight gave it, or is of an earlier version."""
+    if json.loads(data).get("seal") is not None:
+        return True
+    numbers = re.match(r"(\d+)\.(\d+)", written_by or "")
+    return bool(numbers) and tuple(map(int, numbers.groups())) < SEALED_SINCE
 
 
 def _seal_of(text: str | bytes) -> str:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.dataset.beside import is_evaluation, is_pipe
-from pipelines.dataset.ledger import is_open, shards_of
+from pipelines.dataset.ledger import WHOLE, is_open, shards_of
 from pipelines.dataset.publish import is_sealed, read_manifest
-from pipelines.dataset.seal import is_unbroken, sha256
+from pipelines.dataset.seal import is_sealed_or_older, is_unbroken, sha256
 from pipelines.dataset.versions import faults_beside, latest
 from pipelines.dataset.write import content_hash, row_digests
 from pipelines.source.exact import simple_rows
@@ -28,7 +28,8 @@ from pipelines.validate.memory import FingerprintSet
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE
-from schemas.manifest import DATA, MANIFEST, REPORT, Manifest, Shard
+from schemas.manifest import CARD, DATA, MANIFEST, REPORT, Manifest, Shard
+from schemas.versions import LATEST
 
 PARQUET = (".parquet", ".pq", ".parq")
 """How the names of files end that readers take for Parquet."""
@@ -70,16 +71,25 @@ def verify(path: str) -> Verification:
     _compare_boxes(manifest, boxes, found)
     if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
-    if not is_unbroken(folder.read(MANIFEST)):
-        found.problems.append(f"{MANIFEST} was changed since it was published")
+    _compare_manifest(folder, manifest, found)
     _compare_files(folder, manifest, found)
     _compare_evaluation(folder, manifest, found)
     _find_strangers(folder, manifest, found)
+    _find_links(folder, (*WHOLE, DATA), found)
     if folder.path != path:
+        _find_links(Folder(path), (LATEST, CARD, os.path.basename(folder.inner())), found)
         found.problems.extend(faults_beside(Folder(path)))
     if found.problems and is_open(_place(path, folder)):
         found.problems.append("a build was stopped while it published here: run the same command again, and look again")
     return found
+
+
+def _compare_manifest(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    data = folder.read(MANIFEST)
+    if not is_unbroken(data):
+        found.problems.append(f"{MANIFEST} was changed since it was published")
+    elif not is_sealed_or_older(data, manifest.versions.get("makeweight")):
+        found.problems.append(f"{MANIFEST} was changed since it was published: its seal is gone")
 
 
 def _place(path: str, folder: Folder) -> Workspace:
@@ -175,11 +185,16 @@ def _compare_files(folder: Folder, manifest: Manifest, found: Verification) -> N
 
 
 def _compare_evaluation(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    """Compare an evaluation and its page, where there is one, with what was written, and with this dataset."""
+    """Compare an evaluation and its page, where there is one, with what was written, and with this dataset.
+
+    Nothing else names them, so that nothing tells of an evaluation that was removed together with its page.
+    """
     if not (folder.exists(EVALUATION) or folder.exists(EVALUATION_PAGE)):
         return
     data = _compare(folder, EVALUATION, found, is_evaluation)
     told = json.loads(data) if data else {}
+    if data and not is_sealed_or_older(data, manifest.versions.get("makeweight")):
+        found.problems.append(f"{EVALUATION} was changed since it was published: its seal is gone")
     if data and told["content_hash"] != manifest.content_hash:
         found.problems.append(f"{EVALUATION} is of another dataset")
     _compare(folder, EVALUATION_PAGE, found, partial(_has_hash, told.get("page")))
@@ -204,6 +219,13 @@ def _compare(folder: Folder, name: str, found: Verification, same: Callable[[byt
         return data
     found.problems.append(f"{name} was changed since it was published")
     return None
+
+
+def _find_links(folder: Folder, names: Iterable[str], found: Verification) -> None:
+    """Find what lies elsewhere, where who writes there changes it."""
+    for name in names:
+        if folder.is_link(name):
+            found.problems.append(f"{name} is a link to what lies elsewhere, and not what was published")
 
 
 def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:

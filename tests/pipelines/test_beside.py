@@ -87,6 +87,7 @@ def test_a_card_by_an_earlier_makeweight_bears_no_seal_and_is_none_the_worse(bui
     manifest = out / "v00001" / "manifest.json"
     older = json.loads(manifest.read_text())
     older.pop("seal")
+    older["versions"]["makeweight"] = "0.0.9"
     manifest.write_text(json.dumps(older))
     assert verify(str(out)).problems == []
 
@@ -246,6 +247,8 @@ def test_an_evaluation_by_an_earlier_makeweight_is_ours(build, make_spec, evalua
     (out / "evaluation.json").write_text(json.dumps(older))
     page = (out / "evaluation.html").read_text()
     (out / "evaluation.html").write_text(page[: page.index("<!-- makeweight: ")])
+    assert verify(str(out)).problems == ["evaluation.json was changed since it was published: its seal is gone"]
+    say_that_it_is_older(out)
     assert verify(str(out)).problems == []
     build(make_spec(seed=1), True)
     assert not [name for name in EVALUATION if (out / name).exists()]
@@ -272,6 +275,55 @@ def test_a_version_is_removed_with_its_evaluation_though_that_was_begun_before(b
     assert (out / ".makeweight" / "ledger-v00001.json").exists()
     build(make_spec(56, versions={"keep": 1}))
     assert sorted(path.name for path in out.glob("v0*")) == ["v00003"]
+
+
+def say_that_it_is_older(out):
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["versions"]["makeweight"] = "0.0.9"
+    del manifest["seal"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_figures_of_an_evaluation_are_not_changed_by_taking_its_seal_away(build, evaluated_spec, out):
+    build(evaluated_spec())
+    found = json.loads((out / "evaluation.json").read_text())
+    del found["seal"], found["page"]
+    found["utility"]["verdict"]["sentence"] = "It helps a lot."
+    (out / "evaluation.json").write_text(json.dumps(found))
+    with (out / "evaluation.html").open("a") as page:
+        page.write("It helps a lot.")
+    assert verify(str(out)).problems == ["evaluation.json was changed since it was published: its seal is gone"]
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.1.0.dev1", "0.2", "1.0", "12.3", "", None])
+def test_verify_sees_a_manifest_whose_seal_was_taken_away(build, make_spec, out, version):
+    build(make_spec())
+    found = json.loads((out / "manifest.json").read_text())
+    del found["seal"], found["versions"]["makeweight"]
+    written_by = {} if version is None else {"makeweight": version}
+    found |= {"files": {}, "seed": 7, "versions": found["versions"] | written_by}
+    (out / "manifest.json").write_text(json.dumps(found))
+    assert verify(str(out)).problems == ["manifest.json was changed since it was published: its seal is gone"]
+    say = json.loads((out / "manifest.json").read_text())
+    say["versions"]["makeweight"] = "0.0.9"
+    (out / "manifest.json").write_text(json.dumps(say))
+    assert verify(str(out)).problems == []
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "report.html", "README.md", "croissant.json", "data"])
+def test_verify_sees_that_a_part_lies_elsewhere(build, make_spec, out, name):
+    build(make_spec())
+    (out / name).rename(out.parent / "elsewhere")
+    (out / name).symlink_to(out.parent / "elsewhere")
+    assert verify(str(out)).problems == [f"{name} is a link to what lies elsewhere, and not what was published"]
+
+
+@pytest.mark.parametrize("name", ["latest.json", "README.md", "v00001"])
+def test_nor_may_what_is_beside_the_versions(build, make_spec, out, name):
+    build(make_spec(versions={"keep": 3}))
+    (out / name).rename(out.parent / "elsewhere")
+    (out / name).symlink_to(out.parent / "elsewhere")
+    assert verify(str(out)).problems == [f"{name} is a link to what lies elsewhere, and not what was published"]
 
 
 def pipe(path):
