@@ -1,4 +1,4 @@
-"""Finds the builds below a folder, each in its state: complete, damaged, under way, unfinished, of another version.
+"""Finds the builds below a folder, each in its state: complete, damaged, under way, unfinished, or as `State` says.
 
 It looks at names, sizes, manifests and locks; of the data it reads nothing, and it changes nothing.
 """
@@ -19,7 +19,7 @@ from pipelines.storage.workspace import HIDDEN, VERSION, WORK, Workspace, worksp
 from schemas.errors import DamageError, OutputError
 from schemas.manifest import DATA, FORMAT, MANIFEST, Manifest
 
-State = Literal["complete", "damaged", "under way", "unfinished", "other version"]
+State = Literal["complete", "damaged", "unreadable", "under way", "unfinished", "other version"]
 _OURS = {"format", "spec_fingerprint", "content_hash", "shards"}
 """Keys by which a file that is named like a manifest is known for one of any version."""
 
@@ -77,11 +77,15 @@ def _below(folder: Folder) -> Iterator[Build]:
 def _entries(folder: Folder) -> dict[str, fs.FileInfo]:
     """Return what is in the folder by its name; without names that are no text, which no build has."""
     try:
-        found = folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True))
+        return _read_entries(folder)
     except PermissionError:
         return {}
+
+
+def _read_entries(folder: Folder) -> dict[str, fs.FileInfo]:
+    """Return the same; raises PermissionError where the folder may not be read."""
     named = {}
-    for info in found:
+    for info in folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True)):
         with suppress(UnicodeDecodeError):
             named[info.base_name] = info
     return named
@@ -93,6 +97,14 @@ def _is_link(folder: Folder, name: str) -> bool:
 
 def _look(folder: Folder, infos: dict[str, fs.FileInfo]) -> Build | None:
     """Return the build of this folder, or nothing if it holds a manifest of something else."""
+    try:
+        return _read_build(folder, infos)
+    except OutputError as error:
+        return Build(folder.shown, "unreadable", detail=str(error).removeprefix(f"{folder.shown}: "))
+
+
+def _read_build(folder: Folder, infos: dict[str, fs.FileInfo]) -> Build | None:
+    """Return the build as `_look` does; raises OutputError for what may not be read."""
     hidden, info = folder.at(HIDDEN), infos.get(MANIFEST)
     manifest, odd = _manifest(folder, info, HIDDEN in infos)
     published = info.mtime.timestamp() if manifest and info and info.mtime else None
@@ -116,7 +128,8 @@ def _is_series(infos: Collection[str]) -> bool:
 
 def _damage(folder: Folder, manifest: Manifest) -> str:
     """Say which shards are not there in their size, or nothing; of their rows `verify` alone can tell."""
-    there = {f"{DATA}/{name}": info.size for name, info in _entries(folder.at(DATA)).items() if info.is_file}
+    with explained(folder.shown, reading=DATA):
+        there = {f"{DATA}/{name}": info.size for name, info in _read_entries(folder.at(DATA)).items() if info.is_file}
     faults = [
         f"{shard.path!r} is missing"
         if shard.path not in there
@@ -149,7 +162,7 @@ def _manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) -> tu
 def _keys(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

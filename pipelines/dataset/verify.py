@@ -101,6 +101,15 @@ def _place(path: str, folder: Folder) -> Workspace:
 
 def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:
     """Return the shard's rows, or nothing when it is not what was published; the reason is then in `problems`."""
+    try:
+        return _checked_shard(folder, shard, found)
+    except OutputError as error:  # it may not be read
+        found.problems.append(str(error))
+        return None
+
+
+def _checked_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:
+    """Return the same; raises OutputError for what may not be read."""
     if folder.is_link(shard.path):
         found.problems.append(f"{shard.path} is a link to a file elsewhere, and not the one that was published")
     if is_pipe(folder, shard.path):
@@ -207,13 +216,16 @@ def _has_hash(wanted: str | None, data: bytes) -> bool:
 
 def _compare(folder: Folder, name: str, found: Verification, same: Callable[[bytes], bool]) -> bytes | None:
     """Return a file's bytes if they are the `same` as were published; what is wrong is then in `problems`."""
-    if is_pipe(folder, name):
-        found.problems.append(f"{name} is no file, but a pipe, socket or device")
-        return None
     try:
+        if is_pipe(folder, name):
+            found.problems.append(f"{name} is no file, but a pipe, socket or device")
+            return None
         data = folder.read(name)
     except FileNotFoundError:
         found.problems.append(f"{name} is missing")
+        return None
+    except OutputError as error:  # it may not be read
+        found.problems.append(str(error))
         return None
     if same(data):
         return data
@@ -231,6 +243,11 @@ def _find_links(folder: Folder, names: Iterable[str], found: Verification) -> No
 def _find_strangers(folder: Folder, manifest: Manifest, found: Verification) -> None:
     """Find what programs that take all Parquet files below a folder would read as rows of this dataset."""
     known = shards_of(manifest)
-    visible = (name for name in folder.all_names() if not name.startswith(".") and "/." not in name)
+    try:
+        names = folder.all_names()
+    except OutputError as error:  # of what may not be read
+        found.problems.append(str(error))
+        return
+    visible = (name for name in names if not name.startswith(".") and "/." not in name)
     strangers = {name for name in visible if name.startswith(f"{DATA}/") or name.endswith(PARQUET)} - known
     found.problems.extend(f"{name} is not in the manifest" for name in sorted(strangers))

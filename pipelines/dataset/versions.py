@@ -42,7 +42,7 @@ def named(series: Folder) -> str | None:
     """Return the version that `latest.json` names, or nothing if it is gone or names none."""
     try:
         name = json.loads(series.read(LATEST))["version"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return name if isinstance(name, str) and VERSION.fullmatch(name) else None
 

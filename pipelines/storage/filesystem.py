@@ -137,7 +137,7 @@ class Disk(_Looked):
     def all_names(self, path: str) -> list[str]:
         """See Files. A link is not followed, wherever it leads; pyarrow would not tell of one that leads nowhere."""
         found = []
-        for place, folders, files in os.walk(path):
+        for place, folders, files in os.walk(path, onerror=_raise_unless_gone):
             links = [name for name in folders if os.path.islink(os.path.join(place, name))]
             found += [os.path.relpath(os.path.join(place, name), path) for name in files + links]
         return found
@@ -256,6 +256,12 @@ class Store(_Looked):
 def files_of(filesystem: fs.FileSystem) -> Files:
     """Return the operations of a filesystem."""
     return Disk(filesystem) if isinstance(filesystem, fs.LocalFileSystem) else Store(filesystem)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """Raise what keeps a folder from being read: what is in it would be taken for nothing."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _refuse_pipe(path: str) -> None:

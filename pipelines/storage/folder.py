@@ -59,6 +59,16 @@ class Folder:
         place, question, options = self.path.partition("?")
         return Folder(f"{place.rstrip('/')}/{quote(name, safe=_PLAIN)}{question}{options}", self.path)
 
+    def folders_above(self) -> Iterator["Folder"]:
+        """Yield the folders that this one lies in, the nearest first: behind links, and in a store up to the bucket."""
+        if self.renames:
+            yield from (Folder(str(above)) for above in Path(os.path.realpath(self.inner())).parents)
+            return
+        place, question, options = self.path.partition("?")
+        scheme, mark, rest = place.partition("://")
+        while rest := rest.rstrip("/").rpartition("/")[0]:
+            yield Folder(f"{scheme}{mark}{rest}{question}{options}")
+
     @property
     def shown(self) -> str:
         """The folder's path as messages name it, without credentials."""
@@ -92,7 +102,7 @@ class Folder:
 
     def info(self, name: str = "") -> fs.FileInfo:
         """Return what is there: its type, size and time."""
-        with explained(self.shown):
+        with explained(self.shown, reading=name or "it"):
             return self._files.info(self.inner(name))
 
     def exists(self, name: str = "") -> bool:
@@ -101,7 +111,7 @@ class Folder:
 
     def entries(self, recursive: bool = False) -> list[fs.FileInfo]:
         """Return the files and folders in this folder, sorted by path; none if it does not exist."""
-        with explained(self.shown):
+        with explained(self.shown, reading="it"):
             return sorted(self._files.entries(self.inner(), recursive), key=lambda info: info.path)
 
     def files(self, recursive: bool = True) -> list[fs.FileInfo]:
@@ -114,7 +124,7 @@ class Folder:
 
     def all_names(self) -> list[str]:
         """Return all below this folder that is no folder, as `names` does: links, which are not followed, pipes too."""
-        with explained(self.shown):
+        with explained(self.shown, reading="what is in it"):
             return sorted(self._files.all_names(self.inner()))
 
     def is_link(self, name: str) -> bool:
@@ -123,7 +133,7 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the whole file."""
-        with explained(self.shown):
+        with explained(self.shown, reading=name):
             return _asked_again(lambda: self._files.read(self.inner(name)))
 
     def view(self, name: str) -> pa.Buffer:
@@ -147,7 +157,7 @@ class Folder:
 
     def _sealed(self, name: str) -> pa.Buffer:
         """Return what was written under a seal; on a local disk a process hashes it once."""
-        with explained(self.shown):
+        with explained(self.shown, reading=name):
             try:
                 data = self.view(name)
                 whole = is_sound(self.inner(name), name) if self.renames else is_sealed(name, data)
@@ -188,7 +198,7 @@ class Folder:
         if out:
             raise OutputError(f"{self.shown}: holds {out!r}, which leads out of the folder; remove it")
         with TemporaryDirectory() as temporary:
-            with explained(self.shown):
+            with explained(self.shown, reading="what is in it"):
                 _asked_again(lambda: self._files.download(self.inner(), temporary))
             yield Path(temporary)
 
@@ -304,8 +314,11 @@ def away(reason: str) -> bool:
 
 
 @contextmanager
-def explained(place: str) -> Iterator[None]:
-    """Turn a full disk, a refused write, or a store that does not answer into one plain message."""
+def explained(place: str, reading: str = "") -> Iterator[None]:
+    """Turn a full disk, a refused write, or a store that does not answer into one plain message.
+
+    So, too, what may not be read: `reading` is what is read there; nothing where something is written.
+    """
     try:
         yield
     except OSError as error:
@@ -324,6 +337,8 @@ def explained(place: str) -> Iterator[None]:
         elif error.errno in _REFUSED or (is_uri(place) and "ACCESS_DENIED" in reason):
             by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
             why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error
+            if reading and error.errno in (errno.EACCES, errno.EPERM, None):
+                raise OutputError(f"{place}: {reading} may not be read ({why}); give this user that right") from error
             advice = f"may not be written ({why}); give the rights or choose another output.path"
         else:
             raise

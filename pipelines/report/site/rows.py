@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from pipelines.dataset.builds import Build, State
 from pipelines.storage.folder import is_uri
 from pipelines.storage.workspace import VERSION
+from schemas.errors import OutputError
 from schemas.evaluation import EVALUATION, Evaluation, Verdict
 from schemas.manifest import Manifest
 
@@ -113,6 +114,6 @@ def _verdict(build: Build) -> Verdict | None:
         return None
     try:
         found = Evaluation.model_validate_json(build.folder.read(EVALUATION))
-    except (ValueError, FileNotFoundError, PermissionError):
+    except (ValueError, FileNotFoundError, PermissionError, OutputError):
         return None
     return found.utility.verdict if found.content_hash == build.manifest.content_hash else None
