@@ -50,6 +50,7 @@ def _state(place: Workspace) -> tuple[Manifest | None, Listed]:
 
 
 def _checked(plan: Plan, place: Workspace, replace: Replace) -> Manifest | None:
+    _refuse_within(place)
     manifest = read_manifest(place.output)
     _refuse_other_name(plan, place, manifest, replace)
     if manifest and is_build_of(manifest, plan):
@@ -85,7 +86,7 @@ def owner(place: Workspace) -> str | None:
 def _begun(place: Workspace) -> str | None:
     try:
         name = json.loads(place.hidden.read(OWNER))["name"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return name if isinstance(name, str) else None
 
@@ -100,6 +101,24 @@ def _refuse_other_name(plan: Plan, place: Workspace, manifest: Manifest | None, 
         f"{shown} belongs to the dataset {name!r}{there}, and this one is {plan.name!r}; give another output.path, or "
         f"--replace-other {name} to put this build in its place"
     )
+
+
+def _refuse_within(place: Workspace) -> None:
+    """Raise OutputError for an output inside another dataset or series, whose builds would take it for their own."""
+    output = place.series or place.output
+    for above in output.folders_above():
+        if _holds_dataset(above):
+            raise OutputError(
+                f"{output.shown} lies in {above.shown}, which holds a dataset of makeweight, or the beginning of one;"
+                " give an output.path outside it"
+            )
+
+
+def _holds_dataset(folder: Folder) -> bool:
+    try:
+        return folder.exists(HIDDEN) or read_manifest(folder) is not None
+    except OutputError:  # a manifest of something else, or what may not be read
+        return False
 
 
 def _refuse_foreign(place: Workspace, manifest: Manifest | None) -> None:

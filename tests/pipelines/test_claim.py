@@ -15,6 +15,7 @@ from pipelines.storage.folder import Folder
 from schemas.errors import MakeweightError, OutputError, SpecError
 from schemas.spec import Spec, parse
 from tests.faults.in_process import go_in_process
+from tests.machine import s3_bucket
 
 
 @pytest.fixture
@@ -301,6 +302,43 @@ def test_the_fingerprint_of_a_spec_without_credentials_is_as_it_always_was():
         "output": {"path": "/o", "versions": {}},
     }
     assert fingerprint_spec(parse(Spec, spec | elsewhere)) == fingerprint_spec(asked), "places are in none"
+
+
+@pytest.mark.parametrize("path", ["out/sub", "out/data/sub", "out/.makeweight/x", "out/v00002", "link/deep/er", "uri"])
+@pytest.mark.parametrize("versions", [None, {"keep": 3}])
+def test_an_output_inside_another_dataset_is_refused(build, make_spec, out, tmp_path, path, versions):
+    build(make_spec(versions=versions))
+    (tmp_path / "link").symlink_to(out)
+    written = f"file://{out}/sub" if path == "uri" else str(tmp_path / path)
+    for name in ("teamA", "teamB"):
+        spec = make_spec(name=name, output={"path": written})
+        refused(build, spec, f"lies in {out}, which holds a dataset of makeweight, or the beginning of one; give", out)
+        refused(build, spec, f"lies in {out}, which holds a dataset of makeweight, or the beginning of one", out, True)
+
+
+def test_nor_may_it_take_the_place_of_a_version(build, make_spec, out):
+    build(make_spec(versions={"keep": 3}))
+    spec = make_spec(output={"path": str(out / "v00001"), "shard_rows": 20})
+    refused(build, spec, f"v00001 lies in {out}, which holds a dataset of makeweight", out, True)
+
+
+def test_nor_may_it_lie_in_what_was_only_begun(build, make_spec, out, monkeypatch):
+    stopped(build, make_spec(), monkeypatch)
+    refused(build, make_spec(output={"path": str(out / "sub")}), f"sub lies in {out}, which holds", out)
+
+
+def test_a_manifest_of_something_else_above_an_output_is_in_no_ones_way(build, make_spec, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "an app"}')
+    assert build(make_spec()).rows == 60
+
+
+def test_on_an_object_store_too_an_output_inside_another_is_refused(build, make_spec):
+    with s3_bucket("hush") as (uri, _):
+        build(make_spec(output={"path": uri.format("sets/a")}))
+        for path in ("sets/a/b", "sets/a/data/b/c"):
+            with pytest.raises(OutputError, match="lies in s3://.*data/sets/a.*, which holds a dataset of makeweight"):
+                build(make_spec(output={"path": uri.format(path)}))
+        assert build(make_spec(output={"path": uri.format("sets/b")})).rows == 60
 
 
 @pytest.mark.parametrize("more", ["#v2", "#", "/#v2", "/v#2/x", "?v2"])
