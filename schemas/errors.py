@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from schemas.secrets import redacted
+from schemas.secrets import redacted, redacted_but
 from schemas.terminal import escaped
 
 
@@ -30,10 +30,14 @@ Lines = Mapping[tuple[str | int, ...], int]
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a spec, and the keys that lead to it from the top."""
+    """One thing that is wrong with a spec, and the keys that lead to it from the top.
+
+    `names` are words of the source that it quotes, and that are no credentials, though they may look like some.
+    """
 
     path: tuple[str | int, ...]
     problem: str
+    names: tuple[str, ...] = ()
 
     def describe(self, file: str = "", lines: Lines | None = None) -> str:
         """Return `file:line: generator.name: problem`, leaving out what is not known."""
@@ -52,6 +56,10 @@ class SpecError(MakeweightError):
     def __init__(self, *faults: Fault, file: str = "", lines: Lines | None = None) -> None:
         self.faults, self.file, self.lines = faults, file, dict(lines or {})
         super().__init__("\n".join(fault.describe(file, lines) for fault in faults))
+
+    def __str__(self) -> str:
+        names = [name for fault in self.faults for name in fault.names]
+        return escaped(redacted_but(Exception.__str__(self), names))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by the faults, so that the error crosses to another process whole."""
