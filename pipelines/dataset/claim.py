@@ -170,21 +170,30 @@ def _refuse_others(folder: Folder, ours: Callable[[str], bool]) -> None:
 
 
 def _refuse_other_versions(series: Folder) -> None:
-    """Raise OutputError for a folder that is named like a version and is none."""
+    """Raise OutputError for a folder that is named like a version and is none.
+
+    One with a broken manifest is, where a newer version is complete: nobody reads it any more, and it is not removed.
+    """
+    newest = newest_version(series)
     for info in series.entries():
-        if VERSION.fullmatch(info.base_name) and not _is_version(series, info):
+        if VERSION.fullmatch(info.base_name) and not _is_version(series, info, newest[0] if newest else 0):
             raise OutputError(
                 f"{series.shown} holds {info.base_name!r}, which is named like a version and was not published by"
                 " makeweight; move it elsewhere, or give another output.path"
             )
 
 
-def _is_version(series: Folder, info: fs.FileInfo) -> bool:
+def _is_version(series: Folder, info: fs.FileInfo, newest: int) -> bool:
     name = info.base_name
     one = version_workspace(series, name)
     if is_open(one):
         return True
-    manifest = read_manifest(one.output)
+    try:
+        manifest = read_manifest(one.output)
+    except OutputError:
+        if int(name[1:]) < newest:
+            return True
+        raise
     if manifest:
         return manifest.version == int(name[1:])
     return info.type == fs.FileType.Directory and not one.output.names()

@@ -16,7 +16,7 @@ from pipelines.plan.privacy import is_private
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import HIDDEN, VERSION, VERSIONS, Workspace, version_name
 from schemas.errors import DamageError, Fault, OutputError, SpecError
-from schemas.manifest import CARD, Manifest
+from schemas.manifest import CARD, MANIFEST, Manifest
 from schemas.plan import Plan
 from schemas.spec import Spec
 from schemas.versions import LATEST, Base, Record
@@ -30,12 +30,17 @@ def latest(path: str) -> Folder:
     Raises OutputError if `latest.json` names no version.
     """
     folder = Folder(path)
-    if not folder.exists(LATEST):
+    if not _is_series(folder):
         return folder
     name = named(folder)
     if name is None:
         raise OutputError(f"{folder.shown}/{LATEST} names no version; build the dataset again, and it is written anew")
     return folder.at(name)
+
+
+def _is_series(folder: Folder) -> bool:
+    """Whether a folder names the newest of its versions; beside a manifest such a file is somebody else's."""
+    return folder.exists(LATEST) and not folder.exists(MANIFEST)
 
 
 def named(series: Folder) -> str | None:
@@ -50,7 +55,7 @@ def named(series: Folder) -> str | None:
 def newest_folder(path: str) -> Folder:
     """Return the folder of the newest version below `path`; raises OutputError where there are no versions."""
     folder = Folder(path)
-    if not folder.exists(LATEST):
+    if not _is_series(folder):
         raise OutputError(f"{folder.shown} holds no versions: there is no {LATEST}; set output.versions in its spec")
     return latest(path)
 

@@ -10,7 +10,9 @@ import pytest
 import flows.build as flow
 from flows.progress import listening
 from pipelines.dataset import beside
+from pipelines.dataset.builds import find_builds
 from pipelines.dataset.verify import verify
+from pipelines.dataset.versions import newest_folder
 from schemas.errors import OutputError
 from schemas.manifest import Manifest
 from tests.pipelines.test_claim import Notes, build, everything, make_spec, out, refused, stopped
@@ -412,3 +414,49 @@ def test_a_link_to_another_disk_is_told_before_any_work(build, make_spec, out, n
         assert os.listdir(other) == []
     finally:
         other.rmdir()
+
+
+DEEP = "[" * 100_000
+
+
+def test_json_that_is_nested_without_end_is_no_record_of_ours(build, make_spec, out):
+    build(make_spec(versions={"keep": 3}))
+    (out / "latest.json").write_text(DEEP)
+    with pytest.raises(OutputError, match="latest.json names no version; build the dataset again"):
+        verify(str(out))
+    (out / ".makeweight" / "owner.json").write_text(DEEP)
+    build(make_spec(48, versions={"keep": 3}))
+    assert verify(str(out)).problems == []
+    (out / "v00002" / "manifest.json").write_text(DEEP)
+    assert [one.state for one in find_builds(str(out))] == ["complete"], "the other is taken for nobody's"
+    with pytest.raises(OutputError, match="manifest.json is not a manifest of makeweight"):
+        verify(str(out))
+
+
+@pytest.mark.parametrize("text", ['{"version": "v00001"}', '{"app": "3.1"}', DEEP])
+def test_a_users_latest_json_beside_a_plain_dataset_names_nothing(build, make_spec, out, text):
+    build(make_spec())
+    (out / "latest.json").write_text(text)
+    assert verify(str(out)).problems == []
+    with pytest.raises(OutputError, match=r"holds no versions: there is no latest.json; set output.versions"):
+        newest_folder(str(out))
+
+
+def test_a_version_that_is_kept_and_broken_blocks_no_newer_one(build, make_spec, out):
+    build(make_spec(versions={"keep": 1}))
+    (out / "v00001" / "notes.txt").write_text(MINE)
+    build(make_spec(48, versions={"keep": 1}))
+    (out / "v00001" / "manifest.json").write_text("{}")
+    for number, rows in ((3, 56), (4, 64)):
+        assert build(make_spec(rows, versions={"keep": 1})).version == number
+        assert verify(str(out)).problems == []
+    assert (out / "v00001" / "notes.txt").read_text() == MINE
+    assert (out / "v00001" / "manifest.json").read_text() == "{}"
+    assert sorted(path.name for path in out.glob("v0*")) == ["v00001", "v00004"]
+
+
+def test_the_newest_one_that_is_broken_does(build, make_spec, out):
+    build(make_spec(versions={"keep": 2}))
+    (out / "v00001" / "manifest.json").write_text("{}")
+    with pytest.raises(OutputError, match="v00001/manifest.json is not a manifest of makeweight"):
+        build(make_spec(48, versions={"keep": 2}))
