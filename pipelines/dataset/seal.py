@@ -37,7 +37,7 @@ def is_sealed_or_older(data: bytes, written_by: str | None) -> bool:
     if json.loads(data).get("seal") is not None:
         return True
     numbers = re.match(r"(\d+)\.(\d+)", written_by or "")
-    return bool(numbers) and tuple(map(int, numbers.groups())) < SEALED_SINCE
+    return numbers is not None and tuple(map(int, numbers.groups())) < SEALED_SINCE
 
 
 def _seal_of(text: str | bytes) -> str:

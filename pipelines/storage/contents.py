@@ -53,7 +53,7 @@ def _place() -> Path:
 
 
 def _known() -> dict[str, str]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(_place().read_bytes())
         return found if isinstance(found, dict) else {}
     return {}

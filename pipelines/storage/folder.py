@@ -21,10 +21,11 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder
-from pipelines.storage.filesystem import Files, files_of, is_uri, resolve
+from pipelines.storage.filesystem import Files, files_of, resolve
 from pipelines.storage.sealed import Sealing, inside, is_sealed, is_sound
 from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
+from schemas.uri import is_uri
 
 __all__ = ["Folder", "away", "explained", "is_uri", "resolve"]
 
