@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder, sync_below, sync_file, sync_folder
+from pipelines.storage.over_http import told_as_os_errors
 from pipelines.storage.sealed import mapped
 from schemas.uri import is_uri, refuse_unclear
 
@@ -61,7 +62,7 @@ def _patient(filesystem: fs.FileSystem) -> fs.FileSystem:
     AWS_MAX_ATTEMPTS, which AWS's own tools know too, says how often it asks.
     """
     if filesystem.type_name != "s3":
-        return filesystem
+        return told_as_os_errors(filesystem)
     _, (options,) = filesystem.__reduce__()  # its only way to tell what a URI said
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
     retries = fs.AwsStandardS3RetryStrategy(max_attempts=attempts)

@@ -2,6 +2,8 @@
 
 import os
 import pickle
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -11,6 +13,8 @@ from pipelines.storage import sealed
 from pipelines.storage.folder import Folder
 from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
+from tests.conftest import ROOT
+from tests.waiting import LIMIT
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
@@ -97,6 +101,34 @@ def test_a_folder_below_a_uri_may_have_any_name(tmp_path, name):
     assert (tmp_path / name / f"below {name}" / "f").read_bytes() == b"2"
     folder.remove()
     assert list(tmp_path.iterdir()) == []
+
+
+HUB = """
+from pipelines.plan.planning import make_plan
+from pipelines.storage.folder import Folder
+from schemas.errors import MakeweightError
+from schemas.spec import Spec, parse
+
+place = "hf://datasets/some/thing"
+spec = {"name": "t", "source": {"path": f"{place}/t.csv", "label": "y"}, "output": {"path": "out"}}
+folder = Folder(place)
+for do in (lambda: make_plan(parse(Spec, spec)), folder.names, folder.info, lambda: folder.read("x")):
+    try:
+        do()
+    except MakeweightError as error:
+        print(error)
+"""
+
+
+def test_a_hub_that_does_not_answer_is_told_in_one_sentence():
+    nobody = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)}
+    answer = subprocess.run([sys.executable, "-c", HUB], capture_output=True, text=True, env=nobody, timeout=LIMIT)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    source, *others = answer.stdout.splitlines()
+    assert source.startswith("hf://datasets/some/thing/t.csv: cannot be read: NETWORK_CONNECTION: ")
+    assert source.endswith("; the store cannot be reached, or is busy: run the same command again")
+    assert len(others) == 3
+    assert all(one.startswith("hf://datasets/some/thing: cannot be reached: NETWORK_CONNECTION: ") for one in others)
 
 
 def arrow_file(folder):
