@@ -7,8 +7,9 @@ makeweight's own and shows its traceback.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Self
 
-from schemas.secrets import redacted, redacted_but
+from schemas.secrets import redacted_but
 from schemas.terminal import escaped
 
 
@@ -16,12 +17,19 @@ class MakeweightError(Exception):
     """Any failure that is explained to the user in one plain message.
 
     It never shows credentials, nor characters that a terminal would obey: a name from the source may hold them.
+    `names` are classes of the source that it quotes, and that are no credentials, though they may look like some.
     """
 
     exit_code = 1
+    names: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return escaped(redacted(super().__str__()))
+        return escaped(redacted_but(super().__str__(), self.names))
+
+    def naming(self, names: Iterable[str]) -> Self:
+        """Return this error, which quotes these classes as they are."""
+        self.names = tuple(names)
+        return self
 
 
 Lines = Mapping[tuple[str | int, ...], int]
@@ -55,11 +63,8 @@ class SpecError(MakeweightError):
 
     def __init__(self, *faults: Fault, file: str = "", lines: Lines | None = None) -> None:
         self.faults, self.file, self.lines = faults, file, dict(lines or {})
+        self.names = tuple(name for fault in faults for name in fault.names)
         super().__init__("\n".join(fault.describe(file, lines) for fault in faults))
-
-    def __str__(self) -> str:
-        names = [name for fault in self.faults for name in fault.names]
-        return escaped(redacted_but(Exception.__str__(self), names))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by the faults, so that the error crosses to another process whole."""

@@ -51,7 +51,8 @@ def refuse_shortfall(plan: Plan, strata: Sequence[StratumProgress]) -> None:
     """Raise ShortfallError, with one line for each class that is not full, saying why its candidates were rejected."""
     short = [stratum for stratum in strata if stratum.missing]
     if short:
-        raise ShortfallError("\n".join(_explain(plan, stratum) for stratum in short))
+        told = ShortfallError("\n".join(_explain(plan, stratum) for stratum in short))
+        raise told.naming(stratum.name for stratum in short)
 
 
 def _explain(plan: Plan, stratum: StratumProgress) -> str:

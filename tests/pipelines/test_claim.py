@@ -12,7 +12,7 @@ from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
 from pipelines.plan.planning import fingerprint_recipe, fingerprint_spec
 from pipelines.storage.folder import Folder
-from schemas.errors import MakeweightError, OutputError, SpecError
+from schemas.errors import MakeweightError, OutputError, ShortfallError, SourceError, SpecError
 from schemas.spec import Spec, parse
 from tests.faults.in_process import go_in_process
 from tests.machine import s3_bucket
@@ -339,6 +339,21 @@ def test_on_an_object_store_too_an_output_inside_another_is_refused(build, make_
             with pytest.raises(OutputError, match="lies in s3://.*data/sets/a.*, which holds a dataset of makeweight"):
                 build(make_spec(output={"path": uri.format(path)}))
         assert build(make_spec(output={"path": uri.format("sets/b")})).rows == 60
+
+
+def test_errors_name_classes_as_they_are_though_they_look_like_credentials(build, make_spec, out):
+    table, source = out.parent / "named.csv", {"path": str(out.parent / "named.csv"), "label": "label"}
+
+    def write(twos):
+        rows = [f"{n % 31}.5,{n % 7},password={'two' if n < twos else 'one'}" for n in range(40)]
+        table.write_text("\n".join(["x,z,label", *rows]) + "\n")
+
+    write(5)
+    with pytest.raises(ShortfallError, match="^class 'password=two': 0 of 30 rows accepted after 1 attempts a row"):
+        build(make_spec(source=source, validate=["duplicates"], budget={"attempts_per_row": 1}))
+    write(1)
+    with pytest.raises(SourceError, match=r"which needs \d+ of a class: 'password=two' \(1\);"):
+        plan_build(make_spec(source=source, generator={"name": "smote"}))
 
 
 @pytest.mark.parametrize("more", ["#v2", "#", "/#v2", "/v#2/x", "?v2"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.errors import Fault, SpecError
+from schemas.errors import Fault, ShortfallError, SpecError
 from schemas.secrets import HIDDEN, all_redacted, redacted
 
 SECRET = st.text(string.ascii_letters + string.digits + "+/.~_-", min_size=8, max_size=60).map(lambda text: f"q7{text}")
@@ -149,6 +149,12 @@ def test_names_of_the_source_that_look_like_credentials_are_spared_and_those_aro
     assert str(pickle.loads(pickle.dumps(SpecError(fault)))) == told  # noqa: S301 as a task hands it on
     other = Fault((), "password=hush in s3://key:hush@bucket, of password=one", ("password=one",))
     assert str(SpecError(other)) == "password=*** in s3://***@bucket, of password=one"
+
+
+def test_so_are_those_of_other_errors():
+    told = ShortfallError("class 'password=one': 3 of 9 rows accepted; token=hush").naming(["password=one"])
+    for error in (told, pickle.loads(pickle.dumps(told))):  # noqa: S301 as a task hands it on
+        assert str(error) == "class 'password=one': 3 of 9 rows accepted; token=***"
 
 
 def test_every_uri_within_data_is_redacted_and_other_texts_are_handed_on_as_they_are():
