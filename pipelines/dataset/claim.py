@@ -117,7 +117,7 @@ def _refuse_within(place: Workspace) -> None:
 def _holds_dataset(folder: Folder) -> bool:
     try:
         return folder.exists(HIDDEN) or read_manifest(folder) is not None
-    except OutputError:  # a manifest of something else, or what may not be read
+    except (OutputError, OSError, ValueError):  # a manifest of something else, or what cannot be looked at
         return False
 
 
