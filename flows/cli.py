@@ -4,15 +4,19 @@ A command that starts servers runs in a session of its own. Commands import what
 is handled from the first moment.
 """
 
+import errno
 import sys
+from contextlib import suppress
 from typing import Any
 
 from flows.child_process import can_run_apart, run_apart
-from flows.exit import end_at_once, ends_with
+from flows.exit import UNWRITTEN, end_at_once, ends_with, open_closed_streams
 from flows.interrupt import STOPPED, handle_stop_signals
 
 INTERRUPTED = 130
 """The exit code of typer if it is interrupted before a command runs."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""The errors of a stream that takes no more."""
 SERVED = ("build", "evaluate")
 """The commands that may start a Prefect server and Ray."""
 
@@ -29,6 +33,7 @@ def __getattr__(name: str) -> Any:
 
 def main() -> None:
     """Run the command line; Ctrl-C or SIGTERM ends it with one plain line at any time."""
+    open_closed_streams()
     end_at_once()
     if sys.argv[1:2] and sys.argv[1] in SERVED and can_run_apart():
         run_apart(_run_command, STOPPED)
@@ -48,6 +53,12 @@ def _run_command() -> int:
             return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
     except KeyboardInterrupt:
         pass
+    except OSError as error:  # a full disk behind `>`, as `/dev/full` plays it
+        if error.errno not in FULL or error.filename is not None:
+            raise
+        with suppress(OSError):
+            print(f"makeweight: what it says cannot be written: {error.strerror}; make room", file=sys.stderr)
+        return UNWRITTEN
     print(STOPPED, file=sys.stderr)
     return 1
 

@@ -17,6 +17,20 @@ Python's own."""
 _codes = [UNKNOWN]
 
 
+def open_closed_streams() -> None:
+    """Let what was closed before the start (`>&-`) lead nowhere.
+
+    Else the next file or pipe that is opened takes its number, and gets what is printed, by servers as well.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            if os.open(os.devnull, os.O_RDWR) == number:  # the lowest that is free
+                os.set_inheritable(number, True)
+                setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
 def end_at_once() -> None:
     """Let the process end when the last of what is registered with `atexit` is done; to be called before anything is.
 

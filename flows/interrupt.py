@@ -1,7 +1,8 @@
 """Handles Ctrl-C and SIGTERM, and remembers them, since a library may swallow the KeyboardInterrupt.
 
-asyncio replaces Python's handler while Prefect talks to its server, Ray checks for signals within its own calls, and an
-exception during an import is not always passed on. So `stop_if_requested` raises it again.
+asyncio replaces Python's handler while Prefect talks to its server, and Prefect that of SIGTERM while a flow runs. Ray
+checks for signals within its own calls, and an exception during an import is not always passed on. So
+`keep_stop_handlers` puts ours back, and `stop_if_requested` raises it again.
 """
 
 import os
@@ -15,6 +16,8 @@ from typing import Any
 STOPPED = "makeweight: stopped; run the same command again to go on where it was"
 """The message after Ctrl-C or SIGTERM."""
 _heard = Event()
+_hearing: dict[signal.Signals, Any] = {}
+"""Our handlers, while they are in force."""
 
 
 def list_stop_signals() -> tuple[signal.Signals, ...]:
@@ -35,7 +38,25 @@ def handle_stop_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        _hearing.clear()
         _heard.clear()
+
+
+@contextmanager
+def keep_stop_handlers() -> Iterator[None]:
+    """Put our handlers back where a library replaced them, for as long as the block lasts; none if none are installed.
+
+    On a worker there are none: there Prefect's own handler is how a run is cancelled.
+    """
+    if current_thread() is not main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number, handler in _hearing.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def install_stop_handlers(silently: bool = False) -> dict[signal.Signals, Any]:
@@ -51,7 +72,10 @@ def install_stop_handlers(silently: bool = False) -> dict[signal.Signals, Any]:
         _heard.set()
         raise KeyboardInterrupt
 
-    return {number: signal.signal(number, hear) for number in list_stop_signals()}
+    before = {number: signal.signal(number, hear) for number in list_stop_signals()}
+    _hearing.clear()
+    _hearing.update(dict.fromkeys(before, hear))
+    return before
 
 
 def _close_errors() -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from threading import Lock
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -11,6 +12,7 @@ from prefect import Flow
 from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL
 
+from flows.interrupt import keep_stop_handlers
 from schemas.errors import MakeweightError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -44,10 +46,18 @@ class _ServedFlow(Flow[P, R]):
 
 
 def served_flow(name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """Make a decorator that turns a function into a flow, which several threads may run at once."""
+    """Make a decorator that turns a function into a flow, which several threads may run at once.
+
+    Stop signals are handled in it as outside of a flow.
+    """
 
     def decorate(function: Callable[P, R]) -> Flow[P, R]:
-        return cast(Flow[P, R], _ServedFlow(function, name=name, persist_result=False, validate_parameters=False))
+        @wraps(function)
+        def interruptible(*args: P.args, **kwargs: P.kwargs) -> R:
+            with keep_stop_handlers():
+                return function(*args, **kwargs)
+
+        return cast(Flow[P, R], _ServedFlow(interruptible, name=name, persist_result=False, validate_parameters=False))
 
     return decorate
 

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.access import Touch
 from schemas.secrets import refuse_redacted
+from schemas.uri import refuse_unclear, refuse_unkept
 
 
 def _refuse_nul(path: str) -> str:
@@ -15,8 +16,15 @@ def _refuse_nul(path: str) -> str:
     return path
 
 
-Place = Annotated[str, Field(min_length=1), AfterValidator(_refuse_nul), AfterValidator(refuse_redacted)]
-"""A path or a URI; one whose credentials were taken out where it was written down is refused."""
+Place = Annotated[
+    str,
+    Field(min_length=1),
+    AfterValidator(_refuse_nul),
+    AfterValidator(refuse_redacted),
+    AfterValidator(refuse_unclear),
+    AfterValidator(refuse_unkept),
+]
+"""A path or a URI; one whose credentials were taken out where it was written down is refused, or that is unclear."""
 ReadPlace = Annotated[Place, Touch("read")]
 """A place that is read."""
 ModelPlace = Annotated[Place, Touch("models")]

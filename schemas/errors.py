@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Self
 
-from schemas.secrets import all_redacted, redacted
+from schemas.secrets import all_redacted, redacted, redacted_but
 from schemas.terminal import escaped
 
 _NO_TEXTS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf")
@@ -86,6 +86,8 @@ class MakeweightError(Exception):
     exit_code = 1
     code = "failed"
     advice: Advice | None = None
+    names: tuple[str, ...] = ()
+    """Classes of the source that the message quotes: they are no credentials, though they may look like some."""
 
     def __init__(self, *said: object, code: str | None = None, advice: Advice | None = None) -> None:
         super().__init__(*said)
@@ -97,7 +99,12 @@ class MakeweightError(Exception):
         return {"error": str(self), "code": self.code, "advice": advice, "exit_code": self.exit_code}
 
     def __str__(self) -> str:
-        return escaped(redacted(super().__str__()))
+        return escaped(redacted_but(super().__str__(), self.names))
+
+    def naming(self, names: Iterable[str]) -> Self:
+        """Return this error, which quotes these classes as they are."""
+        self.names = tuple(names)
+        return self
 
 
 Lines = Mapping[tuple[str | int, ...], int]
@@ -108,13 +115,14 @@ Lines = Mapping[tuple[str | int, ...], int]
 class Fault:
     """One thing that is wrong with a spec, and the keys that lead to it from the top.
 
-    `code` and `advice` are what they are of a `MakeweightError`.
+    `code`, `advice` and `names` are what they are of a `MakeweightError`.
     """
 
     path: tuple[str | int, ...]
     problem: str
     code: str = "spec"
     advice: Advice | None = None
+    names: tuple[str, ...] = ()
 
     def describe(self, file: str = "", lines: Lines | None = None) -> str:
         """Return `file:line: generator.name: problem`, leaving out what is not known."""
@@ -145,6 +153,7 @@ class SpecError(MakeweightError):
         said = "\n".join(fault.describe(file, lines) for fault in faults)
         advice = next((fault.advice for fault in faults if fault.advice), None)
         super().__init__(said, code=faults[0].code if faults else None, advice=advice)
+        self.names = tuple(name for fault in faults for name in fault.names)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by the faults, so that the error crosses to another process whole."""

@@ -28,8 +28,8 @@ _NAMES = ("apikey", "accesskey", "accountkey", "keyid", "secret", "token", "pass
           "signature", "credential", "authorization", "?key", "&key", ";key", "_key", "-key", "%5fkey",
           "%2dkey")  # fmt: skip
 """What the names of secrets end with: a lone `key` is none, but `?key` and `api_key` are."""
-_MARK = "\ufdd0"
-"""Stands for a moment where a secret begins. Unicode keeps it from being a sign of any text."""
+_MARK, _SPARED = "\ufdd0", "\ufdd1"
+"""Stand for a moment where a secret begins, and around what is none. Unicode keeps both out of any text."""
 
 
 def _branches(words: Iterable[str]) -> str:
@@ -47,7 +47,7 @@ _NAMED = rf"""(?=[ \t'"{_ENDS}])(?=[ \t]{{0,3}}(?:['"]\\?)?{_branches(name[::-1]
 _ASSIGNED = {"=": re.compile(f"={_NAMED}(?<!==)"), ":": re.compile(f":{_NAMED}(?<!//:)")}
 """Turned around: what assigns, and then such a name, in quotes or not."""
 _PROSE = r"(?:[a-z]{1,30}[.,;:)]?|[0-9][0-9,.%]{0,20})[ \t]++\S|(?i:bearer|basic|token|digest|negotiate|aws4-\S{1,20}) "
-_WORDS = r"""(?:[^&\s'"\\][^&\s'"]*+|\\?(?:'[^'\n]*+'|"[^"\n]*+"|['"]?[^&\s'"]++))"""
+_WORDS = r"""(?:[^&\s'"\\](?:[^&\s'":]|:(?!\s|\Z))*+|\\?(?:'[^'\n]*+'|"[^"\n]*+"|['"]?[^&\s'"]++))"""
 _VALUE = re.compile(rf"{_MARK}(?!\*{{3}}(?!\w))(?:[ \t]{{1,3}}(?!{_PROSE}))?+{_WORDS}")
 """A secret, and not what a sentence goes on with: `class 'token': 412 of 1,000 rows`."""
 _SCHEMES = re.compile(
@@ -58,6 +58,17 @@ _BEARER = re.compile(r"[bB](?<!\w[bB])(?i:earer)[ \t]{1,3}[\w.~+/=-]{16,}+")
 _VARIABLE = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 _USUAL = re.compile("[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|[A-Z]{1,20}")
 _ISSUED = re.compile("(?:sk|pk|rk|hf|gh[opsu]|github_pat|glpat|xox[abp])_|AKIA|ASIA|eyJ")
+
+
+def redacted_but(text: str, names: Iterable[str]) -> str:
+    """Return the text redacted, but for these names, which may look like credentials: `password=one` is a class."""
+    spared = [name for name in dict.fromkeys(names) if name and name in text and redacted(name) != name]
+    for number, name in enumerate(spared):
+        text = text.replace(name, f"{_SPARED}{number}{_SPARED}")
+    text = redacted(text)
+    for number, name in enumerate(spared):
+        text = text.replace(f"{_SPARED}{number}{_SPARED}", name)
+    return text
 
 
 def redacted(text: str) -> str:

@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    SerializationInfo,
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
@@ -285,6 +286,9 @@ class Budget(Part):
     attempts_per_row: float = Field(20, ge=1, description="Candidates drawn for each row that is needed, at most.")
 
 
+_WHOLE = {"whole": True}
+
+
 class Spec(Part):
     """What to build. The name, the source and the output are needed; the rest may stay as it is."""
 
@@ -310,9 +314,16 @@ class Spec(Part):
     seed: int = Field(0, ge=0, lt=2**63, description="Another seed makes other rows; the same one the same rows.")
 
     @model_serializer(mode="wrap", when_used="json")
-    def _without_credentials(self, plain: SerializerFunctionWrapHandler) -> Any:
+    def _without_credentials(self, plain: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
         """Leave out the credentials of URIs, as Prefect keeps a flow's parameters: read back, it refuses them."""
-        return all_redacted(plain(self))
+        return plain(self) if info.context is _WHOLE else all_redacted(plain(self))
+
+    def whole(self, *, by_alias: bool = False, exclude_unset: bool = False) -> dict[str, Any]:
+        """Return all that the spec says, as JSON holds it; to be compared or hashed, and neither shown nor kept.
+
+        Else a constraint or a prompt that quotes a URI would be the same as one that quotes another.
+        """
+        return self.model_dump(mode="json", by_alias=by_alias, exclude_unset=exclude_unset, context=_WHOLE)
 
     @property
     def by(self) -> list[str]:

@@ -205,6 +205,7 @@ PROVEN_ELSEWHERE = {
     "source/tabular/cleaner": "pipelines/source/tabular/test_dialect.py",
     "source/text/folders": "flows/test_text_build.py",
     "source/text/reading": "flows/test_text_build.py",
+    "storage/over_http": "pipelines/storage/test_folder.py",
     "storage/filesystem": "faults/test_storage_faults.py",
     "validate/base": "pipelines/validate/checks/test_promises.py",
     "validate/checks/examples": "pipelines/validate/test_validators_contract.py",

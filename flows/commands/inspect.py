@@ -58,7 +58,7 @@ def ls(
     folders: Annotated[list[str], typer.Argument(metavar="[FOLDER]...", help="Where to look; else here.")] = ["."],  # noqa: B006 typer needs the list
     json_: Json = False,
 ) -> None:
-    """List the builds below folders: complete, damaged, under way, unfinished, or of another version."""
+    """List the builds below folders: complete, damaged, unreadable, under way, unfinished, or of another version."""
     with explained(json_):
         from flows.formatting import build_lines, builds_json
         from pipelines.dataset.builds import find_builds

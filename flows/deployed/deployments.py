@@ -26,7 +26,9 @@ from flows.deployed.request import request_balanced_dataset
 from flows.deployed.schedules import scheduled_build
 from flows.deployed.worker import DATASET, EXIT_CODE, FAULT, refuse_relative
 from flows.server import WHO, explain_server_errors
+from schemas.access import Keys
 from schemas.errors import Fault, MakeweightError, SpecError
+from schemas.secrets import all_redacted, redacted
 from schemas.spec import Spec, parse
 
 POOL = "makeweight"
@@ -35,6 +37,11 @@ LOOK_SECONDS, ALONE_SECONDS = 2.0, 20.0
 """Seconds between two checks of a run, and until the user is told that no worker takes it."""
 PAUSES = (1.0, 3.0, 9.0, 20.0)
 """Seconds to wait before each new try to submit a request; its idempotency key lets the server take it once."""
+
+_HOLDS = (
+    "holds what may be credentials, which a Prefect server would keep and show, and without which it says something"
+    " else; write it into a spec file that workers read (makeweight schedule), and credentials into their environment"
+)
 
 
 @dataclass(frozen=True)
@@ -90,11 +97,15 @@ def connect_server() -> Iterator[SyncPrefectClient]:
 
 
 def submit_request(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Request:
-    """Submit a request, as the deployment's form does, and return it."""
-    values = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    refuse_relative(parse(Spec, values), "a request has no folder that it could start from")
+    """Submit a request, as the deployment's form does, and return it; its credentials do not leave this process.
+
+    Raises SpecError where the spec would ask for something else without what may be credentials.
+    """
+    told = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    refuse_relative(parse(Spec, told), "a request has no folder that it could start from")
+    _refuse_altered(spec.whole(by_alias=True, exclude_unset=True), told)
     with connect_server() as client:
-        parameters, key = {"spec": values, "replace": replace}, str(uuid4())
+        parameters, key = {"spec": told, "replace": replace}, str(uuid4())
 
         def create_run() -> FlowRun:
             return client.create_flow_run_from_deployment(
@@ -107,6 +118,22 @@ def submit_request(spec: Spec, replace: bool, deployment: str = REQUESTS) -> Req
             if error.response.status_code in WHO:
                 raise
             raise _refusal_error(error, deployment) from error
+
+
+def _refuse_altered(whole: Any, told: Any) -> None:
+    """Raise SpecError for each value that what Prefect is told of it would change."""
+    altered = [Fault(keys, _HOLDS) for keys in _altered(whole, told, ())]
+    if altered:
+        raise SpecError(*altered)
+
+
+def _altered(whole: Any, told: Any, keys: Keys) -> Iterator[Keys]:
+    """Yield the keys that lead to the values of `whole` that differ in `told`, which is built like it."""
+    if isinstance(whole, dict | list):
+        for key, value in whole.items() if isinstance(whole, dict) else enumerate(whole):
+            yield from _altered(value, told[key], (*keys, key))
+    elif whole != told:
+        yield keys
 
 
 def _retry_busy(call: Callable[[], FlowRun]) -> FlowRun:
@@ -194,7 +221,13 @@ def _report_missing_worker(client: SyncPrefectClient, run: FlowRun, say: Callabl
 
 
 def deploy_schedule(spec: Spec, path: str, overrides: Sequence[str], cron: CronSchedule, replace: bool) -> Scheduled:
-    """Deploy a schedule that builds the spec at a path or URI; a schedule of the same dataset is updated."""
+    """Deploy a schedule that builds the spec at a path or URI; a schedule of the same dataset is updated.
+
+    Raises SpecError where the path or an override holds what may be credentials, which Prefect would keep and show.
+    """
+    for text in (path, *overrides):
+        if all_redacted(text) != text:
+            raise SpecError(Fault((), f"{redacted(text)!r} {_HOLDS}"))
     limit = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
     with connect_server() as client:
         try:

@@ -1,4 +1,4 @@
-"""Finds the builds below a folder, each with its state: complete, damaged, under way, unfinished, other version.
+"""Finds the builds below a folder, each with its state: complete, damaged, under way, unfinished, or as `State` says.
 
 It reads names, sizes, manifests and locks, but no rows. It changes nothing.
 """
@@ -19,7 +19,7 @@ from pipelines.storage.workspace import HIDDEN, VERSION, WORK, Workspace, make_w
 from schemas.errors import DamageError, OutputError
 from schemas.manifest import DATA, FORMAT, MANIFEST, Manifest
 
-State = Literal["complete", "damaged", "under way", "unfinished", "other version"]
+State = Literal["complete", "damaged", "unreadable", "under way", "unfinished", "other version"]
 _OURS = {"format", "spec_fingerprint", "content_hash", "shards"}
 """The keys that a manifest of any version of makeweight has."""
 
@@ -78,11 +78,15 @@ def _walk_builds(folder: Folder) -> Iterator[FoundBuild]:
 def _list_entries(folder: Folder) -> dict[str, fs.FileInfo]:
     """Return the entries of a folder by name; without names that are not valid Unicode, which no build has."""
     try:
-        found = folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True))
+        return _read_entries(folder)
     except PermissionError:
         return {}
+
+
+def _read_entries(folder: Folder) -> dict[str, fs.FileInfo]:
+    """Return the entries of a folder by name; raises PermissionError where it may not be read."""
     named = {}
-    for info in found:
+    for info in folder.filesystem.get_file_info(fs.FileSelector(folder.inner(), allow_not_found=True)):
         with suppress(UnicodeDecodeError):
             named[info.base_name] = info
     return named
@@ -94,6 +98,14 @@ def _is_link(folder: Folder, name: str) -> bool:
 
 def _inspect_folder(folder: Folder, infos: dict[str, fs.FileInfo]) -> FoundBuild | None:
     """Return the build in this folder, or None if there is none."""
+    try:
+        return _read_build(folder, infos)
+    except OutputError as error:
+        return FoundBuild(folder.shown, "unreadable", detail=str(error).removeprefix(f"{folder.shown}: "))
+
+
+def _read_build(folder: Folder, infos: dict[str, fs.FileInfo]) -> FoundBuild | None:
+    """Return the build in this folder; raises OutputError for a file that may not be read."""
     hidden, info = folder.at(HIDDEN), infos.get(MANIFEST)
     manifest, odd = _read_manifest(folder, info, HIDDEN in infos)
     published = info.mtime.timestamp() if manifest and info and info.mtime else None
@@ -117,7 +129,8 @@ def _is_series(infos: Collection[str]) -> bool:
 
 def _describe_damage(folder: Folder, manifest: Manifest) -> str:
     """Say which shards are missing or of another size; an empty text if none. Only `verify` reads their rows."""
-    there = {f"{DATA}/{name}": info.size for name, info in _list_entries(folder.at(DATA)).items() if info.is_file}
+    with explain_errors(folder.shown, reading=DATA):
+        there = {f"{DATA}/{name}": info.size for name, info in _read_entries(folder.at(DATA)).items() if info.is_file}
     faults = [
         f"{shard.path!r} is missing"
         if shard.path not in there
@@ -150,7 +163,7 @@ def _read_manifest(folder: Folder, info: fs.FileInfo | None, surely_ours: bool) 
 def _read_keys(data: bytes) -> dict[str, Any]:
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -50,6 +50,7 @@ def _read_state(place: Workspace) -> tuple[Manifest | None, Ledger]:
 
 
 def _check_once(plan: Plan, place: Workspace, replace: Replace) -> Manifest | None:
+    _refuse_nested_output(place)
     manifest = read_manifest(place.output)
     _refuse_other_name(plan, place, manifest, replace)
     if manifest and is_build_of(manifest, plan):
@@ -85,7 +86,7 @@ def read_owner(place: Workspace) -> str | None:
 def _read_owner_file(place: Workspace) -> str | None:
     try:
         name = json.loads(place.hidden.read(OWNER))["name"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return name if isinstance(name, str) else None
 
@@ -100,6 +101,24 @@ def _refuse_other_name(plan: Plan, place: Workspace, manifest: Manifest | None, 
         f"{shown} belongs to the dataset {name!r}{there}, and this one is {plan.name!r}; give another output.path, or "
         f"--replace-other {name} to put this build in its place"
     )
+
+
+def _refuse_nested_output(place: Workspace) -> None:
+    """Raise OutputError for an output inside another dataset or series, whose builds would take it for their own."""
+    output = place.series or place.output
+    for above in output.folders_above():
+        if _holds_dataset(above):
+            raise OutputError(
+                f"{output.shown} lies in {above.shown}, which holds a dataset of makeweight, or the beginning of one;"
+                " give an output.path outside it"
+            )
+
+
+def _holds_dataset(folder: Folder) -> bool:
+    try:
+        return folder.exists(HIDDEN) or read_manifest(folder) is not None
+    except (OutputError, OSError, ValueError):  # a manifest of something else, or a folder that may not be read
+        return False
 
 
 def _refuse_foreign(place: Workspace, manifest: Manifest | None) -> None:
@@ -156,24 +175,33 @@ def _refuse_foreign_entries(folder: Folder, ours: Callable[[str], bool]) -> None
 
 
 def _refuse_false_versions(series: Folder) -> None:
-    """Raise OutputError for a folder that has the name of a version, and is no version of ours."""
+    """Raise OutputError for a folder that is named like a version and is none.
+
+    A version with a broken manifest is one if a newer version is complete: nobody reads it, and it is not removed.
+    """
+    newest = newest_version(series)
     for info in series.entries():
-        if VERSION.fullmatch(info.base_name) and not _is_version(series, info):
+        if VERSION.fullmatch(info.base_name) and not _is_version(series, info, newest[0] if newest else 0):
             raise OutputError(
                 f"{series.shown} holds {info.base_name!r}, which is named like a version and was not published by"
                 " makeweight; move it elsewhere, or give another output.path"
             )
 
 
-def _is_version(series: Folder, info: fs.FileInfo) -> bool:
+def _is_version(series: Folder, info: fs.FileInfo, newest: int) -> bool:
     name = info.base_name
-    one = make_version_workspace(series, name)
-    if has_ledger(one):
+    version = make_version_workspace(series, name)
+    if has_ledger(version):
         return True
-    manifest = read_manifest(one.output)
+    try:
+        manifest = read_manifest(version.output)
+    except OutputError:
+        if int(name[1:]) < newest:
+            return True
+        raise
     if manifest:
         return manifest.version == int(name[1:])
-    return info.type == fs.FileType.Directory and not one.output.names()
+    return info.type == fs.FileType.Directory and not version.output.names()
 
 
 def _join_names(names: list[str]) -> str:

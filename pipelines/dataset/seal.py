@@ -6,12 +6,15 @@ Files of earlier versions of makeweight have none.
 
 import hashlib
 import json
+import re
 from typing import TypeVar
 
 from schemas.base import Noun
 from schemas.hashing import json_hash
 
 _WORD = "<!-- makeweight: this page has the SHA-256 "
+SEALED_SINCE = (0, 1)
+"""The version of makeweight since which records bear a seal."""
 N = TypeVar("N", bound=Noun)
 
 
@@ -28,6 +31,14 @@ def add_seal(noun: N) -> N:
 def is_record_intact(data: bytes) -> bool:
     """Whether a record's JSON agrees with its seal; True for a record without one, as earlier versions wrote it."""
     return json.loads(data).get("seal") in (None, _hash_fields(data))
+
+
+def is_sealed_or_older(data: bytes, written_by: str | None) -> bool:
+    """Whether a record's JSON bears the seal that this version of makeweight gave it, or is of an earlier version."""
+    if json.loads(data).get("seal") is not None:
+        return True
+    numbers = re.match(r"(\d+)\.(\d+)", written_by or "")
+    return numbers is not None and tuple(map(int, numbers.groups())) < SEALED_SINCE
 
 
 def _hash_fields(text: str | bytes) -> str:

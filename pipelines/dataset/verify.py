@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.dataset.companions import is_evaluation, is_special_file
-from pipelines.dataset.ledger import has_ledger, shard_paths
+from pipelines.dataset.ledger import DATASET_FILES, has_ledger, shard_paths
 from pipelines.dataset.publish import is_report_intact, read_manifest
-from pipelines.dataset.seal import is_record_intact, sha256
+from pipelines.dataset.seal import is_record_intact, is_sealed_or_older, sha256
 from pipelines.dataset.versions import find_dataset, find_series_faults
 from pipelines.dataset.write import content_hash, row_digests
 from pipelines.source.fingerprint import row_hashes
@@ -28,7 +28,8 @@ from pipelines.validate.memory import FingerprintSet
 from schemas.arrow import dataset_schema
 from schemas.errors import OutputError
 from schemas.evaluation import EVALUATION, EVALUATION_PAGE
-from schemas.manifest import DATA, MANIFEST, REPORT, Manifest, Shard
+from schemas.manifest import CARD, DATA, MANIFEST, REPORT, Manifest, Shard
+from schemas.versions import LATEST
 
 PARQUET = (".parquet", ".pq", ".parq")
 """The ends of file names that readers take for Parquet."""
@@ -75,16 +76,25 @@ def verify(path: str) -> Verification:
     _check_boxes(manifest, boxes, found)
     if not found.problems and content_hash(dataset_schema(manifest.columns), digests) != manifest.content_hash:
         found.problems.append("content_hash differs: the rows are not those that were published, or not in that order")
-    if not is_record_intact(folder.read(MANIFEST)):
-        found.problems.append(f"{MANIFEST} was changed since it was published")
+    _check_manifest(folder, manifest, found)
     _check_files(folder, manifest, found)
     _check_evaluation(folder, manifest, found)
     _check_foreign_files(folder, manifest, found)
+    _check_links(folder, (*DATASET_FILES, DATA), found)
     if folder.path != path:
+        _check_links(Folder(path), (LATEST, CARD, os.path.basename(folder.inner())), found)
         found.problems.extend(find_series_faults(Folder(path)))
     if found.problems and has_ledger(_find_workspace(path, folder)):
         found.problems.append("a build was stopped while it published here: run the same command again, and look again")
     return found
+
+
+def _check_manifest(folder: Folder, manifest: Manifest, found: Verification) -> None:
+    data = folder.read(MANIFEST)
+    if not is_record_intact(data):
+        found.problems.append(f"{MANIFEST} was changed since it was published")
+    elif not is_sealed_or_older(data, manifest.versions.get("makeweight")):
+        found.problems.append(f"{MANIFEST} was changed since it was published: its seal is gone")
 
 
 def _find_workspace(path: str, folder: Folder) -> Workspace:
@@ -96,6 +106,15 @@ def _find_workspace(path: str, folder: Folder) -> Workspace:
 
 def _read_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:
     """Return the shard's rows, or None if they cannot be read as published; `found.problems` then says why."""
+    try:
+        return _read_intact_shard(folder, shard, found)
+    except OutputError as error:  # it may not be read
+        found.problems.append(str(error))
+        return None
+
+
+def _read_intact_shard(folder: Folder, shard: Shard, found: Verification) -> pa.Table | None:
+    """Return the shard's rows as `_read_shard` does; raises OutputError for a file that may not be read."""
     if folder.is_link(shard.path):
         found.problems.append(f"{shard.path} is a link to a file elsewhere, and not the one that was published")
     if is_special_file(folder, shard.path):
@@ -180,11 +199,16 @@ def _check_files(folder: Folder, manifest: Manifest, found: Verification) -> Non
 
 
 def _check_evaluation(folder: Folder, manifest: Manifest, found: Verification) -> None:
-    """Compare an evaluation and its page, if there is one, with their seals and with this dataset."""
+    """Compare an evaluation and its page, if there is one, with their seals and with this dataset.
+
+    Nothing else names them, so an evaluation that was removed together with its page is not missed.
+    """
     if not (folder.exists(EVALUATION) or folder.exists(EVALUATION_PAGE)):
         return
     data = _check_file(folder, EVALUATION, found, is_evaluation)
     evaluation = json.loads(data) if data else {}
+    if data and not is_sealed_or_older(data, manifest.versions.get("makeweight")):
+        found.problems.append(f"{EVALUATION} was changed since it was published: its seal is gone")
     if data and evaluation["content_hash"] != manifest.content_hash:
         found.problems.append(f"{EVALUATION} is of another dataset")
     _check_file(folder, EVALUATION_PAGE, found, partial(_has_hash, evaluation.get("page")))
@@ -197,13 +221,16 @@ def _has_hash(wanted: str | None, data: bytes) -> bool:
 
 def _check_file(folder: Folder, name: str, found: Verification, same: Callable[[bytes], bool]) -> bytes | None:
     """Return a file's bytes if `same` takes them for those published, else None; `found.problems` then says why."""
-    if is_special_file(folder, name):
-        found.problems.append(f"{name} is no file, but a pipe, socket or device")
-        return None
     try:
+        if is_special_file(folder, name):
+            found.problems.append(f"{name} is no file, but a pipe, socket or device")
+            return None
         data = folder.read(name)
     except FileNotFoundError:
         found.problems.append(f"{name} is missing")
+        return None
+    except OutputError as error:  # it may not be read
+        found.problems.append(str(error))
         return None
     if same(data):
         return data
@@ -211,9 +238,21 @@ def _check_file(folder: Folder, name: str, found: Verification, same: Callable[[
     return None
 
 
+def _check_links(folder: Folder, names: Iterable[str], found: Verification) -> None:
+    """Report links: whoever writes to their targets changes what was published."""
+    for name in names:
+        if folder.is_link(name):
+            found.problems.append(f"{name} is a link to what lies elsewhere, and not what was published")
+
+
 def _check_foreign_files(folder: Folder, manifest: Manifest, found: Verification) -> None:
     """Report foreign files that a program which reads all Parquet files below a folder would take for shards."""
     known = shard_paths(manifest)
-    visible = (name for name in folder.all_names() if not name.startswith(".") and "/." not in name)
+    try:
+        names = folder.all_names()
+    except OutputError as error:  # of what may not be read
+        found.problems.append(str(error))
+        return
+    visible = (name for name in names if not name.startswith(".") and "/." not in name)
     strangers = {name for name in visible if name.startswith(f"{DATA}/") or name.endswith(PARQUET)} - known
     found.problems.extend(f"{name} is not in the manifest" for name in sorted(strangers))

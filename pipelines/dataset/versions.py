@@ -16,7 +16,7 @@ from pipelines.plan.privacy import is_private
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import HIDDEN, VERSION, VERSIONS, Workspace, version_name
 from schemas.errors import DamageError, Fault, OutputError, SpecError
-from schemas.manifest import CARD, Manifest
+from schemas.manifest import CARD, MANIFEST, Manifest
 from schemas.plan import Plan
 from schemas.spec import Spec
 from schemas.versions import LATEST, Base, Record
@@ -30,7 +30,7 @@ def find_dataset(path: str) -> Folder:
     Raises OutputError if `latest.json` names no version.
     """
     folder = Folder(path)
-    if not folder.exists(LATEST):
+    if not _is_series(folder):
         return folder
     name = read_latest(folder)
     if name is None:
@@ -38,11 +38,16 @@ def find_dataset(path: str) -> Folder:
     return folder.at(name)
 
 
+def _is_series(folder: Folder) -> bool:
+    """Whether a folder is a series. Beside a manifest, a `latest.json` is somebody else's file."""
+    return folder.exists(LATEST) and not folder.exists(MANIFEST)
+
+
 def read_latest(series: Folder) -> str | None:
     """Return the name of the version in `latest.json`, or None if the file is missing or holds none."""
     try:
         name = json.loads(series.read(LATEST))["version"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return name if isinstance(name, str) and VERSION.fullmatch(name) else None
 
@@ -50,7 +55,7 @@ def read_latest(series: Folder) -> str | None:
 def newest_folder(path: str) -> Folder:
     """Return the folder of the newest version below `path`; raises OutputError where there are no versions."""
     folder = Folder(path)
-    if not folder.exists(LATEST):
+    if not _is_series(folder):
         raise OutputError(f"{folder.shown} holds no versions: there is no {LATEST}; set output.versions in its spec")
     return find_dataset(path)
 

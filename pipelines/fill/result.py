@@ -53,7 +53,8 @@ def refuse_shortfall(plan: Plan, strata: Sequence[StratumProgress]) -> None:
     """Raise ShortfallError with a line for each class that is not full, and the reasons of its rejected candidates."""
     short = [stratum for stratum in strata if stratum.missing]
     if short:
-        raise ShortfallError("\n".join(_explain(plan, stratum) for stratum in short))
+        told = ShortfallError("\n".join(_explain(plan, stratum) for stratum in short))
+        raise told.naming(stratum.name for stratum in short)
 
 
 def _lowered(plan: Plan, reasons: Sequence[str]) -> list[str]:

@@ -39,7 +39,11 @@ def _known(name: str, counts: Mapping[str, int]) -> str:
 
 def _refuse_unknown(target: Mapping[str, int], counts: Mapping[str, int]) -> None:
     faults = [
-        Fault(("balance", "target", name), f"the source has no class {name!r}{_quoted(name, counts)}")
+        Fault(
+            ("balance", "target", name),
+            f"the source has no class {name!r}{_quoted(name, counts)}",
+            names=(name, *counts),
+        )
         for name in target
         if name not in counts
     ]

@@ -129,7 +129,7 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
         raise SourceError(
             f"the source has one class only ({only!r} of {', '.join(spec.by)}): there is nothing to balance; "
             f"check source.label{_also(profile)}"
-        )
+        ).naming(counts)
     names = profile.column(spec.by[0]).names if len(spec.by) == 1 else None
     targets = compute_targets(counts, _by_number(spec.balance.target, names or []), spec.balance.at_least)
     return [
@@ -144,7 +144,7 @@ def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
         meant = [name for key, name in named.items() if stratum_name(key) == wanted != name]
         if meant and wanted not in named.values():
             problem = f"{wanted!r} may be either of two classes: write {' or '.join(map(repr, meant))}"
-            raise SpecError(Fault(("balance", "target", wanted), problem))
+            raise SpecError(Fault(("balance", "target", wanted), problem, names=(wanted, *meant)))
 
 
 def _also(profile: SourceProfile) -> str:
@@ -223,7 +223,7 @@ def _refuse_hopeless(plan: Plan) -> None:
             f"choose another generator ({advice} takes any), or set balance.target for these classes to what they have",
             code="few-rows",
             advice=advice,
-        )
+        ).naming(stratum.name for stratum in small)
 
 
 def fingerprint_spec(spec: Spec) -> str:
@@ -245,7 +245,7 @@ def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
 
 
 def _deciding(spec: Spec) -> dict[str, Any]:
-    data = spec.model_dump(mode="json")
+    data = spec.whole()
     data["source"] = as_before(data["source"])
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
     data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published

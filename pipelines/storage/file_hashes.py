@@ -55,7 +55,7 @@ def _cache_file() -> Path:
 
 
 def _read_cache() -> dict[str, str]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         found = json.loads(_cache_file().read_bytes())
         return found if isinstance(found, dict) else {}
     return {}

@@ -19,7 +19,9 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder, sync_below, sync_file, sync_folder
+from pipelines.storage.over_http import told_as_os_errors
 from pipelines.storage.sealed_file import map_file
+from schemas.uri import is_uri, refuse_unclear
 
 ATTEMPTS = 10
 CONNECT, REQUEST = 10.0, 60.0
@@ -32,11 +34,6 @@ CONTENT_TYPES = {
 """The content types of files on an object store; without them a browser would save a page, not show it."""
 
 
-def is_uri(path: str) -> bool:
-    """Whether `path` names a filesystem, as in `s3://bucket/key`."""
-    return "://" in path
-
-
 def resolve(path: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a path or URI, and the path within it."""
     if is_uri(path):
@@ -46,8 +43,16 @@ def resolve(path: str) -> tuple[fs.FileSystem, str]:
 
 @lru_cache(maxsize=64)
 def resolve_uri(path: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem that a URI names, and the path within it; cached for all threads."""
-    filesystem, inner = fs.FileSystem.from_uri(path)
+    """Return the filesystem that a URI names, and the path within it; cached for all threads.
+
+    Raises pa.ArrowInvalid for one that is no URI, is unclear, or names a whole filesystem.
+    """
+    try:
+        filesystem, inner = fs.FileSystem.from_uri(refuse_unclear(path))
+    except ValueError as error:
+        raise pa.ArrowInvalid(str(error)) from None
+    if os.path.normpath(inner) in ("/", "//", "."):
+        raise pa.ArrowInvalid(f"names a whole filesystem, got {path!r}; give a folder in it")
     return _with_retries(filesystem), inner.rstrip("/")
 
 
@@ -58,6 +63,7 @@ def _with_retries(filesystem: fs.FileSystem) -> fs.FileSystem:
     """
     if filesystem.type_name != "s3":
         return filesystem
+        return told_as_os_errors(filesystem)
     _, (options,) = filesystem.__reduce__()  # the only way to get the options of the URI
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
     retries = fs.AwsStandardS3RetryStrategy(max_attempts=attempts)
@@ -133,7 +139,7 @@ class Disk(_Lookup):
     def all_names(self, path: str) -> list[str]:
         """See Files. Links are not followed. pyarrow is not used, since it leaves out links that lead nowhere."""
         found = []
-        for folder, folders, files in os.walk(path):
+        for folder, folders, files in os.walk(path, onerror=_raise_unless_gone):
             links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
             found += [os.path.relpath(os.path.join(folder, name), path) for name in files + links]
         return found
@@ -252,6 +258,12 @@ class Store(_Lookup):
 def file_operations(filesystem: fs.FileSystem) -> Files:
     """Return the operations of a filesystem."""
     return Disk(filesystem) if isinstance(filesystem, fs.LocalFileSystem) else Store(filesystem)
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """Raise what keeps a folder from being read: what is in it would be taken for nothing."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error
 
 
 def _refuse_pipe(path: str) -> None:

@@ -10,23 +10,27 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
+from urllib.parse import quote
 from uuid import uuid4
 
 import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder
-from pipelines.storage.filesystem import Files, file_operations, is_uri, resolve
+from pipelines.storage.filesystem import Files, file_operations, resolve
 from pipelines.storage.sealed_file import Sealing, is_file_sealed, is_sealed, without_seal
 from schemas.errors import DamageError, OutputError
 from schemas.secrets import redacted
+from schemas.uri import is_uri
 
 __all__ = ["Folder", "explain_errors", "is_unreachable", "is_uri", "resolve"]
 
+_PLAIN = "/=,@"
+"""What names have, beside letters, digits and `_.-~`, that means nothing in a URI's path."""
 TEMPORARY = ".tmp"
 """The end of the names of files and folders that are not whole yet."""
 R = TypeVar("R")
@@ -47,14 +51,29 @@ class Folder:
 
         folder = Folder("s3://bucket/tumours").at("data")
         print(folder.names(), folder.read("notes.txt"))
+
+    `above` is the path of the folder that this one was named from, if any: what is removed must lie below that.
     """
 
     path: str
+    above: str = field(default="", compare=False, repr=False)
 
     def at(self, name: str) -> "Folder":
-        """Return the folder `name` below this one."""
-        path, question, options = self.path.partition("?") if is_uri(self.path) else (self.path, "", "")
-        return Folder(f"{path.rstrip('/')}/{name}{question}{options}")
+        """Return the folder `name` below this one; characters that have a meaning in a URI are escaped."""
+        if not is_uri(self.path):
+            return Folder(f"{self.path.rstrip('/')}/{name}", self.path)
+        place, question, options = self.path.partition("?")
+        return Folder(f"{place.rstrip('/')}/{quote(name, safe=_PLAIN)}{question}{options}", self.path)
+
+    def folders_above(self) -> Iterator["Folder"]:
+        """Yield the folders above this one, the nearest first; links are followed, a store ends at its bucket."""
+        if self.renames:
+            yield from (Folder(str(above)) for above in Path(os.path.realpath(self.inner())).parents)
+            return
+        place, question, options = self.path.partition("?")
+        scheme, mark, rest = place.partition("://")
+        while rest := rest.rstrip("/").rpartition("/")[0]:
+            yield Folder(f"{scheme}{mark}{rest}{question}{options}")
 
     @property
     def shown(self) -> str:
@@ -89,7 +108,7 @@ class Folder:
 
     def info(self, name: str = "") -> fs.FileInfo:
         """Return the type, size and time of a file or folder."""
-        with explain_errors(self.shown):
+        with explain_errors(self.shown, reading=name or "it"):
             return self._files.info(self.inner(name))
 
     def exists(self, name: str = "") -> bool:
@@ -98,7 +117,7 @@ class Folder:
 
     def entries(self, recursive: bool = False) -> list[fs.FileInfo]:
         """Return the files and folders in this folder, sorted by path; none if it does not exist."""
-        with explain_errors(self.shown):
+        with explain_errors(self.shown, reading="it"):
             return sorted(self._files.entries(self.inner(), recursive), key=lambda info: info.path)
 
     def files(self, recursive: bool = True) -> list[fs.FileInfo]:
@@ -111,7 +130,7 @@ class Folder:
 
     def all_names(self) -> list[str]:
         """Return the names of all but folders below this folder, also of pipes and links; links are not followed."""
-        with explain_errors(self.shown):
+        with explain_errors(self.shown, reading="what is in it"):
             return sorted(self._files.all_names(self.inner()))
 
     def is_link(self, name: str) -> bool:
@@ -120,7 +139,7 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the whole file."""
-        with explain_errors(self.shown):
+        with explain_errors(self.shown, reading=name):
             return _read_again(lambda: self._files.read(self.inner(name)))
 
     def view(self, name: str) -> pa.Buffer:
@@ -144,7 +163,7 @@ class Folder:
 
     def _sealed(self, name: str) -> pa.Buffer:
         """Return the content of a sealed file; on a local disk each process hashes it once."""
-        with explain_errors(self.shown):
+        with explain_errors(self.shown, reading=name):
             try:
                 data = self.view(name)
                 whole = is_file_sealed(self.inner(name), name) if self.renames else is_sealed(name, data)
@@ -185,7 +204,7 @@ class Folder:
         if out:
             raise OutputError(f"{self.shown}: holds {out!r}, which leads out of the folder; remove it")
         with TemporaryDirectory() as temporary:
-            with explain_errors(self.shown):
+            with explain_errors(self.shown, reading="what is in it"):
                 _read_again(lambda: self._files.download(self.inner(), temporary))
             yield Path(temporary)
 
@@ -249,13 +268,29 @@ class Folder:
                 self.remove(info.base_name)
 
     def remove(self, name: str = "") -> None:
-        """Remove the file, or the folder with all its files, if it exists."""
+        """Remove the file, or the folder with all its files, if it exists.
+
+        Raises OutputError, and removes nothing, if it is not below the folder that it was named from.
+        """
+        self._refuse_outside(name)
         with explain_errors(self.shown):
             info = self._files.info(self.inner(name))
             if info.is_file:
                 self._files.remove_file(info.path)
             elif info.type == fs.FileType.Directory or not name:
                 self._files.remove_folder(self.inner(name))
+
+    def _refuse_outside(self, name: str) -> None:
+        """Raise OutputError if a name, or the name of this folder in the one above, leads out of the folder."""
+        if not (name or self.above):
+            return
+        path, outer = (
+            os.path.normpath(one) for one in (self.inner(name), (self if name else Folder(self.above)).inner())
+        )
+        if not path.startswith(f"{outer.rstrip('/')}/"):
+            raise OutputError(
+                f"{self.shown}: what was to be removed is not below it, and stays as it is; check the path"
+            )
 
     def prune(self) -> None:
         """Remove this folder if it exists and is empty."""
@@ -285,8 +320,11 @@ def is_unreachable(reason: str) -> bool:
 
 
 @contextmanager
-def explain_errors(path: str) -> Iterator[None]:
-    """Turn the OSError of a full disk, a refused write or an unreachable store into an OutputError with advice."""
+def explain_errors(path: str, reading: str = "") -> Iterator[None]:
+    """Turn the OSError of a full disk, a refused write or an unreachable store into an OutputError with advice.
+
+    `reading` names what is read; it is empty where something is written.
+    """
     try:
         yield
     except OSError as error:
@@ -305,6 +343,8 @@ def explain_errors(path: str) -> Iterator[None]:
         elif error.errno in _REFUSED or (is_uri(path) and "ACCESS_DENIED" in reason):
             by_arrow = error.errno and "Detail: [errno" in str(error)  # which names the path once more
             why = os.strerror(error.errno or 0) if by_arrow else error.strerror or error
+            if reading and error.errno in (errno.EACCES, errno.EPERM, None):
+                raise OutputError(f"{path}: {reading} may not be read ({why}); give this user that right") from error
             advice = f"may not be written ({why}); give the rights or choose another output.path"
         else:
             raise

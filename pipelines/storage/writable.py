@@ -35,8 +35,17 @@ def refuse_unwritable_output(place: Workspace) -> None:
     if reason := why_unwritable(place.hidden.inner()):
         shown = (place.series or place.output).shown
         raise OutputError(f"{shown}: may not be written ({reason}); give the rights or choose another output.path")
+    _refuse_closed(place)
     _refuse_no_folders(place)
     _refuse_two_disks(place)
+
+
+def _refuse_closed(place: Workspace) -> None:
+    """Raise OutputError where a folder that is there lets this user not look into it, or put nothing there."""
+    for folder in (place.output, place.output.at(DATA), *([place.series] if place.series else [])):
+        path = folder.inner()
+        if os.path.isdir(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+            raise OutputError(f"{path}: may not be read and written; give the rights or choose another output.path")
 
 
 def _refuse_no_folders(place: Workspace) -> None:

@@ -50,3 +50,58 @@ def test_what_cannot_be_written_does_not_end_well():
         command, buffered = [sys.executable, "-c", script], {**os.environ, "PYTHONUNBUFFERED": ""}
         answer = subprocess.run(command, stdout=full, timeout=LIMIT, cwd=ROOT, env=buffered)
     assert answer.returncode == 120
+
+
+@pytest.mark.parametrize("words", [["plan"], ["plan", "--json"], ["build"], ["ls"], ["ls", "--json"], ["verify"]])
+def test_what_cannot_be_written_is_told_in_one_line(tmp_path, words):
+    (tmp_path / "t.csv").write_text("a,y\n" + "".join(f"{n % 7}.5,{'no' if n % 9 else 'yes'}\n" for n in range(200)))
+    (tmp_path / "spec.yaml").write_text(
+        "{name: t, source: {path: t.csv, label: y}, generator: {name: resample}, output: {path: out}}"
+    )
+    place = tmp_path / ("spec.yaml" if words[0] in ("plan", "build") else "")
+    command = [sys.executable, "-m", "flows.cli", *words, str(place)]
+    at_once = {**os.environ, "PYTHONUNBUFFERED": "1"}  # else what is short is written when all is done
+    with open("/dev/full", "w") as full:
+        answer = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=LIMIT, cwd=ROOT, env=at_once
+        )
+    told = "makeweight: what it says cannot be written: No space left on device; make room\n"
+    if words == ["verify"]:  # it has nothing to say but an error, and that goes elsewhere
+        assert (answer.returncode, answer.stderr.count("\n")) == (2, 1)
+    else:
+        assert (answer.returncode, answer.stderr) == (120, told)
+    assert not (tmp_path / "out").exists()
+
+
+SEEN = """
+import os, sys
+from flows import cli
+
+def work():
+    there = [os.path.realpath(f"/proc/self/fd/{{number}}") for number in range(3)]
+    with open(sys.argv[-1], "w") as file:
+        print(there.count("/dev/null"), [os.get_inheritable(number) for number in range(3)], file=file)
+    print("heard by nobody")
+    print("nor that", file=sys.stderr)
+    return 0
+
+cli._code = work
+sys.argv = ["makeweight", {command!r}, {place!r}]
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("command", ["verify", "build"])
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_streams_that_are_closed_are_taken_by_nothing_else(tmp_path, command, closed):
+    """Else the pipe between a build and who started it, or a server's socket, gets what is printed."""
+    script, place = tmp_path / "script.py", tmp_path / "seen"
+    script.write_text(SEEN.format(command=command, place=str(place)))
+    shell = f'exec "$@" {" ".join(f"{number}>&-" for number in closed)}'
+    with open(tmp_path / "heard", "w") as file:
+        answer = subprocess.run(
+            ["sh", "-c", shell, "sh", sys.executable, str(script)],
+            stdin=file, stdout=file, stderr=file, timeout=LIMIT, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
+    assert answer.returncode == 0, (tmp_path / "heard").read_text()
+    assert place.read_text() == f"{len(closed)} [True, True, True]\n"

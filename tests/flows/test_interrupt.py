@@ -10,10 +10,13 @@ from contextlib import suppress
 
 import pytest
 import typer
+from prefect.exceptions import TerminationSignal
+from prefect.utilities.engine import capture_sigterm
 
 from flows.commands.console import STOPPED, explained
-from flows.interrupt import handle_stop_signals, stop_if_requested
+from flows.interrupt import handle_stop_signals, is_stop_requested, stop_if_requested
 from flows.progress import Listener, current_listener, listen
+from flows.server import served_flow
 from flows.stopping import StopWhenAsked
 from pipelines.engine.actors import _keep_sigterm_handler
 from schemas.errors import SourceError
@@ -76,6 +79,30 @@ def test_ray_does_not_take_sigterm_away():
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_prefect_does_not_take_a_signal_away_while_a_flow_runs(number):
+    """Its own handler of SIGTERM is in force there, and Ray makes a SystemError of what that raises."""
+    went_on = []
+
+    def work():
+        with suppress(KeyboardInterrupt, TerminationSignal):  # as a library does
+            os.kill(os.getpid(), number)
+        went_on.append(is_stop_requested())
+        stop_if_requested()
+
+    with handle_stop_signals():
+        ours = signal.getsignal(number)
+        with capture_sigterm(), pytest.raises(KeyboardInterrupt):
+            served_flow("test")(work).fn()
+        assert signal.getsignal(number) is ours
+    assert went_on == [True]
+
+
+def test_a_flow_on_a_worker_leaves_sigterm_to_prefect_which_cancels_by_it():
+    with capture_sigterm(), pytest.raises(TerminationSignal):
+        served_flow("test")(lambda: os.kill(os.getpid(), signal.SIGTERM)).fn()
 
 
 @pytest.mark.parametrize(("seconds", "sent"), [(0.15, signal.SIGINT), (0.3, signal.SIGTERM), (0.5, signal.SIGINT)])

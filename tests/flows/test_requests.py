@@ -13,7 +13,14 @@ from typer.testing import CliRunner
 
 import flows.deployed.deployments
 from flows.cli import app
-from flows.deployed.deployments import REQUESTS, describe_run, submit_request, wait_for_request
+from flows.deployed.deployments import (
+    REQUESTS,
+    deploy_schedule,
+    describe_run,
+    parse_cron,
+    submit_request,
+    wait_for_request,
+)
 from flows.deployed.request import parse_request
 from pipelines.dataset.verify import verify
 from schemas.errors import SpecError
@@ -71,6 +78,31 @@ def test_a_request_has_no_relative_paths_and_no_credentials(make_spec):
         parse_request(told | {"balanc": {"target": 9}})
     with pytest.raises(SpecError, match="credentials were left out"):
         submit_request(make_spec(source={"path": "s3://key:secret@bucket/a.csv", "label": "y"}), False)
+
+
+@pytest.mark.parametrize(
+    ("parts", "keys"),
+    [
+        ({"validate": [{"schema": {"constraints": ["a != 1", "url != 'https://h.org/?key=1'"]}}]},
+         "validate[0].params.constraints[1]"),
+        ({"generator": {"name": "endpoint", "params": {"prompt": "write as https://me:pw@h.org does"}}},
+         "generator.params.prompt"),
+    ],
+)  # fmt: skip
+def test_a_request_that_would_ask_for_something_else_without_its_credentials_is_not_put_in(make_spec, parts, keys):
+    with pytest.raises(SpecError) as refused:
+        submit_request(make_spec(**parts), False)
+    assert str(refused.value).startswith(f"{keys}: holds what may be credentials, which a Prefect server would keep")
+
+
+@pytest.mark.parametrize(
+    ("place", "override"),
+    [("s3://key:hush@bucket/spec.yaml", "seed=1"), ("/spec.yaml", "source.path=s3://key:hush@bucket/t.csv")],
+)
+def test_a_schedule_keeps_no_credentials_with_prefect(make_spec, place, override):
+    with pytest.raises(SpecError, match=r"holds what may be credentials, which a Prefect server would keep") as refused:
+        deploy_schedule(make_spec(), place, [override], parse_cron("0 2 * * *", "UTC"), True)
+    assert "hush" not in str(refused.value)
 
 
 class HeardError(Exception):

@@ -1,5 +1,6 @@
 """Redaction: what is planted is hidden, what holds no secret stays as it is, and nonsense of any size ends."""
 
+import pickle
 import re
 import string
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.errors import Fault, ShortfallError, SpecError
 from schemas.secrets import HIDDEN, all_redacted, redacted
 
 SECRET = st.text(string.ascii_letters + string.digits + "+/.~_-", min_size=8, max_size=60).map(lambda text: f"q7{text}")
@@ -130,6 +132,29 @@ def test_passwords_of_odd_signs_are_hidden_whole():
     assert redacted("http://localhost:8000/v1\n@property\nsee http://u:a\nb@h") == (
         "http://localhost:8000/v1\n@property\nsee http://***@h"
     )
+
+
+def test_what_a_message_goes_on_with_stays():
+    assert redacted("password=hush: not there") == "password=***: not there"
+    assert redacted("pwd=hu:sh:\nnot there") == "pwd=***:\nnot there"
+    assert redacted("token=hush:") == "token=***:"
+
+
+def test_names_of_the_source_that_look_like_credentials_are_spared_and_those_around_them_are_not():
+    fault = Fault(("balance", "target", "password=on"), "no class 'password=on'; did you mean 'password=one'?",
+                  ("password=on", "password=one", "sig=a"))  # fmt: skip
+    told = "balance.target.password=on: no class 'password=on'; did you mean 'password=one'?"
+    assert str(SpecError(fault)) == told
+    assert str(SpecError(fault).located("s.yaml", {})) == f"s.yaml: {told}"
+    assert str(pickle.loads(pickle.dumps(SpecError(fault)))) == told  # noqa: S301 as a task hands it on
+    other = Fault((), "password=hush in s3://key:hush@bucket, of password=one", ("password=one",))
+    assert str(SpecError(other)) == "password=*** in s3://***@bucket, of password=one"
+
+
+def test_so_are_those_of_other_errors():
+    told = ShortfallError("class 'password=one': 3 of 9 rows accepted; token=hush").naming(["password=one"])
+    for error in (told, pickle.loads(pickle.dumps(told))):  # noqa: S301 as a task hands it on
+        assert str(error) == "class 'password=one': 3 of 9 rows accepted; token=***"
 
 
 def test_every_uri_within_data_is_redacted_and_other_texts_are_handed_on_as_they_are():

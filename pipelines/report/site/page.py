@@ -169,8 +169,8 @@ def link(build: str, name: str, out: str) -> str:
     if is_uri(build):
         there, here = urlsplit(build), urlsplit(out)
         same = (there.scheme, there.netloc, there.query) == (here.scheme, here.netloc, here.query)
-        return _relative(there.path, name, here.path) if same else _whole(build, name)
-    return _relative(build, name, out) if is_below(build, out) else _whole(build, name)
+        return _relative(there.path, quote(name), here.path) if same else _whole(build, name)
+    return quote(_relative(build, name, out)) if is_below(build, out) else _whole(build, name)
 
 
 def place(build: str, out: str) -> str:
@@ -184,11 +184,11 @@ def is_below(build: str, out: str) -> bool:
 
 
 def _relative(build: str, name: str, out: str) -> str:
-    return quote(posixpath.relpath(f"{build or '/'}/{name}", out or "/"))
+    return posixpath.relpath(f"{build or '/'}/{name}", out or "/")
 
 
 def _whole(build: str, name: str) -> str:
     if not is_uri(build):
         return Path(build, name).as_uri()
     parts = urlsplit(build)
-    return f"{parts.scheme}://{parts.netloc}{quote(f'{parts.path}/{name}')}"
+    return f"{parts.scheme}://{parts.netloc}{parts.path}/{quote(name)}"

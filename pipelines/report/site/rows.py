@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from urllib.parse import unquote
 
 from pipelines.dataset.builds import FoundBuild, State
+from pipelines.storage.folder import is_uri
 from pipelines.storage.workspace import VERSION
+from schemas.errors import OutputError
 from schemas.evaluation import EVALUATION, Evaluation, Verdict
 from schemas.manifest import Manifest
 
@@ -89,6 +92,7 @@ def _newest_first(group: Iterable[Row]) -> list[Row]:
 
 def _row(build: FoundBuild, verdict: Verdict | None) -> Row:
     parent, _, base = build.path.partition("?")[0].rstrip("/").rpartition("/")
+    base = unquote(base) if is_uri(build.path) else base
     version, manifest = base if VERSION.fullmatch(base) else "", build.manifest
     if manifest is None:
         return Row(build, parent.rpartition("/")[2] if version else base, version, {}, None, None)
@@ -110,6 +114,6 @@ def _verdict(build: FoundBuild) -> Verdict | None:
         return None
     try:
         evaluation = Evaluation.model_validate_json(build.folder.read(EVALUATION))
-    except (ValueError, FileNotFoundError, PermissionError):
+    except (ValueError, FileNotFoundError, PermissionError, OutputError):
         return None
     return evaluation.utility.verdict if evaluation.content_hash == build.manifest.content_hash else None

@@ -11,10 +11,12 @@ import pytest
 
 from pipelines.dataset.builds import find_builds
 from pipelines.plan.planning import make_plan
+from pipelines.report.site.rows import make_groups
 from pipelines.storage.lock import RECORD, lock_output, read_writer
 from pipelines.storage.workspace import HIDDEN, make_workspace
 from schemas.errors import OutputError
 from schemas.manifest import MANIFEST
+from tests.machine import s3_bucket
 from tests.pipelines.report.test_card import make_manifest
 
 
@@ -54,6 +56,32 @@ def test_complete_builds_at_any_depth(tmp_path):
     assert build.published == pytest.approx((tmp_path / "b" / "deep" / "manifest.json").stat().st_mtime, abs=1e-5)
     with pytest.raises(OutputError, match="there is no such folder"):
         find_builds(str(tmp_path / "none"))
+
+
+NAMES = ["my data", "50%25", "a#b", "#", "?x=1", "é", "a&b+c", "%"]
+
+
+def test_builds_below_a_uri_are_found_whatever_their_folders_are_called(tmp_path):
+    for name in NAMES:
+        published(tmp_path / name / "v 1", name="one")
+    builds = find_builds(f"file://{tmp_path}")
+    assert {build.state for build in builds} == {"complete"}
+    assert {build.folder.inner() for build in builds} == {f"{tmp_path}/{name}/v 1" for name in NAMES}
+    for build in builds:
+        assert [one.state for one in find_builds(build.path)] == ["complete"], "what is shown can be given"
+    assert {row.build.folder.inner() for [row] in make_groups(builds)} == {f"{tmp_path}/{name}/v 1" for name in NAMES}
+
+
+def test_nor_do_names_in_a_bucket_mean_anything_else(tmp_path):
+    published(tmp_path / "one", name="one")
+    with s3_bucket("hush") as (uri, client):
+        for name in NAMES:
+            for path in (file for file in (tmp_path / "one").rglob("*") if file.is_file()):
+                key = f"sets/{name}/{path.relative_to(tmp_path / 'one')}"
+                client.put_object(Bucket="data", Key=key, Body=path.read_bytes())
+        builds = find_builds(uri.format("sets"))
+    assert [build.state for build in builds] == ["complete"] * len(NAMES)
+    assert {build.folder.inner() for build in builds} == {f"data/sets/{name}" for name in NAMES}
 
 
 def test_a_build_that_lost_a_shard_or_a_part_of_one_is_damaged(tmp_path):

@@ -10,7 +10,9 @@ import pytest
 import flows.build as flow
 from flows.progress import listen
 from pipelines.dataset import companions
+from pipelines.dataset.builds import find_builds
 from pipelines.dataset.verify import verify
+from pipelines.dataset.versions import newest_folder
 from schemas.errors import OutputError
 from schemas.manifest import Manifest
 from tests.pipelines.dataset.test_ownership import Notes, everything, refused, stopped
@@ -50,6 +52,7 @@ def test_a_card_by_an_earlier_makeweight_bears_no_seal_and_is_none_the_worse(bui
     manifest = out / "v00001" / "manifest.json"
     older = json.loads(manifest.read_text())
     older.pop("seal")
+    older["versions"]["makeweight"] = "0.0.9"
     manifest.write_text(json.dumps(older))
     assert verify(str(out)).problems == []
 
@@ -209,9 +212,60 @@ def test_an_evaluation_by_an_earlier_makeweight_is_ours(build, make_spec, evalua
     (out / "evaluation.json").write_text(json.dumps(older))
     page = (out / "evaluation.html").read_text()
     (out / "evaluation.html").write_text(page[: page.index("<!-- makeweight: ")])
+    assert verify(str(out)).problems == ["evaluation.json was changed since it was published: its seal is gone"]
+    say_that_it_is_older(out)
     assert verify(str(out)).problems == []
     build(make_spec(seed=1), True)
     assert not [name for name in EVALUATION if (out / name).exists()]
+
+
+def say_that_it_is_older(out):
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["versions"]["makeweight"] = "0.0.9"
+    del manifest["seal"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_figures_of_an_evaluation_are_not_changed_by_taking_its_seal_away(build, evaluated_spec, out):
+    build(evaluated_spec())
+    found = json.loads((out / "evaluation.json").read_text())
+    del found["seal"], found["page"]
+    found["utility"]["verdict"]["sentence"] = "It helps a lot."
+    (out / "evaluation.json").write_text(json.dumps(found))
+    with (out / "evaluation.html").open("a") as page:
+        page.write("It helps a lot.")
+    assert verify(str(out)).problems == ["evaluation.json was changed since it was published: its seal is gone"]
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.1.0.dev1", "0.2", "1.0", "12.3", "", None])
+def test_verify_sees_a_manifest_whose_seal_was_taken_away(build, make_spec, out, version):
+    build(make_spec())
+    found = json.loads((out / "manifest.json").read_text())
+    del found["seal"], found["versions"]["makeweight"]
+    written_by = {} if version is None else {"makeweight": version}
+    found |= {"files": {}, "seed": 7, "versions": found["versions"] | written_by}
+    (out / "manifest.json").write_text(json.dumps(found))
+    assert verify(str(out)).problems == ["manifest.json was changed since it was published: its seal is gone"]
+    say = json.loads((out / "manifest.json").read_text())
+    say["versions"]["makeweight"] = "0.0.9"
+    (out / "manifest.json").write_text(json.dumps(say))
+    assert verify(str(out)).problems == []
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "report.html", "README.md", "croissant.json", "data"])
+def test_verify_sees_that_a_part_lies_elsewhere(build, make_spec, out, name):
+    build(make_spec())
+    (out / name).rename(out.parent / "elsewhere")
+    (out / name).symlink_to(out.parent / "elsewhere")
+    assert verify(str(out)).problems == [f"{name} is a link to what lies elsewhere, and not what was published"]
+
+
+@pytest.mark.parametrize("name", ["latest.json", "README.md", "v00001"])
+def test_nor_may_what_is_beside_the_versions(build, make_spec, out, name):
+    build(make_spec(versions={"keep": 3}))
+    (out / name).rename(out.parent / "elsewhere")
+    (out / name).symlink_to(out.parent / "elsewhere")
+    assert verify(str(out)).problems == [f"{name} is a link to what lies elsewhere, and not what was published"]
 
 
 def pipe(path):
@@ -254,3 +308,49 @@ def test_a_link_to_another_disk_is_told_before_any_work(build, make_spec, out, n
         assert os.listdir(other) == []
     finally:
         other.rmdir()
+
+
+DEEP = "[" * 100_000
+
+
+def test_json_that_is_nested_without_end_is_no_record_of_ours(build, make_spec, out):
+    build(make_spec(versions={"keep": 3}))
+    (out / "latest.json").write_text(DEEP)
+    with pytest.raises(OutputError, match="latest.json names no version; build the dataset again"):
+        verify(str(out))
+    (out / ".makeweight" / "owner.json").write_text(DEEP)
+    build(make_spec(48, versions={"keep": 3}))
+    assert verify(str(out)).problems == []
+    (out / "v00002" / "manifest.json").write_text(DEEP)
+    assert [one.state for one in find_builds(str(out))] == ["complete"], "the other is taken for nobody's"
+    with pytest.raises(OutputError, match="manifest.json is not a manifest of makeweight"):
+        verify(str(out))
+
+
+@pytest.mark.parametrize("text", ['{"version": "v00001"}', '{"app": "3.1"}', DEEP])
+def test_a_users_latest_json_beside_a_plain_dataset_names_nothing(build, make_spec, out, text):
+    build(make_spec())
+    (out / "latest.json").write_text(text)
+    assert verify(str(out)).problems == []
+    with pytest.raises(OutputError, match=r"holds no versions: there is no latest.json; set output.versions"):
+        newest_folder(str(out))
+
+
+def test_a_version_that_is_kept_and_broken_blocks_no_newer_one(build, make_spec, out):
+    build(make_spec(versions={"keep": 1}))
+    (out / "v00001" / "notes.txt").write_text(MINE)
+    build(make_spec(48, versions={"keep": 1}))
+    (out / "v00001" / "manifest.json").write_text("{}")
+    for number, rows in ((3, 56), (4, 64)):
+        assert build(make_spec(rows, versions={"keep": 1})).version == number
+        assert verify(str(out)).problems == []
+    assert (out / "v00001" / "notes.txt").read_text() == MINE
+    assert (out / "v00001" / "manifest.json").read_text() == "{}"
+    assert sorted(path.name for path in out.glob("v0*")) == ["v00001", "v00004"]
+
+
+def test_the_newest_one_that_is_broken_does(build, make_spec, out):
+    build(make_spec(versions={"keep": 2}))
+    (out / "v00001" / "manifest.json").write_text("{}")
+    with pytest.raises(OutputError, match="v00001/manifest.json is not a manifest of makeweight"):
+        build(make_spec(48, versions={"keep": 2}))

@@ -9,7 +9,10 @@ import flows.steps
 from flows.progress import Listener, listen
 from pipelines.dataset.verify import verify
 from pipelines.dataset.versions import plan_build
-from schemas.errors import OutputError, SpecError
+from pipelines.plan.planning import fingerprint_recipe, fingerprint_spec
+from schemas.errors import MakeweightError, OutputError, ShortfallError, SourceError, SpecError
+from schemas.spec import Spec, parse
+from tests.machine import s3_bucket
 
 
 def everything(folder):
@@ -195,6 +198,130 @@ def test_an_output_in_the_folder_of_the_source_is_refused_however_the_two_are_wr
         )
     beside = spec.output.model_copy(update={"path": written("source-balanced", "output")})
     plan_build(spec.model_copy(update={"output": beside}))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("url != 'https://h.org/?key=1'", "url != 'https://h.org/?key=2'"),
+        ("url != 'https://me:a@h.org'", "url != 'https://me:b@h.org'"),
+        ("url != 'https://a@h.org'", "url != 'https://b@h.org'"),
+    ],
+)
+def test_a_spec_of_which_only_what_looks_like_credentials_changed_is_another_build(build, make_spec, out, one, other):
+    lines = [f"https://h.org/?key={n % 3},{n},{'ab'[n % 4 == 0]}" for n in range(40)]
+    table = out.parent / "urls.csv"
+    table.write_text("\n".join(["url,n,label", *lines]) + "\n")
+
+    def checked(constraint):
+        source = {"path": str(table), "label": "label"}
+        return make_spec(source=source, validate=[{"schema": {"constraints": [constraint]}}])
+
+    build(checked(one))
+    refused(build, checked(other), "holds another build", out)
+    assert build(checked(one)).rows == 60, "that is complete already"
+
+
+def test_the_fingerprint_of_a_spec_without_credentials_is_as_it_always_was():
+    spec = {
+        "name": "t",
+        "source": {"path": "s3://key:hush@b/t.csv", "label": "y", "nulls": ["", "http://n/a"]},
+        "output": {"path": "s3://key:hush@b/o?token=1", "versions": {}},
+        "balance": {"target": {"a": 3, "b": 4}},
+        "generator": {
+            "name": "endpoint",
+            "params": {"base_url": "http://h:8000/v1", "model": "m", "prompt": "say {label}: password=x"},
+        },
+        "validate": ["schema", {"schema": {"constraints": ["auth==1", "a.token >= 3"]}}],
+        "seed": 3,
+    }
+    asked = parse(Spec, spec)
+    assert fingerprint_spec(asked) == "7c572982b6a8659598f960336ecbba1efb3486437dd64f033c52af26e8a67e98"
+    recipe = "09b122a2d39a8e77bfcce8440d24df803375b05d0ab15d9c45155a8b83ecd781"
+    assert fingerprint_recipe(asked, {"x": "y"}) == recipe
+    elsewhere = {
+        "source": spec["source"] | {"path": "s3://key:other@b/t.csv"},
+        "output": {"path": "/o", "versions": {}},
+    }
+    assert fingerprint_spec(parse(Spec, spec | elsewhere)) == fingerprint_spec(asked), "places are in none"
+
+
+@pytest.mark.parametrize("path", ["out/sub", "out/data/sub", "out/.makeweight/x", "out/v00002", "link/deep/er", "uri"])
+@pytest.mark.parametrize("versions", [None, {"keep": 3}])
+def test_an_output_inside_another_dataset_is_refused(build, make_spec, out, tmp_path, path, versions):
+    build(make_spec(versions=versions))
+    (tmp_path / "link").symlink_to(out)
+    written = f"file://{out}/sub" if path == "uri" else str(tmp_path / path)
+    for name in ("teamA", "teamB"):
+        spec = make_spec(name=name, output={"path": written})
+        refused(build, spec, f"lies in {out}, which holds a dataset of makeweight, or the beginning of one; give", out)
+        refused(build, spec, f"lies in {out}, which holds a dataset of makeweight, or the beginning of one", out, True)
+
+
+def test_nor_may_it_take_the_place_of_a_version(build, make_spec, out):
+    build(make_spec(versions={"keep": 3}))
+    spec = make_spec(output={"path": str(out / "v00001"), "shard_rows": 20})
+    refused(build, spec, f"v00001 lies in {out}, which holds a dataset of makeweight", out, True)
+
+
+def test_nor_may_it_lie_in_what_was_only_begun(build, make_spec, out, monkeypatch):
+    stopped(build, make_spec(), monkeypatch)
+    refused(build, make_spec(output={"path": str(out / "sub")}), f"sub lies in {out}, which holds", out)
+
+
+def test_a_manifest_of_something_else_above_an_output_is_in_no_ones_way(build, make_spec, tmp_path):
+    (tmp_path / "manifest.json").write_text('{"name": "an app"}')
+    assert build(make_spec()).rows == 60
+
+
+def test_on_an_object_store_too_an_output_inside_another_is_refused(build, make_spec):
+    with s3_bucket("hush") as (uri, _):
+        build(make_spec(output={"path": uri.format("sets/a")}))
+        for path in ("sets/a/b", "sets/a/data/b/c"):
+            with pytest.raises(OutputError, match="lies in s3://.*data/sets/a.*, which holds a dataset of makeweight"):
+                build(make_spec(output={"path": uri.format(path)}))
+        assert build(make_spec(output={"path": uri.format("sets/b")})).rows == 60
+
+
+def test_errors_name_classes_as_they_are_though_they_look_like_credentials(build, make_spec, out):
+    table, source = out.parent / "named.csv", {"path": str(out.parent / "named.csv"), "label": "label"}
+
+    def write(twos):
+        rows = [f"{n % 31}.5,{n % 7},password={'two' if n < twos else 'one'}" for n in range(40)]
+        table.write_text("\n".join(["x,z,label", *rows]) + "\n")
+
+    write(5)
+    with pytest.raises(ShortfallError, match="^class 'password=two': 0 of 30 rows accepted after 1 attempts a row"):
+        build(make_spec(source=source, validate=["duplicates"], budget={"attempts_per_row": 1}))
+    write(1)
+    with pytest.raises(SourceError, match=r"which needs \d+ of a class: 'password=two' \(1\);"):
+        plan_build(make_spec(source=source, generator={"name": "smote"}))
+
+
+@pytest.mark.parametrize("more", ["#v2", "#", "/#v2", "/v#2/x", "?v2"])
+def test_an_output_whose_uri_loses_a_part_is_refused_and_all_below_it_stays(build, make_spec, out, more):
+    build(make_spec())
+    (out / "sub").mkdir()
+    (out / "sub" / "thesis.tex").write_text("years of work")
+    before = everything(out)
+    with pytest.raises(SpecError, match=r"output.path: holds '[#?]', and of a.* URI all that follows it is lost, got"):
+        make_spec(output={"path": f"file://{out}{more}"})
+    with pytest.raises(SpecError, match=r"source.path: holds '[#?]', and of a.* URI all that follows it is lost, got"):
+        make_spec(source={"path": f"file://{out}{more}"})
+    spec = make_spec(seed=1)
+    past = spec.model_copy(update={"output": spec.output.model_copy(update={"path": f"file://{out}{more}"})})
+    with pytest.raises(MakeweightError, match=r"holds '[#?]', and of a.* URI all that follows it is lost, got"):
+        build(past)
+    assert everything(out) == before
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["file:///", "file://", "file:////", "file:///?x", "s3://", "s3:///", "gs://", "s3://?region=x", "mock://x/y"],
+)
+def test_a_uri_that_names_no_folder_is_refused(make_spec, path):
+    with pytest.raises(SpecError, match=r"output.path: (names no folder and no bucket|holds '\?'|is no place that)"):
+        make_spec(output={"path": path})
 
 
 @pytest.mark.parametrize("test", ["{}/held", "file://{}/held"])

@@ -91,3 +91,10 @@ def test_a_class_that_yaml_takes_for_a_number_is_to_be_quoted(known: str, typed:
     message = re.escape(f"no class {taken!r}; YAML takes {known} without quotation marks for {taken}: write {known!r}")
     with pytest.raises(SpecError, match=message):
         compute_targets({known: 3, "other": 5}, target)
+
+
+def test_a_class_that_looks_like_a_credential_is_named():
+    with pytest.raises(SpecError) as refused:
+        compute_targets({"password=one": 3, "password=two": 4}, {"password=on": 9})
+    told = "balance.target.password=on: the source has no class 'password=on'; did you mean 'password=one'?"
+    assert str(refused.value) == told

@@ -1,12 +1,17 @@
 """Folders: whole files or none, on a local disk and on an object store."""
 
 import os
+import subprocess
+import sys
 
 import pytest
+from pyarrow import fs
 
 from pipelines.storage.folder import Folder
 from schemas.errors import OutputError
 from schemas.secrets import redacted
+from tests.conftest import ROOT
+from tests.waiting import LIMIT
 
 
 def test_a_failed_write_leaves_nothing(tmp_path):
@@ -43,6 +48,84 @@ def test_what_killed_writes_left_is_swept_away(tmp_path):
     folder.sweep()
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     Folder(str(tmp_path / "none")).sweep()
+
+
+@pytest.mark.parametrize("path", ["{}#v2", "{}?v2", "{}/#", "{}/a#b/c"])
+def test_a_uri_of_which_a_part_would_be_lost_is_opened_by_nothing(tmp_path, path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    folder = Folder(path.format(f"file://{tmp_path}"))
+    for do in (folder.names, folder.remove, folder.at("x").remove, lambda: folder.write("x", b"")):
+        with pytest.raises(OutputError, match=r"cannot be opened: holds '[#?]', and of a.* URI all that follows"):
+            do()
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("path", ["file:///", "file:///.", "file:///tmp/..", "file:////", "s3://?region=r"])
+def test_a_uri_of_a_whole_filesystem_or_of_none_is_opened_by_nothing(path):
+    for do in (Folder(path).names, lambda: Folder(path).inner("x"), lambda: Folder(path).exists("x")):
+        with pytest.raises(OutputError, match="cannot be opened: names (no folder|a whole)"):
+            do()
+
+
+def test_nothing_is_removed_that_is_not_below_the_folder_it_was_named_from(tmp_path, monkeypatch):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("years of work")
+    (tmp_path / "other.txt").write_text("years of work")
+    out = Folder(str(tmp_path / "out"))
+    for do in (
+        lambda: out.remove("../other.txt"),
+        lambda: out.remove("."),
+        lambda: out.at("..").remove(),
+        lambda: out.at("a/../../out").remove(),
+        lambda: out.at(".").remove(),
+    ):
+        with pytest.raises(OutputError, match="what was to be removed is not below it, and stays as it is; check"):
+            do()
+    monkeypatch.setattr("pipelines.storage.folder.resolve", lambda _: (fs.LocalFileSystem(), str(tmp_path / "out")))
+    with pytest.raises(OutputError, match="not below it"):
+        Folder("file:///out").at("work").remove()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["other.txt", "out", "thesis.txt"]
+
+
+@pytest.mark.parametrize(
+    "name", ["my data", "50%25", "a#b", "#", "?", "a?b=c", "é", "a&b+c", "%", "a\\b", "[x]", 'a"b']
+)
+def test_a_folder_below_a_uri_may_have_any_name(tmp_path, name):
+    folder = Folder(f"file://{tmp_path}").at(name)
+    folder.write("f", b"1")
+    folder.at(f"below {name}").write("f", b"2")
+    assert (tmp_path / name / "f").read_bytes() == b"1"
+    assert (tmp_path / name / f"below {name}" / "f").read_bytes() == b"2"
+    folder.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+HUB = """
+from pipelines.plan.planning import make_plan
+from pipelines.storage.folder import Folder
+from schemas.errors import MakeweightError
+from schemas.spec import Spec, parse
+
+place = "hf://datasets/some/thing"
+spec = {"name": "t", "source": {"path": f"{place}/t.csv", "label": "y"}, "output": {"path": "out"}}
+folder = Folder(place)
+for do in (lambda: make_plan(parse(Spec, spec)), folder.names, folder.info, lambda: folder.read("x")):
+    try:
+        do()
+    except MakeweightError as error:
+        print(error)
+"""
+
+
+def test_a_hub_that_does_not_answer_is_told_in_one_sentence():
+    nobody = {**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HUB_OFFLINE": "0", "PYTHONPATH": str(ROOT)}
+    answer = subprocess.run([sys.executable, "-c", HUB], capture_output=True, text=True, env=nobody, timeout=LIMIT)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    source, *others = answer.stdout.splitlines()
+    assert source.startswith("hf://datasets/some/thing/t.csv: cannot be read: NETWORK_CONNECTION: ")
+    assert source.endswith("; the store cannot be reached, or is busy: run the same command again")
+    assert len(others) == 3
+    assert all(one.startswith("hf://datasets/some/thing: cannot be reached: NETWORK_CONNECTION: ") for one in others)
 
 
 @pytest.fixture

@@ -18,6 +18,8 @@ from pipelines.report.site.page import link
         ("s3://***@b/data/a?region=x", "/out", "s3://***@b/data/a/report.html"),
         ("s3://b/data/a", "s3://c/data", "s3://b/data/a/report.html"),
         ("/out/a", "s3://b/data", "file:///out/a/report.html"),
+        ("s3://b/data/a%20%23", "s3://c/data", "s3://b/data/a%20%23/report.html"),
+        ("s3://b/data/a%20%23", "s3://b/data", "a%20%23/report.html"),
     ],
 )
 def test_links(build, out, leads_to):
