@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -272,5 +273,5 @@ def test_a_disk_that_damages_all_that_is_made_again_ends_in_one_sentence(tmp_pat
         place.real.read_sealed("files.json")
 
     with pytest.raises(DamageError, match="files.json is damaged: its bytes are not those that were written; run the"):
-        retry_after_mending(place, work)
+        retry_after_mending(SimpleNamespace(place=place, listener=current_listener()), work)
     assert len(tried) == MOST + 1

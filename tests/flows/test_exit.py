@@ -23,7 +23,7 @@ def work():
     print('said', end=' ')
     return {code}
 
-cli._code = work
+cli._run_command = work
 sys.argv = ['makeweight', '{command}']
 cli.main()
 """
@@ -38,14 +38,14 @@ def test_it_ends_by_its_code_once_all_is_said_and_the_interpreter_is_not_taken_d
 
 
 def test_an_error_that_nobody_caught_is_told_and_ends_by_1():
-    script = "from flows import cli\ncli._code = lambda: 1 / 0\ncli.main()"
+    script = "from flows import cli\ncli._run_command = lambda: 1 / 0\ncli.main()"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LIMIT, cwd=ROOT)
     assert answer.returncode == 1
     assert answer.stderr.splitlines()[-1] == "ZeroDivisionError: division by zero"
 
 
 def test_what_cannot_be_written_does_not_end_well():
-    script = "from flows import cli\ncli._code = lambda: print('said') or 0\ncli.main()"
+    script = "from flows import cli\ncli._run_command = lambda: print('said') or 0\ncli.main()"
     with open("/dev/full", "w") as full:
         command, buffered = [sys.executable, "-c", script], {**os.environ, "PYTHONUNBUFFERED": ""}
         answer = subprocess.run(command, stdout=full, timeout=LIMIT, cwd=ROOT, env=buffered)
@@ -85,7 +85,7 @@ def work():
     print("nor that", file=sys.stderr)
     return 0
 
-cli._code = work
+cli._run_command = work
 sys.argv = ["makeweight", {command!r}, {place!r}]
 cli.main()
 """

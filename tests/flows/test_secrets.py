@@ -149,10 +149,10 @@ def test_no_key_is_sent_where_the_variable_that_was_named_is_not_set(monkeypatch
     monkeypatch.delenv("MY_LLM_KEY", raising=False)
     told = r"^the environment variable 'MY_LLM_KEY' \(generator.params.api_key_env\) is not set, and nothing was sent"
     with pytest.raises(GeneratorError, match=told):
-        Endpoint(EndpointParams(base_url="http://localhost:1/v1", model="m", api_key_env="MY_LLM_KEY"))._key()
+        Endpoint(EndpointParams(base_url="http://localhost:1/v1", model="m", api_key_env="MY_LLM_KEY"))._read_key()
     plain = Endpoint(EndpointParams(base_url="http://localhost:1/v1", model="m"))
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
-    assert plain._key() == "none", "an endpoint of one's own needs none"
+    assert plain._read_key() == "none", "an endpoint of one's own needs none"
 
 
 def test_what_was_overridden_wrongly_is_told_without_it(tmp_path, capsys):

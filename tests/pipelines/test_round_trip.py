@@ -234,7 +234,7 @@ def test_json_lines_and_csv_carry_what_is_no_feature(tmp_path: Path) -> None:
     (tmp_path / "d.jsonl").write_text(
         '{"x": 1, "t": [1, {"a": "\u00e9"}], "y": "a"}\n{"x": 2, "t": "word", "y": "b"}\n' * 2
     )
-    with pytest.raises(SourceError, match=r"column 't' holds a list near line 1; .*name it in source.carry"):
+    with pytest.raises(SourceError, match=r"column 't' holds a list near line 1; .*set source.carry: .t."):
         make_plan(spec_of(tmp_path / "d.jsonl"))
     assert make_plan(spec_of(tmp_path / "d.jsonl", source={"drop": ["t"]})).profile.columns[0].name == "x"
     spec = spec_of(tmp_path / "d.jsonl", source={"carry": ["t"]})

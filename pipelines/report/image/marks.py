@@ -33,13 +33,13 @@ class Mark:
 
 @dataclass(frozen=True)
 class Marked:
-    """An image with its marks, in pixels of the whole image; `describe_objects` describes its objects in words."""
+    """An image with its marks, in pixels of the whole image; `caption` says in words what they are."""
 
     thumbnail: Thumbnail
     width: int
     height: int
     marks: list[Mark]
-    describe_objects: str
+    caption: str
     left_out: int
 
 

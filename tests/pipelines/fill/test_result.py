@@ -8,6 +8,7 @@ from pipelines.fill.result import filled_before, load_filled, refuse_shortfall, 
 from pipelines.storage.folder import Folder
 from pipelines.validate.checks.examples import EXAMPLES, plan_of_table
 from schemas.errors import DamageError, ShortfallError
+from schemas.plan import Step
 
 
 def test_what_was_decided_is_read_back(tmp_path):
@@ -37,6 +38,7 @@ def test_no_chunk_at_all_and_one_that_is_damaged(tmp_path):
 def test_a_shortfall_names_the_reasons_that_cost_the_most():
     examples = EXAMPLES["tabular"]()
     plan = plan_of_table(examples.real.slice(0, 50), examples.label)
+    plan = plan.model_copy(update={"validators": [Step(name="label_agreement", params={})]})
     full = StratumProgress("full", 5, 5, 9, {})
     short = StratumProgress(
         "rare", 1, 5, 200, {"schema": 2, "label_agreement: unlikely": 150, "duplicates": 40, "z": 7}

@@ -56,8 +56,8 @@ def test_a_box_beyond_the_edge_is_cut_and_one_outside_left_out() -> None:
     one = mark_image(image, boxes, {"a": look_of(0), "b": look_of(1)})
     [mark] = one.marks
     assert (mark.x, mark.y, mark.width, mark.height) == (0, 20, 5, 10)
-    assert one.held == "2 \N{MULTIPLICATION SIGN} a, 1 \N{MULTIPLICATION SIGN} b"
-    assert mark_image(image, None, {}).held == "no box"
+    assert one.caption == "2 \N{MULTIPLICATION SIGN} a, 1 \N{MULTIPLICATION SIGN} b"
+    assert mark_image(image, None, {}).caption == "no box"
 
 
 def test_crowds_are_cut() -> None:
