@@ -99,26 +99,26 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
         print(manifest.rows, manifest.counts)
     """
     run = _begin_run(spec)
-    place, wanted = run.place, requested_evaluation(spec, run.plan)
-    done = check_output(run.plan, place, replace)
-    if done and not is_evaluated(wanted, place, done):
-        refuse_foreign_companions(place, done, EVALUATIONS)
-    elif done and not place.work.exists() and not has_ledger(place) and _has_all_companions(place, done):
+    workspace, wanted = run.workspace, requested_evaluation(spec, run.plan)
+    done = check_output(run.plan, workspace, replace)
+    if done and not is_evaluated(wanted, workspace, done):
+        refuse_foreign_companions(workspace, done, EVALUATIONS)
+    elif done and not workspace.work.exists() and not has_ledger(workspace) and _has_all_companions(workspace, done):
         return done
-    refuse_unwritable_output(place)
-    with lock_output(place) as hold:
-        done = check_output(run.plan, place, replace)  # another build may have just ended
+    refuse_unwritable_output(workspace)
+    with lock_output(workspace) as hold:
+        done = check_output(run.plan, workspace, replace)  # another build may have just ended
         with hold.committing():
-            claim_output(run.plan, place)
+            claim_output(run.plan, workspace)
         if done:  # an earlier run was stopped after publishing, or files beside the shards are missing
             with hold.committing():
-                remove_stale_evaluation(place, done, wanted)
+                remove_stale_evaluation(workspace, done, wanted)
             finish_task(run, done, hold)
-            if is_evaluated(wanted, place, done):
+            if is_evaluated(wanted, workspace, done):
                 return done
         with suppress(OSError, OutputError), hold.committing():  # the next build tries again to remove the rest
-            place.sweep()
-            prune_stale_work(place, run.plan)
+            workspace.sweep()
+            prune_stale_work(workspace, run.plan)
         run = changed(
             run, listener=Broadcast(run.listener, StopWhenLost(hold), make_watch(), Timekeeper(spec.generator))
         )
@@ -127,7 +127,7 @@ def build(spec: Spec, replace: Replace = False) -> Manifest:
             manifest = retry_after_mending(run, partial(_run_remaining, run, hold, wanted, done))
             run.listener.ended(manifest)
     with suppress(*SILENT):  # the dataset is published, whether Prefect can show it or not
-        publish_artifacts(place, manifest)
+        publish_artifacts(workspace, manifest)
     return manifest
 
 
@@ -142,9 +142,11 @@ def _begin_run(spec: Spec) -> Build:
     return Build(spec, plan, make_workspace(spec.output.path, plan), listener, seconds={"plan": took})
 
 
-def _has_all_companions(place: Workspace, done: Manifest) -> bool:
+def _has_all_companions(workspace: Workspace, done: Manifest) -> bool:
     """Whether a complete dataset has all files beside its shards, and those beside its versions."""
-    return not find_missing_companions(place, done) and not (place.series and find_series_faults(place.series))
+    return not find_missing_companions(workspace, done) and not (
+        workspace.series and find_series_faults(workspace.series)
+    )
 
 
 def _run_remaining(run: Build, hold: Hold, wanted: EvaluationRequest | None, done: Manifest | None) -> Manifest:
@@ -161,7 +163,7 @@ def _measure(run: Build, wanted: EvaluationRequest, manifest: Manifest, dataset:
 
 
 def _run_steps(run: Build, hold: Hold, wanted: EvaluationRequest | None) -> Manifest:
-    run = changed(run, plan=choose_machine(run.plan, run.place, run.spec.generator))
+    run = changed(run, plan=choose_machine(run.plan, run.workspace, run.spec.generator))
     if wanted:
         with run.step("held-out rows"):  # their faults are raised before the work, not after it
             gather_held_out_task(run, wanted)
@@ -178,27 +180,27 @@ def _run_steps(run: Build, hold: Hold, wanted: EvaluationRequest | None) -> Mani
         with run.step("privacy"):
             privacy = privacy_task(run, real)
     with run.step("write"):
-        found = {"privacy": privacy, "differential_privacy": privacy_spent(run.plan, run.place.models)}
+        found = {"privacy": privacy, "differential_privacy": privacy_spent(run.plan, run.workspace.models)}
         manifest = write_task(run, real, strata, hold).model_copy(update=found)
-    evaluation = _measure(run, wanted, manifest, publishing_folder(run.place)) if wanted else None
+    evaluation = _measure(run, wanted, manifest, publishing_folder(run.workspace)) if wanted else None
     with run.step("report"):
         manifest = publish_task(run, real, manifest, hold, evaluation)
         with hold.committing():
-            remove_stale_evaluation(run.place, manifest, wanted)
+            remove_stale_evaluation(run.workspace, manifest, wanted)
         if evaluation:
             keep_evaluation_task(run, manifest, evaluation, hold)
         finish_task(run, manifest, hold)
     return manifest
 
 
-def publish_artifacts(place: Workspace, manifest: Manifest) -> None:
+def publish_artifacts(workspace: Workspace, manifest: Manifest) -> None:
     """Publish the counts, a link to the report and sample rows as Prefect artifacts."""
     before = manifest.source_counts
     table = [{"class": name, "before": before[name], **counts.model_dump()} for name, counts in manifest.counts.items()]
     key = artifact_key(manifest.name, "class-counts")
     create_table_artifact(table=table, key=key, description=f"{manifest.name}: rows of each class")
-    report = place.output.at(REPORT).shown
+    report = workspace.output.at(REPORT).shown
     link = report if is_uri(report) else f"file://{report}"
     key, told = artifact_key(manifest.name, "report"), f"{manifest.name}: {report}"
     create_link_artifact(link=link, key=key, link_text=f"Report of {manifest.name}", description=told)
-    publish_samples(place.output, manifest)
+    publish_samples(workspace.output, manifest)

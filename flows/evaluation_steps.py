@@ -74,9 +74,9 @@ def requested_evaluation(spec: Spec, plan: Plan) -> EvaluationRequest | None:
     return EvaluationRequest(spec.evaluate, key, mark)
 
 
-def is_evaluated(wanted: EvaluationRequest | None, place: Workspace, manifest: Manifest) -> bool:
+def is_evaluated(wanted: EvaluationRequest | None, workspace: Workspace, manifest: Manifest) -> bool:
     """Whether the requested evaluation is there already, or none is requested."""
-    return wanted is None or find_evaluation(place.output, wanted, manifest) is not None
+    return wanted is None or find_evaluation(workspace.output, wanted, manifest) is not None
 
 
 def load_evaluation(folder: Folder) -> Evaluation:
@@ -95,35 +95,37 @@ def find_evaluation(folder: Folder, wanted: EvaluationRequest, manifest: Manifes
     return found if (found.key, found.content_hash) == (wanted.key, manifest.content_hash) else None
 
 
-def remove_stale_evaluation(place: Workspace, manifest: Manifest, wanted: EvaluationRequest | None) -> None:
+def remove_stale_evaluation(workspace: Workspace, manifest: Manifest, wanted: EvaluationRequest | None) -> None:
     """Remove the evaluation of a dataset that was replaced; also its rows, if no evaluation is wanted."""
     if wanted is None:
-        place.evaluation.remove()
-    strange = find_foreign_companions(place, manifest, EVALUATIONS)
-    if EVALUATION not in strange and place.output.exists(EVALUATION):
+        workspace.evaluation.remove()
+    strange = find_foreign_companions(workspace, manifest, EVALUATIONS)
+    if EVALUATION not in strange and workspace.output.exists(EVALUATION):
         with suppress(ValueError):
-            if load_evaluation(place.output).content_hash == manifest.content_hash:
+            if load_evaluation(workspace.output).content_hash == manifest.content_hash:
                 return
     for name in reversed(EVALUATIONS):  # the page first: an older one is known by the evaluation beside it
         if name not in strange:
-            place.output.remove(name)
+            workspace.output.remove(name)
 
 
-def rewrite_evaluation_page(place: Workspace, manifest: Manifest) -> None:
+def rewrite_evaluation_page(workspace: Workspace, manifest: Manifest) -> None:
     """Write the page of an evaluation again if it is missing."""
-    if EVALUATION_PAGE not in find_missing_companions(place, manifest):
+    if EVALUATION_PAGE not in find_missing_companions(workspace, manifest):
         return
     with suppress(ValueError):
-        found = load_evaluation(place.output)
-        if found.content_hash == manifest.content_hash and not find_foreign_companions(place, manifest, [EVALUATION]):
-            _write_evaluation(place, found, render_evaluation(manifest, found))
+        found = load_evaluation(workspace.output)
+        if found.content_hash == manifest.content_hash and not find_foreign_companions(
+            workspace, manifest, [EVALUATION]
+        ):
+            _write_evaluation(workspace, found, render_evaluation(manifest, found))
 
 
 @step
 def gather_held_out_task(build: Build, wanted: EvaluationRequest) -> RealRecord:
     """Gather raw and held-out rows before the build, so that faults of the held-out rows are raised first."""
     chosen_remedies(build.plan, wanted.settings)
-    scratch = _scratch_folder(wanted, build.place)
+    scratch = _scratch_folder(wanted, build.workspace)
     return actors.run(gather_real, build.spec.source, build.plan, wanted.settings, scratch, wanted.held_out)
 
 
@@ -131,7 +133,7 @@ def gather_held_out_task(build: Build, wanted: EvaluationRequest) -> RealRecord:
 def measure_task(build: Build, wanted: EvaluationRequest, manifest: Manifest, dataset: Folder) -> Evaluation:
     """Train every classifier with every remedy, judge, and measure fidelity. `dataset` is the folder of the shards."""
     plan, source = build.plan, build.spec.source
-    settings, scratch = wanted.settings, _scratch_folder(wanted, build.place)
+    settings, scratch = wanted.settings, _scratch_folder(wanted, build.workspace)
     real = actors.run(gather_real, source, plan, settings, scratch, wanted.held_out)
     key = read_key(plan.key_env)
     built = actors.run(gather_built, plan, settings, manifest, dataset, key, scratch)
@@ -153,20 +155,20 @@ def keep_evaluation_task(build: Build, manifest: Manifest, evaluation: Evaluatio
     """Write the evaluation and its page beside the published dataset, and remove the scratch folder."""
     page = actors.run(render_evaluation, manifest, evaluation)
     with hold.committing():
-        _write_evaluation(build.place, evaluation, page)
-        build.place.evaluation.remove()
+        _write_evaluation(build.workspace, evaluation, page)
+        build.workspace.evaluation.remove()
 
 
-def _write_evaluation(place: Workspace, evaluation: Evaluation, page: str) -> None:
+def _write_evaluation(workspace: Workspace, evaluation: Evaluation, page: str) -> None:
     whole = seal_page(page).encode()
     sealed = add_seal(evaluation.model_copy(update={"page": sha256(whole)}))
-    write_visible(place, EVALUATION_PAGE, whole)
-    write_visible(place, EVALUATION, sealed.model_dump_json(indent=2).encode() + b"\n")
+    write_visible(workspace, EVALUATION_PAGE, whole)
+    write_visible(workspace, EVALUATION, sealed.model_dump_json(indent=2).encode() + b"\n")
 
 
-def _scratch_folder(wanted: EvaluationRequest, place: Workspace) -> Folder:
+def _scratch_folder(wanted: EvaluationRequest, workspace: Workspace) -> Folder:
     """Return the evaluation's scratch folder, emptied if another evaluation used it."""
-    folder, key = place.evaluation, f"{place.key} {wanted.key}".encode()
+    folder, key = workspace.evaluation, f"{workspace.key} {wanted.key}".encode()
     if not folder.is_whole(_KEY) or folder.read_sealed(_KEY) != key:
         folder.remove()
         folder.write_sealed(_KEY, key)

@@ -21,5 +21,5 @@ def retry_after_mending(build: Build, work: Callable[[], R]) -> R:
         try:
             return work()
         except DamageError as damage:
-            build.listener.noted(clear_damage(damage, build.place))
+            build.listener.noted(clear_damage(damage, build.workspace))
     return work()

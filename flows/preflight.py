@@ -26,9 +26,9 @@ def refuse_taken(spec: Spec, plan: Plan, replace: Replace) -> None:
 
 def refuse_unready(spec: Spec, plan: Plan) -> None:
     """Raise MakeweightError, which says what to set, if this machine or the output cannot take the build."""
-    place = make_workspace(spec.output.path, plan)
-    if not _is_published(place.output):
-        refuse_unwritable_output(place)
+    workspace = make_workspace(spec.output.path, plan)
+    if not _is_published(workspace.output):
+        refuse_unwritable_output(workspace)
     _refuse_no_scratch()
     alone, server_home = cluster_address() is None, _home_of_own_server()
     if alone or server_home:

@@ -17,12 +17,12 @@ def privacy_task(build: Build, real: RealRows) -> PrivacyFindings:
 
     The figures are kept, so that the same build is stopped again at once.
     """
-    plan, place = build.plan, build.place
-    found = load_findings(plan, place)
+    plan, workspace = build.plan, build.workspace
+    found = load_findings(plan, workspace)
     if found is None:
-        names = actors.run(draw_sides, plan, real, place)
-        classes = list(actors.run_all(measure_class, ((plan, place, name) for name in names)))
-        found = combine_findings(plan, classes, actors.run(measure_groups, plan, place))
-        save_findings(found, place)
+        names = actors.run(draw_sides, plan, real, workspace)
+        classes = list(actors.run_all(measure_class, ((plan, workspace, name) for name in names)))
+        found = combine_findings(plan, classes, actors.run(measure_groups, plan, workspace))
+        save_findings(found, workspace)
     refuse_breach(plan, found)
     return found

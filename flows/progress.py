@@ -144,7 +144,7 @@ class Build:
 
     spec: Spec
     plan: Plan
-    place: Workspace
+    workspace: Workspace
     listener: Listener = field(default_factory=current_listener)
     id: str = field(default_factory=lambda: str(uuid4()))
     seconds: dict[str, float] = field(default_factory=dict)
@@ -152,12 +152,12 @@ class Build:
     @property
     def key(self) -> str:
         """The key of the build: a resumed run has the same one."""
-        return self.place.key
+        return self.workspace.key
 
     @property
     def output(self) -> Folder:
         """The folder of the dataset."""
-        return self.place.output
+        return self.workspace.output
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:

@@ -49,28 +49,28 @@ def plan_task(spec: Spec) -> Plan:
 @step
 def ingest_task(build: Build) -> RealRows:
     """Write the plan and a typed copy of the source into the workspace."""
-    build.place.keep_plan(build.plan)
-    refuse_unshared_output(build.place)
-    return actors.run(ingest, build.spec.source, build.plan, build.place.real)
+    build.workspace.keep_plan(build.plan)
+    refuse_unshared_output(build.workspace)
+    return actors.run(ingest, build.spec.source, build.plan, build.workspace.real)
 
 
 @step
 def carry_task(build: Build, real: RealRows) -> tuple[Build, RealRows]:
     """Carry over what may be kept of the version before; return the build with its new plan, and renumbered rows."""
-    plan = actors.run(carry_over, build.plan, build.place, real, build.spec.output.versions)
-    return replace(build, plan=plan), ingested(build.place.real)
+    plan = actors.run(carry_over, build.plan, build.workspace, real, build.spec.output.versions)
+    return replace(build, plan=plan), ingested(build.workspace.real)
 
 
 @step
 def fit_task(build: Build, real: RealRows) -> None:
     """Fit the generator and the validators on the real rows, unless no rows are to be made."""
-    plan, place, choice = build.plan, build.place, build.spec.generator
+    plan, workspace, choice = build.plan, build.workspace, build.spec.generator
     if not plan.makes_rows:
         return
     gpus = actors.gpu_share(plan, choice)
     where = pin_to_machine(plan, choice)
-    calls = [(plan, number, real, place) for number in range(len(plan.validators))]
-    with actors.Fitting(plan, place, gpus, where) as fitting:
+    calls = [(plan, number, real, workspace) for number in range(len(plan.validators))]
+    with actors.Fitting(plan, workspace, gpus, where) as fitting:
         for _ in actors.run_all(fit_validator, calls, fitting.release_if_done, where):
             pass
         fitting.wait(build.listener.trained)
@@ -79,9 +79,9 @@ def fit_task(build: Build, real: RealRows) -> None:
 @step
 def fill_task(build: Build) -> list[StratumProgress]:
     """Make candidates until every class is full; raises ShortfallError if the budget is used up before."""
-    result = filled_before(build.place.filled) or _fill(build)
+    result = filled_before(build.workspace.filled) or _fill(build)
     refuse_shortfall(build.plan, result.strata)
-    save_filled(result, build.place.filled)
+    save_filled(result, build.workspace.filled)
     return result.strata
 
 
@@ -89,7 +89,7 @@ def _fill(build: Build) -> FillResult:
     plan = build.plan
     if not plan.makes_rows:
         return FillResult([], [])
-    with open_pool(plan, build.place, build.spec.generator) as pool:
+    with open_pool(plan, build.workspace, build.spec.generator) as pool:
         build.listener.filling(plan, pool.actors)
         result = fill(
             plan.strata,
@@ -113,15 +113,15 @@ def _novelties(plan: Plan) -> Callable[[], list[tuple[str, Novelty]]]:
 @step
 def write_task(build: Build, real: RealRows, strata: list[StratumProgress], hold: Hold) -> Manifest:
     """Write the shards, and return the manifest, which is not published yet."""
-    plan, place = build.plan, build.place
-    layout = actors.run(make_layout, plan, real, place, shard_tag(plan, place))
+    plan, workspace = build.plan, build.workspace
+    layout = actors.run(make_layout, plan, real, workspace, shard_tag(plan, workspace))
     with hold.committing():
-        register_shards(place, [shard.path for group in layout.groups for shard in group.shards])
-    target, key = publishing_folder(place), read_key(plan.key_env)
+        register_shards(workspace, [shard.path for group in layout.groups for shard in group.shards])
+    target, key = publishing_folder(workspace), read_key(plan.key_env)
     shards: list[Shard] = []
 
     def digests() -> Iterator[bytes]:
-        calls = ((plan, layout, group, place, target, key, hold.lease) for group in layout.groups)
+        calls = ((plan, layout, group, workspace, target, key, hold.lease) for group in layout.groups)
         for written in actors.run_all(write_group, calls):
             for one in written:
                 shards.append(one.shard)
@@ -136,11 +136,11 @@ def publish_task(
     build: Build, real: RealRows, manifest: Manifest, hold: Hold, evaluation: Evaluation | None = None
 ) -> Manifest:
     """Render report, card and Croissant file, publish the dataset, and return its manifest as published."""
-    plan, place = build.plan, build.place
-    page = actors.run(summarise, plan, manifest, real, place, build.seconds, evaluation)
+    plan, workspace = build.plan, build.workspace
+    page = actors.run(summarise, plan, manifest, real, workspace, build.seconds, evaluation)
     with hold.committing():
-        actors.run(write_record, plan, place, real)
-        return publish_dataset(place, manifest, describe(manifest), page)
+        actors.run(write_record, plan, workspace, real)
+        return publish_dataset(workspace, manifest, describe(manifest), page)
 
 
 @step
@@ -149,16 +149,16 @@ def finish_task(build: Build, manifest: Manifest, hold: Hold) -> None:
 
     A failure to remove something becomes a note: the dataset is published.
     """
-    place = build.place
+    workspace = build.workspace
     with hold.committing():
-        publish_latest(place, render_card)
-        lost = rewrite_missing_companions(place, manifest, describe)
-        rewrite_evaluation_page(place, manifest)
+        publish_latest(workspace, render_card)
+        lost = rewrite_missing_companions(workspace, manifest, describe)
+        rewrite_evaluation_page(workspace, manifest)
         try:
-            close_ledger(place, manifest)
-            notes = prune_output(place, build.plan, build.spec.output.versions)
-            place.sweep()
-            place.work.remove()
+            close_ledger(workspace, manifest)
+            notes = prune_output(workspace, build.plan, build.spec.output.versions)
+            workspace.sweep()
+            workspace.work.remove()
         except (OSError, OutputError) as error:
             left = "published; what is no longer needed could not all be removed, the next build tries again"
             notes = [f"{left}: {error.__cause__ or error}"]

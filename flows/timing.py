@@ -55,8 +55,8 @@ class Timekeeper(Listener):
         if (began := _command.get()) is not None:
             self._since -= max(0.0, time.time() - began)
         try:
-            fresh = rates_file() is not None and build.plan.base is None and not build.place.work.exists()
-            self._fitted = fresh and build.place.models.at(model_fingerprint(build.plan)).exists(RECORD)
+            fresh = rates_file() is not None and build.plan.base is None and not build.workspace.work.exists()
+            self._fitted = fresh and build.workspace.models.at(model_fingerprint(build.plan)).exists(RECORD)
         except (OSError, MakeweightError):  # the build itself raises it
             fresh = False
         self._plan = build.plan if fresh else None

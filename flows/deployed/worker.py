@@ -83,13 +83,13 @@ def check_task(wanted: Callable[[Guard], Spec]) -> tuple[Spec, Plan]:
 def _build(spec: Spec, plan: Plan, replace: bool) -> tuple[Folder, Manifest]:
     """Build within this flow run, so that steps and artifacts are on its page."""
     refuse_unready(spec, plan)
-    seen, place = _StartNote(), make_workspace(spec.output.path, plan)
+    seen, workspace = _StartNote(), make_workspace(spec.output.path, plan)
     with wait_for_gpu_slot(plan, spec.generator), use_plan(spec, plan), listen(seen):
         manifest = build.fn(spec, replace)
     if not seen.began:  # it was complete already: the run's page shows its artifacts all the same
         with suppress(*SILENT):
-            publish_artifacts(place, manifest)
-    return place.output, manifest
+            publish_artifacts(workspace, manifest)
+    return workspace.output, manifest
 
 
 class _StartNote(Listener):

@@ -52,7 +52,7 @@ class RunEvents:
         self._build, self._plan = build, build.plan
         self._job_namespace = os.environ.get(NAMESPACE) or "makeweight"
         self._source = _dataset_name(self._plan.profile.path)
-        self._output = _dataset_name((build.place.series or build.output).path)
+        self._output = _dataset_name((build.workspace.series or build.output).path)
         self._parent = _parent(self._job_namespace)  # read here, since only the flow's own thread knows it
 
     def start(self) -> RunEvent:

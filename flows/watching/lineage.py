@@ -61,7 +61,7 @@ class Lineage(Watcher):
         return self._run_events
 
     def _begin(self, build: Build, start: RunEvent) -> None:
-        notes, name = build.place.hidden, _note_name(build)
+        notes, name = build.workspace.hidden, _note_name(build)
         if notes.exists(name):
             self._client.emit(self._events.abort(json.loads(notes.read(name))["run"]))
         notes.write(name, json.dumps({"run": build.id}).encode())
@@ -72,7 +72,7 @@ class Lineage(Watcher):
         if build is None:
             return
         self._do(lambda: self._client.emit(event))
-        self._do(lambda: build.place.hidden.remove(_note_name(build)))
+        self._do(lambda: build.workspace.hidden.remove(_note_name(build)))
 
     def _do(self, job: Callable[[], None]) -> None:
         self._thread.do(lambda: _run_job(job))

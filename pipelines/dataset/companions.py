@@ -25,18 +25,19 @@ _PAGE = b'<meta name="generator" content="makeweight'
 
 
 def find_foreign_companions(
-    place: Workspace, manifest: Manifest | None, names: Iterable[str] = ALL_COMPANIONS
+    workspace: Workspace, manifest: Manifest | None, names: Iterable[str] = ALL_COMPANIONS
 ) -> list[str]:
     """Return which of these files are there and not ours: of another program, or changed since they were published.
 
     Without a manifest only the files in the ledger are ours. Beside an older manifest, which lists no files, all files
     but evaluations are taken for ours.
     """
-    known = read_ledger(place).beside
+    known = read_ledger(workspace).beside
     return [
         name
-        for name, data in _read_existing(place.output, names).items()
-        if sha256(data) not in known.get(name, ()) and not (manifest and _is_ours(place.output, name, data, manifest))
+        for name, data in _read_existing(workspace.output, names).items()
+        if sha256(data) not in known.get(name, ())
+        and not (manifest and _is_ours(workspace.output, name, data, manifest))
     ]
 
 
@@ -73,53 +74,55 @@ def is_evaluation_page(folder: Folder, data: bytes) -> bool:
     return is_evaluation(older) and not json.loads(older).get("seal") and _PAGE in data
 
 
-def find_missing_companions(place: Workspace, manifest: Manifest) -> list[str]:
+def find_missing_companions(workspace: Workspace, manifest: Manifest) -> list[str]:
     """Return the published companions of a dataset that are missing."""
-    there = {info.base_name for info in place.output.entries()}
+    there = {info.base_name for info in workspace.output.entries()}
     shown = (*COMPANIONS, *((EVALUATION_PAGE,) if EVALUATION in there else ()))
     return [name for name in shown if name not in there and (manifest.files or name != CROISSANT)]
 
 
 def rewrite_missing_companions(
-    place: Workspace, manifest: Manifest, describe: Callable[[Manifest], Mapping[str, str]]
+    workspace: Workspace, manifest: Manifest, describe: Callable[[Manifest], Mapping[str, str]]
 ) -> list[str]:
     """Write missing companions again from the manifest by `describe`; return in sentences which stay missing.
 
     Another version of makeweight may render them differently. So the manifest, which lists their hashes, is written
     first.
     """
-    _remove_unpublished(place, manifest)
-    missing = find_missing_companions(place, manifest)
+    _remove_unpublished(workspace, manifest)
+    missing = find_missing_companions(workspace, manifest)
     bare = manifest.model_copy(update={"files": {}, "seal": None})
     made = {name: text for name, text in describe(bare).items() if name in missing} if missing else {}
     files = manifest.files | hash_texts(made)
     if manifest.files != files and manifest.files:
-        write_manifest(place, add_seal(manifest.model_copy(update={"files": files})))
+        write_manifest(workspace, add_seal(manifest.model_copy(update={"files": files})))
     for name, text in made.items():
-        write_visible(place, name, text.encode())
-    gone = f"{place.output.shown}: {REPORT} is gone, and only a build from the beginning writes one"
+        write_visible(workspace, name, text.encode())
+    gone = f"{workspace.output.shown}: {REPORT} is gone, and only a build from the beginning writes one"
     return [f"{gone}; give another output.path for that"] if REPORT in missing else []
 
 
-def _remove_unpublished(place: Workspace, manifest: Manifest) -> None:
+def _remove_unpublished(workspace: Workspace, manifest: Manifest) -> None:
     """Remove companions of a build that was stopped before its switch: they overwrote those of this dataset."""
-    known = read_ledger(place).beside
-    for name, data in _read_existing(place.output, COMPANIONS).items():
-        if sha256(data) in known.get(name, ()) and not _is_ours(place.output, name, data, manifest):
-            place.output.remove(name)
+    known = read_ledger(workspace).beside
+    for name, data in _read_existing(workspace.output, COMPANIONS).items():
+        if sha256(data) in known.get(name, ()) and not _is_ours(workspace.output, name, data, manifest):
+            workspace.output.remove(name)
 
 
-def remove_dataset(place: Workspace, manifest: Manifest | None) -> None:
+def remove_dataset(workspace: Workspace, manifest: Manifest | None) -> None:
     """Remove a dataset, or the rest of one whose removal was begun: our files by manifest and ledger, nothing else."""
-    strange = find_foreign_companions(place, manifest)
+    strange = find_foreign_companions(workspace, manifest)
     ours = {
-        name: sha256(data) for name, data in _read_existing(place.output, ALL_COMPANIONS).items() if name not in strange
+        name: sha256(data)
+        for name, data in _read_existing(workspace.output, ALL_COMPANIONS).items()
+        if name not in strange
     }
-    add_to_ledger(place, shard_paths(manifest), ours)
+    add_to_ledger(workspace, shard_paths(manifest), ours)
     for name in (MANIFEST, *ours):
-        place.output.remove(name)
-    close_ledger(place, None)
-    place.output.prune()
+        workspace.output.remove(name)
+    close_ledger(workspace, None)
+    workspace.output.prune()
 
 
 def is_special_file(folder: Folder, name: str) -> bool:

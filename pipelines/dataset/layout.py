@@ -78,9 +78,9 @@ class _UsedRows:
     keys: NDArray[np.uint64]
 
 
-def make_layout(plan: Plan, real: RealRows, place: Workspace, tag: str) -> Layout:
+def make_layout(plan: Plan, real: RealRows, workspace: Workspace, tag: str) -> Layout:
     """Return the layout of a filled build, and write it down. Each split gets its share of every stratum."""
-    return arrange_rows(plan, real, load_filled(place.filled).accepted, place.filled, tag)
+    return arrange_rows(plan, real, load_filled(workspace.filled).accepted, workspace.filled, tag)
 
 
 def arrange_rows(plan: Plan, real: RealRows, accepted: Sequence[AcceptedChunk], folder: Folder, tag: str) -> Layout:

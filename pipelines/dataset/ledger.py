@@ -32,40 +32,40 @@ class Ledger(Noun):
     beside: dict[str, list[str]] = Field({})
 
 
-def add_to_ledger(place: Workspace, shards: Iterable[str], beside: Mapping[str, str] | None = None) -> None:
+def add_to_ledger(workspace: Workspace, shards: Iterable[str], beside: Mapping[str, str] | None = None) -> None:
     """Add shards, and files `beside` them with their SHA-256, before they are written to the output."""
-    before = read_ledger(place)
+    before = read_ledger(workspace)
     texts = {name: set(found) for name, found in before.beside.items()}
     for name, text in (beside or {}).items():
         texts.setdefault(name, set()).add(text)
     now = Ledger(shards=sorted({*before.shards, *shards}), beside={name: sorted(texts[name]) for name in sorted(texts)})
-    place.hidden.write_sealed(_file_name(place), now.model_dump_json().encode())
+    workspace.hidden.write_sealed(_file_name(workspace), now.model_dump_json().encode())
 
 
-def read_ledger(place: Workspace) -> Ledger:
+def read_ledger(workspace: Workspace) -> Ledger:
     """Return the ledger of an output; an empty one if there is none, or if it cannot be read."""
     try:
-        return Ledger.model_validate_json(place.hidden.read_sealed(_file_name(place)))
+        return Ledger.model_validate_json(workspace.hidden.read_sealed(_file_name(workspace)))
     except (DamageError, ValidationError):  # its files then count as foreign, and builds say where they lie
         return Ledger(shards=[])
 
 
-def read_ledger_shards(place: Workspace) -> set[str]:
+def read_ledger_shards(workspace: Workspace) -> set[str]:
     """Return the paths of all shards in the ledger."""
-    return set(read_ledger(place).shards)
+    return set(read_ledger(workspace).shards)
 
 
-def has_ledger(place: Workspace) -> bool:
+def has_ledger(workspace: Workspace) -> bool:
     """Whether there is a ledger: a build has begun to write into the output, and has not finished."""
-    return place.hidden.exists(_file_name(place))
+    return workspace.hidden.exists(_file_name(workspace))
 
 
-def close_ledger(place: Workspace, manifest: Manifest | None) -> None:
+def close_ledger(workspace: Workspace, manifest: Manifest | None) -> None:
     """Remove the shards that the ledger lists and the manifest does not, then the ledger. May be done again."""
-    for path in sorted(read_ledger_shards(place) - shard_paths(manifest)):
-        place.output.remove(path)
-    place.output.at(DATA).prune()
-    place.hidden.remove(_file_name(place))
+    for path in sorted(read_ledger_shards(workspace) - shard_paths(manifest)):
+        workspace.output.remove(path)
+    workspace.output.at(DATA).prune()
+    workspace.hidden.remove(_file_name(workspace))
 
 
 def shard_paths(manifest: Manifest | None) -> set[str]:
@@ -78,5 +78,5 @@ def find_foreign_data(folder: Folder, known: Iterable[str]) -> list[str]:
     return sorted({f"{DATA}/{name}" for name in folder.at(DATA).all_names()} - set(known))
 
 
-def _file_name(place: Workspace) -> str:
-    return f"ledger-{place.version}.json" if place.version else "ledger.json"
+def _file_name(workspace: Workspace) -> str:
+    return f"ledger-{workspace.version}.json" if workspace.version else "ledger.json"

@@ -28,84 +28,84 @@ Replace = bool | str
 """Whether a build may replace another one: True for one of the same name, or the name of another dataset."""
 
 
-def check_output(plan: Plan, place: Workspace, replace: Replace = False) -> Manifest | None:
+def check_output(plan: Plan, workspace: Workspace, replace: Replace = False) -> Manifest | None:
     """Return the manifest if this build is complete already, or None if the output is free for it.
 
     Raises OutputError when the output belongs to another name, holds another build and `replace` is not set, or holds
     anything that is not makeweight's.
     """
     while True:
-        before = _read_state(place)
+        before = _read_state(workspace)
         try:
-            return _check_once(plan, place, replace)
+            return _check_once(plan, workspace, replace)
         except OutputError:
-            if _read_state(place) == before:
+            if _read_state(workspace) == before:
                 raise
         # another build went on meanwhile, since the lock is not held: what was read is of two moments, so look again
 
 
-def _read_state(place: Workspace) -> tuple[Manifest | None, Ledger]:
+def _read_state(workspace: Workspace) -> tuple[Manifest | None, Ledger]:
     """Return the manifest and the ledger: a build changes one of them before it changes any other file."""
-    return read_manifest(place.output), read_ledger(place)
+    return read_manifest(workspace.output), read_ledger(workspace)
 
 
-def _check_once(plan: Plan, place: Workspace, replace: Replace) -> Manifest | None:
-    _refuse_nested_output(place)
-    manifest = read_manifest(place.output)
-    _refuse_other_name(plan, place, manifest, replace)
+def _check_once(plan: Plan, workspace: Workspace, replace: Replace) -> Manifest | None:
+    _refuse_nested_output(workspace)
+    manifest = read_manifest(workspace.output)
+    _refuse_other_name(plan, workspace, manifest, replace)
     if manifest and is_build_of(manifest, plan):
         return manifest
-    _refuse_foreign(place, manifest)
-    if manifest is None or (replace and not place.series):
+    _refuse_foreign(workspace, manifest)
+    if manifest is None or (replace and not workspace.series):
         return None
-    if place.series:
-        raise OutputError(f"{place.output.shown} was just published by another build; run the same command again")
+    if workspace.series:
+        raise OutputError(f"{workspace.output.shown} was just published by another build; run the same command again")
     raise OutputError(
-        f"{place.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, "
+        f"{workspace.output.shown} holds another build ({manifest.name!r}, {manifest.rows:,} rows, "
         f"{describe_difference(manifest, plan)}); "
         "give another output.path, or --replace to put this build in its place"
     )
 
 
-def claim_output(plan: Plan, place: Workspace) -> None:
+def claim_output(plan: Plan, workspace: Workspace) -> None:
     """Write down which name the output belongs to, before anything is published there."""
-    if read_owner(place) != plan.name:
-        place.hidden.write(OWNER, json.dumps({"name": plan.name}).encode())
+    if read_owner(workspace) != plan.name:
+        workspace.hidden.write(OWNER, json.dumps({"name": plan.name}).encode())
 
 
-def read_owner(place: Workspace) -> str | None:
+def read_owner(workspace: Workspace) -> str | None:
     """Return the name that an output belongs to: of its dataset, of its newest version, or of an unfinished build."""
-    if place.series:
-        newest = newest_version(place.series)
+    if workspace.series:
+        newest = newest_version(workspace.series)
         manifest = newest and newest[1]
     else:
-        manifest = read_manifest(place.output)
-    return manifest.name if manifest else _read_owner_file(place)
+        manifest = read_manifest(workspace.output)
+    return manifest.name if manifest else _read_owner_file(workspace)
 
 
-def _read_owner_file(place: Workspace) -> str | None:
+def _read_owner_file(workspace: Workspace) -> str | None:
     try:
-        name = json.loads(place.hidden.read(OWNER))["name"]
+        name = json.loads(workspace.hidden.read(OWNER))["name"]
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return name if isinstance(name, str) else None
 
 
-def _refuse_other_name(plan: Plan, place: Workspace, manifest: Manifest | None, replace: Replace) -> None:
-    name = read_owner(place)
+def _refuse_other_name(plan: Plan, workspace: Workspace, manifest: Manifest | None, replace: Replace) -> None:
+    name = read_owner(workspace)
     if name in (None, plan.name, replace):
         return
-    shown = (place.series or place.output).shown
-    there = "" if manifest or place.series else ", which was begun there and is not published yet"
+    shown = (workspace.series or workspace.output).shown
+    there = "" if manifest or workspace.series else ", which was begun there and is not published yet"
     raise OutputError(
         f"{shown} belongs to the dataset {name!r}{there}, and this one is {plan.name!r}; give another output.path, or "
         f"--replace-other {name} to put this build in its place"
     )
 
 
-def _refuse_nested_output(place: Workspace) -> None:
+def _refuse_nested_output(workspace: Workspace) -> None:
     """Raise OutputError for an output inside another dataset or series, whose builds would take it for their own."""
-    output = place.series or place.output
+    output = workspace.series or workspace.output
     for above in output.folders_above():
         if _holds_dataset(above):
             raise OutputError(
@@ -121,43 +121,43 @@ def _holds_dataset(folder: Folder) -> bool:
         return False
 
 
-def _refuse_foreign(place: Workspace, manifest: Manifest | None) -> None:
+def _refuse_foreign(workspace: Workspace, manifest: Manifest | None) -> None:
     """Raise OutputError for files that no manifest or ledger of ours lists.
 
     Where a dataset is published, only files that a reader could take for its own count.
     """
-    foreign = find_foreign_data(place.output, shard_paths(manifest) | read_ledger_shards(place))
+    foreign = find_foreign_data(workspace.output, shard_paths(manifest) | read_ledger_shards(workspace))
     if foreign:
         raise OutputError(
-            f"{place.output.shown} holds {_join_names(foreign)}, which no build of makeweight wrote there; "
+            f"{workspace.output.shown} holds {_join_names(foreign)}, which no build of makeweight wrote there; "
             "move it elsewhere, or give another output.path"
         )
     if manifest is None:
-        begun = {HIDDEN, DATA, *(ALL_COMPANIONS if has_ledger(place) else ())}
-        _refuse_foreign_entries(place.output, lambda name: name in begun)
-    refuse_foreign_companions(place, manifest)
-    if place.series:
-        beside = {HIDDEN, *_own_files_of_series(place)}
-        _refuse_foreign_entries(place.series, lambda name: name in beside or bool(VERSION.fullmatch(name)))
-        _refuse_false_versions(place.series)
+        begun = {HIDDEN, DATA, *(ALL_COMPANIONS if has_ledger(workspace) else ())}
+        _refuse_foreign_entries(workspace.output, lambda name: name in begun)
+    refuse_foreign_companions(workspace, manifest)
+    if workspace.series:
+        beside = {HIDDEN, *_own_files_of_series(workspace)}
+        _refuse_foreign_entries(workspace.series, lambda name: name in beside or bool(VERSION.fullmatch(name)))
+        _refuse_false_versions(workspace.series)
 
 
 def refuse_foreign_companions(
-    place: Workspace, manifest: Manifest | None, names: Sequence[str] = ALL_COMPANIONS
+    workspace: Workspace, manifest: Manifest | None, names: Sequence[str] = ALL_COMPANIONS
 ) -> None:
     """Raise OutputError if a file that a build would overwrite or remove is not as makeweight wrote it."""
-    foreign = find_foreign_companions(place, manifest, names)
+    foreign = find_foreign_companions(workspace, manifest, names)
     if foreign:
         raise OutputError(
-            f"{place.output.shown} holds {_join_names(foreign)}, which is not what makeweight wrote there; "
+            f"{workspace.output.shown} holds {_join_names(foreign)}, which is not what makeweight wrote there; "
             "move it elsewhere, or give another output.path"
         )
 
 
-def _own_files_of_series(place: Workspace) -> set[str]:
+def _own_files_of_series(workspace: Workspace) -> set[str]:
     """Return the names of our own files beside the versions of a series."""
-    series = place.series
-    if series and (newest_version(series) or (_read_owner_file(place) and read_latest(series))):
+    series = workspace.series
+    if series and (newest_version(series) or (_read_owner_file(workspace) and read_latest(series))):
         return {LATEST, SITE, CARD}
     return {SITE} if series and _is_site(series) else set()
 

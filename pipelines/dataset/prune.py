@@ -22,41 +22,41 @@ from schemas.plan import Plan
 DAY = 86_400.0
 
 
-def prune_output(place: Workspace, plan: Plan, rule: Versions | None) -> list[str]:
+def prune_output(workspace: Workspace, plan: Plan, rule: Versions | None) -> list[str]:
     """Remove what no build of this output needs after this one; return in sentences what had to stay."""
-    notes = _prune_versions(place.series, rule) if place.series and rule else []
-    for name in _other_work_folders(place):
-        place.hidden.at(name).remove()
-    _prune_models(place, plan)
-    place.hidden.at(SHOW).remove()
+    notes = _prune_versions(workspace.series, rule) if workspace.series and rule else []
+    for name in _other_work_folders(workspace):
+        workspace.hidden.at(name).remove()
+    _prune_models(workspace, plan)
+    workspace.hidden.at(SHOW).remove()
     return notes
 
 
-def prune_stale_work(place: Workspace, plan: Plan) -> None:
+def prune_stale_work(workspace: Workspace, plan: Plan) -> None:
     """Remove the work of builds that cannot be resumed, since the source or the libraries have changed.
 
     Their copies of the source may hold rows that are deleted there by now. Only the holder of the lock may call this.
     """
-    for name in _other_work_folders(place):
-        if not _can_resume(place, name, plan):
-            place.hidden.at(name).remove()
+    for name in _other_work_folders(workspace):
+        if not _can_resume(workspace, name, plan):
+            workspace.hidden.at(name).remove()
 
 
-def _other_work_folders(place: Workspace) -> list[str]:
+def _other_work_folders(workspace: Workspace) -> list[str]:
     """Return the names of the work folders of other builds."""
-    found = (info.base_name for info in place.hidden.entries())
-    return [name for name in found if name.startswith(WORK) and name != f"{WORK}{place.key}"]
+    found = (info.base_name for info in workspace.hidden.entries())
+    return [name for name in found if name.startswith(WORK) and name != f"{WORK}{workspace.key}"]
 
 
-def _can_resume(place: Workspace, name: str, plan: Plan) -> bool:
-    other = Workspace(place.output, name.removeprefix(WORK), place.series, place.version)
+def _can_resume(workspace: Workspace, name: str, plan: Plan) -> bool:
+    other = Workspace(workspace.output, name.removeprefix(WORK), workspace.series, workspace.version)
     try:
         begun = other.plan()
     except (DamageError, ValueError):
         return False
     if (begun.profile.fingerprint, begun.version) != (plan.profile.fingerprint, plan.version):
         return False
-    return make_workspace((place.series or place.output).path, begun).key == other.key
+    return make_workspace((workspace.series or workspace.output).path, begun).key == other.key
 
 
 def _prune_versions(series: Folder, rule: Versions) -> list[str]:
@@ -107,16 +107,16 @@ def _age_in_days(version: Folder) -> float:
     return (time.time() - changed.timestamp()) / DAY if changed else 0.0
 
 
-def _prune_models(place: Workspace, plan: Plan) -> None:
+def _prune_models(workspace: Workspace, plan: Plan) -> None:
     """Remove fitted models that no version uses, with their validators and trainings."""
     if plan.key_env:
-        place.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
+        workspace.models.remove()  # a fitted model may hold rows, and nothing beside an encrypted dataset may
         return
     used = {model_fingerprint(plan)} if plan.makes_rows else set()
-    used |= set(_recorded_models(place.series)) if place.series else set()
-    for info in place.models.entries():
+    used |= set(_recorded_models(workspace.series)) if workspace.series else set()
+    for info in workspace.models.entries():
         if info.base_name.partition(".")[0] not in used or info.base_name.endswith(".training"):
-            place.models.at(info.base_name).remove()
+            workspace.models.at(info.base_name).remove()
 
 
 def _recorded_models(series: Folder) -> Iterable[str]:

@@ -125,62 +125,62 @@ def requested_identity(manifest: Manifest) -> tuple[str, Privacy | None]:
     return manifest.spec_fingerprint, manifest.privacy.asked if manifest.privacy else None
 
 
-def publishing_folder(place: Workspace) -> Folder:
+def publishing_folder(workspace: Workspace) -> Folder:
     """Return the folder that shards are written to: a hidden one if files can be renamed, else the output."""
-    return place.work.at("publish") if place.output.renames else place.output
+    return workspace.work.at("publish") if workspace.output.renames else workspace.output
 
 
-def shard_tag(plan: Plan, place: Workspace) -> str:
+def shard_tag(plan: Plan, workspace: Workspace) -> str:
     """Return the end of the names of this build's shards, so that two different shards never have one name.
 
     The same build writes the same bytes, so its key serves. Encrypted shards differ each time they are written.
     """
-    return uuid4().hex[:16] if plan.key_env else place.key
+    return uuid4().hex[:16] if plan.key_env else workspace.key
 
 
-def register_shards(place: Workspace, shards: Sequence[str]) -> None:
+def register_shards(workspace: Workspace, shards: Sequence[str]) -> None:
     """Remove the shards that killed builds have left, and add this build's shards to the ledger."""
-    manifest, mine = read_manifest(place.output), set(shards)
-    if place.output.renames:
-        publishing_folder(place).at(DATA).remove()
-    for path in sorted(read_ledger_shards(place) - shard_paths(manifest) - mine):
-        place.output.remove(path)
-    add_to_ledger(place, mine | shard_paths(manifest))
+    manifest, mine = read_manifest(workspace.output), set(shards)
+    if workspace.output.renames:
+        publishing_folder(workspace).at(DATA).remove()
+    for path in sorted(read_ledger_shards(workspace) - shard_paths(manifest) - mine):
+        workspace.output.remove(path)
+    add_to_ledger(workspace, mine | shard_paths(manifest))
 
 
-def publish_dataset(place: Workspace, manifest: Manifest, companions: Mapping[str, str], report: str) -> Manifest:
+def publish_dataset(workspace: Workspace, manifest: Manifest, companions: Mapping[str, str], report: str) -> Manifest:
     """Switch the output to the new dataset, and return its manifest as published. May be done again.
 
     `companions` are the texts of card and Croissant file by file name; the manifest lists their hashes. Files of the
     dataset before stay until `close_ledger`, since somebody may be reading them.
     """
-    folder = publishing_folder(place)
+    folder = publishing_folder(workspace)
     whole = add_seal(manifest.model_copy(update={"files": hash_texts(companions)}))
     beside = {**companions, REPORT: seal_report(report, manifest)}
-    add_to_ledger(place, shard_paths(manifest), hash_texts(beside))
+    add_to_ledger(workspace, shard_paths(manifest), hash_texts(beside))
     for shard in manifest.shards:
-        _move_to_output(folder, place.output, shard.path)
+        _move_to_output(folder, workspace.output, shard.path)
     for name, text in beside.items():
-        write_visible(place, name, text.encode())
-    write_manifest(place, whole)
+        write_visible(workspace, name, text.encode())
+    write_manifest(workspace, whole)
     return whole
 
 
-def write_manifest(place: Workspace, manifest: Manifest) -> None:
+def write_manifest(workspace: Workspace, manifest: Manifest) -> None:
     """Write the manifest, by which readers find all other files."""
-    write_visible(place, MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
+    write_visible(workspace, MANIFEST, manifest.model_dump_json(indent=2).encode() + b"\n")
 
 
-def write_visible(place: Workspace, name: str, data: bytes, folder: Folder | None = None) -> None:
+def write_visible(workspace: Workspace, name: str, data: bytes, folder: Folder | None = None) -> None:
     """Write a file into the output, or into `folder`, where readers see it.
 
     Its temporary name is in a hidden folder: a killed build leaves no half file among the readers' files.
     """
-    target = folder or place.output
+    target = folder or workspace.output
     if not target.renames:
         target.write(name, data)
         return
-    aside = place.hidden.at(SHOW)
+    aside = workspace.hidden.at(SHOW)
     aside.write(name, data)
     aside.move(name, target)
 

@@ -38,37 +38,37 @@ _REAL = len("real-")
 Numbers = NDArray[np.int64]
 
 
-def carry_over(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Plan:
+def carry_over(plan: Plan, workspace: Workspace, real: RealRows, rule: Versions) -> Plan:
     """Decide what this version keeps of the one before, write that into the work folder, and return the new plan."""
-    decided = _read_decision(place, real) or _decide(plan, place, real, rule).model_dump_json()
-    _remove_outdated_work(decided, place)
-    files = ingested(place.real).files  # their names say whether the rows are renumbered already
-    place.work.write_sealed(_DECIDED, json.dumps([files, decided]).encode())
+    decided = _read_decision(workspace, real) or _decide(plan, workspace, real, rule).model_dump_json()
+    _remove_outdated_work(decided, workspace)
+    files = ingested(workspace.real).files  # their names say whether the rows are renumbered already
+    workspace.work.write_sealed(_DECIDED, json.dumps([files, decided]).encode())
     kept = Plan.model_validate_json(decided)  # a plan in a file may name any module: take no name from it
     plan = plan.model_copy(update={"base": kept.base, "model": kept.model, "strata": kept.strata})
-    place.keep_plan(plan)
+    workspace.keep_plan(plan)
     return plan
 
 
-def _read_decision(place: Workspace, real: RealRows) -> str | None:
+def _read_decision(workspace: Workspace, real: RealRows) -> str | None:
     """Return the decision that was written down for this copy of the source, or None."""
-    if not place.work.exists(_DECIDED):
+    if not workspace.work.exists(_DECIDED):
         return None
-    files, decided = json.loads(place.work.read_sealed(_DECIDED))
+    files, decided = json.loads(workspace.work.read_sealed(_DECIDED))
     return str(decided) if files == list(real.files) else None
 
 
-def _remove_outdated_work(decided: str, place: Workspace) -> None:
+def _remove_outdated_work(decided: str, workspace: Workspace) -> None:
     """Remove work that followed another decision, such as to use a model again that is gone by now."""
     mark = hashlib.sha256(decided.encode()).digest()
-    if not place.work.is_whole(_MARK) or place.work.read_sealed(_MARK) != mark:
-        for folder in (place.staged, place.filled, place.validators, place.work.at("privacy")):
+    if not workspace.work.is_whole(_MARK) or workspace.work.read_sealed(_MARK) != mark:
+        for folder in (workspace.staged, workspace.filled, workspace.validators, workspace.work.at("privacy")):
             folder.remove()
-        place.work.write_sealed(_MARK, mark)
+        workspace.work.write_sealed(_MARK, mark)
 
 
-def _decide(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Plan:
-    base, series = plan.base, place.series
+def _decide(plan: Plan, workspace: Workspace, real: RealRows, rule: Versions) -> Plan:
+    base, series = plan.base, workspace.series
     record = read_sound_record(series, base.version) if base and series else None
     if base is None or series is None or base.anew or record is None:
         return plan
@@ -78,9 +78,9 @@ def _decide(plan: Plan, place: Workspace, real: RealRows, rule: Versions) -> Pla
     if gone:
         return _set_base(plan, base.model_copy(update={"anew": f"{gone:,} row(s) of its source are gone"}))
     renumber(real, numbers)
-    model, refitted = _choose_model(plan, place, record.learnt, rule)
+    model, refitted = _choose_model(plan, workspace, record.learnt, rule)
     plan = _set_base(plan, base.model_copy(update={"refitted": refitted}))
-    return plan.model_copy(update={"model": model, "strata": _write_carried(plan, place, series.at(base.version))})
+    return plan.model_copy(update={"model": model, "strata": _write_carried(plan, workspace, series.at(base.version))})
 
 
 def _read_known_rows(series: Folder, version: str) -> pa.Table:
@@ -120,7 +120,9 @@ def _hash_real_rows(plan: Plan, real: RealRows) -> Words:
     return np.concatenate([np.zeros(0, np.uint64), *(row_hashes(table) for table in real.own_cells(plan))])
 
 
-def _choose_model(plan: Plan, place: Workspace, learnt: Learnt | None, rule: Versions) -> tuple[str | None, str | None]:
+def _choose_model(
+    plan: Plan, workspace: Workspace, learnt: Learnt | None, rule: Versions
+) -> tuple[str | None, str | None]:
     """Return the fingerprint of the model to use again and None, or None and the reason why a model is fitted anew."""
     if learnt is None or not plan.makes_rows:
         return None, None
@@ -137,7 +139,7 @@ def _choose_model(plan: Plan, place: Workspace, learnt: Learnt | None, rule: Ver
         return None, f"{len(new):,} class(es) that the model does not know"
     if grown > rule.refit_after:
         return None, f"the source has grown by {grown:.1%} since the last fit"
-    if not can_go_on(plan.model_copy(update={"model": learnt.fingerprint}), place):
+    if not can_go_on(plan.model_copy(update={"model": learnt.fingerprint}), workspace):
         return None, "the fitted model is gone"
     return learnt.fingerprint, None
 
@@ -146,9 +148,9 @@ def _modelled_columns(plan: Plan) -> list[tuple[str, str]]:
     return [(column.name, column.type) for column in modelled(plan.profile)]
 
 
-def _write_carried(plan: Plan, place: Workspace, version: Folder) -> list[Stratum]:
+def _write_carried(plan: Plan, workspace: Workspace, version: Folder) -> list[Stratum]:
     """Write the version's made rows of each class that needs some as chunks; return the strata with their count."""
-    place.carried.remove()
+    workspace.carried.remove()
     chunks = {stratum.name: 0 for stratum in plan.strata if stratum.make}
     sizes = {stratum.name: stratum.chunk_rows for stratum in plan.strata}
     held: dict[str, pa.Table] = {}
@@ -157,17 +159,17 @@ def _write_carried(plan: Plan, place: Workspace, version: Folder) -> list[Stratu
             continue
         rows = pa.concat_tables([held.pop(name), rows]) if name in held else rows
         while rows.num_rows >= sizes[name]:
-            _write_chunk(place, name, chunks, rows.slice(0, sizes[name]))
+            _write_chunk(workspace, name, chunks, rows.slice(0, sizes[name]))
             rows = rows.slice(sizes[name])
         held[name] = rows
     for name, rows in held.items():
         if rows.num_rows:
-            _write_chunk(place, name, chunks, rows)
+            _write_chunk(workspace, name, chunks, rows)
     return [stratum.model_copy(update={"carried": chunks.get(stratum.name, 0)}) for stratum in plan.strata]
 
 
-def _write_chunk(place: Workspace, name: str, chunks: dict[str, int], rows: pa.Table) -> None:
-    place.carried.write_arrow(staged_name(name, chunks[name]), rows)
+def _write_chunk(workspace: Workspace, name: str, chunks: dict[str, int], rows: pa.Table) -> None:
+    workspace.carried.write_arrow(staged_name(name, chunks[name]), rows)
     chunks[name] += 1
 
 
@@ -192,18 +194,18 @@ def _read_made_rows(plan: Plan, version: Folder) -> Iterator[tuple[str, pa.Table
         raise OutputError(f"{error}; {advice}") from error
 
 
-def write_record(plan: Plan, place: Workspace, real: RealRows) -> None:
+def write_record(plan: Plan, workspace: Workspace, real: RealRows) -> None:
     """Write down what the next version needs, before this one is published; nothing for an encrypted dataset.
 
     Hashes are not encrypted: whoever guesses a row could check by them whether it is in the dataset. So no version
     tops up an encrypted one.
     """
-    if place.series is None or plan.version is None or plan.recipe is None or plan.key_env:
+    if workspace.series is None or plan.version is None or plan.recipe is None or plan.key_env:
         return
-    folder = records_folder(place.series).at(version_name(plan.version))
+    folder = records_folder(workspace.series).at(version_name(plan.version))
     numbers = np.concatenate([np.zeros(0, np.int64), *(np.asarray(table[ROW]) for table in real.tables())])
     folder.write_arrow(ROWS, pa.table({"hash": _hash_real_rows(plan, real), "number": numbers}))
-    before = read_sound_record(place.series, plan.continues.version) if plan.continues else None
+    before = read_sound_record(workspace.series, plan.continues.version) if plan.continues else None
     start = before.next_row if before else plan.profile.rows + plan.profile.dropped
     record = Record(
         recipe=plan.recipe,

@@ -160,20 +160,20 @@ def damaged_record_error(series: Folder, version: str) -> OutputError:
     return OutputError(f"{folder.shown}: what {version} kept for its successors is damaged; {advice}")
 
 
-def publish_latest(place: Workspace, render_card: Callable[[Manifest, str], str]) -> None:
+def publish_latest(workspace: Workspace, render_card: Callable[[Manifest, str], str]) -> None:
     """Write `latest.json` and the card of the newest version beside the versions. May be done again.
 
     `render_card` makes a card of a manifest and of the relative path of its files.
     """
-    series = place.series
+    series = workspace.series
     newest = newest_version(series) if series else None
     if series is None or newest is None:
         return
     number, manifest = newest
     name = version_name(number)
-    write_visible(place, LATEST, json.dumps({"version": name}).encode() + b"\n", series)
+    write_visible(workspace, LATEST, json.dumps({"version": name}).encode() + b"\n", series)
     card = seal_page(render_card(manifest, f"{name}/"), _version_label(name, manifest))
-    write_visible(place, CARD, card.encode(), series)
+    write_visible(workspace, CARD, card.encode(), series)
 
 
 def _version_label(name: str, manifest: Manifest) -> str:

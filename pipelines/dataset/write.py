@@ -44,7 +44,7 @@ def write_group(
     plan: Plan,
     layout: Layout,
     group: ShardGroup,
-    place: Workspace,
+    workspace: Workspace,
     target: Folder,
     key: Key | None = None,
     lease: Lease | None = None,
@@ -53,14 +53,14 @@ def write_group(
 
     Raises LostError if the lease says that another build holds the output by now.
     """
-    order = place.filled.read_arrow(group.file)
-    rows = _gather_rows(plan, layout.parts, np.asarray(order["part"]), np.asarray(order["position"]), place)
+    order = workspace.filled.read_arrow(group.file)
+    rows = _gather_rows(plan, layout.parts, np.asarray(order["part"]), np.asarray(order["position"]), workspace)
     first = group.shards[0].start
     return [_write_shard(target, s, rows.slice(s.start - first, s.stop - s.start), key, lease) for s in group.shards]
 
 
 def _gather_rows(
-    plan: Plan, parts: Sequence[Part], part: NDArray[np.int32], position: NDArray[np.int32], place: Workspace
+    plan: Plan, parts: Sequence[Part], part: NDArray[np.int32], position: NDArray[np.int32], workspace: Workspace
 ) -> pa.Table:
     """Return the rows at these positions of these parts, in this order, with their provenance.
 
@@ -71,7 +71,7 @@ def _gather_rows(
     by_part = np.argsort(code, kind="stable")
     ends = np.cumsum(np.bincount(code, minlength=len(used)))[:-1]
     pieces = [
-        _read_rows(plan, parts[number], position[rows], place)
+        _read_rows(plan, parts[number], position[rows], workspace)
         for number, rows in zip(used, np.split(by_part, ends), strict=True)
     ]
     rank = np.empty(len(by_part), np.int64)
@@ -119,9 +119,9 @@ def _shard_metadata(plan: Plan) -> dict[str, str | bool]:
     }
 
 
-def _read_rows(plan: Plan, part: Part, positions: NDArray[np.int32], place: Workspace) -> pa.Table:
+def _read_rows(plan: Plan, part: Part, positions: NDArray[np.int32], workspace: Workspace) -> pa.Table:
     """Return rows of a part: the source's columns, `_row` and `_parent_row` (both int64), and carried provenance."""
-    table = (place.real if part.stratum is None else place.staged).read_arrow(part.file)
+    table = (workspace.real if part.stratum is None else workspace.staged).read_arrow(part.file)
     own = {column.name for column in plan.profile.columns} | set(_source_cell_columns(plan).values())
     wanted = [name for name in table.column_names if name in own or name in (ROW, PARENT_ROW, *CARRIED)]
     table = table.select(wanted).take(pa.array(positions)).combine_chunks()

@@ -280,16 +280,16 @@ def describe_raised(error: RayTaskError) -> str:
 class FittingActor:
     """A Ray actor that fits the generator, and reports its progress meanwhile."""
 
-    def __init__(self, place: Workspace, plan: str) -> None:
+    def __init__(self, workspace: Workspace, plan: str) -> None:
         """Set the workspace, and the SHA-256 of the plan in it."""
-        self._place, self._plan_hash = place, plan
+        self._workspace, self._plan_hash = workspace, plan
         self._training: KeptTraining | None = None
 
     def fit(self) -> None:
         """Fit the generator and save it; an actor that replaces a dead one goes on from its last checkpoint."""
-        plan = self._place.plan(self._plan_hash)  # an exception in the constructor would lose its message
-        self._training = KeptTraining(training_folder(plan, self._place.models))
-        fit_generator(plan, ingested(self._place.real), self._place.models, self._training)
+        plan = self._workspace.plan(self._plan_hash)  # an exception in the constructor would lose its message
+        self._training = KeptTraining(training_folder(plan, self._workspace.models))
+        fit_generator(plan, ingested(self._workspace.real), self._workspace.models, self._training)
 
     def progress(self) -> TrainingProgress | None:
         """Return the last progress of the training, or None."""
@@ -303,13 +303,15 @@ class Fitting:
     """
 
     def __init__(
-        self, plan: Plan, place: Workspace, gpus: float, where: Mapping[str, Any] = MappingProxyType({})
+        self, plan: Plan, workspace: Workspace, gpus: float, where: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         options = {**where, "max_concurrency": 2, "max_restarts": DEATHS - 1, "max_task_retries": DEATHS - 1}
         cpus = (
             0 if cluster_capacity(1, 0) == 1 else 1
         )  # a single CPU is left to the validators, which are fitted at the same time
-        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(place, plan_hash(plan))
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, **options)(FittingActor).remote(
+            workspace, plan_hash(plan)
+        )
         self._name = plan.generator.name
         self._fit = self._actor.fit.remote()
         self._gpus, self._answered, self._asked_at = gpus, False, time.monotonic()

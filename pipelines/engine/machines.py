@@ -24,7 +24,7 @@ ANSWER = 60.0
 """Seconds in which the nodes of a cluster must say what machine they are. Actors check it again on busy nodes."""
 
 
-def choose_machine(plan: Plan, place: Workspace, choice: GeneratorChoice) -> Plan:
+def choose_machine(plan: Plan, workspace: Workspace, choice: GeneratorChoice) -> Plan:
     """Choose the kind of machine that rows are made on, write it into the work folder, and return the plan with it.
 
     It is the kind that the work was begun on, if the cluster has a node of it. Else the work is removed, and the kind
@@ -35,12 +35,12 @@ def choose_machine(plan: Plan, place: Workspace, choice: GeneratorChoice) -> Pla
     gpus = gpu_share(plan, choice)
     choose_pool_size(plan, choice, gpus)  # raises before anything waits for nodes that cannot come
     found = ask_machines(choice.cpus, gpus)
-    kept = _read_machine(place.work)
+    kept = _read_machine(workspace.work)
     same = next((one for one in found.values() if kept and one.makes_rows_like(kept)), None)
     if kept and same is None:
-        place.work.remove()
+        workspace.work.remove()
     machine = kept if kept and same else _choose_roomiest(found, choice)
-    place.work.write(RECORD, machine.model_dump_json().encode())
+    workspace.work.write(RECORD, machine.model_dump_json().encode())
     return plan.model_copy(update={"machine": machine})
 
 

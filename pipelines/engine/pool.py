@@ -59,23 +59,23 @@ LOST = (RayActorError, OutOfMemoryError, ObjectLostError)
 class GeneratorActor:
     """A Ray actor that loads the fitted generator and validators once, and makes chunks with them."""
 
-    def __init__(self, place: Workspace, plan: str, device: str) -> None:
+    def __init__(self, workspace: Workspace, plan: str, device: str) -> None:
         """Set the workspace, the SHA-256 of the plan in it, and the device of the model."""
-        self._place, self._plan_hash, self._device = place, plan, device
+        self._workspace, self._plan_hash, self._device = workspace, plan, device
 
     @cached_property
     def _maker(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
-        plan = self._place.plan(self._plan_hash)
+        plan = self._workspace.plan(self._plan_hash)
         refuse_other_machine(plan)
-        generator, parents = load_generator(plan, self._place.models, self._device)
-        validators = load_validators(plan, self._place)
-        return ChunkMaker(plan, generator, validators, parents, self._place.staged, self._place.carried)
+        generator, parents = load_generator(plan, self._workspace.models, self._device)
+        validators = load_validators(plan, self._workspace)
+        return ChunkMaker(plan, generator, validators, parents, self._workspace.staged, self._workspace.carried)
 
     def up(self) -> bool:
         """Return whether the actor is on the build's kind of machine; any answer says that the actor is up."""
         try:
-            refuse_other_machine(self._place.plan())
+            refuse_other_machine(self._workspace.plan())
         except OtherMachineError:
             return False
         return True
@@ -135,11 +135,11 @@ class GeneratorPool:
     again. `remade` counts chunks that were staged before, and were found damaged.
     """
 
-    def __init__(self, plan: Plan, place: Workspace, choice: GeneratorChoice) -> None:
+    def __init__(self, plan: Plan, workspace: Workspace, choice: GeneratorChoice) -> None:
         gpus = gpu_share(plan, choice)
         self._plan, self._choice, self._gpus = plan, choice, gpus
         actor = ray.remote(num_cpus=choice.cpus, num_gpus=gpus, max_restarts=-1)(GeneratorActor)
-        self._open = partial(actor.remote, place, plan_hash(plan), "cuda" if gpus else "cpu")
+        self._open = partial(actor.remote, workspace, plan_hash(plan), "cuda" if gpus else "cpu")
         self._workers: list[_Worker] = []
         self.remade = 0
         self._waiting: deque[SampleRequest] = deque()
@@ -297,34 +297,34 @@ def _describe_request(request: SampleRequest) -> str:
 
 
 @contextmanager
-def open_pool(plan: Plan, place: Workspace, choice: GeneratorChoice) -> Iterator[GeneratorPool]:
+def open_pool(plan: Plan, workspace: Workspace, choice: GeneratorChoice) -> Iterator[GeneratorPool]:
     """Start the pool's actors, and end them with the block."""
-    pool = GeneratorPool(plan, place, choice)
+    pool = GeneratorPool(plan, workspace, choice)
     try:
         yield pool
     finally:
         pool.close()
 
 
-def refuse_unshared_output(place: Workspace) -> None:
+def refuse_unshared_output(workspace: Workspace) -> None:
     """Raise OutputError if another node of the cluster does not see the output's files.
 
     Call it after the plan was written there. An object store is seen by all nodes.
     """
     here = ray.get_runtime_context().get_node_id()
     others = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["NodeID"] != here]
-    if is_uri(place.output.path) or not others:
+    if is_uri(workspace.output.path) or not others:
         return
     look = ray.remote(num_cpus=0, max_retries=DEATHS)(_sees_output)
     nodes = [NodeAffinitySchedulingStrategy(node, soft=True) for node in others[:LOOKED_AT]]
-    asked = [look.options(scheduling_strategy=node).remote(place) for node in nodes]
+    asked = [look.options(scheduling_strategy=node).remote(workspace) for node in nodes]
     blind = [host for sees, host in ray.get(asked) if not sees]
     if blind:
         raise OutputError(
-            f"output.path {place.output.shown} is on this machine's own disk: {blind[0]!r} of the Ray cluster does not"
-            " see it; choose a shared folder or an object store (s3://…)"
+            f"output.path {workspace.output.shown} is on this machine's own disk: {blind[0]!r} of the Ray cluster does"
+            " not see it; choose a shared folder or an object store (s3://…)"
         )
 
 
-def _sees_output(place: Workspace) -> tuple[bool, str]:
-    return place.work.exists("plan.json"), platform.node()
+def _sees_output(workspace: Workspace) -> tuple[bool, str]:
+    return workspace.work.exists("plan.json"), platform.node()

@@ -165,12 +165,12 @@ def batches(plan: Plan, real: RealRows) -> Iterator[Batch]:
         yield Batch(table.select(columns), np.asarray(table[FINGERPRINT]), "", np.asarray(table[ROW]))
 
 
-def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> None:
+def fit_validator(plan: Plan, number: int, real: RealRows, workspace: Workspace) -> None:
     """Fit the plan's validator of that number, unless it is fitted already."""
     validator = make_validators(plan)[number]
     refuse_other_code(plan)
     refuse_other_machine(plan)
-    folder = _validator_folder(plan, number, validator, place)
+    folder = _validator_folder(plan, number, validator, workspace)
     if _is_fitted(folder, needed=plan.model is not None and _is_kept(plan, validator)):
         return
     validator.fit(batches(plan, real))
@@ -178,31 +178,34 @@ def fit_validator(plan: Plan, number: int, real: RealRows, place: Workspace) -> 
         validator.save(path)
 
 
-def load_validators(plan: Plan, place: Workspace) -> list[Validator]:
+def load_validators(plan: Plan, workspace: Workspace) -> list[Validator]:
     """Return the fitted validators in the plan's order."""
     validators = make_validators(plan)
     for number, validator in enumerate(validators):
-        with _check_saved(_validator_folder(plan, number, validator, place)) as path:
+        with _check_saved(_validator_folder(plan, number, validator, workspace)) as path:
             validator.load(path)
     return validators
 
 
-def _validator_folder(plan: Plan, number: int, validator: Validator, place: Workspace) -> Folder:
+def _validator_folder(plan: Plan, number: int, validator: Validator, workspace: Workspace) -> Folder:
     """Return the folder of a fitted validator; one that learns is kept, in versions, as long as the model is."""
     if not _is_kept(plan, validator):
-        return place.validators.at(str(number))
+        return workspace.validators.at(str(number))
     step = hashlib.sha256(plan.validators[number].model_dump_json().encode()).hexdigest()[:16]
-    return place.models.at(f"{model_fingerprint(plan)}.{validator.name}-{step}")
+    return workspace.models.at(f"{model_fingerprint(plan)}.{validator.name}-{step}")
 
 
 def _is_kept(plan: Plan, validator: Validator) -> bool:
     return plan.version is not None and isinstance(validator, Learning) and validator.learns
 
 
-def can_go_on(plan: Plan, place: Workspace) -> bool:
+def can_go_on(plan: Plan, workspace: Workspace) -> bool:
     """Whether the plan's model exists, with the validators that learnt from the same rows."""
     kept = [(n, one) for n, one in enumerate(make_validators(plan)) if _is_kept(plan, one)]
-    folders = [place.models.at(model_fingerprint(plan)), *(_validator_folder(plan, n, one, place) for n, one in kept)]
+    folders = [
+        workspace.models.at(model_fingerprint(plan)),
+        *(_validator_folder(plan, n, one, workspace) for n, one in kept),
+    ]
     return all(folder.exists(RECORD) for folder in folders)
 
 

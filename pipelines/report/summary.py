@@ -27,12 +27,12 @@ def summarise(
     plan: Plan,
     manifest: Manifest,
     real: RealRows,
-    place: Workspace,
+    workspace: Workspace,
     timings: dict[str, float],
     evaluation: Evaluation | None = None,
 ) -> str:
     """Return the report as one HTML page."""
-    filled = load_filled(place.filled)
+    filled = load_filled(workspace.filled)
     seed = derive_seed(plan.seed, "report")
     schema = source_schema(plan.profile.columns).append(pa.field(STRATUM, pa.string()))
     refused = schema.append(pa.field(REASON, pa.string()))
@@ -43,9 +43,9 @@ def summarise(
     data = ReportData(
         manifest=manifest,
         real=draw_evenly([schema.empty_table(), *real_rows], shown, seed),
-        synthetic=draw_evenly([schema.empty_table(), *_read_made(filled, place.staged, schema)], shown, seed),
+        synthetic=draw_evenly([schema.empty_table(), *_read_made(filled, workspace.staged, schema)], shown, seed),
         rejected=pa.concat_tables(
-            [refused.empty_table(), *([] if plan.key_env else _read_rejected(place.staged, refused))]
+            [refused.empty_table(), *([] if plan.key_env else _read_rejected(workspace.staged, refused))]
         ),
         timings=timings,
         notes=[*succession(manifest), *_plan_notes(plan), *_private_notes(plan, real)],

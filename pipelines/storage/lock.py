@@ -197,14 +197,14 @@ class Hold:
 
 
 @contextmanager
-def lock_output(place: Workspace) -> Iterator[Hold]:
+def lock_output(workspace: Workspace) -> Iterator[Hold]:
     """Lock the output for as long as the block lasts.
 
     Raises OutputError, which names the other build, if one holds the output or took it over meanwhile. The lock of a
     dead build is taken over: of this host, if its process is gone; of another host, or from before this host's last
     boot, if it gives no sign of life for `SILENT` seconds.
     """
-    hold = _acquire(place.hidden, place.output.shown)
+    hold = _acquire(workspace.hidden, workspace.output.shown)
     try:
         yield hold
     except Exception as error:

@@ -28,39 +28,51 @@ ANSWER = 10.0
 """Seconds that a connection within this machine may take."""
 
 
-def refuse_unwritable_output(place: Workspace) -> None:
+def refuse_unwritable_output(workspace: Workspace) -> None:
     """Raise OutputError unless the output's folder can be made and written. An object store is not checked here."""
-    if not isinstance(place.hidden.filesystem, fs.LocalFileSystem):
+    if not isinstance(workspace.hidden.filesystem, fs.LocalFileSystem):
         return
-    if reason := why_unwritable(place.hidden.inner()):
-        shown = (place.series or place.output).shown
+    if reason := why_unwritable(workspace.hidden.inner()):
+        shown = (workspace.series or workspace.output).shown
         raise OutputError(f"{shown}: may not be written ({reason}); give the rights or choose another output.path")
-    _refuse_closed(place)
-    _refuse_no_folders(place)
-    _refuse_two_disks(place)
+    _refuse_closed(workspace)
+    _refuse_no_folders(workspace)
+    _refuse_two_disks(workspace)
 
 
-def _refuse_closed(place: Workspace) -> None:
+def _refuse_closed(workspace: Workspace) -> None:
     """Raise OutputError where a folder that is there lets this user not look into it, or put nothing there."""
-    for folder in (place.output, place.output.at(DATA), *([place.series] if place.series else [])):
+    for folder in (workspace.output, workspace.output.at(DATA), *([workspace.series] if workspace.series else [])):
         path = folder.inner()
         if os.path.isdir(path) and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
             raise OutputError(f"{path}: may not be read and written; give the rights or choose another output.path")
 
 
-def _refuse_no_folders(place: Workspace) -> None:
+def _refuse_no_folders(workspace: Workspace) -> None:
     """Raise OutputError if something else has the path of a folder that a build needs."""
-    data = place.output.at(DATA)
-    for folder in (data, place.models, place.evaluation, place.work, *map(place.hidden.at, (SHOW, VERSIONS))):
+    data = workspace.output.at(DATA)
+    for folder in (
+        data,
+        workspace.models,
+        workspace.evaluation,
+        workspace.work,
+        *map(workspace.hidden.at, (SHOW, VERSIONS)),
+    ):
         path = folder.inner()
         if os.path.lexists(path) and not os.path.isdir(path):
             raise OutputError(f"{path} lies where makeweight needs a folder; move it elsewhere, and run it again")
 
 
-def _refuse_two_disks(place: Workspace) -> None:
+def _refuse_two_disks(workspace: Workspace) -> None:
     """Raise OutputError if a finished file cannot be renamed into the output, since that is on another disk."""
-    made = [place.hidden, place.hidden.at(SHOW), place.work, place.work.at("publish"), place.work.at(f"publish/{DATA}")]
-    shown = [place.output, place.output.at(DATA), *([place.series] if place.series else [])]
+    made = [
+        workspace.hidden,
+        workspace.hidden.at(SHOW),
+        workspace.work,
+        workspace.work.at("publish"),
+        workspace.work.at(f"publish/{DATA}"),
+    ]
+    shown = [workspace.output, workspace.output.at(DATA), *([workspace.series] if workspace.series else [])]
     for source, target in product(_existing_paths(made), _existing_paths(shown)):
         if _is_other_disk(source, target):
             raise OutputError(

@@ -273,5 +273,5 @@ def test_a_disk_that_damages_all_that_is_made_again_ends_in_one_sentence(tmp_pat
         place.real.read_sealed("files.json")
 
     with pytest.raises(DamageError, match="files.json is damaged: its bytes are not those that were written; run the"):
-        retry_after_mending(SimpleNamespace(place=place, listener=current_listener()), work)
+        retry_after_mending(SimpleNamespace(workspace=place, listener=current_listener()), work)
     assert len(tried) == MOST + 1

@@ -30,14 +30,14 @@ class Anonymity:
     groups: Groups
 
 
-def measure_groups(plan: Plan, place: Workspace) -> Anonymity | None:
+def measure_groups(plan: Plan, workspace: Workspace) -> Anonymity | None:
     """Count the groups of all made rows, with 8 bytes a row and column; None without quasi-identifiers or made rows."""
     settings = plan.privacy
     if settings is None or not settings.quasi_identifiers or not plan.makes_rows:
         return None
     quasi: list[Hashes] = []
     sensitive: list[list[Hashes]] = [[] for _ in settings.sensitive]
-    for table in made_rows(plan, place):
+    for table in made_rows(plan, workspace):
         quasi.append(row_hashes(table.select(settings.quasi_identifiers)))
         for hashes, name in zip(sensitive, settings.sensitive, strict=True):
             hashes.append(row_hashes(table.select([name])))

@@ -26,17 +26,17 @@ _FEW_VALUES = 20
 """Columns with so few values single nobody out."""
 
 
-def load_findings(plan: Plan, place: Workspace) -> PrivacyFindings | None:
+def load_findings(plan: Plan, workspace: Workspace) -> PrivacyFindings | None:
     """Return the stored findings if they answer what the plan asks, else None."""
-    if not privacy_folder(place).exists(_FILE):
+    if not privacy_folder(workspace).exists(_FILE):
         return None
-    found = PrivacyFindings.model_validate_json(privacy_folder(place).read_sealed(_FILE))
+    found = PrivacyFindings.model_validate_json(privacy_folder(workspace).read_sealed(_FILE))
     return found if found.asked == plan.privacy else None
 
 
-def save_findings(found: PrivacyFindings, place: Workspace) -> None:
+def save_findings(found: PrivacyFindings, workspace: Workspace) -> None:
     """Store the findings."""
-    privacy_folder(place).write_sealed(_FILE, found.model_dump_json().encode())
+    privacy_folder(workspace).write_sealed(_FILE, found.model_dump_json().encode())
 
 
 def combine_findings(plan: Plan, classes: list[ClassFindings], anonymity: Anonymity | None) -> PrivacyFindings:

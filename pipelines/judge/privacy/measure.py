@@ -49,16 +49,16 @@ class ClassFindings:
     to_held_out: Floats
 
 
-def measure_class(plan: Plan, place: Workspace, name: str) -> ClassFindings:
+def measure_class(plan: Plan, workspace: Workspace, name: str) -> ClassFindings:
     """Compare all made rows of a class with both of its sides."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # so that no digit depends on the machine's cores
-        return _measure_class(plan, place, name)
+        return _measure_class(plan, workspace, name)
 
 
-def _measure_class(plan: Plan, place: Workspace, name: str) -> ClassFindings:
-    real = sides_of(name, place)
+def _measure_class(plan: Plan, workspace: Workspace, name: str) -> ClassFindings:
+    real = sides_of(name, workspace)
     learnt, paired = np.asarray(real[LEARNT]), np.asarray(real[PAIRED])
     encode = learn_points(real, plan, derive_seed(plan.seed, "points"))
     closest = Closest(encode(real), learnt, paired)
@@ -68,7 +68,7 @@ def _measure_class(plan: Plan, place: Workspace, name: str) -> ClassFindings:
     equal = [real.filter(pa.array(paired & side)) for side in (learnt, ~learnt)]
     rare = [Rare.of(find(side), len(side)) for side in equal] if find else []
     made = 0
-    for table in made_rows(plan, place, name):
+    for table in made_rows(plan, workspace, name):
         closest.add(encode(table))
         again |= np.isin(prints, fingerprint(table, plan))
         if find:

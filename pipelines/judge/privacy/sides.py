@@ -27,17 +27,17 @@ _BLOCK = 4_096
 _FILE = "sides.arrow"
 
 
-def privacy_folder(place: Workspace) -> Folder:
+def privacy_folder(workspace: Workspace) -> Folder:
     """Return the folder in which the gate stores its own files until the dataset is published."""
-    return place.work.at("privacy")
+    return workspace.work.at("privacy")
 
 
-def draw_sides(plan: Plan, real: RealRows, place: Workspace) -> list[str]:
+def draw_sides(plan: Plan, real: RealRows, workspace: Workspace) -> list[str]:
     """Draw and store both sides; return the classes that have rows on both."""
     names = [stratum.name for stratum in plan.strata if stratum.make and holds_out(plan, stratum)]
     if not names:
         return []
-    fitted, seed = pa.array(fitted_rows(plan, place.models)), derive_seed(plan.seed, "privacy")
+    fitted, seed = pa.array(fitted_rows(plan, workspace.models)), derive_seed(plan.seed, "privacy")
     most, fewer = modality_of(plan).private_rows
     learnt = draw_evenly(
         (_select_classes(t.filter(pc.is_in(t[ROW], fitted)), names) for t in real.tables()), most, seed
@@ -48,7 +48,7 @@ def draw_sides(plan: Plan, real: RealRows, place: Workspace) -> list[str]:
     both = ((learnt, True), (others, False))
     sides = [table.append_column(LEARNT, pa.array([flag] * len(table), pa.bool_())) for table, flag in both]
     drawn = _mark_pairs(pa.concat_tables(sides).unify_dictionaries(), seed)
-    privacy_folder(place).write_arrow(_FILE, drawn)
+    privacy_folder(workspace).write_arrow(_FILE, drawn)
     return sorted(set(drawn[STRATUM].cast(pa.string()).to_pylist()))
 
 
@@ -70,19 +70,19 @@ def _mark_pairs(sides: pa.Table, seed: int) -> pa.Table:
     return sides.append_column(PAIRED, pa.array(paired)).filter(pa.array(is_kept))
 
 
-def sides_of(name: str, place: Workspace) -> pa.Table:
+def sides_of(name: str, workspace: Workspace) -> pa.Table:
     """Return both sides of one class."""
-    return _select_classes(privacy_folder(place).read_arrow(_FILE), [name]).combine_chunks()
+    return _select_classes(privacy_folder(workspace).read_arrow(_FILE), [name]).combine_chunks()
 
 
-def made_rows(plan: Plan, place: Workspace, name: str | None = None) -> Iterator[pa.Table]:
+def made_rows(plan: Plan, workspace: Workspace, name: str | None = None) -> Iterator[pa.Table]:
     """Yield the made rows of the dataset, of one class or of all, some thousands at a time."""
-    filled = load_filled(place.filled)
+    filled = load_filled(workspace.filled)
     columns = source_schema(plan.profile.columns).names
     tables: list[pa.Table] = []
     for chunk in filled.accepted:
         if name in (None, chunk.stratum):
-            rows = place.staged.read_arrow(staged_name(chunk.stratum, chunk.chunk))
+            rows = workspace.staged.read_arrow(staged_name(chunk.stratum, chunk.chunk))
             tables.append(rows.select(columns).take(pa.array(chunk.rows)))
         if sum(table.num_rows for table in tables) >= _BLOCK:
             yield pa.concat_tables(tables)
