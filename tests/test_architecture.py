@@ -237,3 +237,29 @@ def test_each_module_of_the_pipelines_has_the_tests_that_mirror_it():
     }
     assert lacking == set(PROVEN_ELSEWHERE)
     assert [name for name in PROVEN_ELSEWHERE.values() if not (tests / name).exists()] == []
+
+
+ALONE = {
+    "pipelines.judge.image.manifolds": "a theory of points, whatever they are of",
+    "pipelines.plan.recognise": "the one decision before any plan",
+    "pipelines.source.compressed": "packings that pyarrow does not know, as readers of bytes",
+    "pipelines.source.late_styles": "holds numbers against a style long after the style was found",
+    "pipelines.storage.over_http": "turns one library's errors into the system's",
+}
+"""Modules of few lines that one other imports, each with the reason why it is no part of that one."""
+SMALL = 60
+
+
+def test_no_module_of_few_lines_serves_one_neighbour_without_a_reason():
+    known = modules(*ORDER)
+    users = {name: set() for name in known}
+    for name, path in known.items():
+        for one in edges(path, known):
+            if one in known and one != name:
+                users[one].add(name)
+    small = {
+        name
+        for name, path in modules("pipelines").items()
+        if path.name != "__init__.py" and len(path.read_text().splitlines()) < SMALL and len(users[name]) == 1
+    }
+    assert small == set(ALONE)
