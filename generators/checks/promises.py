@@ -89,7 +89,7 @@ def params_faults(cls: Any) -> Iterator[str]:
 def touch_faults(cls: Any) -> Iterator[str]:
     """Yield the parameters of a class whose names say that they touch something, and whose types do not."""
     for name, kind in unmarked(cls.Params):
-        yield f'{name!r} without a mark; write {name}: Annotated[str, Touch("{kind}")], with Touch from schemas.touch'
+        yield f'{name!r} without a mark; write {name}: Annotated[str, Touch("{kind}")], with Touch from schemas.access'
 
 
 def import_faults(*classes: type) -> Iterator[str]:

@@ -16,7 +16,7 @@ from tests.terminal import CTRL_C, LIMIT, Terminal, ended
 WORK = '''
 import os, signal, subprocess, sys, time
 from pathlib import Path
-from flows import session
+from flows import child_process
 from flows.interrupt import is_stop_requested
 
 HELPER = """
@@ -49,8 +49,8 @@ def work():
                 raise
             open(mark + "-asked", "w").close()
 
-session.STOP_SECONDS = float(sys.argv[3])
-session.run_apart(work, "stopped")
+child_process.STOP_SECONDS = float(sys.argv[3])
+child_process.run_apart(work, "stopped")
 '''
 PATIENT, AT_ONCE = "3600", "0.1"
 

@@ -156,7 +156,7 @@ def test_credentials_are_in_no_name_of_a_dataset():
 
 def test_nothing_is_loaded_that_nobody_asked_for():
     code = (
-        "import sys\nfrom flows.watching.watch import make_watch\nmake_watch()\n"
+        "import sys\nfrom flows.watching.watchers import make_watch\nmake_watch()\n"
         "print([m for m in ('openlineage', 'pynvml') if m in sys.modules])"
     )
     done = run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
