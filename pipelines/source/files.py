@@ -406,7 +406,7 @@ def _titled(found: str) -> Callable[[str], bool]:
 
 
 def _hidden(name: str) -> bool:
-    """Whether the name of a file or of a folder above begins with `_` or `.`; annotations (Roboflow's) are not hidden."""
+    """Whether the name of a file or of a folder above begins with `_` or `.`; Roboflow's annotations do not count."""
     *folders, file = name.split("/")
     return any(part.startswith(("_", ".")) for part in (*folders, "" if is_annotations(file) else file))
 
