@@ -26,7 +26,7 @@ from pipelines.storage.folder import resolve
 from schemas.errors import SourceError
 
 PACKED = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bz2", ".tbz2": "bz2", ".xz": "xz", ".txz": "xz", ".zst": "zstd"}
-"""How a tar archive may be compressed."""
+"""The compressions of tar archives by extension."""
 MOST_FILES = 2_000_000
 MOST_TIMES, MOST_BYTES = 100, 4 << 30
 """Limits of what an archive may unpack to: this many times its size, or this many bytes if that is more."""

@@ -43,9 +43,9 @@ MAX_CATEGORIES = 1_000
 _EXACT = 2**53
 """Doubles hold every whole number up to this one."""
 SORTED_ID_ROWS = 100
-"""Rows from which a column of rising integers is an id; in fewer it may be a measurement that happens to be sorted."""
+"""The fewest rows in which ascending integers are an id; fewer may be a measurement that happens to be sorted."""
 SHAPED_ID_ROWS = 20
-"""Rows from which all-distinct codes are an id."""
+"""The fewest rows in which distinct codes are an id."""
 
 _ID_NAME = re.compile(
     r"(?i:(?:^|[\s_.-])(?:id|uuid|guid|key|index|idx|number)$|^id[\s_.-]|^unnamed: 0(?:\.\d+)?$|^__index_level_\d+__$)"
@@ -295,7 +295,7 @@ class ColumnState:
                 changed=self._changed(),
             )
         if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
-            self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
+            self._widen(STRING)  # if all numbers have a plus, they are codes like `+49`
             self.unique = False
         if self.type == NUMBER and self.coded and not self.declared and not self.stored:
             self._widen(STRING)  # no program writes a number as `218E102`, without a point or a sign
@@ -426,7 +426,7 @@ def _alike(one: pa.Array, other: pa.Array) -> tuple[pa.Array, pa.Array]:
         return to_simple(one, pa.float64()), to_simple(other, pa.float64())
     try:
         return to_joined(one, kind), to_joined(other, kind)
-    except pa.ArrowInvalid:  # times beyond those that nanoseconds reach
+    except pa.ArrowInvalid:  # times beyond the range of nanoseconds
         kind = pa.timestamp("us", kind.tz)
         return one.cast(kind, safe=False), other.cast(kind, safe=False)
 

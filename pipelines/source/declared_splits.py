@@ -41,7 +41,7 @@ def _yolo(names: list[str], read: Read) -> dict[str, str]:
 def settings(data: bytes) -> Mapping[str, object]:
     """Return the mapping of a YAML file, with all values as text; empty if the data are no YAML or no mapping."""
     try:
-        found = yaml.BaseLoader(data).get_single_data()  # it makes texts, lists and mappings alone
+        found = yaml.BaseLoader(data).get_single_data()  # BaseLoader makes only texts, lists and mappings
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

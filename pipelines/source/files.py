@@ -45,7 +45,7 @@ EXTENSIONS = {
 TABLES = tuple(next(iter(MODALITIES.values())).formats)
 """The formats whose files are tables: those of the first modality."""
 _JOINED = (*TABLES, "listed")
-"""Formats of which several files are one table."""
+"""Formats whose files together are one table."""
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
 """The formats in which one file is one row, and what their files hold."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
@@ -286,7 +286,7 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str, key:
     _refuse_undecodable(place, names)
     declared = declared_in(sorted(sizes), found, _head(filesystem, root, LIST))
     lists = Counter[str]()
-    if found == "voc" and source.split is None:  # its lists are of parts of a folder that is often used whole
+    if found == "voc" and source.split is None:  # VOC's folder is often used whole
         lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
         declared = {}
     others = sorted(sizes.keys() - set(names)) if found in TOGETHER else []

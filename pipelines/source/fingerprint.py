@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 
 _BLOCK = 16_384  # rows; a block's state and scratch stay in the processor's cache
-_LARGE = 1 << 26  # bytes of a column that are hashed at once; of images a block holds gigabytes
+_LARGE = 1 << 26  # bytes of a column that are hashed at once; a block of images may have gigabytes
 _SHORT = 64  # bytes; longer texts are hashed one by one
 _SEEDS = (0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi, one for each lane
 _NULL = np.uint64(0xA4093822299F31D0)
@@ -183,7 +183,7 @@ def _absorb_text(state: Words, column: pa.Array, seed: int) -> None:
 def _absorb_long(
     state: Words, content: memoryview, start: NDArray[np.int64], size: NDArray[np.int64], *, rows: Any, seed: int
 ) -> None:
-    """Fold the XXH3 hash of each long text into the state, and set its size to 0: no more of it needs reading."""
+    """Fold the XXH3 hash of each long text into the state, and set its size to 0, so that it is not read again."""
     ends = start + size
     digests = [xxhash.xxh3_64_intdigest(content[start[row] : ends[row]], seed) for row in rows]
     state[rows] ^= np.array(digests, np.uint64)

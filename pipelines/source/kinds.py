@@ -43,7 +43,7 @@ def meant(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
 
 
 def _listed(formats: Mapping[str, str], head: Callable[[str], bytes]) -> set[str]:
-    """Return `listed` if a table lists the images, and `images` too if they may be class folders as well."""
+    """Return `listed` if tables list the images, with `images` if these may be class folders too; else no format."""
     lists = list_files(formats, head) - {name for name, found in formats.items() if found == "images"}
     if not lists:
         return set()

@@ -50,7 +50,7 @@ def _digits(kind: pa.DataType) -> tuple[int, int] | None:
 def to_joined(values: pa.Array, kind: pa.DataType) -> pa.Array:
     """Return the values cast to a type that `joined` returned."""
     if pa.types.is_decimal(values.type) and values.type.bit_width < _WIDE:
-        values = values.cast(pa.decimal128(values.type.precision, values.type.scale))  # kernels know no narrower ones
+        values = values.cast(pa.decimal128(values.type.precision, values.type.scale))  # kernels lack narrower decimals
     return _to_decimal(values, kind) if pa.types.is_integer(values.type) else values.cast(kind)
 
 

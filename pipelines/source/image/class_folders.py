@@ -73,7 +73,7 @@ def _read(files: Files, name: str) -> bytes:
 
 
 def _refuse_labels(files: Files) -> None:
-    """Raise SourceError if YOLO labels lie beside folders that are not named `images`, where they would be missed."""
+    """Raise SourceError if images have YOLO labels in a folder `labels`, but lie in no folder `images` themselves."""
     stems = {os.path.splitext(os.path.basename(name))[0] for name in files.names}
     for name in files.others:
         stem, ending = os.path.splitext(os.path.basename(name))

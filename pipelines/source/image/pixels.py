@@ -25,7 +25,7 @@ MAX_FILE_BYTES = 256 << 20
 _ORIENTATION = 0x0112  # the EXIF tag
 _WIDTH, _HEIGHT = 256, 257  # tags of a TIFF
 _TURNED_BY_PILLOW = "TIFF"
-"""The format whose images Pillow turns by itself when it loads them."""
+"""The format whose images Pillow turns upright when it loads them."""
 _LAST_UNSWAPPED = 4  # EXIF orientations above this swap width and height
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -193,7 +193,7 @@ def _look(image: ImageFile.ImageFile) -> Look:
         size=(height, width) if orientation in range(5, 9) else (width, height),
         turned=orientation in _TURNS,
         swapped=orientation in range(5, 9),
-        animated=animated and image.format != "MPO",  # a photograph with a preview of its own
+        animated=animated and image.format != "MPO",  # an MPO is a photograph with a preview
     )
 
 

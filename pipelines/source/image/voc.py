@@ -59,7 +59,7 @@ def _root(files: Files, name: str) -> ElementTree.Element:
     data = annotated.annotation(files, name, "that is no annotation of one image")
     try:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: unknown encoding
         raise SourceError(f"{place}: is not XML: {error}; mend the file or take it out of the folder") from error
     if root.tag.lower() != "annotation":
         raise SourceError(

@@ -23,7 +23,7 @@ from schemas.spec import Source
 BOXES, MASKED = "objects", "masked objects"
 _BOX = 4  # numbers of a box; an outline has 6 or more
 _SURE, _NEAR = 3, 0.01
-"""The least lines to tell keypoints from outlines, and the share of an image by which points may miss their box."""
+"""The fewest lines that tell keypoints from outlines, and the share of an image by which points may miss their box."""
 
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:

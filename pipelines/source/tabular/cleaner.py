@@ -42,11 +42,11 @@ class Cleaner:
             _, end, data = data.partition(b"\n")
             self._lines -= bool(end)
             if not end:
-                return b""  # the line goes on
+                return b""  # the line continues in the next chunk
         if self._comment:
             data = self._without_comments(data, last=last)
         elif not last and self._quote and data.endswith(self._quote):
-            data, self._held = data[:-1], data[-1:]  # what it is hangs on what follows
+            data, self._held = data[:-1], data[-1:]  # its meaning depends on the next byte
         return self._with_marks(data, self._held if not self._comment else b"\n")
 
     def _unescaped(self, chunk: bytes, *, last: bool) -> bytes:

@@ -206,7 +206,7 @@ def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bo
 
 
 def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -> str:
-    """Return the delimiter that occurs equally often in all rows: `own`, the format's usual one, if it does or none."""
+    """Return a delimiter that splits all rows into equally many cells: `own` first, and if none does."""
 
     def columns(delimiter: str, *, but_first: bool = False) -> int:
         """Return the number of cells of each row, or 0 if rows differ; `but_first` lets the first row differ."""

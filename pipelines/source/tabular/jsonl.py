@@ -144,7 +144,7 @@ def _records(files: Files, name: str, source: Source) -> Iterator[tuple[int, str
                     _, stop = _DECODER.raw_decode(held, start)
                 except (ValueError, RecursionError) as error:
                     if chunk and len(held) - start < MAX_LINE_BYTES:
-                        break  # it goes on
+                        break  # the object continues in the next chunk
                     raise SourceError(
                         f"{file}: record {number + 1:,} is not JSON ({error}); mend or remove it"
                     ) from error

@@ -2,7 +2,7 @@
 
 A cell like `1.234` can be read in two ways. These decide, in order: the spec, the other cells of its column, the other
 columns of the file, and the other files of the source. If none does, a point is the decimal mark, which keeps the
-cell as it is written; whether a comma is one then follows from the delimiter.
+cell as it is written; a comma is the decimal mark unless commas delimit the cells.
 """
 
 import re
@@ -205,7 +205,7 @@ def _mark(ways: Mapping[str, Sequence[Style]]) -> str | None:
 
 
 def _differ(ways: Sequence[Style]) -> bool:
-    """Whether the readings of a column give different numbers: its mark is decimal in one, of thousands in another."""
+    """Whether a column's styles read different numbers: a mark is decimal in one and between thousands in another."""
     return len({style.decimal for style in ways}) > 1 and len({style.thousands for style in ways}) > 1
 
 

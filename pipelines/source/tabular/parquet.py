@@ -253,7 +253,7 @@ def _is_wide(kind: pa.DataType) -> bool:
 def _narrowed(array: pa.Array, name: str) -> tuple[pa.Array, str]:
     """Return whole numbers as int64 if they fit, else the array unchanged, and the type to compute with."""
     if pa.types.is_decimal(array.type) and array.type.bit_width < _WIDE:
-        array = array.cast(pa.decimal128(array.type.precision, array.type.scale))  # kernels know no narrower ones
+        array = array.cast(pa.decimal128(array.type.precision, array.type.scale))  # kernels lack narrower decimals
     if pa.types.is_timestamp(array.type) or (pa.types.is_decimal(array.type) and array.type.scale > 0):
         return array, name
     try:
