@@ -1,4 +1,4 @@
-"""Finds the splits (train, validation, test) of a source by the names of its folders and files, and of nothing else.
+"""Finds the splits (train, validation, test) of a source by the names of its folders and files alone.
 
 A dataset's splits are meant to be kept apart, so the spec has to choose one of them, or say that it wants all.
 """
