@@ -1,7 +1,7 @@
-"""Archives (.zip, .tar, compressed or not) as folders: lists what is in them, and opens it. Unpacks nothing by name.
+"""Reads archives (.zip, .tar, compressed or not) as folders: lists their files and opens them.
 
-No file is written under a name that an archive gives, so that none can leave its place. Links and devices are refused,
-and so is what grows beyond all measure when it is unpacked.
+No file is written under a name that an archive gives, so no member can escape to another folder. Links, devices and
+archives that unpack to far more than their size are refused.
 """
 
 import io
@@ -26,24 +26,24 @@ from pipelines.storage.folder import resolve
 from schemas.errors import SourceError
 
 PACKED = {".gz": "gzip", ".tgz": "gzip", ".bz2": "bz2", ".tbz2": "bz2", ".xz": "xz", ".txz": "xz", ".zst": "zstd"}
-"""How a tar archive may be compressed."""
+"""The compressions of tar archives by extension."""
 MOST_FILES = 2_000_000
 MOST_TIMES, MOST_BYTES = 100, 4 << 30
-"""What an archive unpacks to: so many times its size, or so many bytes, is no bomb yet."""
+"""Limits of what an archive may unpack to: this many times its size, or this many bytes if that is more."""
 _CHUNK = 4 << 20
 _UTF8 = 0x800  # the flag of a zip's member whose name is UTF-8
 _LOCKED = 0x1
 
 
 Listed = tuple[dict[str, int], dict[str, Callable[[], Any]]]
-"""The sizes of an archive's files by their names, and what opens them."""
+"""The sizes in bytes of an archive's files, and the functions that open them, by their names."""
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What is in the archive at a `path`: a `root` that stands for its folder, and the sizes of its files by name.
+    """The files of the archive at `path`: their sizes in bytes by name, below a `root` that stands for its folder.
 
-    It opens as pyarrow's filesystems do.
+    The methods that open files are those of pyarrow's filesystems.
     """
 
     path: str
@@ -57,7 +57,7 @@ class Archive:
         return pa.CompressedInputStream(stream, compression) if compression else stream
 
     def open_input_file(self, path: str) -> pa.NativeFile:
-        """Open a file of the archive for reading at any place: of a copy, since packed files have one direction."""
+        """Open a temporary copy of a file of the archive for random access, which packed files do not allow."""
         copy = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the file that is returned)
         with self._open(path) as member:
             while chunk := member.read(_CHUNK):
@@ -66,7 +66,7 @@ class Archive:
         return pa.PythonFile(copy, mode="r")
 
     def get_file_info(self, _path: str) -> fs.FileInfo:
-        """Return whether the file is there, which is whether the archive is."""
+        """Return the information of the archive's own file, since a member exists if the archive does."""
         filesystem, inner = resolve(self.path)
         return filesystem.get_file_info(inner)
 
@@ -79,7 +79,7 @@ class Archive:
 
 
 class _Sound(io.RawIOBase):
-    """A member of an archive, whose faults are told as those of a file."""
+    """A stream of an archive's member that raises OSError where the archive is damaged."""
 
     def __init__(self, member: Any) -> None:
         self._member = member
@@ -111,7 +111,7 @@ _FAULTS = (
     ValueError,
     OverflowError,
 )
-"""What a damaged archive raises, beside an OSError."""
+"""Exceptions that reading a damaged archive raises, besides OSError."""
 
 
 def is_archive(name: str) -> bool:
@@ -123,8 +123,8 @@ def is_archive(name: str) -> bool:
 def open_archive(path: str, place: str) -> Archive:
     """Return the archive at a path or URI; messages call it `place`.
 
-    Raises SourceError for one that is damaged, locked, or holds what must not be read. One that lies in a store is
-    copied to a temporary file first, and a compressed tar is unpacked into one; both are gone when the process ends.
+    Raises SourceError if the archive is damaged, has a password, or holds links or devices. An archive in a remote
+    store is copied to a temporary file, and a compressed tar is unpacked into one; both vanish when the process ends.
     """
     filesystem, inner = resolve(path)
     info = filesystem.get_file_info(inner)
@@ -145,7 +145,7 @@ def _opened(path: str, place: str, size: int, _changed: int | None) -> Archive:
 
 
 def _local(filesystem: fs.FileSystem, inner: str) -> Any:
-    """Return the archive as a file on this machine."""
+    """Return the archive as an open local file, copied from its store if needed."""
     if isinstance(filesystem, fs.LocalFileSystem):
         return open(inner, "rb")
     copy = tempfile.TemporaryFile()  # noqa: SIM115
@@ -175,7 +175,7 @@ def _zip(file: Any, place: str, size: int) -> Listed:
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:
-    """Return a member's name; some tools write UTF-8 and do not say so."""
+    """Return a member's name, decoded as UTF-8 if possible: some tools write UTF-8 without its flag."""
     if info.flag_bits & _UTF8 or info.filename.isascii():
         return info.filename
     try:
@@ -196,14 +196,14 @@ def _tar(file: Any, place: str) -> Listed:
             sizes[name] = info.size
             members[name] = partial(_Slice, file, info.offset_data, info.size)
             _refuse_bomb(len(sizes), 0, 0, place)
-        # tarfile takes what is no header for the end, and so would lose what stands behind it
+        # tarfile takes a damaged header for the end of the archive, and would silently lose the files behind it
         if os.pread(file.fileno(), tarfile.BLOCKSIZE, opened.offset) != tarfile.NUL * tarfile.BLOCKSIZE:
             raise tarfile.ReadError(f"it is cut short or damaged behind {len(sizes):,} files")
     return sizes, members
 
 
 class _Slice:
-    """A part of a file, which is read by its place, so that several may be read at a time."""
+    """A stream of a part of a file; it has its own position, so that several can be read at a time."""
 
     def __init__(self, file: Any, start: int, size: int) -> None:
         self._file, self._at, self._end = file, start, start + size
@@ -216,11 +216,11 @@ class _Slice:
         return data
 
     def close(self) -> None:
-        """Leave the file open: it is the archive's."""
+        """Do nothing, since the file belongs to the archive."""
 
 
 def _unpacked(file: Any, inner: str, place: str, size: int) -> Any:
-    """Return a tar archive without its compression, in a temporary file."""
+    """Return a tar archive decompressed into a temporary file, or the file itself if it is not compressed."""
     packing = PACKED.get(posixpath.splitext(inner.lower())[1])
     if packing is None:
         return file
@@ -239,7 +239,7 @@ def _xz(file: Any) -> Any:
 
 
 def _clean(name: str, place: str) -> str:
-    """Return a member's name as a path below the archive; raises SourceError for one that leads out of it."""
+    """Return a member's name as a relative path; raise SourceError if the path leads out of the archive."""
     parts = [part for part in name.replace("\\", "/").split("/") if part != "."]
     if parts[:1] == [""] or ".." in parts or "\0" in name or (parts and parts[0].endswith(":")):
         raise SourceError(f"{place}: {name!r} leads out of the archive; pack it anew with plain names")
@@ -247,7 +247,7 @@ def _clean(name: str, place: str) -> str:
 
 
 def _hidden(name: str) -> bool:
-    """Whether it is what macOS packs beside the files."""
+    """Whether a member is one of the metadata files that macOS adds to archives."""
     return name.startswith("__MACOSX/") or posixpath.basename(name).startswith("._")
 
 

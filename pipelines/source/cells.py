@@ -1,4 +1,4 @@
-"""The hand-off between the formats and what is made of them: raw cells, a block at a time."""
+"""Defines the blocks of raw cells that the formats yield, and checks of column names."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ from schemas.spec import Source
 RESERVED = frozenset({*PROVENANCE.names, STRATUM, ROW, PARENT_ROW, "_fingerprint"})
 MAX_COLUMNS = 10_000
 NO_TEXT = pa.nulls(1, pa.string())[0]
-"""A null text; a Python None among the arguments of a kernel would import pandas."""
+"""A null string scalar; a Python None as a kernel's argument would import pandas."""
 BLOCK_ROWS = 65_536
 BLOCK_BYTES = 8 << 20
 
@@ -23,13 +23,13 @@ BLOCK_BYTES = 8 << 20
 class Cells:
     """Some rows of one file, column by column.
 
-    `types` names the Arrow type of columns where the file itself tells it; the others are text whose type is still
-    to be found. A typed column of a JSON Lines file is text too, of the type that its values have. A typed column whose
-    cells the type cannot hold to the last digit has them as they are in the file. `raw` holds the cells of some columns
-    as they stand in the file, where that may be something else than what is read. `stored` names the file's own type
-    of a column (see `schemas.stored`). `missing` counts cells that are null here and not-a-number there, and `worded`
-    those that hold a word like `NA` there, with one of them. `rewritten` are columns with numbers that the file has in
-    another style. `unquoted` counts JSON's values that are no texts; in `nested` columns there are lists or objects.
+    `types` names the Arrow type of each column whose type the file gives; other columns are text whose type is still to
+    be inferred. Typed columns of JSON Lines are text, too. A typed column whose type cannot hold its cells exactly
+    keeps them in the file's type. `raw` holds cells as the file writes them, for columns in which they may differ.
+    `stored` names the file's own type of a column (see `schemas.stored`). `missing` counts cells that are null here and
+    not-a-number in the file; `worded` counts those that are a word like `NA` in the file, with one such word.
+    `rewritten` are columns whose numbers the file writes in another style. `unquoted` counts JSON values that are no
+    texts; `nested` are columns with lists or objects.
     """
 
     columns: dict[str, pa.Array]
@@ -46,9 +46,10 @@ class Cells:
 
 @dataclass(frozen=True)
 class Block:
-    """Cells with their place: `file` as messages show it, `first` the position of its first row in the source.
+    """Cells with the positions of their rows in the source.
 
-    `rows` (int64) holds the position of each row in the source, from zero.
+    `rows` (int64) holds the position of each row in the source, from 0. `file` is the file's name in messages, `first`
+    the position of the file's first row.
     """
 
     cells: Cells
@@ -57,17 +58,17 @@ class Block:
     first: int
 
     def place(self, index: int) -> str:
-        """Return how messages name a row: the file, and the row counted from 1 after any header."""
+        """Return the name of a row in messages: the file, and the row's number from 1, not counting a header."""
         return f"{self.file}, data row {self.rows[index].as_py() - self.first + 1:,}"
 
 
 def numbered(start: int, rows: int) -> pa.Array:
-    """Return the int64 array start, start + 1, …; made of a buffer, since `pyarrow.array` would import pandas."""
+    """Return the int64 array start, start + 1, … of length `rows`, without `pyarrow.array`, which imports pandas."""
     return pa.Array.from_buffers(pa.int64(), rows, [None, pa.py_buffer(np.arange(start, start + rows))])
 
 
 def texts(words: Iterable[str]) -> pa.Array:
-    """Return a few words as a string array; made of buffers, since `pyarrow.array` would import pandas."""
+    """Return a few words as a string array, without `pyarrow.array`, which imports pandas."""
     encoded = [word.encode() for word in words]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
@@ -78,7 +79,7 @@ EMPTY = texts([""])[0]
 
 
 def check_chosen(names: Sequence[str], source: Source) -> None:
-    """Raise SpecError where the spec names, among the columns to read or to leave out, one that is not there."""
+    """Raise SpecError if `columns`, `drop` or `carry` of the spec's source name a column that is not there."""
     named = [("columns", name) for name in source.columns or []]
     named += [(key, name) for key in ("drop", "carry") for name in getattr(source, key)]
     faults = [
@@ -91,7 +92,7 @@ def check_chosen(names: Sequence[str], source: Source) -> None:
 
 
 def check_names(names: list[str], file: str, hint: str = "") -> None:
-    """Raise SourceError for columns that share a name, bear a reserved one, or are too many to be columns."""
+    """Raise SourceError if columns share a name, have a reserved name, or are too many."""
     odd = next((name for name in names if re.search("[\ud800-\udfff]", name)), None)
     if odd is not None:
         raise SourceError(

@@ -1,4 +1,4 @@
-"""Counts the rows of each combination of the `by` columns, in the order of first sight."""
+"""Counts the rows of each combination of values in the `by` columns, in the order of first occurrence."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
@@ -16,11 +16,11 @@ from schemas.plan import Value
 
 MAX_CLASSES = 100_000
 MAX_NUMBERS, MAX_FRACTIONS = 1_000, 100
-"""Distinct values of a column of doubles, and of one with fractions, from which on it is no class column."""
+"""The most distinct values of a class column of doubles, and of one with fractions."""
 
 
 class Classes:
-    """Rows of each combination so far, by the raw cells; rows with a null among them are left out."""
+    """The number of rows of each combination of raw cells so far; rows with a null are left out."""
 
     def __init__(self, by: list[str]) -> None:
         self.by = by
@@ -28,7 +28,7 @@ class Classes:
         self.counts: dict[tuple[Any, ...], int] = {}
 
     def observe(self, block: Block) -> None:
-        """Take in a block; raises SourceError once there are more combinations than classes can be."""
+        """Add a block; raise SourceError if there are more combinations than `MAX_CLASSES`."""
         arrays = [block.cells.columns[name] for name in self.by if name in block.cells.columns]
         if len(arrays) < len(self.by):
             return
@@ -43,7 +43,7 @@ class Classes:
             )
 
     def finish(self, types: Mapping[str, str]) -> list[tuple[list[Value], int]]:
-        """Return the combinations as values of the columns' types; texts of one value (`1`, `1.0`) are one class."""
+        """Return the combinations as values of the columns' types, with their rows; `1` and `1.0` are one class."""
         columns = []
         for name, raw, cells in zip(self.by, self.types, zip(*self.counts, strict=True), strict=True):
             columns.append(_values(cells, raw, types[name]))
@@ -55,9 +55,9 @@ class Classes:
 
 
 def _count(arrays: list[pa.Array]) -> Iterator[tuple[tuple[Any, ...], int]]:
-    """Yield each combination and its rows, in the order of first sight.
+    """Yield each combination and its number of rows, in the order of first occurrence.
 
-    It numbers the combinations column by column; `Table.group_by` would import `pyarrow.dataset` and with it pandas.
+    Combinations are numbered column by column, since `Table.group_by` would import `pyarrow.dataset` and pandas.
     """
     present = reduce(pc.and_, [array.is_valid() for array in arrays])
     keys: list[tuple[Any, ...]] = [()]
@@ -73,7 +73,7 @@ def _count(arrays: list[pa.Array]) -> Iterator[tuple[tuple[Any, ...], int]]:
 
 
 def _wider(one: pa.DataType, other: pa.DataType) -> pa.DataType:
-    """Return the type of two blocks of one column that holds the cells of both: int64 may meet a wider one."""
+    """Return the type that holds the cells of two blocks of a column, of which one may be int64."""
     return joined(one, other) or (one if other == pa.int64() else other)
 
 

@@ -1,6 +1,6 @@
-"""What one pass over a column's cells tells: type, nulls, extremes, distinct values, and whether it is an id.
+"""Profiles a column in one pass: type, nulls, extremes, distinct values, and whether the column is an id.
 
-The memory of a column is bounded, by `DISTINCT_CAP` values or `DISTINCT_BYTES`, whatever the rows.
+The memory of a column is at most `DISTINCT_CAP` values or `DISTINCT_BYTES`, however many rows there are.
 """
 
 import re
@@ -41,11 +41,11 @@ DISTINCT_CAP = 65_536
 DISTINCT_BYTES = 1 << 20
 MAX_CATEGORIES = 1_000
 _EXACT = 2**53
-"""Whole numbers up to which doubles hold all."""
+"""Doubles hold every whole number up to this one."""
 SORTED_ID_ROWS = 100
-"""Rows from which a column of rising integers is an id; in fewer it may be a measurement that happens to be sorted."""
+"""The fewest rows in which ascending integers are an id; fewer may be a measurement that happens to be sorted."""
 SHAPED_ID_ROWS = 20
-"""Rows from which all-distinct codes are an id."""
+"""The fewest rows in which distinct codes are an id."""
 
 _ID_NAME = re.compile(
     r"(?i:(?:^|[\s_.-])(?:id|uuid|guid|key|index|idx|number)$|^id[\s_.-]|^unnamed: 0(?:\.\d+)?$|^__index_level_\d+__$)"
@@ -55,7 +55,7 @@ _PLACE_NAME = re.compile(
     r"(?i)(?:^|[\s_.-])(?:(?:zip|postal|post)[\s_-]?(?:code)?|plz|fips"
     r"|(?:tele)?(?:phone|fax|mobile|tel|house|street)[\s_-]?(?:number|no|nr)?)$"
 )
-"""Names of codes that say where, not which row: whatever they are, they are no ids."""
+"""Names of columns of places and telephone numbers (zip code, phone, house number), which are never ids."""
 _CODE = (
     r"^(?:[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}|[0-9a-fA-F]{16,}"
     r"|[A-Za-z]{0,12}[-_:/#.]?[0-9]+)$"
@@ -66,7 +66,7 @@ _DIGITS_OR_POWER = r"^[0-9]+(?:[eE][0-9]+)?$"
 
 @dataclass
 class ColumnState:
-    """What is known of a column after the blocks seen so far; an `index` stands first and has no name."""
+    """The profile of a column after the blocks seen so far; an `index` is a first column without a name."""
 
     name: str
     declared: str | None = None
@@ -101,7 +101,7 @@ class ColumnState:
     grid: GridState = field(default_factory=GridState)
 
     def observe(self, block: Block) -> None:
-        """Take in a block; a column that it lacks is null in it."""
+        """Add a block to the profile; if the block lacks the column, its rows count as nulls."""
         cells = block.cells.columns.get(self.name)
         self.rows += block.cells.rows
         if cells is None:
@@ -121,7 +121,7 @@ class ColumnState:
             self.grid.observe(cells.drop_null())
 
     def _note(self, block: Block) -> None:
-        """Remember what the file's own type is, and what is null here and not there."""
+        """Record the column's type in the file, and how many cells are null here but not in the file."""
         own = block.cells.stored.get(self.name)
         self.empty = self.empty or own == NULL
         if own is not None and own not in (*self.stored, NULL):
@@ -135,7 +135,7 @@ class ColumnState:
         self.rewritten = self.rewritten or self.name in block.cells.rewritten
 
     def _refuse_units(self, file: str) -> None:
-        """Refuse times of day and durations that are counted in another way in another file."""
+        """Raise SourceError if two files store the column's times of day or durations as different types."""
         if len(self.stored) > 1 and any(own.startswith(("time32", "time64", "duration")) for own in self.stored):
             kinds = " and ".join(map(shown_type, self.stored))
             advice = Advice(("source", "drop"), (self.name,))
@@ -147,7 +147,7 @@ class ColumnState:
             )
 
     def _typed(self, cells: pa.Array, block: Block) -> pa.Array:
-        """Widen the type by this block, and return its cells as their own type."""
+        """Widen the column's type to hold this block, and return the block's cells in their own type."""
         names = DECLARED.get(self.declared or "")
         if names is None:
             return self._inferred(cells, block)
@@ -188,7 +188,7 @@ class ColumnState:
             self.lossy = lose_digits(cells, values if pa.types.is_floating(values.type) else values.cast(pa.float64()))
 
     def keep_digits(self, kind: pa.DataType | None) -> None:
-        """Take the numbers for decimals of that type, since doubles would lose digits, or for text if there is none."""
+        """Keep the numbers as decimals of type `kind`, or as text if it is None: doubles would lose digits."""
         name = "string" if kind is None else type_name(kind)
         self.kept = f"{name}, since a double would lose digits; set its source.types to number if that is well"
         if kind is None:
@@ -237,7 +237,7 @@ class ColumnState:
         self.maximum = high if self.maximum is None else max(high, self.maximum)
 
     def _tell_apart(self, cells: pa.Array, values: pa.Array) -> None:
-        """Collect distinct cells up to the cap, and what speaks for or against an id."""
+        """Collect distinct cells up to the cap, and evidence for or against an id."""
         self._look_for_id(cells, values)
         if self.type == STRING and (self.unique or self.declared == "id"):
             self.form.observe(cells)
@@ -278,7 +278,7 @@ class ColumnState:
         return (self.index and self.type == INTEGER) or named_id(self.name)
 
     def finish(self, *, is_key: bool) -> Column:
-        """Return what was found; `is_key` says that the column is the label or one of `by`."""
+        """Return the column's profile; `is_key` says that the column is the label or one of `by`."""
         if self.type in NESTED:
             role = cast(Role, self.type.removeprefix("masked "))
             return Column(name=self.name, type=self.type, role=role, nulls=self.nulls)
@@ -295,7 +295,7 @@ class ColumnState:
                 changed=self._changed(),
             )
         if self.type == INTEGER and self.plus and self.minimum > 0 and not self.declared:
-            self._widen(STRING)  # a sign that no number lacks says nothing: `+49` is a code
+            self._widen(STRING)  # if all numbers have a plus, they are codes like `+49`
             self.unique = False
         if self.type == NUMBER and self.coded and not self.declared and not self.stored:
             self._widen(STRING)  # no program writes a number as `218E102`, without a point or a sign
@@ -322,7 +322,7 @@ class ColumnState:
         )
 
     def _count(self, distinct: pa.Array) -> int:
-        """Return how many values there are, to the last digit: doubles are fewer than decimals of 38 digits."""
+        """Return the number of distinct values at full precision: decimals that differ may be equal as doubles."""
         own = self._own_type()
         kind = type_named(own) if own else None
         if self.seen is None or self.declared or kind is None or not (pa.types.is_decimal(kind) or kind == pa.uint64()):
@@ -332,14 +332,14 @@ class ColumnState:
         return len(self.seen)
 
     def _stored(self, final: str) -> str | None:
-        """Return the source's own type, where the column has one that the dataset can have too."""
+        """Return the column's type in the source if it differs from `final` and the dataset can keep it, else None."""
         if self.empty and not self.stored and not self.declared:
             return NULL
         own = self._own_type()
         return None if self.declared not in (None, "id") or own == final else own
 
     def _own_type(self) -> str | None:
-        """Return the name of the one type that holds the cells of all files to the last digit, if there is one."""
+        """Return the name of a type that holds the cells of all files at full precision, or None."""
         kinds = [type_named(own) for own in self.stored]
         if len(kinds) > 1 and not any(pa.types.is_decimal(kind) or pa.types.is_timestamp(kind) for kind in kinds):
             wide = self.type == NUMBER and all(map(pa.types.is_integer, kinds))
@@ -349,7 +349,7 @@ class ColumnState:
         return own and type_name(own)
 
     def _refuse_far(self, own: pa.DataType | None) -> None:
-        """Refuse times of several types that nanoseconds, which one of them counts, do not reach."""
+        """Raise SourceError if one file counts nanoseconds and others hold times beyond their range (1677 to 2262)."""
         if len(self.stored) > 1 and own is not None and pa.types.is_timestamp(own) and own.unit == "ns":
             ends = [datetime(1677, 9, 22), datetime(2262, 4, 11)]
             if self.minimum.replace(tzinfo=None) < ends[0] or self.maximum.replace(tzinfo=None) > ends[1]:
@@ -400,14 +400,13 @@ class ColumnState:
         return "id" if self._is_id() else "feature"
 
     def _is_id(self) -> bool:
-        """Whether the column names rows instead of describing them.
+        """Whether the column identifies rows instead of describing them.
 
-        No two rows share a value and none lacks one (exact up to `DISTINCT_CAP` values, and within each block after
-        that), source.types says nothing of the column, and one of these holds: the name says so (`id`, `uuid`, `key`,
-        `index`, `number` as its last word); the integers, or texts of digits alone, are consecutive; integers rise or
-        fall all along, in at least `SORTED_ID_ROWS` rows; or the texts hold no blank and are codes (UUIDs, hexadecimal
-        digests, numbers with a prefix), in at least `SHAPED_ID_ROWS` rows. So a measurement, a free text or a zip code
-        is no id, however distinct.
+        All values are distinct and none is null (exact up to `DISTINCT_CAP` values, and within each block after that),
+        source.types does not name the column, and one of these holds: the name's last word is `id`, `uuid`, `key`,
+        `index` or `number`; integers, or texts of digits alone, are consecutive; integers are all ascending or all
+        descending, in at least `SORTED_ID_ROWS` rows; or texts without blanks are codes (UUIDs, hexadecimal digests,
+        numbers with a prefix), in at least `SHAPED_ID_ROWS` rows. So measurements, free texts and zip codes are no ids.
         """
         if not self.unique or self.nulls or self.type not in (INTEGER, STRING) or _PLACE_NAME.search(self.name):
             return False
@@ -421,32 +420,32 @@ class ColumnState:
 
 
 def _alike(one: pa.Array, other: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Return values of two types as one type, which holds all of them if there is such a type."""
+    """Return both arrays in one type that holds all their values, or as simple types (double) if there is none."""
     kind = joined(one.type, other.type)
     if kind is None:
         return to_simple(one, pa.float64()), to_simple(other, pa.float64())
     try:
         return to_joined(one, kind), to_joined(other, kind)
-    except pa.ArrowInvalid:  # times beyond those that nanoseconds reach
+    except pa.ArrowInvalid:  # times beyond the range of nanoseconds
         kind = pa.timestamp("us", kind.tz)
         return one.cast(kind, safe=False), other.cast(kind, safe=False)
 
 
 def _is_coded(cells: pa.Array, values: pa.Array, plus: bool) -> bool:
-    """Whether all cells are digits, or digits and a power: of whole numbers the values tell, which is faster."""
+    """Whether all cells are digits, or digits and a power (`218E102`); integers are checked by value, to be fast."""
     if pa.types.is_integer(values.type):
         return not plus and (pc.min(values).as_py() or 0) >= 0
     return _all_match(cells, _DIGITS_OR_POWER)
 
 
 def _all_match(cells: pa.Array, pattern: str) -> bool:
-    """Whether all cells match; the first are tried alone."""
+    """Whether all cells match the pattern; the first 64 are tried alone, to fail fast."""
     first = cells.slice(0, 64)
     return all(bool(pc.all(pc.match_substring_regex(part, pattern)).as_py() is not False) for part in (first, cells))
 
 
 def named_id(name: str) -> bool:
-    """Whether a column of that name names rows, as far as a name tells."""
+    """Whether a column's name is one that ids have, such as `user_id`, `uuid` or `index`."""
     return bool(_ID_NAME.search(name))
 
 

@@ -1,4 +1,4 @@
-"""Files packed in ways that pyarrow does not unpack: .xz, and .zip with one file in it."""
+"""Unpacks files that pyarrow does not: .xz, and .zip with one file in it."""
 
 import io
 import lzma
@@ -11,24 +11,24 @@ import pyarrow as pa
 from schemas.errors import SourceError
 
 UNPACKING = (lzma.LZMAError, zipfile.BadZipFile, zlib.error, NotImplementedError)
-"""What the standard library raises of a file that cannot be unpacked; a password is told as an OSError here."""
+"""Exceptions of the standard library for a file that cannot be unpacked; for a password, this module raises OSError."""
 _NOTES = ("__MACOSX/", ".")
 
 
 def from_xz(stream: pa.NativeFile) -> IO[bytes]:
-    """Return what is in an .xz stream, which is closed with it."""
+    """Return the unpacked content of an .xz stream; closing it closes the stream."""
     return cast(IO[bytes], _Closing(cast(IO[bytes], lzma.open(stream)), stream))
 
 
 def from_zip(file: pa.NativeFile) -> IO[bytes]:
-    """Return the one file in a .zip archive, which is closed with it; raises SourceError for one of several files."""
+    """Return the only file in a .zip archive; closing it closes the archive. Raises SourceError for several files."""
     archive = zipfile.ZipFile(cast(IO[bytes], file))
     names = _members(archive)
     if len(names) != 1:
         raise SourceError(f"the archive holds {len(names):,} files; unpack it, and give the folder or one file")
     try:
         return cast(IO[bytes], _Closing(archive.open(names[0]), file))
-    except RuntimeError as error:  # how a password is told
+    except RuntimeError as error:  # zipfile raises it for a file with a password
         raise OSError(str(error)) from error
 
 
@@ -38,7 +38,7 @@ def _members(archive: zipfile.ZipFile) -> list[str]:
 
 
 class _Closing(io.RawIOBase):
-    """What is unpacked from a file; the file is closed with it."""
+    """The unpacked content of a file; closing it closes the file."""
 
     def __init__(self, unpacked: IO[bytes], packed: Any) -> None:
         self._unpacked, self._packed = unpacked, packed

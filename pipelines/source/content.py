@@ -1,4 +1,4 @@
-"""How the column that holds a whole row (a text, an image) is read: each modality that has one has a reader of it."""
+"""Defines the reader of a column whose cells are the content of a row (texts, images), one for each such modality."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -11,29 +11,29 @@ from schemas.spec import Source
 
 
 class Reader(Protocol):
-    """Reads the column `column` of a source: `observe` as it is profiled, `bring` as the profile says."""
+    """Reads the content column `column` of a source: `observe` profiles it, `bring` converts it as the profile says."""
 
     column: str
 
     @property
     def drops(self) -> bool:
-        """Whether rows in which it is null are left out."""
+        """Whether rows in which the column is null are left out."""
 
     def observe(self, block: Block) -> Block:
-        """Take in a block, and return it as the profile shall see it."""
+        """Add a block, and return it as the profile of the other columns should see it."""
 
     def finish(self) -> ImageProfile | None:
-        """Return what was seen, once all blocks were."""
+        """Return the profile of the images, or None for texts, after all blocks."""
 
     def refuse(self, path: str, states: Mapping[str, ColumnState], total: int) -> None:
-        """Raise SourceError for what cannot be used of all that was seen."""
+        """Raise SourceError if the content that was read cannot be used."""
 
     def bring(self, block: Block) -> Block:
-        """Return the block in the form that the profile says."""
+        """Return the block with its content converted to the profile's form."""
 
 
 def reader_of(source: Source, profile: SourceProfile | None = None) -> Reader | None:
-    """Return the reader of what the source names, or of what its profile says; None of tables."""
+    """Return the reader of the content column that the source or its profile names; None for tables."""
     if profile is None:
         named = find_named_content(source)
         modality, column = named or (None, None)

@@ -1,4 +1,4 @@
-"""Numbers that are written with more digits than a double holds: which they are, and which decimal type holds them."""
+"""Finds numbers with more digits than a double holds, and the decimal type that holds them."""
 
 import re
 from decimal import Decimal
@@ -11,13 +11,13 @@ from pipelines.source.files import Files
 from schemas.spec import Source
 
 _SAFE = 15
-"""Characters up to which a number that is written with them is told by the double that is nearest to it."""
+"""Numbers of up to this many characters lose no digits as doubles."""
 _PLAIN = r"^[+-]?[0-9]*\.?[0-9]*$"
 _MOST = ((38, pa.decimal128), (76, pa.decimal256))
 
 
 def lose_digits(texts: pa.Array, values: pa.Array) -> bool:
-    """Whether one of the texts has digits that its double does not have."""
+    """Whether any of the texts has more digits than its double in `values` holds."""
     length = pc.binary_length(texts)
     if (pc.max(length).as_py() or 0) <= _SAFE:
         return False
@@ -35,7 +35,7 @@ def _lost(text: str, value: float) -> bool:
 
 
 def exact_type(files: Files, source: Source, name: str) -> pa.DataType | None:
-    """Return the decimal type that holds all numbers of a column to the last digit, or nothing if there is none."""
+    """Return the decimal type that holds all numbers of a column exactly, or None; this reads the column again."""
     from pipelines.source.formats import blocks
 
     whole = fraction = 0
@@ -49,7 +49,7 @@ def exact_type(files: Files, source: Source, name: str) -> pa.DataType | None:
 
 
 def _digits(texts: pa.Array) -> tuple[int, int]:
-    """Return how many digits there are before the point and behind it, at most."""
+    """Return the most digits before the point and the most digits behind it."""
     plain = pc.match_substring_regex(texts, _PLAIN)
     bare = pc.replace_substring_regex(texts.filter(plain), "^[+-]", "")
     point = pc.find_substring(bare, ".")

@@ -1,6 +1,6 @@
-"""Splits that a file in the source declares: YOLO's `data.yaml`, and the lists of Pascal VOC's `ImageSets`.
+"""Finds splits that files of the source declare: YOLO's `data.yaml`, and the lists in Pascal VOC's `ImageSets`.
 
-Knows names, and what is in files by a function that reads them.
+This module knows files by name, and reads them through a function that it is given.
 """
 
 import os
@@ -17,14 +17,14 @@ _VOC_LIST = re.compile(r"(?:.*/)?ImageSets/(?:Main|Segmentation|Layout)/(train|v
 
 
 def declared_in(names: list[str], found: str, read: Read) -> Mapping[str, str]:
-    """Return the split of each file that one is declared for, in a source of that format."""
+    """Return the declared split of each file that has one, in a source of the format `found`."""
     if found == "yolo":
         return _yolo(names, read)
     return _voc(names, read) if found == "voc" else {}
 
 
 def _yolo(names: list[str], read: Read) -> dict[str, str]:
-    """Return the splits of images and labels that a YAML file gives folders or lists for, as Ultralytics reads it."""
+    """Return the splits of images and labels whose folders or lists a YAML file names, as Ultralytics reads it."""
     splits: dict[str, str] = {}
     for name in names:
         if name.lower().endswith((".yaml", ".yml")):
@@ -32,23 +32,23 @@ def _yolo(names: list[str], read: Read) -> dict[str, str]:
             for split in SPLITS:
                 paths = said.get(split)
                 for path in paths if isinstance(paths, list) else [paths]:
-                    if isinstance(path, str):  # what aliases are nested in has no path, and would be written out
+                    if isinstance(path, str):  # nested values are no paths, and aliases could make them huge
                         splits |= dict.fromkeys(_at(path, names, read), split)
     keys = {label_key(name): split for name, split in splits.items()}
     return {name: keys[label_key(name)] for name in names if label_key(name) in keys}
 
 
 def settings(data: bytes) -> Mapping[str, object]:
-    """Return what a YAML file says, every word as it is written; nothing where it is none, or no mapping."""
+    """Return the mapping of a YAML file, with all values as text; empty if the data are no YAML or no mapping."""
     try:
-        found = yaml.BaseLoader(data).get_single_data()  # it makes texts, lists and mappings alone
+        found = yaml.BaseLoader(data).get_single_data()  # BaseLoader makes only texts, lists and mappings
     except (yaml.YAMLError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
 def _at(path: str, names: list[str], read: Read) -> list[str]:
-    """Return the files in a folder, or in a list of files; the end of its path counts: the rest is elsewhere."""
+    """Return the files in the folder, or in the list of files, at `path`, of which only the end need match."""
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     for start in range(len(parts)):
         ending = "/".join(parts[start:])
@@ -68,7 +68,7 @@ def _listed(data: bytes, names: Iterable[str]) -> list[str]:
 
 
 def _voc(names: list[str], read: Read) -> dict[str, str]:
-    """Return the splits of annotations and images whose name without ending stands in a list."""
+    """Return the splits of annotations and images whose names without extension stand in a list of `ImageSets`."""
     splits: dict[str, str] = {}
     stems: dict[str, str] = {}
     for name in names:

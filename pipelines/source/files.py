@@ -1,4 +1,4 @@
-"""Finds the files of a source, opens them and fingerprints them. Knows nothing of what is in them."""
+"""Finds, opens and fingerprints the files of a source. It knows names and first bytes, not rows."""
 
 import hashlib
 import os
@@ -45,31 +45,30 @@ EXTENSIONS = {
 TABLES = tuple(next(iter(MODALITIES.values())).formats)
 """The formats whose files are tables: those of the first modality."""
 _JOINED = (*TABLES, "listed")
-"""Formats of which several files are one table."""
+"""Formats whose files together are one table."""
 TOGETHER = {name: one.called for one in MODALITIES.values() for name in one.formats if name not in TABLES}
-"""The formats whose files are rows and not tables, and what they hold."""
+"""The formats in which one file is one row, and what their files hold."""
 COMPRESSIONS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2", ".xz": "xz", ".zip": "zip"}
 READING = (
     "header", "nulls", "types", "missing_label", "missing_text", "label",
     *(one.key for one in MODALITIES.values() if one.key), "images", "annotations", "faulty_boxes",
 )  # fmt: skip
-"""What of the spec's source decides how its files are read."""
+"""Keys of the spec's `source` that decide how its files are read."""
 _LISTED = ", or have a table beside the images name each with its class (metadata.csv with file_name and label)"
 LIST = 256 << 20
-"""Bytes that a list of a split's files has at most."""
+"""Bytes read, at most, of a file that lists the files of a split."""
 CHUNK = 4 << 20
-"""Bytes that are read at a time where a file is only looked through."""
+"""Bytes read at a time where a whole file is hashed or searched."""
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a source: `names` are relative to `root`, a folder of `filesystem` (or an archive), and sorted.
+    """The files of a source, as sorted `names` relative to `root`, a folder of `filesystem` or an archive.
 
-    `path` is as the spec gives it, without credentials; `bytes` is the size of all files. `lists` are the splits that
-    lists in the source make of it, with their annotations, where the spec asks for none of them. A file that is `alone`
-    is the source itself, not one of a folder. `others` are files of the folder that no split has, as they are not read;
-    `doubts` are sentences on files that are read, and may be held out by their names.
-    `memo` keeps what a format found out of a file, so that it looks once.
+    `path` is the spec's path without credentials; `bytes` is the size of all files. `lists` counts the annotations of
+    each split that list files in the source declare, where the spec chooses no split. `alone` says that the source is
+    one file and not a folder. `others` are the folder's files that are not read. `doubts` are sentences about files
+    that are read although their names suggest held-out rows. `memo` caches what a format found out about a file.
     """
 
     path: str
@@ -85,12 +84,12 @@ class Files:
     memo: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
     def shown(self, name: str) -> str:
-        """Return how messages call the file: by the path of the spec where that is the file itself."""
+        """Return the file's name in messages: the spec's path if it is that file, else the path and the name."""
         single = self.path.split("?")[0].rstrip("/").endswith(name)
         return self.path if single else f"{self.path.rstrip('/')}: {name}"
 
     def open(self, name: str, compression: str | None = "detect") -> pa.NativeFile:
-        """Open the file as a stream, unpacked if its name says that it is compressed."""
+        """Open the file as a stream, and unpack it if its name's extension says that it is compressed."""
         if compression == "detect":
             compression = COMPRESSIONS.get(os.path.splitext(name)[1].lower())
         if compression == "zip":
@@ -101,15 +100,15 @@ class Files:
         return pa.CompressedInputStream(stream, compression) if compression else stream
 
     def stream(self, name: str) -> pa.NativeFile:
-        """Open the file as a stream of the bytes that it has."""
+        """Open the file as a stream of its bytes, without unpacking."""
         return self.filesystem.open_input_stream(self._inner(name), compression=None)
 
     def open_random(self, name: str) -> pa.NativeFile:
-        """Open the file for reading at any place, as Parquet needs it."""
+        """Open the file for random access, as Parquet needs it."""
         return self.filesystem.open_input_file(self._inner(name))
 
     def _inner(self, name: str) -> str:
-        """Return the file's path; raises SourceError where it leads out of the folder, as a link may that is new."""
+        """Return the file's path; raise SourceError if a link (maybe a new one) leads out of the folder."""
         path = f"{self.root}/{name}"
         if not self.alone and isinstance(self.filesystem, fs.LocalFileSystem) and not _within(path, self._real_root):
             raise _leads_out(self.path, name)
@@ -122,7 +121,7 @@ class Files:
 
 @contextmanager
 def readable(place: str) -> Iterator[None]:
-    """Turn what pyarrow and the filesystem raise about `place` into one plain message without credentials."""
+    """Turn errors of pyarrow and the filesystem about `place` into a SourceError without credentials."""
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, UnicodeEncodeError, *UNPACKING) as error:
@@ -143,10 +142,10 @@ def _advice(reason: str) -> str:
 
 
 def find_files(source: Source, key: str = "source.path") -> Files:
-    """Return the files of a source and their format; `key` is the one of the spec that says where they are.
+    """Return the files of a source and their format; `key` is the spec's key of its path, for messages.
 
     A folder is searched at any depth; files and folders whose name begins with `_` or `.` are left out. Raises
-    SourceError where there is nothing to read, or something that must not be (a link out of the folder).
+    SourceError if there is nothing to read, or if a link leads out of the folder.
     """
     place = redacted(source.path)
     with readable(place):
@@ -180,7 +179,7 @@ def find_files(source: Source, key: str = "source.path") -> Files:
 
 
 def reopen(source: Source, profile: SourceProfile) -> Files:
-    """Return the files that a profile was made of."""
+    """Return the files from which a profile was made."""
     place = redacted(source.path)
     with readable(place):
         filesystem, inner = resolve(source.path)
@@ -193,7 +192,7 @@ def reopen(source: Source, profile: SourceProfile) -> Files:
 
 
 def format_of(name: str) -> str | None:
-    """Return the format that a file's name tells, or None."""
+    """Return the format that the extension of a file's name stands for, or None."""
     stem, extension = os.path.splitext(name.lower())
     if extension in COMPRESSIONS:
         inner = EXTENSIONS.get(os.path.splitext(stem)[1])
@@ -202,7 +201,7 @@ def format_of(name: str) -> str | None:
 
 
 def _of_content(files: Files, found: str) -> str:
-    """Return the format of one .json or .txt file, which may hold a table."""
+    """Return the format of one .json or .txt file by its content, since the file may hold a table."""
     head = _peeked(files, files.names[0])
     if found == "coco":
         return "jsonl" if holds_records(head) else found
@@ -210,13 +209,13 @@ def _of_content(files: Files, found: str) -> str:
 
 
 def _peeked(files: Files, name: str) -> bytes:
-    """Return the first bytes of a file of text."""
+    """Return the first bytes of a text file."""
     with readable(files.shown(name)), files.open(name) as stream:
         return as_text(bytes(stream.read(BYTES)))
 
 
 def _refuse_alone(files: Files, source: Source) -> None:
-    """Refuse one file of a format whose files are rows, and not tables."""
+    """Raise SourceError if one file is no dataset: in its format each file is one row."""
     if source.format is None and files.format == "coco" and holds_object(_peeked(files, files.names[0])):
         raise SourceError(
             f"{files.path}: holds one JSON object, which is no list of records; write an array of objects or one object"
@@ -229,9 +228,10 @@ def _refuse_alone(files: Files, source: Source) -> None:
 
 
 def _one_table(source: Source, files: Files, packed: str) -> Files | None:
-    """Return the one file of an archive as a table, where the spec or the name `packed` of the archive has its format.
+    """Return the only file of an archive as a table, if the spec or the archive's name `packed` gives its format.
 
-    None if it is read like any folder: it holds several files, one that has its format's name, or no table.
+    Returns None if the archive is read like a folder: it holds several files, no table, or a table whose own name has
+    the right extension.
     """
     names = [name for name in files.names if not _hidden(name)]
     if len(names) != 1:
@@ -286,7 +286,7 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str, key:
     _refuse_undecodable(place, names)
     declared = declared_in(sorted(sizes), found, _head(filesystem, root, LIST))
     lists = Counter[str]()
-    if found == "voc" and source.split is None:  # its lists are of parts of a folder that is often used whole
+    if found == "voc" and source.split is None:  # VOC's folder is often used whole
         lists.update(declared[name] for name in names if name in declared and format_of(name) == found)
         declared = {}
     others = sorted(sizes.keys() - set(names)) if found in TOGETHER else []
@@ -298,14 +298,14 @@ def _folder(source: Source, filesystem: fs.FileSystem | Archive, root: str, key:
 
 
 def _is_note(name: str) -> bool:
-    """Whether a file is about the others, by its name."""
+    """Whether a file's name says that it describes the others (README, LICENSE, NOTICE)."""
     return os.path.basename(name).upper().startswith(("README", "LICENSE", "LICENCE", "NOTICE"))
 
 
 def _with_records(formats: dict[str, str | None], files: Files) -> dict[str, str | None]:
-    """Return the formats with .json files as tables, where they hold records and there are no other data.
+    """Return the formats, with .json files of records as tables if the folder holds no other data.
 
-    Where none holds several, each that holds one object is a row.
+    If no file holds several records, each file that holds one object is a row.
     """
     data = {found for name, found in formats.items() if found != "folders" or "/" in name}
     if not data <= {None, "coco", "yolo"}:
@@ -321,14 +321,14 @@ def _with_records(formats: dict[str, str | None], files: Files) -> dict[str, str
 
 
 def _left(formats: Mapping[str, str | None]) -> list[str]:
-    """Return a sentence on the JSON files that are not read, if there are any."""
+    """Return a list with one sentence about the JSON files that are not read, or an empty list."""
     rest = sorted(name for name, found in formats.items() if found == "coco")
     told = "JSON files that hold one object, and not rows as the others do, are not read"
     return [f"{told}: {len(rest):,}, such as {rest[0]}."] if rest else []
 
 
 def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -> dict[str, int]:
-    """Return the sizes of the files below `root` that are not hidden, and of annotations that the spec names."""
+    """Return the sizes in bytes of the files below `root`: those not hidden, and annotations that the spec names."""
     if isinstance(filesystem, Archive):
         sizes = {name: size for name, size in filesystem.sizes.items() if not _hidden(name)}
     elif isinstance(filesystem, fs.LocalFileSystem):
@@ -343,7 +343,7 @@ def _all_sizes(source: Source, filesystem: fs.FileSystem | Archive, root: str) -
 
 
 def _size_of(filesystem: fs.FileSystem | Archive, root: str, name: str) -> int | None:
-    """Return the size of a file below `root`; None if there is none, or a link that leads out."""
+    """Return the size of a file below `root`; None if there is no file, or if a link leads out of `root`."""
     if isinstance(filesystem, Archive):
         return filesystem.sizes.get(name)
     path = f"{root}/{name}"
@@ -354,7 +354,7 @@ def _size_of(filesystem: fs.FileSystem | Archive, root: str, name: str) -> int |
 
 
 def _refuse_undecodable(place: str, names: list[str]) -> None:
-    """Refuse names that are no text: they are class names, and are written into the dataset."""
+    """Raise SourceError for names that are not UTF-8, since class names come from them and enter the dataset."""
     for name in names:
         try:
             name.encode()
@@ -363,7 +363,7 @@ def _refuse_undecodable(place: str, names: list[str]) -> None:
 
 
 def _head(filesystem: fs.FileSystem | Archive, root: str, most: int = HEAD) -> Callable[[str], bytes]:
-    """Return what reads the first bytes of a file; of one that cannot be read, none."""
+    """Return a function that reads the first `most` bytes of a file, or no bytes if the file cannot be read."""
 
     def head(name: str) -> bytes:
         try:
@@ -376,7 +376,7 @@ def _head(filesystem: fs.FileSystem | Archive, root: str, most: int = HEAD) -> C
 
 
 def _of_split(source: Source, found: str, place: str, names: list[str], declared: Mapping[str, str]) -> list[str]:
-    """Return the files of the split that the spec asks for; annotations that it names are a choice, too."""
+    """Return the files of the split that the spec asks for; if it names annotations instead, return all files."""
     if source.annotations and source.split is None:
         return names
     beside, notes = _about(found), found == "folders"
@@ -395,18 +395,18 @@ def _of_split(source: Source, found: str, place: str, names: list[str], declared
 
 
 def _about(found: str) -> Callable[[str], bool]:
-    """Return what tells, in a source of that format, the files that are about others."""
+    """Return a test of whether a file describes other files, as annotations and class lists do in that format."""
     about = {"coco": is_coco, "yolo": is_class_list, "listed": lambda name: format_of(name) in TABLES}
     return about.get(found, lambda _: False)
 
 
 def _titled(found: str) -> Callable[[str], bool]:
-    """Return what tells the files whose own names may say of which split they are."""
+    """Return a test of whether a file's own name may name its split."""
     return _about(found) if found in ("coco", "listed") else lambda _: found not in TOGETHER
 
 
 def _hidden(name: str) -> bool:
-    """Whether a name begins with `_` or `.`, or a folder's above it; Roboflow's `_annotations.coco.json` is seen."""
+    """Whether the name of a file or of a folder above begins with `_` or `.`; Roboflow's annotations do not count."""
     *folders, file = name.split("/")
     return any(part.startswith(("_", ".")) for part in (*folders, "" if is_annotations(file) else file))
 
@@ -418,7 +418,7 @@ def _sizes(filesystem: fs.FileSystem, root: str) -> dict[str, int]:
 
 
 def _local_sizes(place: str, root: str) -> dict[str, int]:
-    """Return the sizes of the files below `root`; links are followed to files within it only."""
+    """Return the sizes in bytes of the files below `root`; only links to files within `root` are followed."""
     sizes = {}
     real_root = os.path.realpath(root)
     for folder, folders, files in os.walk(root):
@@ -435,7 +435,7 @@ def _local_sizes(place: str, root: str) -> dict[str, int]:
 
 
 def _within(path: str, real_root: str) -> bool:
-    """Whether a file below the root lies there in truth, once all links are followed."""
+    """Whether a file still lies below `real_root` after all links are followed."""
     return os.path.realpath(path).startswith(real_root.rstrip(os.sep) + os.sep)
 
 
@@ -447,9 +447,9 @@ def _leads_out(place: str, name: str, where: str = "out of the folder") -> Sourc
 
 
 def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
-    """Return the SHA-256 of the files' `contents`, in their order, and of the options that decide how they are read.
+    """Return the SHA-256 of the files' `contents`, in order, and of the options that decide how they are read.
 
-    It does not depend on where the files lie nor on their names, but on what folders named `key=value` say of tables.
+    The files' paths and names do not count, except folders named `key=value` of tables, which are columns.
     """
     options = as_before(source.model_dump(mode="json", include={*READING, *LATER}))
     if files.format in TABLES and any("=" in os.path.dirname(name) for name in files.names):
@@ -458,7 +458,7 @@ def fingerprint(files: Files, source: Source, contents: Sequence[str]) -> str:
 
 
 def file_hash(files: Files, name: str, begins: Sequence[int] = ()) -> tuple[str, list[str]]:
-    """Return the SHA-256 of a file's bytes, and of its first `begins` bytes (rising numbers)."""
+    """Return the SHA-256 of a file's bytes, and one of its first n bytes for each n of `begins` (ascending)."""
     content, found, position = hashlib.sha256(), [], 0
     with readable(files.shown(name)), Files.stream(files, name) as stream:
         for size in [*begins, None]:

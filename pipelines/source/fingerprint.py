@@ -1,7 +1,7 @@
 """A 64-bit hash of each row of a table, the same in every process, on every machine and in every run.
 
-It depends on the values alone: not on chunks, slices, dictionary encoding or the bytes beneath a null. It knows nothing
-of ids or labels; the caller chooses the columns.
+The hash depends on the values alone: not on chunks, slices, dictionary encoding or the bytes beneath a null. The caller
+chooses the columns.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Words = NDArray[np.uint64]
 
 _BLOCK = 16_384  # rows; a block's state and scratch stay in the processor's cache
-_LARGE = 1 << 26  # bytes of a column that are hashed at once; of images a block holds gigabytes
+_LARGE = 1 << 26  # bytes of a column that are hashed at once; a block of images may have gigabytes
 _SHORT = 64  # bytes; longer texts are hashed one by one
 _SEEDS = (0x243F6A8885A308D3, 0x13198A2E03707344)  # digits of pi, one for each lane
 _NULL = np.uint64(0xA4093822299F31D0)
@@ -29,13 +29,13 @@ _TAILS = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)  # keep
 def row_hashes(table: pa.Table, *, lanes: int = 1) -> Words:
     """Return the hash of each row over all columns of `table`, in their order; column names do not matter.
 
-    The shape is (rows,) for one lane and (rows, 2) for two lanes, which are independent of one another: together they
-    make a 128-bit hash. Null differs from every value; all NaN are one value, and -0.0 is 0.0. Tables whose rows are to
-    be compared must agree in their column types, except that any integer or float width, dictionary encoding and
-    string offsets width give the same hash. Within lists, values are compared by their Python form.
+    The result is uint64 of shape (rows,) for one lane and (rows, 2) for two, which are independent: together they make
+    a 128-bit hash. Null differs from every value; all NaN are one value, and -0.0 is 0.0. To compare rows of two
+    tables, their column types must agree, except for the width of integers, floats and string offsets, and dictionary
+    encoding. Within lists, values are compared by their Python form.
 
     Each column is folded into the row's state by the finaliser of splitmix64 (Steele, Lea and Flood 2014, "Fast
-    splittable pseudorandom number generators"), which is a bijection, so that columns cannot cancel one another.
+    splittable pseudorandom number generators"), a bijection, so columns cannot cancel one another.
     """
     hashes = np.empty((lanes, table.num_rows), np.uint64)
     columns = [_plain(column) for column in table.columns]
@@ -49,7 +49,7 @@ def row_hashes(table: pa.Table, *, lanes: int = 1) -> Words:
 
 
 def mix(state: Words, scratch: Words | None = None) -> Words:
-    """Scramble 64-bit words in place by the finaliser of splitmix64, and return them."""
+    """Scramble 64-bit words in place with the finaliser of splitmix64, and return them."""
     scratch = np.empty_like(state) if scratch is None else scratch
     for shift, factor in zip((30, 27), _FACTORS, strict=True):
         np.right_shift(state, shift, out=scratch)
@@ -80,12 +80,12 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _contiguous(column: pa.ChunkedArray) -> pa.Array:
-    """Return the one array of a column, copying only where it has several chunks."""
+    """Return the column as one array, copied only if it has several chunks."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
 def _absorb_chunks(state: Words, column: pa.ChunkedArray, seed: int) -> None:
-    """Fold the values of a column into the rows' state, in place; large ones some at a time."""
+    """Fold the values of a column into the rows' state, in place; large columns in parts."""
     start = 0
     for array in column.chunks if column.nbytes > _LARGE else [_contiguous(column)]:
         step = max(1, len(array) * _LARGE // max(1, array.nbytes))
@@ -183,7 +183,7 @@ def _absorb_text(state: Words, column: pa.Array, seed: int) -> None:
 def _absorb_long(
     state: Words, content: memoryview, start: NDArray[np.int64], size: NDArray[np.int64], *, rows: Any, seed: int
 ) -> None:
-    """Fold the XXH3 hash of each long text into the state, and set its size to 0: no more of it needs reading."""
+    """Fold the XXH3 hash of each long text into the state, and set its size to 0, so that it is not read again."""
     ends = start + size
     digests = [xxhash.xxh3_64_intdigest(content[start[row] : ends[row]], seed) for row in rows]
     state[rows] ^= np.array(digests, np.uint64)

@@ -1,4 +1,4 @@
-"""What a format of source files is, and the stream of clean blocks that a source is, whatever its format."""
+"""Defines a format of source files, and streams a source of any format as clean blocks."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -18,16 +18,16 @@ from schemas.spec import NULL_TOKENS, Source
 
 @dataclass(frozen=True)
 class Format:
-    """How files of one format are read; `columns` returns None where only the rows tell.
+    """The functions and flags by which files of one format are read.
 
-    Where the files are rows and not tables, both read them all `together`, and get no name. Cells that are `delimited`
-    are all texts, some of which stand for what is missing. `declared` says that annotations declare the size of images.
+    `columns` returns a file's columns with their types, or None if only the rows show them; `batches` yields a file's
+    rows. If one file is one row, both read all files `together`, and get an empty name. `delimited` says that all cells
+    are texts, some of which mean missing values. `declared` says that annotations declare the size of images.
 
-    Of the first file: `written` says in words how it is written where that is not what its name says, `index` what its
-    unnamed first column is called, `headless` whether it has no header row, and `advice` what to do then where a column
-    is not found, in words, with the key that mends it if there is one; `names` are those of numbered classes by column.
-    Of all files `lost` says, in sentences and once their rows were read, what of them is in none, and `label` which
-    column is the class, or seems to be, where it is no table.
+    These describe the first file: `written` how it differs from its plain format, in words; `index` the name of an
+    unnamed first column; `headless` whether it has no header row; `advice` what to do about a column that is not found,
+    in words and as a key of the spec. These describe all files: `names` the names of numbered classes by column; `lost`
+    sentences on content that is in no row, once all rows were read; `label` the class column, if they are no tables.
     """
 
     columns: Callable[[Files, str, Source], dict[str, str] | None]
@@ -45,31 +45,31 @@ class Format:
 
 
 def format_of(files: Files) -> Format:
-    """Return how the files are read."""
+    """Return the format of the files."""
     return format_named(files.format)
 
 
 def format_named(name: str) -> Format:
-    """Return the format of a name."""
+    """Return the format of that name, such as `csv`."""
     reference = next(one.formats[name] for one in MODALITIES.values() if name in one.formats)
     found: Format = load_part(reference)
     return found
 
 
 def _parts(files: Files) -> list[str]:
-    """Return the files that are read one by one; one empty name where all are read together."""
+    """Return the names of files that are read one by one, or one empty name if all are read together."""
     return [""] if format_of(files).together else files.names
 
 
 def partitions(files: Files, source: Source) -> Partitions:
-    """Return the columns in the names of folders, which only tables have."""
+    """Return the columns in folder names (`key=value`), which only tables have."""
     return Partitions(files.names if files.format in TABLES else (), source)
 
 
 def columns_of(files: Files, source: Source) -> dict[str, str] | None:
-    """Return the columns that all files share, with their types where the files tell them.
+    """Return the columns of the files, with their types if the files have types.
 
-    None if the format has no columns but those of its rows. Raises SourceError where two files differ.
+    Returns None if only the rows show the columns. Raises SourceError if two files differ.
     """
     first: dict[str, str] | None = None
     hive = partitions(files, source)
@@ -99,8 +99,8 @@ def _refuse_difference(files: Files, name: str, first: dict[str, str], found: di
 def blocks(files: Files, source: Source, wanted: list[str] | None = None) -> Iterator[Block]:
     """Yield the rows of all files in order, as clean cells with their positions; `wanted` restricts the columns.
 
-    In delimited files blanks around a cell were trimmed, and the texts of `source.nulls` are null. In the other formats
-    a missing value has a sign of its own, so only null texts that the spec gives itself are taken for it.
+    In delimited files, blanks around cells are trimmed and the texts of `source.nulls` become null. The other formats
+    have nulls of their own, so texts become null only if the spec sets `source.nulls` itself.
     """
     delimited = format_of(files).delimited
     tokens = source.nulls if delimited or source.nulls != list(NULL_TOKENS) else []
@@ -126,7 +126,7 @@ def _clean(cells: Cells, nulls: pa.Array) -> Cells:
 
 
 def _words(before: pa.Array, after: pa.Array) -> tuple[int, str] | None:
-    """Return how many cells are null now and were no empty text, and one of them."""
+    """Return the number of cells that became null and were not empty, and the first one's text; None without any."""
     found = before.filter(pc.and_(after.is_null(), pc.not_equal(before, EMPTY)))
     return (len(found), str(found[0].as_py())) if len(found) else None
 
@@ -136,19 +136,19 @@ def _clean_texts(array: pa.Array, nulls: pa.Array) -> pa.Array:
         return array
     shortest, longest = pc.min(pc.binary_length(array)).as_py(), pc.max(pc.binary_length(nulls)).as_py()
     if shortest is None or longest is None or shortest > longest:
-        return array  # no cell can be one of them, which is faster to see than to look each up
+        return array  # no cell is short enough to be one of the nulls, so the look-up can be skipped
     missing = pc.is_in(array, value_set=nulls)
     return pc.if_else(missing, NO_TEXT, array) if missing.true_count else array
 
 
 def droppable(source: Source, by: list[str], content: str | None) -> list[str]:
-    """Return the columns in which a null drops the row; `content` is the one of whole rows, if that does."""
+    """Return the columns in which a null drops the row; `content` is the column of texts or images, if it does so."""
     drop = list(by) if source.missing_label == "drop" else []
     return [*drop, content] if content else drop
 
 
 def complete(block: Block, by: list[str]) -> Block:
-    """Return the block without the rows where one of the `by` columns is null."""
+    """Return the block without the rows in which any of the `by` columns is null."""
     if not by:
         return block
     cells = block.cells

@@ -1,4 +1,4 @@
-"""The step of whole numbers and decimals that are too long for doubles, to which made ones are brought."""
+"""Finds the step between large integers or decimals that doubles cannot hold, and rounds made numbers to it."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ import pyarrow as pa
 from schemas.plan import Grid
 
 _LOOKED_AT = 2_000
-"""Distinct cells of a block that are looked at."""
+"""The most distinct cells of a block that are examined."""
 _EXACT = 2**53
 _CHANCE = 1_000
-"""A step is one that numbers have by chance once in so many columns, or more rarely."""
+"""A step counts if numbers have it by chance in at most one of this many columns."""
 
 
 @dataclass
 class GridState:
-    """What is known of a column's step after the cells seen so far; all are counted in units of the last decimal."""
+    """The step of a column's numbers after the cells seen so far, in units of the last decimal."""
 
     step: int = 0
     first: int | None = None
@@ -26,7 +26,7 @@ class GridState:
     seen: set[int] = field(default_factory=set)
 
     def observe(self, cells: pa.Array) -> None:
-        """Take in cells without nulls; only those of a type that doubles may not hold tell anything."""
+        """Add cells without nulls; types other than decimals and uint64 are skipped, since doubles hold them."""
         if self.step == 1 or not len(cells) or not (pa.types.is_decimal(cells.type) or cells.type == pa.uint64()):
             return
         some = _units(cells.slice(0, _LOOKED_AT).unique())
@@ -36,7 +36,7 @@ class GridState:
         self.seen.update(some[: _LOOKED_AT - len(self.seen)])
 
     def finish(self) -> Grid | None:
-        """Return the step, if there is one that is no chance and that doubles do not tell."""
+        """Return the grid, or None if the step may be chance or all numbers fit into doubles."""
         if self.first is None or self.step < 2 or self.most <= _EXACT:
             return None
         sure = (len(self.seen) - 2) * math.log(self.step) >= math.log(_CHANCE)
@@ -44,7 +44,7 @@ class GridState:
 
 
 def on_grid(values: pa.Array, grid: Grid | None) -> pa.Array:
-    """Return numbers of a column's own type, each the nearest that lies on its grid and that the type holds."""
+    """Return the numbers, in the source's type, rounded to the nearest value of the grid that the type holds."""
     if grid is None or not len(values):
         return values
     kind, step, rest = values.type, int(grid.step), int(grid.rest)
@@ -60,7 +60,7 @@ def on_grid(values: pa.Array, grid: Grid | None) -> pa.Array:
 
 
 def _units(values: pa.Array) -> list[Any]:
-    """Return numbers as whole ones of their last decimal; nulls stay."""
+    """Return numbers as integers in units of the last decimal; nulls stay."""
     if not pa.types.is_decimal(values.type):
         return list(values.to_pylist())
     return [None if one is None else _unit(one, values.type.scale) for one in values.to_pylist()]
@@ -73,6 +73,6 @@ def _unit(number: Decimal, scale: int) -> int:
 
 
 def _number(unit: int, scale: int) -> Decimal:
-    """Return the decimal of so many units, with all its digits, whatever the precision of the context."""
+    """Return the decimal of `unit` units with all its digits, whatever the precision of the context."""
     digits = tuple(map(int, str(abs(unit))))
     return Decimal((int(unit < 0), digits, -scale))

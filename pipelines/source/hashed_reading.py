@@ -1,7 +1,7 @@
-"""Hashes files while they are read, so that what was read is known to be what a fingerprint says.
+"""Hashes files while they are read, so that a fingerprint covers exactly the bytes that were read.
 
-A stream is hashed as it passes. A file that is read here and there, as Parquet is, is hashed whole before, and each
-block is compared when it is read. Whatever is read of a file twice must be the same both times.
+A stream is hashed while it is read. A file of random access, such as Parquet, is hashed as a whole first, and each
+block is compared when it is read. Bytes that are read twice must be the same both times.
 """
 
 import hashlib
@@ -19,16 +19,17 @@ from schemas.errors import SourceError
 from schemas.hashing import json_hash
 
 BLOCK = 1 << 20
-"""Bytes that are compared at once in a file that is read here and there."""
+"""Bytes of a block that is compared at once, in a file of random access."""
 Prefix = tuple[int, str]
-"""So many first bytes of a file, and their hash."""
+"""A number of first bytes of a file, and their SHA-256."""
 
 
 @dataclass(frozen=True)
 class HashedFiles(Files):
     """Files whose bytes are hashed as they are read.
 
-    `hashes` holds the SHA-256 of those that were read to their end, `prefixes` what was read of the others.
+    `hashes` holds the SHA-256 of files that were read to their end, `prefixes` the parts read of the others, `blocks`
+    the hashes of the blocks of files of random access.
     """
 
     hashes: dict[str, str] = field(default_factory=dict)
@@ -36,7 +37,7 @@ class HashedFiles(Files):
     blocks: dict[str, list[bytes]] = field(default_factory=dict)
 
     def stream(self, name: str) -> pa.NativeFile:
-        """Open the file as a stream; raises SourceError at its end if it is another than it was before."""
+        """Open the file as a stream, which raises SourceError at its end if the file has changed."""
         noted = _Hashing(super().stream(name), lambda size, sha256, end: self._note(name, size, sha256, end))
         return pa.PythonFile(noted, mode="r")
 
@@ -47,7 +48,7 @@ class HashedFiles(Files):
             raise changed(self, f"{name} is another one now")
 
     def open_random(self, name: str) -> pa.NativeFile:
-        """Open the file for reading at any place; raises SourceError for a block that is another than it was."""
+        """Open the file for random access; reading a block that has changed raises SourceError."""
         if name not in self.blocks:
             with readable(self.shown(name)), super().stream(name) as stream:
                 whole, self.blocks[name] = hashlib.sha256(), []
@@ -59,14 +60,14 @@ class HashedFiles(Files):
         return pa.PythonFile(_Compared(source, self.blocks[name], refused), mode="r")
 
     def contents(self) -> list[str]:
-        """Return the SHA-256 of every file, in their order; those that nobody has read yet are read now."""
+        """Return the SHA-256 of every file, in order; files that were not read to their end are read now."""
         for name in self.names:
             if name not in self.hashes:
                 self._read(name)
         return [self.hashes[name] for name in self.names]
 
     def _read(self, name: str) -> None:
-        """Hash a file; what was read of it before must be how it begins."""
+        """Hash a file; raise SourceError if it no longer begins with the bytes that were read before."""
         before = sorted(set(self.prefixes.get(name, [])))
         sha256, begins = file_hash(self, name, [size for size, _ in before])
         if begins != [one for _, one in before]:
@@ -80,17 +81,17 @@ def content_hash(contents: Sequence[str]) -> str:
 
 
 def hashed(files: Files) -> HashedFiles:
-    """Return the same files, of which nothing was read yet."""
+    """Return the files as HashedFiles, of which nothing was read yet."""
     return HashedFiles(**{one.name: getattr(files, one.name) for one in fields(Files)})
 
 
 def changed(files: Files, what: str) -> SourceError:
-    """Return the refusal of a source that does not stay as it is."""
+    """Return the error for a source that changed while it was read."""
     return SourceError(f"{files.path}: the source changed while it was read: {what}; run the same command again")
 
 
 class _Hashing:
-    """A stream that is hashed as it is read; `note` is told of the bytes that were read, and whether these are all."""
+    """A stream that hashes its bytes; it calls `note` with their number, their SHA-256 and whether they are all."""
 
     closed = False
 
@@ -118,12 +119,12 @@ class _Hashing:
         return False
 
     def close(self) -> None:
-        """Tell what was read; of what was hardly left, such as what follows a compressed stream, the end too."""
+        """Close the stream and call `note`; a short rest, as behind a compressed stream, is read first."""
         if self.closed:
             return
         self.closed = True
         if not self._told:
-            with suppress(OSError, pa.ArrowException):  # whoever reads on will say so
+            with suppress(OSError, pa.ArrowException):  # the error is raised when the file is read again
                 self.read(CHUNK)
                 self.read(1)
             self._tell(end=False)

@@ -1,8 +1,7 @@
-"""Columns that stand in the names of folders, as `year=2020/p.parquet`: hive partitioning, as pyarrow.dataset reads it.
+"""Reads columns from folder names like `year=2020/p.parquet`: hive partitioning, as pyarrow.dataset reads it.
 
-A value is a whole number if all values of its key are, in plain digits, and else a text; where a file has the column
-itself, that is taken. Folders that are splits of the source (`split=train`) are no column, unless the spec names it or
-takes all splits.
+The values of a key are integers if all are written in plain digits, else texts. If a file has the column itself, that
+is used. Folders that are splits (`split=train`) are no columns, unless the spec names the column or takes all splits.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,11 +17,11 @@ from schemas.spec import Source
 _MISSING = "__HIVE_DEFAULT_PARTITION__"
 
 Keys = Mapping[str, str | None]
-"""The values of one file by their columns; None is a missing one."""
+"""The values of one file by column; None is a missing value."""
 
 
 class Partitions:
-    """The columns of folder names, with the types that they have in all files together; `splits` are none of them."""
+    """The columns in folder names, with one type over all files; `splits` are keys that are no columns."""
 
     def __init__(self, names: Sequence[str], source: Source) -> None:
         self._keys = {name: _keys(name) for name in names if "=" in name}
@@ -35,16 +34,16 @@ class Partitions:
         check_names(list(self.types), "the names of the folders")
 
     def told(self) -> list[str]:
-        """Return a sentence on the folders that are splits and no column, if there are any."""
+        """Return a list with one sentence on folders that are splits and no column, or an empty list."""
         named = ", ".join(f"{key}=…" for key in sorted(self.splits))
         return [f"Folders {named} are splits, and no column (one that source.types names is kept)."] if named else []
 
     def of(self, name: str) -> dict[str, str]:
-        """Return the columns of one file with their types."""
+        """Return the columns in one file's folder names, with their types."""
         return {column: self.types[column] for column in self._keys.get(name, {}) if column in self.types}
 
     def without(self, source: Source) -> Source:
-        """Return the source as the files alone are read by it."""
+        """Return the source without the columns of folder names, to read the files with it."""
         if not self.types:
             return source
         parts = {key: [one for one in getattr(source, key) if one not in self.types] for key in ("drop", "carry")}
@@ -52,7 +51,7 @@ class Partitions:
         return source.model_copy(update={**parts, "columns": columns})
 
     def added(self, cells: Cells, name: str, source: Source, wanted: list[str] | None) -> Cells:
-        """Return cells of a file with its columns."""
+        """Return the cells of a file, with the columns of its folder names added."""
         columns, types = dict(cells.columns), dict(cells.types)
         for column, value in self._keys.get(name, {}).items():
             chosen = column in self.types and source.reads(column) and (wanted is None or column in wanted)
@@ -63,13 +62,13 @@ class Partitions:
 
 
 def columns_named(source: Source) -> set[str]:
-    """Return the columns that the spec names: a folder of that name is a column, and no split."""
+    """Return the columns that the spec names; folders with these keys are columns and no splits."""
     named = {source.label, source.text, source.image, *source.types, *(source.columns or ()), *source.carry}
     return {name for name in (*named, *source.drop, *source.private) if name}
 
 
 def _split_keys(names: Sequence[str], source: Source) -> set[str]:
-    """Return the keys of folders by which the files were chosen, or are of one split."""
+    """Return the keys of folders that are splits of the source."""
     named, asked = columns_named(source), source.split
     if asked in (ALL, NONE):
         return set()

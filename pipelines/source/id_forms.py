@@ -1,7 +1,7 @@
-"""How ids of text look: what stands at each place, and the greatest and least of them, so that made ones look alike.
+"""Describes the form of text ids (the characters at each position, the greatest and the least id) to make similar ones.
 
-A made id is never a real one's: it is counted on from the greatest, or lies above or below all of its length; where
-there are so many possible ones that no two are met by chance, it is any of them.
+A made id never equals a real one: it counts on from the greatest id, or is greater or less than all ids of its length.
+If the possible ids are so many that two never meet by chance, it is any of them.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from pipelines.source.cells import numbered
 from schemas.plan import IdForm
 
 _SAMPLE, _ENOUGH = 5_000, 100
-"""Ids whose characters are looked at, and from how many on these are all that may stand in a place."""
+"""The most ids whose characters are examined, and the number from which no other characters are assumed possible."""
 _LONGEST = 128
 _COUNTLESS = 2**96
-"""Possible ids from which on none is met twice by chance."""
+"""The number of possible ids from which two never meet by chance."""
 _SORTS = (
     string.digits, "abcdef", string.ascii_lowercase, "ABCDEF", string.ascii_uppercase,
 )  # fmt: skip
@@ -33,7 +33,7 @@ _GOLDEN_DIGITS = 618033988749894848204586834365638117720309179805762862135
 
 @dataclass
 class FormState:
-    """What is known of a column's ids after the cells seen so far."""
+    """The form of a column's ids after the cells seen so far."""
 
     count: int = 0
     length: int = 0
@@ -44,7 +44,7 @@ class FormState:
     sampled: int = 0
 
     def observe(self, cells: pa.Array) -> None:
-        """Take in texts without nulls."""
+        """Add texts without nulls."""
         self.count += len(cells)
         lengths = pc.utf8_length(cells)
         longest = int(pc.max(lengths).as_py() or 0)
@@ -67,7 +67,7 @@ class FormState:
             self.sampled += len(some)
 
     def finish(self, count: int) -> IdForm | None:
-        """Return the form of a column's `count` ids; None where they were not all seen as text, or are too long."""
+        """Return the form of a column's `count` ids; None if not all were seen as text, or if they are too long."""
         if self.count != count or not 0 < self.length <= _LONGEST:
             return None
         start = next(iter(self.starts)) if len(self.starts) == 1 else self.length
@@ -78,13 +78,13 @@ class FormState:
 
 
 def _start(text: str) -> int:
-    """Return where the digits at the end of a text begin."""
+    """Return the position at which the digits at the end of a text begin."""
     found = _RUN.search(text)
     return found.start() if found else len(text)
 
 
 def _alphabet(seen: set[str], sampled: int, *, counted: bool) -> str:
-    """Return what may stand in a place, in the order of characters: what was seen there, or all of its sorts."""
+    """Return the possible characters of a position, sorted: those seen there, or all of their kinds."""
     if counted:
         return string.digits
     if len(seen) == 1 or sampled >= _ENOUGH:
@@ -97,9 +97,9 @@ def _alphabet(seen: set[str], sampled: int, *, counted: bool) -> str:
 
 
 def made_ids(form: IdForm, numbers: Sequence[int], needed: int, salt: str) -> list[str] | None:
-    """Return an id of that form for each number below `needed`, which none of the column and no other number has.
+    """Return an id of the form for each of `numbers` (below `needed`), distinct from each other and from real ids.
 
-    None where there are not so many.
+    Returns None if the form has too few ids.
     """
     fixed = form.start is not None and all(len(place) == 1 for place in form.places[: form.start])
     if fixed or (
@@ -119,15 +119,15 @@ def made_ids(form: IdForm, numbers: Sequence[int], needed: int, salt: str) -> li
 
 
 def _counted(form: IdForm, numbers: Sequence[int]) -> list[str]:
-    """Return ids counted on from the greatest; they grow longer where there is no room."""
+    """Return ids that count on from the greatest id; they grow longer if the digits do not suffice."""
     prefix, last = form.most[: form.start], form.most[form.start :]
     return [f"{prefix}{int(last) + 1 + number:0{len(last)}}" for number in numbers]
 
 
 def _counted_within(form: IdForm, numbers: Sequence[int]) -> list[str] | None:
-    """Return ids counted on in the last digits that the greatest has anywhere; None where it has none.
+    """Return ids that count on in the last digits anywhere in the greatest id; None if it has no digits.
 
-    They are greater than it, or longer, so that no real one is among them.
+    The ids are greater than the greatest real id, or longer, so none of them is real.
     """
     found = _LAST_RUN.match(form.most)
     if not found:
@@ -137,7 +137,7 @@ def _counted_within(form: IdForm, numbers: Sequence[int]) -> list[str] | None:
 
 
 def _spread(number: int, room: int) -> int:
-    """Return another number below `room` for each number below it, far from those of its neighbours."""
+    """Return a number below `room`, unique for each `number` and far from those of its neighbours."""
     exact = room * _GOLDEN_DIGITS // 10 ** len(str(_GOLDEN_DIGITS))  # a double's would end in zeros
     step = max(1, int(room * _GOLDEN) if room < 2**53 else exact)
     while math.gcd(step, room) != 1:

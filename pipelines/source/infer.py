@@ -1,7 +1,7 @@
-"""Cell types: which Arrow type a column of texts has, and how a text is read as that type.
+"""Infers the Arrow type of a column of texts, and converts texts to it.
 
-The type of a column is the join of the types of its cells, so that it does not depend on how a file is cut into blocks:
-null < int64 < double, null < date32 < timestamp, and whatever else meets is a string, with the original text kept.
+The type of a column is the join of its cells' types, so it does not depend on how a file is cut into blocks:
+null < int64 < double and null < date32 < timestamp; all other mixtures are strings that keep the original text.
 """
 
 from collections.abc import Callable
@@ -39,15 +39,15 @@ DECLARED = {
     "string": (STRING,),
     "category": (STRING,),
 }
-"""The Arrow types that a type of `source.types` stands for; `id` says nothing of the type."""
+"""The Arrow types allowed by each type of `source.types`; `id` is missing, since it allows all."""
 
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 _CODE = r"^[+-]?0[0-9xX]|^\+[0-9]{8,}$"
-"""What is written like a number and is none: zeros in front, and an international telephone number."""
+"""Matches codes that look like numbers: leading zeros, and international telephone numbers."""
 _LONGEST = 40
-"""Characters of a whole number that is written with a point or an exponent, at most."""
+"""The most characters of a whole number written with a point or an exponent."""
 _HEAD = 64
-"""Texts that are tried first: a cast that fails is slow, since it words an error for every cell."""
+"""The number of texts tried first: a cast that fails is slow, since it formats an error for every cell."""
 _DAY = 86_400_000_000
 _FIRST_DAY, _LAST_DAY = -719_162, 2_932_896  # 0001-01-01 and 9999-12-31: what Python and ISO 8601 can write
 
@@ -62,11 +62,10 @@ def join(one: str, other: str) -> str:
 
 
 def infer(texts: pa.Array, so_far: str = NULL) -> tuple[str, pa.Array]:
-    """Return the type of a block of texts, joined with the type of those before it, and the texts as that type.
+    """Return the type of a block of texts joined with the type of earlier blocks, and the texts in the block's type.
 
-    A cell is a number only if its text is how one writes a number: `00123` keeps its zeros and stays text, and so do
-    `+4917012345`, a telephone number, and an integer that int64 cannot hold, which a double would round. Dates and
-    times are those of ISO 8601.
+    A cell is a number only if it is written as one: `00123` keeps its zeros and stays text, and so do the telephone
+    number `+4917012345` and an integer beyond int64, which a double would round. Dates and times are ISO 8601.
     """
     if texts.null_count == len(texts):
         return so_far, texts
@@ -81,9 +80,9 @@ def infer(texts: pa.Array, so_far: str = NULL) -> tuple[str, pa.Array]:
 
 
 def convert(cells: pa.Array, name: str) -> pa.Array | None:
-    """Return the cells, texts or typed ones, as the type of that name; None if one of them does not fit.
+    """Return the cells, texts or typed ones, converted to the named type; None if any cell does not fit.
 
-    More is read than `infer` takes for the type by itself: `yes` and `0` as booleans, `3.0` and `007` as integers.
+    `convert` accepts more than `infer` does: `yes` and `0` as booleans, `3.0` and `007` as integers.
     """
     target = arrow_type(name)
     if cells.type == target:
@@ -125,9 +124,9 @@ def _as_written(texts: pa.Array, name: str) -> pa.Array | None:
 
 
 def _is_code(texts: pa.Array, name: str) -> bool:
-    """Whether a text that can be read as a number is none: `007`, `0x1F`, `+4917012345`, or 20 digits in a row."""
+    """Whether a text that converts to a number is a code: `007`, `0x1F`, `+4917012345`, or an integer beyond int64."""
     zeros = pc.or_(pc.starts_with(texts, "0"), pc.starts_with(texts, "-0"))
-    if name == NUMBER:  # most zeros in front stand before a point: those are looked at no closer
+    if name == NUMBER:  # most leading zeros stand before a point: skip them to save time
         zeros = pc.and_not(zeros, pc.or_(pc.starts_with(texts, "0."), pc.starts_with(texts, "-0.")))
     led = texts.filter(pc.or_(zeros, pc.starts_with(texts, "+")))
     if len(led) and pc.any(pc.match_substring_regex(led, _CODE)).as_py():
@@ -143,12 +142,12 @@ def _cast(texts: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _cast_signed(texts: pa.Array, target: pa.DataType) -> pa.Array:
-    """Read whole numbers, `+5` among them, which the kernel does not know."""
+    """Cast whole numbers, including `+5`, which pyarrow's kernel rejects."""
     return without_plus(texts).cast(target)
 
 
 def without_plus(texts: pa.Array) -> pa.Array:
-    """Return the texts with `5` for `+5`."""
+    """Return the texts without a plus in front of digits: `5` for `+5`."""
     if not pc.any(pc.starts_with(texts, "+")).as_py():
         return texts
     return pc.replace_substring_regex(texts, r"^\+([0-9])", r"\1")
@@ -163,7 +162,7 @@ def _read_integer(texts: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _whole(texts: pa.Array, target: pa.DataType) -> pa.Array:
-    """Read `3.0` or `2e3` among integers, to the last digit."""
+    """Convert whole numbers to integers exactly, even if they are written as `3.0` or `2e3`."""
     texts = pc.replace_substring_regex(texts, r"^([+-]?[0-9]+)\.0*$", r"\1")
     whole = pc.match_substring_regex(texts, r"^-?[0-9]+$")
     plain = pc.if_else(whole, texts, NO_TEXT).cast(target)
@@ -176,7 +175,7 @@ def _whole(texts: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _exact(text: str) -> int:
-    """Return the whole number that a text like `2e3` writes; raises ArrowInvalid for any other text or number."""
+    """Return the whole number of a text like `2e3`; raise ArrowInvalid if the text is no whole number."""
     try:
         number = Decimal(text) if len(text) <= _LONGEST else None
     except InvalidOperation:

@@ -1,6 +1,6 @@
-"""Copies the source, typed and hashed, into the build's own folder, block by block; the rest of a build reads that.
+"""Copies the source, typed and hashed, into the build's folder, block by block; the rest of a build reads that copy.
 
-Memory is bounded by a block: the source may be larger than any machine's.
+Memory is bounded by a block, so the source may be larger than the machine's memory.
 """
 
 import json
@@ -27,27 +27,27 @@ FINGERPRINT, FILES = "_fingerprint", "files.json"
 class RealRows:
     """The typed copy of the source: Arrow files named `files`, in the source's order.
 
-    They hold the source's columns, what of them has to be kept as it is (see `exact.beside`), `_row` (int64, the
-    position in the source, or the number that an earlier version gave the row), `_stratum` (string dictionary) and
-    `_fingerprint` (uint64).
+    The files hold the source's columns, second columns of cells that need the source's type (see
+    `stored_types.beside`), `_row` (int64, the position in the source, or the row's number in an earlier version),
+    `_stratum` (string dictionary) and `_fingerprint` (uint64).
     """
 
     folder: Folder
     files: Sequence[str]
 
     def tables(self) -> Iterator[pa.Table]:
-        """Yield the rows, a file at a time, in the types that are computed with."""
+        """Yield the rows, a file at a time, in the types to compute with."""
         return (without_own(self.folder.read_arrow(name)) for name in self.files)
 
     def own_cells(self, plan: Plan) -> Iterator[pa.Table]:
-        """Yield the source's columns with all their digits, a file at a time."""
+        """Yield the source's columns at full precision, a file at a time."""
         names = {column.name: name for name, column in beside(plan.profile.columns).items()}
         chosen = [names.get(column.name, column.name) for column in plan.profile.columns]
         return (self.folder.read_arrow(name).select(chosen) for name in self.files)
 
 
 def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
-    """Copy the source into `folder`, unless that was done before; the list of files is written last."""
+    """Copy the source into `folder`, unless a complete copy is there; the list of files is written last."""
     if folder.exists(FILES):
         return ingested(folder)
     folder.remove()
@@ -64,10 +64,10 @@ def ingest(source: Source, plan: Plan, folder: Folder) -> RealRows:
 def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
     """Return a 64-bit hash of each row, shape (rows,).
 
-    It is over all columns but ids, over a text and its class, or over the pixels of an image: see `Modality.hashes`.
+    The hash covers all columns but ids, or a text and its class, or the pixels of an image: see `Modality.hashes`.
     """
     if content := content_column(plan.profile.columns):
-        columns = [content, *plan.by]  # what else describes a real row is null in a made one
+        columns = [content, *plan.by]  # the other columns of made rows are null
     else:
         columns = [column.name for column in plan.profile.columns if column.role not in ("id", "carried")]
     hashes: NDArray[np.uint64] = load_part(modality_of(plan).hashes)(table.select(columns))
@@ -75,7 +75,7 @@ def fingerprint(table: pa.Table, plan: Plan) -> NDArray[np.uint64]:
 
 
 def renumber(real: RealRows, numbers: NDArray[np.int64]) -> None:
-    """Give the rows of the copy these numbers, in its order, where they differ; the list of files is replaced last."""
+    """Set `_row` of the copy's rows, in order, to `numbers`, and rewrite only files that change, their list last."""
     files, start, changed = [], 0, False
     for name in real.files:
         table = real.folder.read_arrow(name)
@@ -90,5 +90,5 @@ def renumber(real: RealRows, numbers: NDArray[np.int64]) -> None:
 
 
 def ingested(folder: Folder) -> RealRows:
-    """Return the copy that `ingest` made."""
+    """Return the copy that `ingest` wrote to `folder`."""
     return RealRows(folder, json.loads(folder.read_sealed(FILES)))

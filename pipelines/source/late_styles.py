@@ -1,6 +1,6 @@
-"""Columns of plain numbers in which far down numbers are written in another style: they would be text in silence.
+"""Detects columns of plain numbers whose later rows write numbers in another style: they would silently become text.
 
-A style that the first rows show is known before (see `tabular.styles`), so that this is of what they do not show.
+Styles that the first rows show are found earlier (see `tabular.number_styles`).
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from pipelines.source.cells import Block
 from schemas.errors import SourceError
 
 HEAD = 1_000
-"""Rows of a file that were looked at before."""
+"""The number of first rows of a file in which styles were found earlier."""
 _PLAIN = r"^[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?$"
 _BLANKS = r" \x{a0}\x{202f}'\x{2019}"
 _OTHERS = tuple(
@@ -22,21 +22,21 @@ _OTHERS = tuple(
 
 
 def begins_plain(cells: pa.Array) -> bool:
-    """Whether the first cells of a file are plain numbers, as far as they are there."""
+    """Whether the first cells of a column that are not null are all plain numbers."""
     head = cells.slice(0, HEAD).drop_null()
     return len(cells) > HEAD and len(head) > 0 and _all(head.slice(0, 64), _PLAIN) and _all(head, _PLAIN)
 
 
 @dataclass
 class LateState:
-    """What is known of the cells that are no plain numbers: the styles of all of them, and the first."""
+    """The styles that all cells other than plain numbers share so far, and the first of these cells."""
 
     styles: list[str] = field(default_factory=lambda: list(_OTHERS))
     place: str = ""
     cell: str = ""
 
     def observe(self, cells: pa.Array, block: Block) -> None:
-        """Take in cells of the block."""
+        """Add the column's cells of a block."""
         if not self.styles:
             return
         other = pc.fill_null(pc.invert(pc.match_substring_regex(cells, _PLAIN)), False)
@@ -46,7 +46,7 @@ class LateState:
             self.place, self.cell = block.place(pc.index(other, True).as_py()), str(found[0].as_py())
 
     def refuse(self, column: str) -> None:
-        """Raise SourceError if all of them are numbers of one style."""
+        """Raise SourceError if all cells other than plain numbers are numbers of one style."""
         if self.place and self.styles:
             raise SourceError(
                 f"{self.place}: column {column!r} holds plain numbers in the first rows, but here is"

@@ -1,18 +1,18 @@
-"""What an image holds, in words: how many objects of each class, which is what its stratum is called."""
+"""Writes and reads the number of objects of each class in an image as text, which names the image's stratum."""
 
 from collections import Counter
 
 import pyarrow as pa
 
 NOTHING = "none"
-"""What an image without objects holds, in words."""
+"""The text for an image without objects."""
 _ESCAPES = {"%": "%25", ",": "%2C", "=": "%3D"}
 
 
 def contents(objects: pa.Array) -> pa.Array:
-    """Return what each image holds, such as `RBC=3, WBC=1`: its classes by name, each with its objects.
+    """Return the number of objects of each class in each image as text, such as `RBC=3, WBC=1`, sorted by class.
 
-    A comma, an equals sign and a percent sign in a class's name are written as in a URI (RFC 3986).
+    Commas, equals signs and percent signs in a class's name are percent-encoded (RFC 3986).
     """
     return pa.array([None if row is None else _written(row) for row in objects.to_pylist()], pa.string())
 
@@ -27,7 +27,7 @@ def _escaped(name: str) -> str:
 
 
 def read_contents(text: str) -> dict[str, int]:
-    """Return the objects of each class that `contents` wrote."""
+    """Return the number of objects of each class from a text that `contents` wrote."""
     if text == NOTHING:
         return {}
     pairs = (part.rpartition("=") for part in text.split(", "))

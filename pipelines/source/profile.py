@@ -1,6 +1,6 @@
-"""Reads the source once and says what is in it: columns with their types, and the rows of each class.
+"""Profiles the source in one reading: its columns with their types, and the number of rows of each class.
 
-The types are found here and nowhere else; memory is bounded by a block and a cap for each column.
+Types are inferred here only. Memory is bounded by a block, and by a cap for each column.
 """
 
 from collections.abc import Iterable
@@ -22,10 +22,10 @@ from schemas.spec import Source
 
 
 def profile_source(source: Source, by: list[str]) -> SourceProfile:
-    """Return what one streaming read of the source finds, types included.
+    """Return the profile of the source from one streaming read, types included.
 
-    `by` are the columns whose combinations are counted. Raises SourceError for a source that cannot be read, and
-    SpecError where the spec names a column that the source lacks.
+    `by` are the columns whose combinations are counted. Raises SourceError if the source cannot be read, and SpecError
+    if the spec names a column that the source lacks.
     """
     files = hashed(find_files(source))
     known = columns_of(files, source)
@@ -82,7 +82,7 @@ def _observe(
     counting: tuple[Classes, Spellings],
     reader: Reader | None,
 ) -> int:
-    """Take in all blocks, and return the number of rows, dropped ones included."""
+    """Add all blocks to the states, and return the number of rows, including dropped ones."""
     total = rows = 0
     drop = droppable(source, by, reader.column if reader and reader.drops else None)
     for found in blocks(files, source):
@@ -101,21 +101,21 @@ def _observe(
 
 
 def _keep_digits(files: Files, source: Source, states: dict[str, ColumnState]) -> None:
-    """Look again at columns whose numbers lose digits as doubles: they become decimals, or text."""
+    """Turn columns whose numbers would lose digits as doubles into decimals or text, by reading them again."""
     for state in states.values():
         if state.lossy and state.type == NUMBER and not state.declared:
             state.keep_digits(exact_type(files, source, state.name))
 
 
 def _named(column: Column, names: list[str]) -> Column:
-    """Return the column with the names of its classes, if each number in it has one; -1 stands for none."""
+    """Return the column with its class names if each of its numbers has one; -1 means no class."""
     known = column.type == "int64" and isinstance(column.minimum, int) and isinstance(column.maximum, int)
     fits = known and int(column.minimum or 0) >= -1 and int(column.maximum or 0) < len(names)
     return column.model_copy(update={"names": names}) if fits else column
 
 
 def _add_new(states: dict[str, ColumnState], block: Block, source: Source, rows: int) -> None:
-    """Begin the columns that this block is the first to have: they are null in all rows before it."""
+    """Add states for columns that are new in this block; they are null in all earlier rows."""
     for name in block.cells.columns:
         if name not in states:
             carried = name in source.carry
@@ -140,7 +140,7 @@ def _refuse_unknown(files: Files, source: Source, by: list[str], names: list[str
 
 
 def _refuse_carried(source: Source, by: list[str]) -> None:
-    """Refuse columns that made rows are to have and not to have."""
+    """Raise SpecError if a carried column, which made rows lack, is also in balance.by or source.types."""
     both = next((name for name in source.carry if name in by or name in source.types), None)
     if both is not None:
         problem = f"column {both!r} is also in balance.by or source.types, and what is carried has no part in anything"
@@ -148,7 +148,7 @@ def _refuse_carried(source: Source, by: list[str]) -> None:
 
 
 def _refuse_nulls(files: Files, states: dict[str, ColumnState], by: list[str], total: int) -> None:
-    """Refuse rows without a class; where the spec drops them, that none is left."""
+    """Raise SourceError if rows have no class, or if no row is left after the spec dropped them."""
     if not states[by[0]].rows:
         raise SourceError(f"{files.path}: all {total:,} rows lack a class ({', '.join(by)}); check source.label")
     for name in by:

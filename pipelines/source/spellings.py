@@ -1,6 +1,6 @@
-"""Notes which texts of the source become one class: cells that differ in blanks, numbers that are written in two ways.
+"""Records which texts of the source become one class, since they differ in blanks or in how a number is written.
 
-Knows the cells as the file has them beside those that are read, and a bounded number of both.
+A bounded number of cells is kept, as the file writes them and as they are read.
 """
 
 import json
@@ -15,19 +15,19 @@ from pipelines.source.strata import value_of
 from schemas.plan import Merged, Value
 
 MOST = 100_000
-"""Texts that are kept of a column; of one with more, nothing is noted."""
+"""The most texts kept of a column; columns with more are not recorded."""
 LISTED = 20
-"""Classes of several spellings that are listed, of one column, and spellings of each."""
+"""The most classes listed of a column, and the most spellings of each."""
 
 
 class Spellings:
-    """The texts of each `by` column so far: as they are read, and as they stand in the file."""
+    """The texts of each `by` column so far, as they are read and as the file writes them."""
 
     def __init__(self, by: list[str]) -> None:
         self._found: dict[str, dict[str, set[str]]] = {name: {} for name in dict.fromkeys(by)}
 
     def observe(self, block: Block) -> None:
-        """Take in a block."""
+        """Add the texts of a block."""
         for name, found in list(self._found.items()):
             cells = block.cells.columns.get(name)
             if cells is None or not pa.types.is_string(cells.type):
@@ -38,12 +38,12 @@ class Spellings:
                 del self._found[name]
 
     def finish(self, types: Mapping[str, str]) -> list[Merged]:
-        """Return the classes that several texts became, of columns of these types."""
+        """Return the classes of several spellings; `types` holds the type of each column."""
         return [one for name, found in self._found.items() if found for one in _merged(name, found, types[name])]
 
 
 def _pairs(cells: pa.Array, raw: pa.Array | None, kind: str | None) -> set[tuple[str, str]]:
-    """Return each distinct text as it is read and as it is written; texts of a typed file are written as in JSON."""
+    """Return each distinct text as it is read and as the file writes it, which is as in JSON for typed files."""
     present = cells.is_valid()
     if raw is None:
         return {
@@ -58,7 +58,7 @@ def _pairs(cells: pa.Array, raw: pa.Array | None, kind: str | None) -> set[tuple
 
 def _merged(name: str, found: Mapping[str, set[str]], kind: str) -> list[Merged]:
     values = convert(texts(found), kind)
-    if values is None:  # the source changed while it was read, which whoever counts the classes says
+    if values is None:  # the source changed while it was read, for which `Classes` raises the error
         return []
     classes: dict[Value, set[str]] = {}
     for cell, written in zip(values.to_pylist(), found.values(), strict=True):

@@ -1,6 +1,6 @@
-"""Finds the splits (train, validation, test) that a source's folders and files are named after. Knows names alone.
+"""Finds the splits (train, validation, test) of a source by the names of its folders and files alone.
 
-Whoever cut a dataset into splits wants to keep them apart: one is chosen, or all are, in so many words.
+A dataset's splits are meant to be kept apart, so the spec has to choose one of them, or say that it wants all.
 """
 
 from collections import Counter, defaultdict
@@ -13,15 +13,15 @@ from schemas.errors import Advice, Fault, SpecError, nearest
 __all__ = ["ALL", "NONE", "TRAIN", "ClassFolders", "SeveralSplitsError", "Splits", "choose", "find_splits", "kind_of"]
 Told = Callable[[str], bool]
 ALL, NONE = "all", "none"
-"""What `source.split` says of files that are all to be read: whatever their split, or since there are no splits."""
+"""Values of `source.split` that read every file: `all` whatever its split, `none` since there are no splits."""
 _NAMED = 3
 
 
 @dataclass(frozen=True)
 class Splits:
-    """The split of each file that is in one, as it is written; `depth` is that of the folders which are named so.
+    """The split of each file in `of`, as the source writes it; `depth` is the depth of the folders named after splits.
 
-    A depth of None says that the files themselves are.
+    A depth of None says that the files themselves are named after splits.
     """
 
     of: Mapping[str, str]
@@ -29,12 +29,12 @@ class Splits:
 
     @property
     def files(self) -> dict[str, int]:
-        """How many files each split has, by its name."""
+        """The number of files of each split, by the split's name."""
         return dict(sorted(Counter(self.of.values()).items()))
 
 
 class SeveralSplitsError(SpecError):
-    """The source has splits, and the spec does not say which one is meant."""
+    """The source has splits, and the spec does not choose one."""
 
     def __init__(self, place: str, splits: Splits, others: int) -> None:
         self.splits, self.others = splits, others
@@ -54,13 +54,13 @@ class SeveralSplitsError(SpecError):
 def find_splits(
     names: Sequence[str], titled: Told, columns: Collection[str] = (), *, joined: bool = False
 ) -> Splits | None:
-    """Return the splits that the uppermost folders named so make, or else the files for which `titled` holds.
+    """Return the splits named by the uppermost folders, or else by files for which `titled` holds; None if none are.
 
-    They are splits if two kinds of them have names that are alike but for the split, as `seg_train` and `seg_test` do:
-    a class may be called `test` too, or `bullet_train`. Of folders it is enough that all are named so, in whatever
-    words, or that one is and all hold folders of the same names; of one kind alone it needs a folder that holds all.
-    Files are no classes, so that two kinds among their names are enough; of those that would be `joined` to one table,
-    one that some are held out by. Folders `key=value` are none where the key is one of `columns`.
+    A class may be called `test` or `bullet_train`. So folders are splits if two kinds have names that differ in the
+    split's word alone (`seg_train`, `seg_test`); or if the folders hold all files, and all have a split's word (and
+    nothing else if they are of one kind), or one has and all hold folders of the same names. For files, two kinds are
+    enough; if they are `joined` to one table, one kind that holds out some of them. Folders `key=value` are no splits
+    if the key is one of `columns`.
     """
     folders = [name.split("/")[:-1] for name in names]
     for depth in range(max(map(len, folders), default=0)):
@@ -83,7 +83,7 @@ def find_splits(
 
 
 def _among_files(names: Sequence[str], *, joined: bool) -> Splits | None:
-    """Return the splits that files are named after: two kinds, or some beside those that they are held out of."""
+    """Return the splits that files are named after: two kinds, or one kind held out of the other files."""
     titles = {name: title(name) for name in names}
     found = {name: kind for name, one in titles.items() if (kind := kind_of(one))}
     if len(set(found.values())) > 1:
@@ -98,15 +98,15 @@ def _among_files(names: Sequence[str], *, joined: bool) -> Splits | None:
 
 
 def _with_rest(kinds: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
-    """Return the splits of files, where the others are the training rows if none are named so."""
+    """Return the split of each file; if none is named after training, the files without a split are training rows."""
     rest = {} if TRAIN in kinds.values() else dict.fromkeys(names, TRAIN)
     return {**rest, **kinds}
 
 
 def doubtful(names: Sequence[str], titled: Told) -> dict[str, str]:
-    """Return the split that a word in the name of each file, or of a folder of it, may say, where there are no splits.
+    """Return, for a source without splits, the split that a word in a file's name or its folders' names may mean.
 
-    Folders `key=value` are a column.
+    Folders `key=value` are skipped, since they are columns.
     """
     found = {}
     for name in names:
@@ -118,7 +118,7 @@ def doubtful(names: Sequence[str], titled: Told) -> dict[str, str]:
 
 
 def doubts(names: Sequence[str], titled: Told) -> list[str]:
-    """Return a sentence on files that may be held out, or beside training rows, and are read with all others."""
+    """Return at most one sentence about files that are read with all others but may be held out, by their names."""
     found = doubtful(names, titled)
     held = [name for name in names if found.get(name, TRAIN) != TRAIN]
     train = [name for name in names if exact_kind(title(name)) == TRAIN and titled(name)]
@@ -134,7 +134,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _splits_among(names: Iterable[str]) -> set[str]:
-    """Return the names that are alike but for the split, where there are splits of two kinds or more."""
+    """Return the names that differ in the split's word alone, if they are of two kinds or more."""
     alike: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
     for name in names:
         if found := parsed(name):
@@ -143,13 +143,13 @@ def _splits_among(names: Iterable[str]) -> set[str]:
 
 
 def _all_named(names: set[str]) -> bool:
-    """Whether each name has a split's word, and there are two kinds of them."""
+    """Whether each name has a split's word, and these are of two kinds or more."""
     kinds = {kind_of(name) for name in names}
     return None not in kinds and len(kinds) > 1
 
 
 def _same_within(folders: Sequence[Sequence[str]], depth: int) -> bool:
-    """Whether one folder at a depth is named after a split, and all hold folders of the same names, as of classes."""
+    """Whether one folder at a depth is named after a split, and all hold folders (classes) of the same names."""
     within: dict[str, set[str]] = defaultdict(set)
     for parts in folders:
         within[parts[depth]].add(parts[depth + 1] if len(parts) > depth + 1 else "")
@@ -159,7 +159,7 @@ def _same_within(folders: Sequence[Sequence[str]], depth: int) -> bool:
 
 
 def _one_kind(names: set[str]) -> bool:
-    """Whether all names are a split's and nothing else, and of one kind."""
+    """Whether all names are a split's word alone, and of one kind."""
     found = [parsed(name) for name in names]
     return len({one[1] for one in found if one and not one[0]}) == 1 and all(one and not one[0] for one in found)
 
@@ -176,13 +176,13 @@ def choose(
     columns: Collection[str] = (),
     joined: bool = False,
 ) -> list[str]:
-    """Return the files of the split that is asked for, and those that lie `beside` all of them, as annotations may.
+    """Return the files of the split `asked`, and the files `beside` all splits, such as annotations.
 
-    Of files for which `titled` holds the name tells the split where no folder does, and of others a file that lists
-    them (`declared`: the splits by name). With `notes`, files above class folders are left out. Without one asked for,
-    a source whose only split is of training rows is taken whole. Folders of one of the `columns` are no splits; files
-    are `joined` to one table, or are not. Raises SeveralSplitsError where one has to be named, and SpecError for one
-    that there is not.
+    If no folder names the splits, the names of files for which `titled` holds do, or lists of files do (`declared`:
+    the split of each file). With `notes`, files above class folders are left out. If `asked` is None, a source whose
+    only split is training is taken whole. Folders `key=value` of `columns` are no splits; `joined` says that the files
+    make one table. Raises SeveralSplitsError if the spec has to choose a split, and SpecError if there is no split of
+    that name.
     """
     if asked == NONE:
         return names
@@ -214,7 +214,7 @@ def choose(
 
 
 def _as_declared(splits: Splits | None, declared: Mapping[str, str], asked: str | None) -> Splits | None:
-    """Return the splits of folders with what is declared of their files: that goes before their names."""
+    """Return the splits, where the `declared` split of a file takes precedence over that of its folder."""
     if splits:
         other = {name: said for name, said in declared.items() if kind_of(splits.of.get(name, "")) != kind_of(said)}
         return Splits({**splits.of, **other}, splits.depth)
@@ -223,7 +223,7 @@ def _as_declared(splits: Splits | None, declared: Mapping[str, str], asked: str 
 
 
 def _without(notes: bool, names: list[str], splits: Splits) -> list[str]:
-    """Return the names without those, if they are `notes`, that lie in a split's folder, above its class folders."""
+    """Return the names; with `notes`, leave out files that lie in a split's folder but in no class folder."""
     depth = splits.depth
     if not notes or depth is None or len({tuple(name.split("/")[:depth]) for name in splits.of}) > 1:
         return names
@@ -232,9 +232,9 @@ def _without(notes: bool, names: list[str], splits: Splits) -> list[str]:
 
 
 def _meant(asked: str, known: list[str], place: str, *, whole: bool) -> set[str]:
-    """Return the splits, as they are written, that a word of the spec means: `validation` is `valid` too.
+    """Return the splits, as the source writes them, that the spec's word means: `validation` means `valid` too.
 
-    One that is meant as a `whole` is all that are of its kind.
+    With `whole`, the word means all splits of its kind.
     """
     if asked in known and not whole:
         return {asked}
@@ -249,15 +249,15 @@ def _meant(asked: str, known: list[str], place: str, *, whole: bool) -> set[str]
 
 
 def is_meant(asked: str, part: str) -> bool:
-    """Whether a folder may be one of the split that a spec asks for."""
+    """Whether a folder `part` may belong to the split that the spec asks for."""
     kind = kind_of(asked)
     return part.lower() == asked.lower() or (kind is not None and kind_of(part) == kind)
 
 
 class ClassFolders:
-    """Tells the class of each file of class folders: the first folder that is neither a split nor around all.
+    """Finds the class of each file: the first folder that neither is a split nor holds all files.
 
-    Where the spec asks for the split `none`, no folder is one; `splits` are those that are.
+    If the spec asks for the split `none`, no folder is a split. `splits` are the names of the splits.
     """
 
     def __init__(self, names: Sequence[str], asked: str | None = None) -> None:
@@ -277,6 +277,6 @@ class ClassFolders:
         return [part for depth, part in enumerate(parts) if depth != self._depth]
 
     def find(self, name: str) -> str | None:
-        """Return the class of a file; None if it lies in no class folder, or elsewhere than all others."""
+        """Return the class of a file; None if the file lies in no class folder, or outside the folder of all others."""
         parts = self._folders(name)
         return next(iter(parts[self._around :]), None) if parts[: self._around] == self._above else None

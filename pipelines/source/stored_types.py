@@ -1,7 +1,7 @@
-"""Between the types that a source has and the few that makeweight computes with. Knows arrays and columns, no files.
+"""Converts between the types of a source and the few with which makeweight computes. It knows no files.
 
-A column's `type` is the one that is computed with; its `stored` type, where it has one, is the source's, which the
-published rows have too. Whatever the first cannot hold to the last digit goes beside it through the build.
+A column's `type` is the one to compute with. Its `stored` type, if any, is the source's, which the published rows have
+too. Cells that `type` cannot hold exactly pass through the build in a second column.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from schemas.plan import Column
 from schemas.stored import type_named
 
 BESIDE = "_stored:"
-"""What the name of a column begins with that holds the source's own cells of the column whose place follows."""
+"""The prefix of a column with another column's cells in the source's type; that column's position follows."""
 _EDGES = (-(2**63), 2**63 - 1)
 _UNITS = ("s", "ms", "us", "ns")
 _WIDE = 128
@@ -24,9 +24,9 @@ _MOST = ((38, pa.decimal128), (76, pa.decimal256))
 
 
 def joined(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
-    """Return the decimal or timestamp type that holds the cells of both types to the last digit; None if none does.
+    """Return the decimal or timestamp type that holds the cells of both types exactly, or None.
 
-    Timestamps of different zones are in UTC.
+    Timestamps of different zones become UTC.
     """
     if one == other:
         return one
@@ -41,21 +41,21 @@ def joined(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
 
 
 def _digits(kind: pa.DataType) -> tuple[int, int] | None:
-    """Return how many digits numbers of a type have before the point and behind it, at most."""
+    """Return the most digits before and behind the point of a type's numbers; None if it is no exact number."""
     if pa.types.is_decimal(kind):
         return kind.precision - kind.scale, max(0, kind.scale)
     return (len(str(2**kind.bit_width)), 0) if pa.types.is_integer(kind) else None
 
 
 def to_joined(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return values as a type that `joined` found for them and others."""
+    """Return the values cast to a type that `joined` returned."""
     if pa.types.is_decimal(values.type) and values.type.bit_width < _WIDE:
-        values = values.cast(pa.decimal128(values.type.precision, values.type.scale))  # kernels know no narrower ones
+        values = values.cast(pa.decimal128(values.type.precision, values.type.scale))  # kernels lack narrower decimals
     return _to_decimal(values, kind) if pa.types.is_integer(values.type) else values.cast(kind)
 
 
 def beside(columns: Sequence[Column]) -> dict[str, Column]:
-    """Return the columns whose own cells have to be kept beside those that are computed with, by their name there."""
+    """Return the columns whose cells need a second column in the source's type, by the second column's name."""
     return {f"{BESIDE}{place}": column for place, column in enumerate(columns) if _loses(column)}
 
 
@@ -82,7 +82,7 @@ def without_own(table: pa.Table) -> pa.Table:
 
 
 def simple_rows(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
-    """Return published rows with the types that are computed with, in the columns that the table has."""
+    """Return published rows with the columns cast to the types to compute with."""
     for column in columns:
         place = table.schema.get_field_index(column.name)
         if column.stored and place >= 0:
@@ -93,13 +93,13 @@ def simple_rows(table: pa.Table, columns: Sequence[Column]) -> pa.Table:
 
 
 def simple_cells(values: pa.Array, column: Column) -> pa.Array:
-    """Return a column's cells as they are computed with; of one that is carried along, nothing is."""
+    """Return a column's cells in the type to compute with; nulls for a carried column, which is not computed with."""
     kind = arrow_type(column.type)
     return pa.nulls(len(values), kind) if column.role == "carried" and column.stored else to_simple(values, kind)
 
 
 def to_simple(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return the values as the type that is computed with, however many digits that loses."""
+    """Return the values in the type to compute with, even if that loses digits."""
     found = values.type
     if found == kind:
         return values
@@ -115,12 +115,12 @@ def to_simple(values: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def nearest(decimals: pa.Array) -> pa.Array:
-    """Return the doubles that are nearest to decimals: pyarrow's own cast misses some by the last bit."""
+    """Return the doubles nearest to decimals; pyarrow's own cast misses some by the last bit."""
     return decimals.cast(pa.string()).cast(pa.float64())
 
 
 def to_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Return values that were computed as the source's type: rounded to what it holds, and within its bounds."""
+    """Return computed values in the source's type, rounded to its precision and clipped to its range."""
     if values.type == kind:
         return values
     if pa.types.is_null(kind) or values.null_count == len(values):
@@ -136,12 +136,12 @@ def to_stored(values: pa.Array, kind: pa.DataType) -> pa.Array:
 
 
 def settled(values: pa.Array, column: Column) -> pa.Array:
-    """Return made values as they will be read from the dataset: `to_stored` changes them no more."""
+    """Return made values as they will be read back from the dataset, so that `to_stored` does not change them."""
     return to_simple(made_cells(values, column), values.type) if column.stored else values
 
 
 def made_cells(values: pa.Array, column: Column) -> pa.Array:
-    """Return made values as the dataset has them: in the source's type, and on the column's grid where it has one."""
+    """Return made values as the dataset stores them: in the source's type, and on the column's grid if it has one."""
     return on_grid(to_stored(values, published_type(column)), column.grid)
 
 

@@ -1,4 +1,4 @@
-"""Which rows are one stratum, and what it is called: the combinations of values in the `by` columns."""
+"""Assigns rows to strata, the combinations of values in the `by` columns, and names the strata."""
 
 import json
 from collections import Counter
@@ -14,15 +14,15 @@ from schemas.plan import Value
 from schemas.spec import value_name
 
 Key = tuple[Value, ...]
-"""The values of a stratum in the `by` columns, which identify it."""
+"""A stratum's values in the `by` columns, which identify the stratum."""
 
 
 def stratum_column(
     table: pa.Table, by: list[str], keys: Mapping[str, Sequence[Value]] | None = None
 ) -> pa.DictionaryArray:
-    """Return each row's stratum by name, as a dictionary of int32 codes; the `by` columns hold no nulls.
+    """Return the name of each row's stratum, as a dictionary array of int32 codes; the `by` columns hold no nulls.
 
-    `keys` holds the values of each stratum that is known, by its name. Other values get a name that is none of these.
+    `keys` holds the values of each known stratum by its name. Other combinations get names that none of these has.
     """
     codes, found = _combinations([table[name].combine_chunks() for name in by])
     known = {tuple(key): name for name, key in (keys or {}).items()}
@@ -33,7 +33,7 @@ def stratum_column(
 def _combinations(columns: list[pa.Array]) -> tuple[NDArray[np.int64], list[Key]]:
     """Return the number of each row's combination, shape (rows,), and the combinations.
 
-    They are numbered column by column: the product of all columns' distinct values may be more than 64 bits hold.
+    Combinations are numbered column by column: the product of all numbers of distinct values may exceed 64 bits.
     """
     codes: NDArray[np.int64] = np.zeros(len(columns[0]), np.int64)
     keys: list[Key] = [()] if len(columns[0]) else []
@@ -52,19 +52,19 @@ def _other_name(key: Key, keys: Mapping[str, Sequence[Value]]) -> str:
 
 
 def stratum_name(key: Sequence[Value]) -> str:
-    """Return how people call the stratum with these values of the `by` columns: the values, joined by ` | `."""
+    """Return the readable name of a stratum: its values in the `by` columns, joined by ` | `."""
     return " | ".join(value_name(value) for value in key)
 
 
 def quoted_name(key: Sequence[Value]) -> str:
-    """Return a name that no other values have: texts stand in quotation marks, as in JSON."""
+    """Return a name that is unique to these values, since texts are quoted as in JSON."""
     return " | ".join(json.dumps(value, ensure_ascii=False) for value in key)
 
 
 def stratum_names(keys: Iterable[Key]) -> dict[Key, str]:
-    """Return a name for each stratum, no two of them alike.
+    """Return a unique name for each stratum.
 
-    It is the values, joined; those that would share a name with others have their texts in quotation marks.
+    The name is the joined values; strata that would share a name have their texts in quotation marks.
     """
     names = {key: stratum_name(key) for key in keys}
     while twice := {name for name, strata in Counter(names.values()).items() if strata > 1}:
@@ -73,5 +73,5 @@ def stratum_names(keys: Iterable[Key]) -> dict[Key, str]:
 
 
 def value_of(cell: Any) -> Value:
-    """Return a cell of a `by` column as plans and manifests hold it: dates and times as ISO 8601 text."""
+    """Return a cell of a `by` column as plans and manifests store it: dates and times as ISO 8601 text."""
     return cell.isoformat() if isinstance(cell, date) else cell

@@ -1,4 +1,4 @@
-"""Streams the source as typed tables, with the types of its profile."""
+"""Streams a source as tables with the types of its profile."""
 
 from collections.abc import Container, Iterator, Mapping
 
@@ -23,11 +23,11 @@ def read_source(
 ) -> Iterator[pa.Table]:
     """Yield the source's rows in order, as tables of at most 65,536 rows and about 8 MB.
 
-    They have the columns of the profile (only those of `columns`, if given, in the profile's order), then `_row`
-    (int64): the position of the row among all data rows of the source. With `own`, what these types cannot hold to the
-    last digit is in columns before `_row` too, as it is in the source (see `exact.beside`). Rows without a class or a
-    text are left out where the spec drops them, but counted in `_row`. Raises SourceError if the source is no longer
-    what the profile describes, byte for byte; if that shows itself at the end alone, then after all rows.
+    The tables have the columns of the profile (only those of `columns`, if given, in the profile's order), then `_row`
+    (int64): the position of the row among all data rows of the source. With `own`, cells that these types cannot hold
+    exactly are also in columns of the source's type before `_row` (see `stored_types.beside`). Rows without a class or
+    a text are left out if the spec drops them, but count in `_row`. Raises SourceError, at the latest after all rows,
+    if the source's bytes are not those of the profile.
     """
     files = hashed(reopen(source, profile))
     try:
@@ -39,7 +39,7 @@ def read_source(
 
 
 def _refuse_changed(files: HashedFiles, source: Source, profile: SourceProfile) -> None:
-    """Raise SourceError if a file came, went, or is another one than the profile was made of."""
+    """Raise SourceError if a file was added, removed or changed since the profile was made."""
     names = _names_now(files, source)
     came, gone = sorted(set(names) - set(profile.files)), sorted(set(profile.files) - set(names))
     if came or gone:
@@ -50,7 +50,7 @@ def _refuse_changed(files: HashedFiles, source: Source, profile: SourceProfile) 
 
 
 def _names_now(files: Files, source: Source) -> list[str]:
-    """Return the names of the source's files, none if it is gone."""
+    """Return the names of the source's files, or an empty list if the source is gone."""
     try:
         return find_files(source).names
     except SourceError:
@@ -63,7 +63,7 @@ def _names_now(files: Files, source: Source) -> list[str]:
 def _tables(
     files: HashedFiles, source: Source, profile: SourceProfile, columns: list[str] | None, *, own: bool
 ) -> Iterator[pa.Table]:
-    """Yield the rows, whatever they are."""
+    """Yield the rows as `read_source` does, without checking that the source is unchanged."""
     chosen = [column for column in profile.columns if columns is None or column.name in columns]
     exact = beside(profile.columns) if own else {}
     unused = {column.name for column in chosen if column.role == "carried" and column.stored}
@@ -99,12 +99,12 @@ def _table(
 
 
 def _as(cells: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Return the cells as that type; None if one of them does not fit."""
+    """Return the cells converted to that type; None if any cell does not fit."""
     return cells if cells.type == kind else convert(cells, str(kind))
 
 
 def _own(cells: pa.Array, kind: pa.DataType) -> pa.Array | None:
-    """Return the cells as the source has them; None if one of them is not of that type."""
+    """Return the cells in the source's type `kind`; None if any cell does not fit."""
     if cells.type == kind:
         return cells
     try:

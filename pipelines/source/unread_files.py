@@ -1,4 +1,4 @@
-"""Says which files of a source are not read, so that none goes without a word. Knows names alone."""
+"""Describes the files of a source that are not read, so that none is skipped silently."""
 
 import os
 from collections import Counter
@@ -9,11 +9,11 @@ from pipelines.source.splits import ClassFolders
 from schemas.spec import Source
 
 NAMED = 3
-"""Files or folders that are named; the rest is counted."""
+"""The most files or folders that are named; the rest is counted."""
 
 
 def unread(files: Files) -> list[str]:
-    """Return a sentence on files of the source that are not read, with their number and endings, if there are any."""
+    """Return at most one sentence on files of the source that are not read, with their number and extensions."""
     if not files.others:
         return []
     endings = Counter(os.path.splitext(name)[1].lower() or "no ending" for name in files.others)
@@ -24,7 +24,7 @@ def unread(files: Files) -> list[str]:
 
 
 def unread_classes(files: Files, source: Source) -> list[str]:
-    """Return a sentence that names the class folders of which no file is read, if there are any."""
+    """Return at most one sentence, which names the class folders of which no file is read."""
     classes = ClassFolders(files.names, source.split)
     read = {classes.find(name) for name in files.names}
     missing = Counter(found for name in files.others if (found := classes.find(name)) not in {None, *read})
@@ -36,7 +36,7 @@ def unread_classes(files: Files, source: Source) -> list[str]:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return the first names, and how many more there are."""
+    """Return the first names joined by commas, and the number of the others."""
     names = list(names)
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -1,1 +1,1 @@
-"""Reads images: class folders, and annotations of what is marked in them (COCO, Pascal VOC, YOLO)."""
+"""Reads images in class folders, listed in tables, or with annotated objects (COCO, Pascal VOC, YOLO)."""

@@ -1,6 +1,6 @@
-"""Images whose objects are marked in files of their own: the hand-off between annotations and rows.
+"""Turns images and their annotations, which lie in separate files, into rows.
 
-Knows which file is whose, not how annotations are written: `voc` and `coco` do.
+This module matches images with annotations; `coco`, `voc` and `yolo` read the annotations.
 """
 
 import os
@@ -25,15 +25,15 @@ from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 
 INDEX = ("images by name",)
-"""Where a source's files keep the index by which their rows were read."""
+"""The key of the index of images in `Files.memo`."""
 _ROUNDED = ("rounded boxes",)
 _AT_ONCE = 256
 MAX_BYTES = 16 << 20
-"""Bytes that the annotation of one image may have."""
+"""The most bytes of the annotation of one image."""
 
 
 def annotation(files: Files, name: str, otherwise: str) -> bytes:
-    """Return a file of annotations; raises SourceError, which ends with what it is `otherwise`, if it is too long."""
+    """Return the bytes of an annotation file; raise SourceError, whose message ends with `otherwise`, if too long."""
     place = files.shown(name)
     with readable(place), files.open(name, compression=None) as stream:
         data = bytes(stream.read(MAX_BYTES + 1))
@@ -44,12 +44,12 @@ def annotation(files: Files, name: str, otherwise: str) -> bytes:
 
 @dataclass(frozen=True)
 class Marked:
-    """One image by the name that its annotation gives it, and the objects in it, as `turning.settle` takes them.
+    """The annotation of one image: the name of its `image`, and its `objects` as `orientation.settle` takes them.
 
-    `size` is the width and height that the annotation declares, if it does; `base` the folder where it lies. In the
-    rows the image is called by its `path`, or by its name where there is none. An annotation that is of one image alone
-    has an `own` path, without ending: that of the image is like it, whatever was written in it before it was renamed.
-    Marks that are `shares` of width and height are of the upright image, unless the spec says otherwise.
+    `size` is the width and height that the annotation declares, if any; `base` is the annotation's folder. The rows
+    name the image by its `path`, or by its name if there is none. `own` is the annotation file's path without
+    extension if the file is of one image: a renamed image has the same stem. `shares` says that coordinates are shares
+    of width and height, of the upright image unless the spec says otherwise.
     """
 
     image: str
@@ -62,9 +62,9 @@ class Marked:
 
 
 def columns(source: Source, kind: str) -> dict[str, str]:
-    """Return the columns of every source of marked images; raises SpecError for a label that is no box's class.
+    """Return the columns of every source of annotated images and their types.
 
-    The label that a spec has which names none will do.
+    Raises SpecError if the spec's label is neither a box's class, nor `boxes`, nor the default label.
     """
     if source.label not in (LABEL, BOXES, Source.model_fields["label"].default):
         advice = Advice(("source", "label"), LABEL)
@@ -76,7 +76,7 @@ def columns(source: Source, kind: str) -> dict[str, str]:
 def batches(
     files: Files, marked: Iterable[Marked], kind: str, source: Source, wanted: list[str] | None
 ) -> Iterator[Cells]:
-    """Yield the images with their objects, many at a time; an image that is not there is null, with its name."""
+    """Yield the images with their objects in blocks; a missing image is null and keeps its name."""
     index = files.memo[INDEX] = Index(files)
     rounded: list[float] = files.memo.setdefault(_ROUNDED, [])
     rounded.clear()
@@ -98,7 +98,7 @@ def _cells(part: Sequence[Marked], images: pa.Array, kind: str, source: Source, 
         [images.field("bytes"), pa.array([one.path or one.image for one in part], pa.string())],
         fields=list(images.type),
     )
-    # boxes are counted in objects that lie in the image: neither can be read without the other two
+    # boxes are counted after objects were cut to their image, so these columns are read together
     if wanted is not None and not {OBJECTS, BOXES}.intersection(wanted):
         return Cells({NAME: named}, {NAME: "image"}, len(part))
     objects = pa.array(_settled(part, images, source), arrow_type(kind))
@@ -107,7 +107,7 @@ def _cells(part: Sequence[Marked], images: pa.Array, kind: str, source: Source, 
 
 
 def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[list[Any]]:
-    """Return the objects of each image, as they lie in it once it is upright."""
+    """Return the objects of each image, in the coordinates of the upright image."""
     found = []
     for one, data in zip(part, images.field("bytes"), strict=True):
         lies = frame(data.as_py(), source.images.max_pixels) if one.objects else None
@@ -120,7 +120,7 @@ def _settled(part: Sequence[Marked], images: pa.Array, source: Source) -> list[l
 
 
 def _rounded(some: Sequence[Marked]) -> list[float]:
-    """Return a number of each box, as annotations write it, that a 32-bit float does not hold."""
+    """Return, for each box that float32 does not hold exactly, one such number as the annotation writes it."""
     boxes = [mark["bbox"] for one in some if not one.shares for mark in one.objects if mark.get("bbox")]
     exact = np.array(boxes, np.float64).reshape(-1, 4)
     other = exact != exact.astype(np.float32)
@@ -130,21 +130,21 @@ def _rounded(some: Sequence[Marked]) -> list[float]:
 
 
 def rounded(files: Files) -> list[str]:
-    """Return a sentence on the boxes that lost digits, once all rows were read, if there are any."""
+    """Return at most one sentence on boxes rounded to float32; call it after all rows were read."""
     found: list[float] = files.memo[_ROUNDED]
     told = "Boxes with numbers that a 32-bit float does not hold, to which they are rounded"
     return [f"{told}: {len(found):,} (such as {found[0]})."] if found else []
 
 
 def untaken(files: Files) -> list[str]:
-    """Return a sentence on the images that are in no row, once all rows were read, if there are any."""
+    """Return at most one sentence on images without annotation; call it after all rows were read."""
     index: Index = files.memo[INDEX]
     rest = sorted(index.paths - index.taken)
     return [f"Images in no annotation, which are not read: {len(rest):,}, such as {rest[0]}."] if rest else []
 
 
 class Index:
-    """The image files of a source, by their path, their name, and their name without its ending."""
+    """The image files of a source by path, by name, and by name without extension."""
 
     def __init__(self, files: Files) -> None:
         self.paths = {name for name in files.names if format_of(name) == "images"}
@@ -158,16 +158,16 @@ class Index:
 
     @cached_property
     def _in_any_case(self) -> dict[str, list[str]]:
-        """The paths by their name and their stem in small letters."""
+        """The paths by lower-case name, and by lower-case name without extension."""
         found: dict[str, list[str]] = {}
         for key, paths in self.known.items():
             found.setdefault(key.lower(), []).extend(paths)
         return found
 
     def renamed(self, one: Marked) -> Marked:
-        """Return the annotation with its own name for its image, if it names another one and there is one of its own.
+        """Return the annotation with the image of its own file name, if there is one and the annotation names another.
 
-        Images and annotations are renamed together, and what is written within the annotations stays behind.
+        People rename images and annotation files together, and leave the old name within the annotation.
         """
         if one.own is None or _stem(one.image) == os.path.basename(one.own):
             return one
@@ -175,7 +175,7 @@ class Index:
         return replace(one, image=os.path.basename(own)) if own else one
 
     def take(self, one: Marked) -> str | None:
-        """Do as `find` does; raises SourceError for an image that was taken before."""
+        """Return the path of the annotation's image, as `find` does; raise SourceError if it is annotated twice."""
         found = self.find(one.image, one.base)
         if found in self.taken:
             raise SourceError(f"{self.place}: {one.image!r} is annotated twice; put its objects together")
@@ -183,14 +183,14 @@ class Index:
         return found
 
     def called(self, one: Marked, path: str | None) -> Marked:
-        """Return the annotation with the whole path for its image, where several have its name."""
+        """Return the annotation with the image's whole path, if several images have the same name."""
         alike = self.known.get(os.path.basename(path or ""), [])
         return replace(one, path=path) if one.path is None and one.own is not None and len(alike) > 1 else one
 
     def find(self, name: str, base: str = "") -> str | None:
-        """Return the path of the image that an annotation in the folder `base` names, or nothing.
+        """Return the path of the image that an annotation in the folder `base` names, or None.
 
-        Raises SourceError where it is unclear.
+        Raises SourceError if several images match equally well.
         """
         for path in (f"{base}/{name}", name):
             if path in self.paths:
@@ -198,7 +198,7 @@ class Index:
         return self._by_file(name, base) or self._by_file(unquote(name), base)
 
     def _by_file(self, name: str, base: str) -> str | None:
-        """Find an image by the last part of its name; the folders before it decide where several have that."""
+        """Return the path of an image by its file name; if several match, the folders of the name decide."""
         name = name.replace("\\", "/")
         file = os.path.basename(name)
         alike = self.known.get(os.path.splitext(file)[0], [])
@@ -213,7 +213,7 @@ class Index:
 
 
 def _nearest(paths: Sequence[str], base: str) -> list[str]:
-    """Return the paths in the folder `base`, or in the nearest one above it that has some."""
+    """Return the paths in the folder `base`, or in the nearest folder above it that holds any."""
     while base:
         if found := [path for path in paths if path.startswith(f"{base}/")]:
             return found

@@ -1,6 +1,6 @@
-"""What is marked in images: boxes, brought into their images and moved along when these are resized.
+"""Cuts boxes to their images, and moves them when the images are resized.
 
-Knows arrays of objects and sizes; nothing of files or pixels.
+This module knows arrays of objects and sizes, but no files and no pixels.
 """
 
 from collections.abc import Sequence
@@ -16,22 +16,22 @@ from schemas.spec import Images
 
 __all__ = ["BOXES", "OBJECTS", "contents", "mend", "move"]
 OBJECTS = "objects"
-"""Name of the column with the objects."""
+"""The name of the column with the objects."""
 BOXES = "boxes"
-"""Name of the column that says how many objects of each class an image holds."""
+"""The name of the column with an image's number of objects of each class."""
 LABEL = "category"
-"""Name of the class within an object."""
+"""The name of the class within an object."""
 _ROUNDING = 1.0
-"""Pixels by which a box may cross the edge without being called faulty: some count from 1, or to the last pixel."""
+"""Pixels by which a box may cross the edge without being faulty: some tools count from 1, or to the last pixel."""
 
 Sizes = Sequence[tuple[int, int]]
 
 
 def mend(objects: pa.Array, sizes: Sizes) -> tuple[pa.Array, list[tuple[int, str]], list[int]]:
-    """Return the objects with their boxes cut to their images (width, height), those without area left out.
+    """Return the objects with boxes cut to their images (width, height), the faults, and the rows of small cuts.
 
-    With it comes the row and the fault of each box that had to be cut by more than a pixel, or left out, and the row of
-    each that was cut by less.
+    Boxes without area in the image are left out. The faults are the row and the reason of each box that was left out
+    or cut by more than a pixel. The third value holds the row of each box that was cut by less.
     """
     rows, boxes = _flat(objects)
     limits = np.array(sizes, np.float32).reshape(-1, 2)[rows]
@@ -47,7 +47,7 @@ def mend(objects: pa.Array, sizes: Sizes) -> tuple[pa.Array, list[tuple[int, str
 
 
 def move(objects: pa.Array, sizes: Sizes, rules: Images) -> pa.Array:
-    """Return the objects with their boxes where `pictures.resize` takes them."""
+    """Return the objects with their boxes moved as `pixels.resize` moves the image's points."""
     if rules.size is None:
         return objects
     rows, boxes = _flat(objects)
@@ -57,14 +57,14 @@ def move(objects: pa.Array, sizes: Sizes, rules: Images) -> pa.Array:
 
 
 def _cut(boxes: NDArray[np.float32], limits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the boxes as far as they lie between 0 and their limits (width, height)."""
+    """Return the boxes cut to the range from 0 to their limits (width, height)."""
     low = np.clip(boxes[:, :2], 0, limits)
     high = np.clip(boxes[:, :2] + boxes[:, 2:], 0, limits)
     return np.concatenate([low, high - low], axis=1)
 
 
 def _flat(objects: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the row of each object, and its box (float32, shape (objects, 4))."""
+    """Return the row of each object (int64), and the boxes (float32, shape (objects, 4))."""
     lengths = np.asarray(objects.value_lengths().fill_null(0))
     boxes = objects.flatten().field("bbox").flatten()
     return np.repeat(np.arange(len(objects)), lengths), np.asarray(boxes, np.float32).reshape(-1, 4)

@@ -1,4 +1,4 @@
-"""Streams a folder of class folders of images: one file a row, the folder's name its class. Decodes nothing."""
+"""Streams images in class folders: each file is a row, its folder's name is its class. Images are not decoded."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -18,11 +18,11 @@ from schemas.errors import Advice, SourceError
 from schemas.spec import Source
 
 NAME = "image"
-"""Name of the image column where the source gives none."""
+"""The name of the image column, if the source does not name one."""
 
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
-    """Return the two columns of every such folder: `image`, and the label under the name that the spec gives it."""
+    """Return the two columns and their types: `image`, and the label by its name in the spec."""
     if source.format is None:
         _refuse_labels(files)
     refuse_loose(files, source, "image", _advice(files))
@@ -30,7 +30,7 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the images of all files together, in order, many at a time."""
+    """Yield the images of all files in order, in blocks."""
     classes = ClassFolders(files.names, source.split)
     for names, images in read_images(files, files.names):
         labels = texts([str(classes.find(str(name))) for name in names])
@@ -41,7 +41,7 @@ def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) 
 
 
 def read_images(files: Files, names: Iterable[str | None]) -> Iterator[tuple[list[str | None], pa.Array]]:
-    """Yield the files' names and what is in them as images, many at a time; of a None there is no file."""
+    """Yield the files' names with their bytes as image arrays, in blocks; a name of None gives a null image."""
     some: list[str | None] = []
     data: list[bytes | None] = []
     size = 0
@@ -57,12 +57,12 @@ def read_images(files: Files, names: Iterable[str | None]) -> Iterator[tuple[lis
 
 
 def image_array(data: list[bytes | None], paths: list[str | None]) -> pa.Array:
-    """Return encoded images and their names as one array."""
+    """Return encoded images and their names as one struct array (`bytes`, `path`)."""
     return pa.StructArray.from_arrays([pa.array(data, pa.binary()), pa.array(paths, pa.string())], fields=list(IMAGE))
 
 
 def _read(files: Files, name: str) -> bytes:
-    """Return what is in the file; of one that is too large to be an image, a little more than is allowed."""
+    """Return the file's bytes, cut off a little above the limit if the file is too large to be an image."""
     parts: list[bytes] = []
     size = 0
     with readable(files.shown(name)), files.open(name, compression=None) as stream:
@@ -73,7 +73,7 @@ def _read(files: Files, name: str) -> bytes:
 
 
 def _refuse_labels(files: Files) -> None:
-    """Refuse images whose labels, as YOLO writes them, lie in a folder of their own, and where none is looked for."""
+    """Raise SourceError if images have YOLO labels in a folder `labels`, but lie in no folder `images` themselves."""
     stems = {os.path.splitext(os.path.basename(name))[0] for name in files.names}
     for name in files.others:
         stem, ending = os.path.splitext(os.path.basename(name))
@@ -88,7 +88,7 @@ def _refuse_labels(files: Files) -> None:
 
 
 def _advice(files: Files) -> str:
-    """Return what else may be meant where there are files beside the images that look like annotations."""
+    """Return advice, for a message, if there are files beside the images that look like annotations."""
     endings = {os.path.splitext(name)[1].lower() for name in files.others}
     if ".json" not in endings:
         return ""
@@ -96,7 +96,7 @@ def _advice(files: Files) -> str:
 
 
 def lost(files: Files, source: Source) -> list[str]:
-    """Say which files and whole class folders are not read."""
+    """Return sentences on files and whole class folders that are not read."""
     return [*unread_classes(files, source), *unread(files)]
 
 

@@ -1,6 +1,6 @@
 """Reads COCO annotations (https://cocodataset.org/#format-data): JSON files, each with images, boxes and masks.
 
-Regions that hold a crowd of objects (`iscrowd`) are left out: they are no box of one object. Keypoints are not read.
+Regions of crowds (`iscrowd`) are left out, since they are no box of one object. Keypoints are not read.
 """
 
 import os
@@ -26,7 +26,7 @@ BOXES, MASKED = "objects", "masked objects"
 
 
 def _nothing(box: Any) -> Any:
-    """Read an empty list as no box."""
+    """Return None for an empty list, which means no box, else the value."""
     return None if box == [] else box
 
 
@@ -35,7 +35,7 @@ def _zero(crowd: Any) -> Any:
 
 
 def _named(value: Any) -> str:
-    """Read whole numbers and texts alike: some tools write `7`, some `"7"`, and pandas writes `7.0`."""
+    """Return a whole number or a text as text: some tools write `7`, some `"7"`, and pandas writes `7.0`."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | str):
@@ -54,7 +54,7 @@ class _Image(BaseModel):
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Its width and height, if they are given; some tools write zeros where they do not know them."""
+        """The width and height of the image, or None; some tools write zeros for an unknown size."""
         return (self.width, self.height) if self.width and self.height else None
 
 
@@ -84,14 +84,14 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the images in the order of the annotations, those without objects too."""
+    """Yield the images in the order of the annotations, including those without objects."""
     names, kind = _annotations(files, source), _looked(files, source).kind
     found = (one for name in names for one in _marked(_read(files, name), files, name, several=len(names) > 1))
     yield from annotated.batches(files, found, kind, source, wanted)
 
 
 def _annotations(files: Files, source: Source) -> list[str]:
-    """Return the files that hold the annotations: those that the spec names, or one a folder."""
+    """Return the names of the annotation files: those that the spec names, or one in each folder."""
     known = [name for name in files.names if format_of(name) == "coco"]
     if source.annotations:
         asked = [source.annotations] if isinstance(source.annotations, str) else source.annotations
@@ -130,7 +130,7 @@ def _read(files: Files, name: str) -> _Coco:
 
 @dataclass
 class _Looked:
-    """What one look at all annotations tells before a row is made of them."""
+    """Facts about all annotations, which are needed before the first row is made."""
 
     kind: str = BOXES
     crowds: int = 0
@@ -138,7 +138,7 @@ class _Looked:
     alike: set[str] = field(default_factory=set)
 
     def observe(self, coco: _Coco) -> None:
-        """Take in one file."""
+        """Add one annotation file."""
         for one in coco.annotations:
             self.crowds += bool(one.iscrowd)
             self.keypoints += bool(one.keypoints)
@@ -149,7 +149,7 @@ class _Looked:
 
 
 def _looked(files: Files, source: Source) -> _Looked:
-    """Return what the annotations tell; they may be large, and are looked at once."""
+    """Return the facts about all annotations, cached since the files may be large."""
     names = _annotations(files, source)
     key = ("annotations", *names)
     if key not in files.memo:
@@ -181,7 +181,7 @@ def _marked(coco: _Coco, files: Files, name: str, *, several: bool) -> Iterator[
 
 
 def _categories(coco: _Coco, place: str) -> dict[str, str]:
-    """Return the names of the categories by their ids; raises SourceError where two have one id."""
+    """Return the names of the categories by id; raise SourceError if two categories share an id."""
     names: dict[str, str] = {}
     for one in coco.categories:
         if names.setdefault(one.id, one.name) != one.name:
@@ -193,7 +193,7 @@ def _categories(coco: _Coco, place: str) -> dict[str, str]:
 
 
 def lost(files: Files, source: Source) -> list[str]:
-    """Say which annotations are not read, and which images have none."""
+    """Return sentences on annotations that are not read and on images without annotation."""
     names, looked = _annotations(files, source), _looked(files, source)
     said = [f"Regions that hold a crowd (iscrowd), which are left out: {looked.crowds:,}."] if looked.crowds else []
     said += [f"Objects with keypoints, which are not read: {looked.keypoints:,}."] if looked.keypoints else []

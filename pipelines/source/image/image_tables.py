@@ -1,7 +1,7 @@
-"""Reads images whose classes stand in tables beside them: one row an image, its file and its class.
+"""Reads images whose classes stand in a table beside them: each row names an image file and its class.
 
-So Hugging Face writes them (`metadata.csv` or `metadata.jsonl` with `file_name`), and Kaggle (`train.csv`, with names
-that may lack their ending). Which column names the files is found out: most of its first rows are images of the source.
+Hugging Face writes such tables (`metadata.csv` or `metadata.jsonl` with `file_name`), and so does Kaggle (`train.csv`,
+whose names may lack their extension). The column of file names is the one whose first cells mostly name images.
 """
 
 import os
@@ -22,7 +22,7 @@ from schemas.errors import Fault, SourceError, SpecError, nearest
 from schemas.spec import Source
 
 _TRIED, _MOST = 20, 0.5
-"""Rows whose cells are looked up among the images, and the share of them that must be some: others may be missing."""
+"""Rows whose cells are looked up among the images, and the least share of them that must name one."""
 _LISTS = ("lists",)
 _USUAL = ("file_name", "filename", "file", "image", "image_path", "path", "filepath", "img", "image_name", "image_id")
 _LABELS = ("label", "labels", "class", "target", "category")
@@ -39,18 +39,18 @@ class _List:
 
     @property
     def others(self) -> list[str]:
-        """The columns beside the one of names."""
+        """The columns other than the column of file names."""
         return [name for name in self.names if name != self.column]
 
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
-    """Return the columns: `image`, and the label under the name that it has in the tables."""
+    """Return the columns and their types: `image`, and the label by its name in the tables."""
     _chosen(files, source)
     return {NAME: "image", source.label: "string"}
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the images in the order of the tables; one that is not there is null, with its name."""
+    """Yield the images in the order of the tables; a missing image is null and keeps its name."""
     index = files.memo[INDEX] = Index(files)
     for one in _chosen(files, source):
         for block in blocks(one.files, source, [one.column, source.label]):
@@ -82,7 +82,7 @@ def _names(block: Block, one: _List) -> list[str]:
 
 
 def _taken(index: Index, name: str, one: _List) -> str | None:
-    """Return the image of that name; raises SourceError for one that has a row already."""
+    """Return the path of the image of that name; raise SourceError if the image already has a row."""
     found = index.find(name, one.base)
     if found in index.taken:
         raise SourceError(
@@ -94,7 +94,7 @@ def _taken(index: Index, name: str, one: _List) -> str | None:
 
 
 def _chosen(files: Files, source: Source) -> list[_List]:
-    """Return the tables that name images and have the label; raises SpecError where none does."""
+    """Return the tables that name images and have the label column; raise SourceError or SpecError if none does."""
     lists = _lists(files, source)
     if chosen := [one for one in lists if source.label in one.names]:
         return chosen
@@ -111,7 +111,7 @@ _ADVICE = "write metadata.csv with the columns file_name and label beside them, 
 
 
 def _lists(files: Files, source: Source) -> list[_List]:
-    """Return the tables that name images; their first rows are looked at once."""
+    """Return the tables that name images, cached."""
     if _LISTS not in files.memo:
         index = Index(files)
         found = (_list(files, name, source, index) for name in files.names if format_of(name) in TABLES)
@@ -121,7 +121,7 @@ def _lists(files: Files, source: Source) -> list[_List]:
 
 
 def _list(files: Files, name: str, source: Source, index: Index) -> _List | None:
-    """Return what the table lists; None if no column of its first rows names images."""
+    """Return the table as a list of images, or None if no column of its first rows names images."""
     alone, base = replace(files, format=str(format_of(name)), names=[name]), os.path.dirname(name)
     for block in islice(blocks(alone, source), 1):
         names = list(block.cells.columns)
@@ -132,7 +132,7 @@ def _list(files: Files, name: str, source: Source, index: Index) -> _List | None
 
 
 def _share(cells: pa.Array, index: Index, base: str) -> float:
-    """Return the share of cells that name an image."""
+    """Return the share (0 to 1) of cells that name an image."""
     some = cells.to_pylist() if pa.types.is_string(cells.type) else []
     return sum(1 for text in some if text and _is_there(index, text, base)) / max(1, len(some))
 
@@ -140,19 +140,19 @@ def _share(cells: pa.Array, index: Index, base: str) -> float:
 def _is_there(index: Index, name: str, base: str) -> bool:
     try:
         return index.find(name, base) is not None
-    except SourceError:  # several are called so, which is said where the rows are read
+    except SourceError:  # several images have this name, which is an error once the rows are read
         return True
 
 
 def label(files: Files, source: Source) -> str:
-    """Return which column seems to be the class: the only one beside the names, or one that is called so."""
+    """Return the column that seems to be the class: one with a usual name, or the only one beside the file names."""
     known = list(dict.fromkeys(name for one in _lists(files, source) for name in one.others))
     usual = [name for name in known if name.lower() in _LABELS]
     return next((some[0] for some in (usual, known) if len(some) == 1), usual[0] if usual else source.label)
 
 
 def lost(files: Files, source: Source) -> list[str]:
-    """Say which columns and tables are not read, and which images are in none."""
+    """Return sentences on columns and tables that are not read, and on images in no table."""
     lists = _chosen(files, source)
     names = {one.files.names[0] for one in lists}
     others = list(dict.fromkeys(name for one in lists for name in one.others if name != source.label))

@@ -1,6 +1,6 @@
-"""Masks as COCO writes them (polygons, run lengths as numbers or as text), brought to compressed run lengths.
+"""Converts COCO's masks (polygons, run lengths as numbers or as text) to compressed run lengths.
 
-pycocotools takes numbers on trust, and allocates by them: all that reaches it is checked here first.
+pycocotools does not check the numbers from which it allocates memory, so they are checked here first.
 """
 
 from typing import Any
@@ -10,22 +10,22 @@ import numpy as np
 from pipelines.source.image.pixels import upright
 
 MAX_PIXELS, MAX_OUTLINE = 1 << 28, 10_000_000
-"""Of one mask: what is more is no annotation, and would take the memory of the machine."""
+"""The most pixels and the longest outline (in pixels) of one mask; larger ones would exhaust the machine's memory."""
 _LEAST = 48
-"""The code of the least letter of a text of run lengths; a letter holds 6 bits."""
+"""The code of the smallest letter in a text of run lengths; a letter holds 6 bits."""
 
 Size = tuple[int, int]
 
 
 def given(segmentation: Any) -> Any:
-    """Return the mask as it is written, without empty polygons; None where nothing is left, as in `[[]]`."""
+    """Return the mask without empty polygons, or None if nothing is left, as of `[[]]`."""
     if isinstance(segmentation, list):
         segmentation = [part for part in segmentation if part != []]
     return segmentation or None
 
 
 def declared_size(segmentation: Any) -> Size | None:
-    """Return the width and height that run lengths name; polygons name none."""
+    """Return the width and height that run lengths declare; None for polygons, which declare none."""
     size = segmentation.get("size") if isinstance(segmentation, dict) else None
     if isinstance(size, list) and len(size) == 2 and all(isinstance(side, int) for side in size):
         return int(size[1]), int(size[0])
@@ -33,9 +33,9 @@ def declared_size(segmentation: Any) -> Size | None:
 
 
 def compressed(segmentation: Any, size: Size, orientation: int = 1) -> dict[str, Any]:
-    """Return the mask of an image of that width and height as compressed run lengths, turned by the EXIF orientation.
+    """Return a mask as compressed run lengths, turned upright; `size` is the (width, height) before the turn.
 
-    Raises ValueError, or what pycocotools raises, for what is no mask.
+    Raises ValueError, or an error of pycocotools, if the segmentation is no mask.
     """
     from pycocotools import mask
 
@@ -63,7 +63,7 @@ def box_of(mask_: dict[str, Any]) -> list[float]:
 def runs_of(text: str) -> list[int]:
     """Return the run lengths that pycocotools wrote as text (rleToString in its maskApi.c).
 
-    Raises ValueError for a text that it does not write.
+    Raises ValueError for a text that pycocotools does not write.
     """
     runs: list[int] = []
     value = shift = 0

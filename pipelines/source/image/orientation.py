@@ -1,7 +1,7 @@
-"""Brings marks to their images as these are published: upright, whatever side the camera was held on.
+"""Converts boxes and masks to the coordinates of the upright image, which is the one that is published.
 
-An image's EXIF data may say that it is to be turned. Its annotations may have been made on the image as it is stored,
-or on the upright one: the size that they declare tells which. Knows sizes, boxes and masks; no files.
+EXIF data may say that an image has to be turned. Annotations may refer to the stored image or to the upright one; the
+size that they declare tells which. This module knows sizes, boxes and masks, but no files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +17,11 @@ Marks = Sequence[Mapping[str, Any]]
 
 
 def settle(marks: Marks, declared: Size | None, frame: Frame | None, on: MarkedOn | None) -> list[Any]:
-    """Return the objects of one image (dicts of `schemas.arrow`), as they lie in the upright image.
+    """Return the objects of one image (dicts of `schemas.arrow`), in the coordinates of the upright image.
 
-    `marks` are objects as annotations write them: `bbox` may be missing where there is a `segmentation`, and `told`
-    is how messages name the object and its image. `declared` is the width and height that the annotation gives the
-    image, `frame` how it lies in its file; of an image without one the masks are left out. Raises SourceError for what
-    does not fit.
+    `marks` are objects as annotations write them: `bbox` may be missing if there is a `segmentation`, and `told` names
+    the object and its image in messages. `declared` is the image's width and height in the annotation, `frame` its
+    stored size and orientation; without a frame the masks are left out. Raises SourceError if the sizes do not fit.
     """
     if frame is None or not marks:
         return [_without_mask(one) for one in marks]
@@ -33,7 +32,7 @@ def settle(marks: Marks, declared: Size | None, frame: Frame | None, on: MarkedO
 
 
 def in_pixels(marks: Marks, size: Size) -> list[dict[str, Any]]:
-    """Return marks whose numbers are shares of an image's width and height in pixels."""
+    """Return marks, given as shares of an image's width and height, in pixels."""
     width, height = size
     found = []
     for one in marks:
@@ -48,7 +47,7 @@ def in_pixels(marks: Marks, size: Size) -> list[dict[str, Any]]:
 
 
 def _on_stored(declared: Size | None, frame: Frame, on: MarkedOn | None, place: str) -> bool:
-    """Whether the marks lie in the image as it is stored; raises SourceError where that cannot be told."""
+    """Whether the marks refer to the stored image, not the upright one; raise SourceError if that is unclear."""
     if on is not None:
         return on == "stored"
     if frame.turned and declared is None:
@@ -98,7 +97,7 @@ def _without_mask(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def turned_box(box: Sequence[float], size: Size, orientation: int) -> list[float]:
-    """Return a box (x, y, width, height) where it lies once its image of that size is turned upright."""
+    """Return a box (x, y, width, height) of a stored image of `size`, in the coordinates of the upright image."""
     x, y, width, height = box
     right, below = size[0] - x - width, size[1] - y - height
     across = {1: x, 2: right, 3: right, 4: x, 5: y, 6: below, 7: below, 8: y}[orientation]

@@ -1,6 +1,6 @@
-"""Single images of a source: whether they can be read, what they are like, and how they are brought into one form.
+"""Examines single images of a source, and converts them to one mode, size and format.
 
-Knows one image at a time, in the formats of `READ`; nothing of classes, boxes or files.
+This module handles one image at a time, in the formats of `READ`, and knows no classes, boxes or files.
 """
 
 import io
@@ -17,16 +17,16 @@ from schemas.spec import Images
 
 Image.MAX_IMAGE_PIXELS = None  # `examine` has a limit of its own, which says what to do
 KEPT = ("PNG", "JPEG", "WEBP")
-"""Formats whose files may stay as they are."""
+"""Formats whose files may be published unchanged."""
 READ = (*KEPT, "GIF", "BMP", "TIFF", "PPM", "JPEG2000")
-"""Formats that are read, whatever a file is called. Of Pillow's others one starts a program (EPS, Ghostscript), and
-some hold an image of another size than their header says."""
+"""Formats that are read, whatever a file's extension. Pillow's other formats are not safe: EPS starts Ghostscript, and
+in some the image has another size than the header says."""
 MAX_FILE_BYTES = 256 << 20
 _ORIENTATION = 0x0112  # the EXIF tag
 _WIDTH, _HEIGHT = 256, 257  # tags of a TIFF
 _TURNED_BY_PILLOW = "TIFF"
-"""The format whose images Pillow turns by itself when it loads them."""
-_LAST_UNSWAPPED = 4  # from the next orientation on, width and height change places
+"""The format whose images Pillow turns upright when it loads them."""
+_LAST_UNSWAPPED = 4  # EXIF orientations above this swap width and height
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -45,26 +45,26 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: lambda pixels: np.rot90(pixels),
 }
-"""What `_TURNS` do, for arrays (height, width, …)."""
+"""The same as `_TURNS`, for arrays of shape (height, width, …)."""
 _MAY_BE_TURNED = (b"eXIf", b"Raw profile type", b"xmp")
-"""One of these a PNG holds whose metadata say how it is turned: Pillow looks for that behind all of its pixels."""
+"""A PNG with an orientation holds one of these. Without them Pillow need not search the file behind its pixels."""
 DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 """Pillow's modes of grey images of more than 8 bits."""
 _BYTES = (64, 255)
-"""Fractions that end between these are taken for images of 8 bits that were written as fractions."""
+"""Float images whose largest value lies between these are taken for 8-bit images stored as floats."""
 _DEPTHS = (8, 10, 12, 14, 16)
-"""Bits that cameras and scanners have: whole numbers are taken to be of the fewest that hold them all."""
+"""Bit depths of cameras and scanners; images are taken to have the smallest that holds all their values."""
 _SEEN_THROUGH = ("RGBA", "LA", "PA", "La", "RGBa")
 Mode = Literal["RGB", "L"]
 
 
 @dataclass(frozen=True)
 class Look:
-    """What one image is like: its `size` (width, height) is that of the upright image.
+    """The properties of one image; `size` (width, height) is that of the upright image.
 
-    `levels` are the least and the largest value of a grey image of more than 8 bits. `upper` is the largest upper byte
-    of a colour image of 16 bits a channel; Pillow reads no more of it. Of one that is `turned`, `swapped` says that its
-    width and height change places.
+    `levels` are the smallest and the largest value of a grey image of more than 8 bits. `upper` is the largest upper
+    byte of a colour image of 16 bits a channel, of which Pillow reads only that byte. `turned` says that the EXIF
+    orientation turns or mirrors the image, `swapped` that it swaps width and height.
     """
 
     format: str
@@ -78,40 +78,40 @@ class Look:
 
     @property
     def unclear(self) -> bool:
-        """Whether it is turned, and has the same width and height before."""
+        """Whether the image is turned but keeps its width and height, so that its size does not show the turn."""
         return self.turned and (not self.swapped or self.size[0] == self.size[1])
 
     @property
     def deep(self) -> bool:
-        """Whether it has more than 8 bits a channel."""
+        """Whether it is a grey image of more than 8 bits."""
         return self.mode in DEEP
 
     def fits(self, mode: Mode, size: tuple[int, int] | None) -> bool:
-        """Whether it is what `bring` would make of it already."""
+        """Whether the image already has the mode and size, and a form that `bring` need not change."""
         sound = self.format in KEPT and not self.turned and not self.animated
         return sound and self.mode == mode and size in (None, self.size)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """How an image lies in its file: its `size` there (width, height), and its EXIF orientation, 1 to 8."""
+    """The `size` (width, height) of an image as stored in its file, and its EXIF `orientation`, 1 to 8."""
 
     size: tuple[int, int]
     orientation: int = 1
 
     @property
     def turned(self) -> bool:
-        """Whether it is to be turned or mirrored."""
+        """Whether the orientation turns or mirrors the image."""
         return self.orientation in _TURNS
 
     @property
     def upright(self) -> tuple[int, int]:
-        """Its width and height once it is turned."""
+        """The width and height of the upright image."""
         return (self.size[1], self.size[0]) if self.orientation > _LAST_UNSWAPPED else self.size
 
 
 def frame(data: bytes | None, max_pixels: int) -> Frame | None:
-    """Return how the image lies in its file, by its header alone; None for what `examine` calls unreadable."""
+    """Return the stored size and orientation from the image's header; None if the image cannot be read."""
     if not data or len(data) > MAX_FILE_BYTES:
         return None
     try:
@@ -133,12 +133,15 @@ def _stored_size(image: ImageFile.ImageFile) -> tuple[int, int]:
 
 
 def upright(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Return an array (height, width, …) turned as an image of that EXIF orientation is."""
+    """Return the pixels, an array of shape (height, width, …), turned upright from an EXIF orientation."""
     return _UPRIGHT[orientation](pixels) if orientation in _UPRIGHT else pixels
 
 
 def examine(data: bytes | None, rules: Images) -> Look | str:
-    """Return what the image is like, or why it cannot be read; it is decoded whole, JPEG in an eighth of its size."""
+    """Return the image's properties, or the reason why it cannot be read.
+
+    The whole image is decoded, a JPEG at an eighth of its size.
+    """
     if data is None:
         return "missing"
     if not data:
@@ -162,12 +165,12 @@ def examine(data: bytes | None, rules: Images) -> Look | str:
             return replace(look, upper=int(np.asarray(image.convert("RGB")).max())) if wide else look
     except UnidentifiedImageError:
         return "not an image of a known format"
-    except Exception as error:  # noqa: BLE001 (of bytes from outside Pillow may raise nearly anything)
+    except Exception as error:  # noqa: BLE001 (for broken files Pillow may raise nearly anything)
         return _told(error)
 
 
 def _longest_side(rules: Images) -> int:
-    """Return the longest side in pixels that can be written: of WebP 2**14 - 1, of the others what JPEG can hold."""
+    """Return the longest side in pixels that can be written: 2**14 - 1 for WebP, else the limit of JPEG."""
     return 16_383 if rules.format == "webp" else 65_500
 
 
@@ -190,12 +193,12 @@ def _look(image: ImageFile.ImageFile) -> Look:
         size=(height, width) if orientation in range(5, 9) else (width, height),
         turned=orientation in _TURNS,
         swapped=orientation in range(5, 9),
-        animated=animated and image.format != "MPO",  # a photograph with a preview of its own
+        animated=animated and image.format != "MPO",  # an MPO is a photograph with a preview
     )
 
 
 def _is_wide(image: ImageFile.ImageFile) -> bool:
-    """Whether it has 16 bits a channel, of which Pillow reads the upper 8; to be asked before its pixels are loaded."""
+    """Whether a colour image has 16 bits a channel, of which Pillow reads the upper 8. Call it before `load`."""
     raw = [tile.args[0] if isinstance(tile.args, tuple) and tile.args else tile.args for tile in image.tile]
     return image.mode not in DEEP and any(isinstance(name, str) and ";16" in name for name in raw)
 
@@ -206,10 +209,10 @@ def _extremes(values: NDArray[Any]) -> tuple[float, float]:
 
 
 def levels_of(low: float, high: float, *, whole: bool) -> tuple[float, float]:
-    """Return which values of deep grey images become black and white, where all are between `low` and `high`.
+    """Return the values of deep grey images that become black and white; all values lie from `low` to `high`.
 
-    Fractions from 0 to 1, or to 255, and `whole` numbers of a usual depth keep their scale; of others it is that of
-    what they hold.
+    Fractions from 0 to 1 or to 255, and `whole` numbers of a usual bit depth, keep that scale; for others, `low`
+    becomes black and `high` white.
     """
     depth = next((bits for bits in _DEPTHS if high < 2**bits), None)
     if low < 0 or not depth:
@@ -225,19 +228,19 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _mode_of(image: Image.Image) -> str:
-    """Return Pillow's mode, or `PA` for a palette with a transparent colour."""
+    """Return Pillow's mode, or `PA` for a palette image with a transparent colour."""
     return "PA" if image.mode == "P" and "transparency" in image.info else image.mode
 
 
 def bring(data: bytes, look: Look, mode: Mode, rules: Images, levels: tuple[float, float] = (0.0, 65_535.0)) -> bytes:
-    """Return the image upright, in that mode and size: as it is where it is so already, else encoded anew.
+    """Return the image upright, in the mode and in the size of `rules`; it is encoded anew only if it has to change.
 
-    Of grey images of more than 8 bits, the first of `levels` becomes black and the second white.
+    In grey images of more than 8 bits, the first of `levels` becomes black and the second white.
     """
     if look.fits(mode, rules.size):
         return data
     with _open(data) as opened:
-        opened.load()  # which turns a TIFF, and then says no more how it lay
+        opened.load()  # Pillow turns a TIFF here, and then reports no orientation
         turn = _TURNS.get(_orientation(opened))
         flat = _flat(opened, levels)
     image = flat if turn is None else flat.transpose(turn)
@@ -247,7 +250,7 @@ def bring(data: bytes, look: Look, mode: Mode, rules: Images, levels: tuple[floa
 
 
 def _flat(image: Image.Image, levels: tuple[float, float]) -> Image.Image:
-    """Return an image of 8 bits a channel that cannot be seen through: on white, and deep ones scaled by `levels`."""
+    """Return an opaque image of 8 bits a channel: transparency becomes white, deep images are scaled by `levels`."""
     image.load()
     if image.mode in DEEP:
         return _shallow(image, *levels)
@@ -258,7 +261,7 @@ def _flat(image: Image.Image, levels: tuple[float, float]) -> Image.Image:
 
 
 def _shallow(image: Image.Image, low: float, high: float) -> Image.Image:
-    """Return a deep grey image in 8 bits; what is not finite is black or white."""
+    """Return a deep grey image in 8 bits; values that are not finite become black or white."""
     values = np.nan_to_num(np.asarray(image).astype(np.float64), nan=low)
     with np.errstate(over="ignore"):
         scaled = (values - low) * 255 / ((high - low) or 1.0)
@@ -266,7 +269,7 @@ def _shallow(image: Image.Image, low: float, high: float) -> Image.Image:
 
 
 def resize(image: Image.Image, rules: Images) -> Image.Image:
-    """Return the image in `rules.size`, fitted as `rules.fit` says."""
+    """Return the image resized to `rules.size`, by the method `rules.fit`."""
     if rules.size is None or rules.size == image.size:
         return image
     size = rules.size
@@ -278,7 +281,7 @@ def resize(image: Image.Image, rules: Images) -> Image.Image:
 
 
 def geometry(found: tuple[int, int], rules: Images) -> tuple[float, float, float, float]:
-    """Return how `resize` moves a point: x and y are multiplied by the first two, then the last two are added."""
+    """Return how `resize` moves points of an image of size `found`, as factors of x and y and offsets of x and y."""
     if rules.size is None or rules.size == found:
         return 1.0, 1.0, 0.0, 0.0
     across, down = rules.size[0] / found[0], rules.size[1] / found[1]

@@ -1,4 +1,4 @@
-"""Images as the content of rows: which column holds them, and in what form they are read."""
+"""Finds the column of images of a source, and reads images in one form."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from schemas.spec import Source
 
 @dataclass
 class ImageReader:
-    """Reads a column of images, all in one form. See `pipelines.source.content.Reader`."""
+    """Reads a column of images and converts them to one form. See `pipelines.source.content.Reader`."""
 
     source: Source
     column: str
@@ -28,24 +28,24 @@ class ImageReader:
 
     @property
     def drops(self) -> bool:
-        """Rows without an image are left out: they were refused, or the spec skips them."""
+        """True, since rows without an image are left out, if the spec did not refuse them."""
         return True
 
     def observe(self, block: Block) -> Block:
-        """Take in a block; return it with nulls for images that cannot be read."""
+        """Add a block to the profile; return it with nulls for images that cannot be read."""
         return self._gallery.observe(block)
 
     def finish(self) -> ImageProfile | None:
-        """Return what the images are, and what they become; raises SourceError where that cannot be."""
+        """Return the profile of the images and their target form; raise SourceError for images the spec refuses."""
         return self._gallery.finish()
 
     def bring(self, block: Block) -> Block:
-        """Return the block with each image in the form that the profile says."""
+        """Return the block with each image converted to the profile's form."""
         images = self.profile.images if self.profile else None
         return brought(block, self.source, self.column, images) if images else block
 
     def refuse(self, path: str, states: Mapping[str, ColumnState], total: int) -> None:
-        """Refuse nothing: images that cannot be read were refused as they were seen."""
+        """Do nothing, since `finish` has already refused images that cannot be read."""
 
 
 def holds_images(files: Files, source: Source) -> bool:
@@ -54,9 +54,9 @@ def holds_images(files: Files, source: Source) -> bool:
 
 
 def profile_images(source: Source, by: list[str]) -> SourceProfile:
-    """Return the profile of a source of images; raises where the image column cannot be told.
+    """Return the profile of a source of images; raise SpecError if the image column is unclear.
 
-    Marked images are balanced by what they hold, which is the column `boxes`.
+    Annotated images are balanced by the column `boxes`, which counts their objects by class.
     """
     files = find_files(source)
     known = columns_of(files, source) or {}
@@ -76,7 +76,7 @@ def profile_images(source: Source, by: list[str]) -> SourceProfile:
 
 
 def _refuse_resizing(source: Source, kind: str) -> None:
-    """Refuse what would lose some of what is marked."""
+    """Raise SpecError for a resizing that would lose masks or parts of boxes."""
     if source.images.size and kind != "objects":
         advice = Advice(("source", "images", "size"), None)
         raise SpecError(Fault(advice.path, f"masks are not resized; {advice}", "masks-resized", advice))

@@ -1,6 +1,6 @@
-"""Looks at the images of a source as they stream by: counts what they are like, refuses or brings them into one form.
+"""Profiles the images of a source block by block, refuses those that the spec does not allow, and converts the rest.
 
-Knows blocks of cells and single images (`pixels`), and what is marked in them (`boxes`); no files and no classes.
+This module knows blocks of cells, single images (`pixels`) and their boxes (`boxes`), but no files and no classes.
 """
 
 import os
@@ -23,9 +23,9 @@ from schemas.spec import Images, Source
 
 EXAMPLES, LISTED_SIZES = 20, 10
 LARGE = 128 * 128
-"""Pixels from which an image is large."""
+"""The number of pixels above which an image is large."""
 DARK = 63
-"""Of 255: where no pixel is brighter than this, cameras of 12 or 14 bits are at work."""
+"""If no pixel is brighter than this (of 255), 16-bit images come from cameras of 14 bits or fewer."""
 _SIZES_CAP = 10_000
 _NAMED = 3
 R = TypeVar("R")
@@ -33,7 +33,7 @@ R = TypeVar("R")
 
 @dataclass
 class Gallery:
-    """What is known of the images after the blocks seen so far."""
+    """The profile of the images after the blocks seen so far."""
 
     source: Source
     column: str
@@ -54,7 +54,7 @@ class Gallery:
     faulty: dict[str, str] = field(default_factory=dict)
 
     def observe(self, block: Block) -> Block:
-        """Take in a block; return it with nulls for images that cannot be read, and with its boxes counted."""
+        """Add a block to the profile; return it with nulls for images that are left out, and with its boxes counted."""
         data, paths = _cells(block, self.column)
         looks = _in_threads(lambda one: examine(one, self.source.images), data)
         for path, look in zip(paths, looks, strict=True):
@@ -80,7 +80,7 @@ class Gallery:
         self.extremes = [*map(min, low, look.size), *map(max, high, look.size)]
 
     def _measure(self, path: str, look: Look) -> None:
-        """Take in which values an image of more than 8 bits holds."""
+        """Record the range of values of an image of more than 8 bits."""
         if look.levels:
             self.levels = [min([*self.levels[:1], look.levels[0]]), max([*self.levels[1:], look.levels[1]])]
             self.fractions |= look.mode == "F"
@@ -110,7 +110,7 @@ class Gallery:
         return _with(block, {OBJECTS: objects, BOXES: boxes.contents(objects)})
 
     def finish(self) -> ImageProfile:
-        """Return what was found; raises SourceError or SpecError for what the spec does not let pass."""
+        """Return the profile of all images; raise SourceError or SpecError for images that the spec does not allow."""
         self._refuse()
         mode: Mode = self.source.images.mode or ("L" if {m for _, m in self.looks} <= {"L", "1"} else "RGB")
         formats, modes = Counter[str](), Counter[str]()
@@ -140,12 +140,12 @@ class Gallery:
         )
 
     def _format(self) -> Literal["png", "jpeg"]:
-        """Return png, which loses nothing, unless that would take many times the room of the source."""
+        """Return png, which is lossless, unless most images are large JPEGs, which it would make many times larger."""
         photographs = sum(rows for (kind, _), rows in self.looks.items() if kind == "JPEG") * 2 > self.looks.total()
         return "jpeg" if photographs and self.pixels > LARGE * self.looks.total() else "png"
 
     def _changed(self, mode: Mode) -> int:
-        """Return how many images are written anew for their format, mode or size, at least."""
+        """Return the least number of images that are encoded anew because of their format, mode or size."""
         size = self.source.images.size
         resized = sum(n for found, n in self.sizes.items() if size not in (None, found))
         other = sum(n for (kind, found), n in self.looks.items() if not Look(kind, found, (0, 0)).fits(mode, None))
@@ -211,14 +211,14 @@ def _listed(some: dict[str, str]) -> str:
 
 
 def _usable(look: Look | str, rules: Images) -> Look | None:
-    """Return the look of an image that stays."""
+    """Return the look of an image that is kept, or None for one that is left out."""
     if isinstance(look, str) or (look.animated and rules.animated != "first"):
         return None
     return look
 
 
 def brought(block: Block, source: Source, column: str, profile: ImageProfile) -> Block:
-    """Return the block with every image in the one form that the profile says, and with nulls for those left out."""
+    """Return the block with every image converted to the profile's form, and nulls for images that are left out."""
     rules = source.images.model_copy(update={"size": profile.size, "format": profile.format})
 
     def one(data: bytes | None) -> tuple[Look | None, bytes | None]:
@@ -258,6 +258,6 @@ def _with(block: Block, columns: dict[str, pa.Array]) -> Block:
 
 
 def _in_threads(function: Callable[[bytes | None], R], items: Sequence[bytes | None]) -> list[R]:
-    """Return the results in order; Pillow and OpenCV leave Python's lock while they decode."""
+    """Return the results in order; threads help since Pillow and OpenCV release the GIL while they decode."""
     with ThreadPoolExecutor(min(32, os.cpu_count() or 1)) as pool:
         return list(pool.map(function, items, chunksize=64))

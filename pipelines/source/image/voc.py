@@ -1,4 +1,4 @@
-"""Reads Pascal VOC annotations: one XML file an image, with the boxes of its objects.
+"""Reads Pascal VOC annotations: one XML file an image, with the boxes of the image's objects.
 
 The format is that of the VOC2012 development kit, section 4: corners in pixels. Boxes are taken to run from `xmin` to
 `xmax`, as labelling tools write them today.
@@ -22,9 +22,9 @@ from schemas.spec import Source
 KIND = "objects"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _OTHERS = ("robndbox", "rotated_bndbox", "polygon")
-"""What else than an upright box an object may be marked with."""
+"""Elements that mark an object with something other than an upright box."""
 _FLAGS = ("flags",)
-"""Where a source's files keep how often each of these was seen as their rows were read."""
+"""The key in `Files.memo` of the counts of flags and outlines seen while the rows were read."""
 _TOLD = {
     "difficult": "flagged difficult, which are boxes like any other here",
     "polygon": "outlined too (polygon), which is not read",
@@ -45,7 +45,7 @@ def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) 
 
 
 def _read(files: Files, name: str, told: Counter[str]) -> Marked:
-    """Return an annotation; what is said of its objects and not read is counted in `told`."""
+    """Return an annotation, and count in `told` the flags and outlines of its objects, which are not read."""
     root, own = _root(files, name), os.path.splitext(name)[0]
     elements = list(root.iter("object"))
     told.update(kind for one in elements for kind in _TOLD if _says(one, kind))
@@ -59,7 +59,7 @@ def _root(files: Files, name: str) -> ElementTree.Element:
     data = annotated.annotation(files, name, "that is no annotation of one image")
     try:
         root = ElementTree.fromstring(data, ElementTree.XMLParser(target=_Plain()))  # noqa: S314 (no entities: _Plain)
-    except (ElementTree.ParseError, ValueError, LookupError) as error:  # the last: an encoding that is not known
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # LookupError: unknown encoding
         raise SourceError(f"{place}: is not XML: {error}; mend the file or take it out of the folder") from error
     if root.tag.lower() != "annotation":
         raise SourceError(
@@ -70,7 +70,7 @@ def _root(files: Files, name: str) -> ElementTree.Element:
 
 
 def _size(root: ElementTree.Element) -> tuple[int, int] | None:
-    """Return the width and height that the annotation gives; some tools write zeros where they do not know them."""
+    """Return the width and height that the annotation declares, or None; some tools write zeros for an unknown size."""
     words = [(root.findtext(f"size/{side}") or "").strip() for side in ("width", "height")]
     try:
         width, height = (int(float(word)) for word in words)
@@ -80,9 +80,9 @@ def _size(root: ElementTree.Element) -> tuple[int, int] | None:
 
 
 class _Plain(ElementTree.TreeBuilder):
-    """Builds a tree without a document type: with it go entities, which may grow without end or name other files.
+    """Builds an XML tree without a document type, whose entities may grow without end or name other files.
 
-    Nor has it namespaces (`xmlns`), which say nothing here.
+    Namespaces (`xmlns`) are dropped too, since they mean nothing here.
     """
 
     def start(self, tag: str, attrs: dict[Any, Any], /) -> ElementTree.Element:
@@ -113,7 +113,7 @@ def _object(element: ElementTree.Element, place: str, image: str) -> dict[str, A
 
 
 def lost(files: Files, _source: Source) -> list[str]:
-    """Say which flags and outlines of the objects are not read, and which images have no annotation."""
+    """Return sentences on flags and outlines that are not read, and on images without annotation."""
     counts: Counter[str] = files.memo[_FLAGS]
     said = [f"{rows:,} objects are {_TOLD[kind]}." for kind, rows in sorted(counts.items())]
     return [*said, *annotated.rounded(files), *annotated.untaken(files), *unread(files)]

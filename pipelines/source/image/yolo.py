@@ -1,7 +1,7 @@
-"""Reads the labels of YOLO: a text file an image, each line a class's number and a box or an outline.
+"""Reads YOLO labels: one text file an image, each line with a class number and a box or an outline.
 
 The format is that of Ultralytics (https://docs.ultralytics.com/datasets/detect/): `class x y width height` with the
-box's centre, or `class x1 y1 x2 y2 …`, all as shares of the upright image. An image without labels shows background.
+box's centre, or `class x1 y1 x2 y2 …`, all as shares of the upright image. An image without labels is background.
 """
 
 import os
@@ -23,7 +23,7 @@ from schemas.spec import Source
 BOXES, MASKED = "objects", "masked objects"
 _BOX = 4  # numbers of a box; an outline has 6 or more
 _SURE, _NEAR = 3, 0.01
-"""Lines that are no outlines by chance, and the share of an image by which points may miss their box."""
+"""The fewest lines that tell keypoints from outlines, and the share of an image by which points may miss their box."""
 
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
@@ -38,7 +38,7 @@ def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the images in the order of their names; labels without an image too, since it is missing."""
+    """Yield the images in the order of their names; labels whose image is missing give a null image."""
     names, kind = _class_names(files), _kind(files)
     yield from annotated.batches(files, _marked(files, names, kind == MASKED), kind, source, wanted)
 
@@ -59,7 +59,7 @@ def _marked(files: Files, classes: Mapping[int, str] | None, masked: bool) -> It
 
 
 def _refuse_misnamed(files: Files, images: Sequence[str]) -> None:
-    """Refuse labels that are called as an image with its ending, or of which an image has two."""
+    """Raise SourceError if an image has two label files, or if a label file keeps the image's extension in its name."""
     found: dict[str, str] = {}
     with_ending = {f"{label_key(name)}{os.path.splitext(name)[1]}": name for name in images}
     for label in _labels(files):
@@ -75,7 +75,7 @@ def _refuse_misnamed(files: Files, images: Sequence[str]) -> None:
 
 
 def _kind(files: Files) -> str:
-    """Return whether there are outlines, by the first line that is one."""
+    """Return the kind of the objects: masked if any line is an outline, else boxes."""
     for label in _labels(files):
         if any(len(numbers) > _BOX for _, numbers in _lines(files, label)):
             return MASKED
@@ -83,7 +83,7 @@ def _kind(files: Files) -> str:
 
 
 def _are_keypoints(files: Files) -> bool:
-    """Whether all lines are a box and equally many points, which say if they are seen, or lie in the box."""
+    """Whether all lines are a box and equally many points that have a visibility, or lie in the box."""
     seen = inside = True
     length, lines = 0, 0
     for label in _labels(files):
@@ -98,7 +98,7 @@ def _are_keypoints(files: Files) -> bool:
 
 
 def _in_box(box: Sequence[float], points: Sequence[float]) -> bool:
-    """Whether points lie in a box (centre, width, height) within the image, or at 0, 0, which are unseen."""
+    """Whether all points lie in the box (centre, width, height), or at 0, 0 as unseen ones do."""
     low, high = ([box[side] + sign * box[side + 2] / 2 for side in (0, 1)] for sign in (-1, 1))
     within = all(-_NEAR <= one <= 1 + _NEAR for one in (*low, *high))
     pairs = zip(points[::2], points[1::2], strict=True)
@@ -108,7 +108,7 @@ def _in_box(box: Sequence[float], points: Sequence[float]) -> bool:
 
 
 def _lines(files: Files, label: str) -> Iterator[tuple[int, list[float]]]:
-    """Yield the class and the numbers of each line; raises SourceError for a line that is no label."""
+    """Yield the class number and the other numbers of each line; raise SourceError for a line that is no label."""
     place = files.shown(label)
     for number, line in enumerate(_text(files, label).splitlines(), 1):
         if not (words := line.split()):
@@ -156,9 +156,9 @@ def _objects(
 
 
 def _class_names(files: Files) -> Mapping[int, str] | None:
-    """Return the names of the classes by their numbers; None where no file names them, and numbers have to do.
+    """Return the class names by number, or None if no file names the classes.
 
-    Raises SourceError where two files differ, and for keypoints, which are not read.
+    Raises SourceError if two files differ, or if the labels are keypoints, which are not read.
     """
     found: dict[int, str] = {}
     by = ""
@@ -171,7 +171,7 @@ def _class_names(files: Files) -> Mapping[int, str] | None:
 
 
 def _names_in(files: Files, name: str) -> dict[int, str]:
-    """Return the names in one file by their numbers, as they are written there: `no` and `007` are names, too."""
+    """Return the class names of one file by number, spelled as in the file: `no` and `007` are names, too."""
     text = _text(files, name)
     if not name.lower().endswith((".yaml", ".yml")):
         return _distinct(files, name, [(n, line.strip()) for n, line in enumerate(text.splitlines()) if line.strip()])
@@ -201,7 +201,7 @@ def _word(node: yaml.Node) -> str:
 
 
 def _entries(files: Files, name: str, text: str) -> dict[str, yaml.Node]:
-    """Return what a YAML file says by its keys, as texts: YAML takes `no` for a truth and `007` for a number."""
+    """Return the values of a YAML file by key, all as text, since YAML takes `no` for a boolean, `007` for a number."""
     try:
         root = yaml.compose(text, yaml.BaseLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -211,7 +211,7 @@ def _entries(files: Files, name: str, text: str) -> dict[str, yaml.Node]:
 
 
 def _distinct(files: Files, name: str, pairs: list[tuple[int, str]]) -> dict[int, str]:
-    """Return the names by number; raises SourceError where two classes have one number, or one name."""
+    """Return the names by number; raise SourceError if two classes share a number or a name."""
     found: dict[int, str] = {}
     numbers: dict[str, int] = {}
     for number, one in pairs:
@@ -223,7 +223,7 @@ def _distinct(files: Files, name: str, pairs: list[tuple[int, str]]) -> dict[int
 
 
 def lost(files: Files, _source: Source) -> list[str]:
-    """Say whether classes have no names, and which files are not read."""
+    """Return sentences on classes without names and on files that are not read."""
     unnamed = [] if _class_names(files) else ["No file names the classes, so that they are called by their numbers."]
     return [*unnamed, *unread(files)]
 

@@ -1,4 +1,4 @@
-"""The bytes of a delimited file on their way to pyarrow: lines that are no rows go, quoted blanks are marked."""
+"""Cleans the bytes of a delimited file for pyarrow: drops lines that are no rows, and marks quoted blanks."""
 
 import codecs
 
@@ -9,12 +9,12 @@ from pipelines.source.tabular.dialect import Dialect
 from pipelines.source.tabular.escapes import Late, is_quoted, unescaped
 
 MARK = "\uffff"
-"""Stands between a quotation mark and a blank; no text holds it, since it is no character."""
+"""Inserted between a quotation mark and a blank; U+FFFF is no character, so no text holds it."""
 _MARK = MARK.encode()
 
 
 class Cleaner:
-    """Takes a file chunk by chunk; holds back what it cannot tell yet."""
+    """Cleans a file chunk by chunk; bytes whose meaning depends on the next chunk wait for it."""
 
     def __init__(self, dialect: Dialect) -> None:
         self._lines = dialect.lines
@@ -31,7 +31,7 @@ class Cleaner:
         self.marked = False
 
     def __call__(self, chunk: bytes, *, last: bool) -> bytes:
-        """Return what of the file is known to be rows by now."""
+        """Return the bytes that are known to belong to rows so far."""
         chunk = chunk if self._began else chunk.removeprefix(codecs.BOM_UTF8)
         self._late.look(chunk, self.quotes + self._held.count(b'"'))
         chunk = self._unescaped(chunk, last=last) if self._escape else chunk
@@ -42,15 +42,15 @@ class Cleaner:
             _, end, data = data.partition(b"\n")
             self._lines -= bool(end)
             if not end:
-                return b""  # the line goes on
+                return b""  # the line continues in the next chunk
         if self._comment:
             data = self._without_comments(data, last=last)
         elif not last and self._quote and data.endswith(self._quote):
-            data, self._held = data[:-1], data[-1:]  # what it is hangs on what follows
+            data, self._held = data[:-1], data[-1:]  # its meaning depends on the next byte
         return self._with_marks(data, self._held if not self._comment else b"\n")
 
     def _unescaped(self, chunk: bytes, *, last: bool) -> bytes:
-        """Return the chunk without escapes; backslashes at its end wait for what they stand before."""
+        """Return the chunk without escapes; backslashes at its end wait for the next chunk."""
         chunk, self._slashes = self._slashes + chunk, b""
         if not last:
             end = len(chunk.rstrip(b"\\"))
@@ -58,7 +58,7 @@ class Cleaner:
         return unescaped(chunk, self._escape or "")
 
     def _without_comments(self, data: bytes, *, last: bool) -> bytes:
-        """Return whole lines that are no comment; one within quotation marks is none."""
+        """Return the whole lines that are no comments; a line that begins within quotation marks is no comment."""
         end = len(data) if last else data.rfind(b"\n") + 1
         data, self._held = data[:end], data[end:]
         comment, inside, kept = self._comment or b"", self.quotes % 2, []
@@ -69,7 +69,7 @@ class Cleaner:
         return b"".join(kept)
 
     def _with_marks(self, data: bytes, behind: bytes) -> bytes:
-        """Return the bytes with a mark between each quotation mark that opens or closes a cell and a blank in it."""
+        """Return the bytes with `MARK` between a cell's opening or closing quotation mark and a blank next to it."""
         before, self._before = self._before, data[-1:] or self._before
         if not self._quote or self._quote not in data:
             return data
@@ -89,7 +89,7 @@ def _both(quote: bytes, blank: bytes) -> tuple[bytes, bytes]:
 
 
 def _edges(before: bytes, data: bytes, behind: bytes, quote: bytes, delimiter: bytes, opened: int) -> NDArray[np.int64]:
-    """Return the places where a mark belongs: `opened` says whether the data begins within quotation marks."""
+    """Return the positions at which to insert `MARK`; `opened` says that the data begin within quotation marks."""
     one = np.frombuffer(data, np.uint8)
     left = np.concatenate([np.frombuffer(before[-1:], np.uint8), one[:-1]])
     right = np.concatenate([one[1:], np.frombuffer(behind[:1] or b"\n", np.uint8)])

@@ -1,8 +1,8 @@
 """Streams CSV and TSV files as text cells, through pyarrow's reader.
 
 CSV is RFC 4180 in UTF-8 (a byte order mark is skipped). TSV is IANA's text/tab-separated-values: a cell holds neither
-tab nor line end, and a quotation mark is a character like any other. What is written otherwise is found out, or said
-in the spec: see `dialect`.
+tab nor line end, and a quotation mark is a character like any other. `dialect` finds out where a file differs from
+that, or takes it from the spec.
 """
 
 import codecs
@@ -27,18 +27,18 @@ from schemas.errors import Advice, Fault, SourceError, SpecError
 from schemas.spec import Source
 
 _NO_WORD = r"^[-+0-9.,:/eETZ ]+$"
-"""Numbers, dates and times: blanks around them mean nothing, quoted or not."""
+"""Matches numbers, dates and times: blanks around them are dropped, even within quotation marks."""
 _TOLD = 100
-"""Files of a folder that are looked at, at most, to say how they are written."""
+"""Files of a folder that are read, at most, to describe how they are written."""
 _MOMENT, _PATIENCE = 0.02, 0.5
-"""Seconds from one look at pyarrow's thread to the next, and without a call before it is taken to wait."""
+"""Seconds between two looks at pyarrow's thread, and seconds without a call after which it counts as waiting."""
 
 
 class _Watched:
-    """A stream that notes, while it is read, what pyarrow lets pass: NUL bytes and quotes that never close.
+    """A stream that detects what pyarrow accepts silently: NUL bytes and quotation marks that never close.
 
-    It leaves out the lines before the table and comments, and marks blanks within quotation marks, since pyarrow does
-    not tell which cells had any.
+    The stream leaves out comments and the lines before the table. It marks blanks within quotation marks, since
+    pyarrow does not report which cells were quoted.
     """
 
     closed = False
@@ -74,7 +74,7 @@ class _Watched:
             self.reading = False
 
     def _chunk(self, size: int) -> bytes:
-        """Return so many bytes, or all that there are left."""
+        """Return `size` bytes, or fewer at the end of the file."""
         parts: list[bytes] = []
         while not self.whole and sum(map(len, parts)) < size:
             parts.append(bytes(self.stream.read(size - sum(map(len, parts)))))
@@ -88,15 +88,15 @@ class _Watched:
         return chunk
 
     def end(self) -> None:
-        """Give no more, and wait for pyarrow's thread, which reads ahead: it must not while the process ends.
+        """End the stream, and wait until pyarrow's thread reads no more: it must not read while the process ends.
 
-        It stops once it was told that there is no more, or when it is so far ahead that it waits: then it asks no more.
+        The thread reads ahead. It stops when it gets the end of the stream, or waits when it is far enough ahead.
         """
         self.ended, waited = True, 0.0
         while self.reading or (not self.told and waited < _PATIENCE):
             waited = 0.0 if self.reading else waited + _MOMENT
             time.sleep(_MOMENT)
-        time.sleep(_MOMENT)  # until that thread has let go of what it was given
+        time.sleep(_MOMENT)  # until that thread has released its last bytes
 
     def readable(self) -> bool:
         return True
@@ -112,20 +112,20 @@ def _watched(stream: pa.NativeFile, dialect: Dialect, file: str) -> Iterator[_Wa
     watched = _Watched(stream, dialect, file)
     try:
         yield watched
-    except BaseException:  # also when the rows are not wanted any more
+    except BaseException:  # also GeneratorExit, when the caller stops reading
         watched.end()
         raise
 
 
 def columns(files: Files, name: str, source: Source) -> dict[str, str]:
-    """Return the columns of the file that are read, in order; none has a type of its own yet."""
+    """Return the columns of the file that are read, in order, each with an empty type since all cells are text."""
     names = dialect_of(files, name, source).names
     check_chosen(names, source)
     return dict.fromkeys(filter(source.reads, names), "")
 
 
 def dialect_of(files: Files, name: str, source: Source) -> Dialect:
-    """Return how the file is written; raises SourceError where that is not how tables are."""
+    """Return the file's dialect, found once and then cached; raise SourceError if the file is no sound table."""
     key = (name, files.format, source.model_dump_json())
     if key not in files.memo:
         files.memo[key] = _checked(files, name, source)
@@ -145,7 +145,7 @@ def _checked(files: Files, name: str, source: Source) -> Dialect:
 
 
 def written(files: Files, source: Source) -> str:
-    """Return in words how the files are written, where that is not what their format says."""
+    """Describe in words how the files differ from their plain format; the text is empty if they do not."""
     told: dict[str, list[str]] = {}
     for name in files.names[:_TOLD]:
         told.setdefault(dialect_of(files, name, source).told(files.format), []).append(name)
@@ -160,7 +160,7 @@ def _listed(names: list[str]) -> str:
 
 
 def unnamed_index(files: Files, source: Source) -> str | None:
-    """Return what the first column is called if the header has no name for it, as pandas and R write an index."""
+    """Return the made-up name of a first column without a header, as pandas and R write an index; None otherwise."""
     if source.header is not None:
         return None
     found = dialect_of(files, files.names[0], source)
@@ -186,7 +186,7 @@ def _advice(files: Files, source: Source) -> tuple[str, Advice | None]:
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the file's rows as text, blocks of at most 8 MB of it; `wanted` restricts the columns."""
+    """Yield the file's rows as text cells, in blocks of at most 8 MB; `wanted` restricts the columns."""
     dialect = dialect_of(files, name, source)
     keys = {column: str(position) for position, column in enumerate(dialect.names)}  # unique whatever the names hold
     chosen = {column: key for column, key in keys.items() if source.reads(column) and (not wanted or column in wanted)}
@@ -198,7 +198,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
     ):
         reader = arrow_csv.open_csv(
             pa.PythonFile(watched, mode="r"),
-            # one thread: as fast for text cells, and only then do errors know their row
+            # one thread: as fast for text cells, and errors name their row only then
             read_options=arrow_csv.ReadOptions(
                 use_threads=False,
                 block_size=BLOCK_BYTES,
@@ -232,7 +232,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
 
 
 def _trimmed(cells: pa.Array, source: Source, marked: bool) -> pa.Array:
-    """Return the cells without blanks around them, but those that stood in quotation marks around words."""
+    """Return the cells without surrounding blanks, except quoted blanks around words."""
     trimmed = pc.ascii_trim_whitespace(cells)
     if not marked:
         return trimmed
@@ -247,9 +247,9 @@ def _with_quotes(columns: dict[str, pa.Array]) -> dict[str, pa.Array]:
 
 
 def _rewrite(cells: dict[str, pa.Array], dialect: Dialect, source: Source, file: str, rows: int) -> frozenset[str]:
-    """Write numbers of another style with a decimal point, and return the columns in which that changed a cell.
+    """Rewrite numbers in `cells` with a decimal point, and return the columns in which a cell changed.
 
-    `rows` are those of the file before these.
+    `rows` is the number of the file's rows before this block.
     """
     changed = set()
     for column, style in dialect.styles.columns.items():
@@ -267,7 +267,7 @@ def _parse_options(dialect: Dialect) -> arrow_csv.ParseOptions:
 
 @contextmanager
 def _explained(files: Files, name: str, source: Source) -> Iterator[None]:
-    """Turn pyarrow's complaints into messages that name the place in the file and what to do."""
+    """Turn pyarrow's errors into SourceErrors that name the row or byte and the remedy."""
     file = files.shown(name)
     try:
         with readable(file):
@@ -277,7 +277,7 @@ def _explained(files: Files, name: str, source: Source) -> Iterator[None]:
     except SourceError as error:
         if not isinstance(error.__cause__, pa.ArrowException):
             raise
-        reason = str(error.__cause__)  # pyarrow has one error for all that a file may be
+        reason = str(error.__cause__)  # pyarrow has one class for all errors
         if "UTF8" in reason:
             raise _encoding(files, name, source) from error.__cause__
         if ragged := re.search(r"(?:Row #(\d+): )?Expected (\d+) columns, got (\d+)", reason):
@@ -309,7 +309,7 @@ def _refuse_nul(file: str, at: int | None) -> None:
 
 
 def _encoding(files: Files, name: str, source: Source) -> SourceError:
-    """Look the file through for the first byte that is not UTF-8, and guess what it is."""
+    """Return the error for a file in another encoding, with its first byte that is not UTF-8 and a guess."""
     if source.encoding:
         return SourceError(f"{files.shown(name)}: is not all {source.encoding}; check source.encoding")
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -329,7 +329,7 @@ def _encoding(files: Files, name: str, source: Source) -> SourceError:
 
 
 def not_utf8(file: str, at: int, byte: int, data: bytes) -> SourceError:
-    """Return the refusal of a file whose byte at offset `at` (from zero) is no UTF-8; `data` are bytes around it."""
+    """Return the error for a file whose `byte` at offset `at` (from 0) is not UTF-8; `data` are bytes around it."""
     found = readings(data)
     told = ", ".join(f"{text!r} in {name}" for name, text in found)
     told = f" (a word in it reads {told})" if len(found) > 1 else ""

@@ -1,8 +1,8 @@
 """Finds out how a delimited file is written: delimiter, quotes, comments, decimal comma, and whether it has a header.
 
-What the spec says goes before what is found. A file that its name's own delimiter reads as a table is taken by it, so
-that only what could not be read otherwise is guessed. (`clevercsv` was looked at: it knows neither decimal commas nor
-comments, and would guess for every plain file too.)
+The spec takes precedence over guesses. If the usual delimiter of the file's extension reads a table, it is used;
+others are tried only if it does not. (`clevercsv` is not used: it knows neither decimal commas nor comments, and
+guesses for plain files too.)
 """
 
 import codecs
@@ -23,12 +23,12 @@ from schemas.errors import Advice, SourceError
 from schemas.spec import Source
 
 HEAD_BYTES = 1 << 20
-"""Bytes that are looked at, of the file's head."""
+"""Bytes read from the beginning of the file."""
 NAMELESS = "column_{}"
-"""What a column is called that the header has no name for."""
+"""The name, with its number from 1, of a column that the header does not name."""
 _ROWS = 1_000
 _OTHER_FILES = 20
-"""Files that are looked at, at most, for the decimal mark of one that does not tell it."""
+"""Other files that are read, at most, to find the decimal mark of a file in which it is unclear."""
 _OWN = {"csv": ",", "tsv": "\t"}
 _OTHERS = (",", ";", "\t", "|")
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -40,12 +40,12 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file is written: `lines` before the table are none of it, `skip` rows at its begin are no data.
+    """How a file is written: `lines` stand before the table, and the table's first `skip` rows are no data.
 
-    `names` are those of the header, or made up where there is none (`headless`); `styles` tells of columns whose
-    numbers are not written with a decimal point alone. `escape` is how quotation marks are escaped where they are not
-    doubled; `late` says of that, and of quoting, whether it may show itself further down. The first column may be
-    `unnamed`; `first` is the first row.
+    `names` are those of the header, or made up if there is none (`headless`). `styles` holds the columns whose numbers
+    have more than a decimal point. `escape` is how quotation marks are escaped if they are not doubled. `late` says
+    whether escapes, and quotation marks, may first occur further down. `unnamed` says that the header does not name
+    the first column; `first` is the first row.
     """
 
     encoding: str
@@ -63,7 +63,7 @@ class Dialect:
     first: tuple[str, ...] = ()
 
     def told(self, format_: str) -> str:
-        """Return in words what is not as in a plain file of this format."""
+        """Describe in words how the file differs from a plain file of this format."""
         names = {";": "semicolons", "|": "bars", "\t": "tabs", ",": "commas", " ": "blanks"}
         plain = self.delimiter == _OWN[format_]
         told = [] if plain else [f"{names.get(self.delimiter, repr(self.delimiter))} between cells"]
@@ -73,9 +73,9 @@ class Dialect:
 
 
 def find_dialect(files: Files, name: str, source: Source, *, lone: bool = False) -> Dialect:
-    """Return how the file is written; raises SourceError, and UnicodeDecodeError where it is not in its encoding.
+    """Return the file's dialect; raise SourceError if it is no table, UnicodeDecodeError if its encoding is wrong.
 
-    Other files are looked at where this one leaves the decimal mark open, but not for a `lone` one.
+    If the decimal mark is unclear in this file, the source's other files are read too, unless it is `lone`.
     """
     try:
         return _found(files, name, source, lone)
@@ -126,7 +126,7 @@ def _found(files: Files, name: str, source: Source, lone: bool) -> Dialect:
 
 
 def _refuse_other(head: bytes, name: str, file: str, source: Source) -> None:
-    """Refuse what is no delimited file, or in another encoding than the spec says."""
+    """Raise SourceError if the file is no delimited table, or in another encoding than the spec's."""
     if what := other_kind(head):
         raise SourceError(f"{file}: is no delimited table but {what}")
     if not head and os.path.splitext(name)[1].lower() in COMPRESSIONS:
@@ -142,9 +142,9 @@ def _refuse_other(head: bytes, name: str, file: str, source: Source) -> None:
 
 
 def _has_row_names(rows: Rows, source: Source, *, sure: bool) -> bool:
-    """Whether each row has one cell more than the header, which names it, as R's `write.table` writes them.
+    """Whether each row begins with its name, for which the header has no cell, as R's `write.table` writes them.
 
-    Where it is `sure` that R did, any names will do.
+    The names must be distinct words or count from 1; if it is `sure` that R wrote the file, any distinct names will do.
     """
     data = [row for row in rows[1:] if row]
     if source.header is not None or len(data) < 3 or any(len(row) != len(rows[0]) + 1 for row in data):
@@ -165,10 +165,10 @@ def _against_spec(file: str, error: StyleError, rows: Rows, place: int) -> Sourc
 
 
 def _mark_elsewhere(files: Files, name: str, source: Source, delimiter: str) -> str | None:
-    """Return the decimal mark that the first other files have which tell one and are cut alike, if they agree."""
+    """Return the decimal mark on which the first other files with the same delimiter agree, or None."""
     marks = set()
     for other in [other for other in files.names if other != name][:_OTHER_FILES]:
-        with suppress(SourceError, UnicodeDecodeError):  # which is told when that file is read
+        with suppress(SourceError, UnicodeDecodeError):  # the error is raised when that file itself is read
             found = find_dialect(files, other, source, lone=True)
             marks |= {found.styles.mark} if found.delimiter == delimiter else set()
     marks -= {None}
@@ -184,7 +184,7 @@ def _head(files: Files, name: str) -> tuple[bytes, bool]:
 
 
 def _comments(body: str, format_: str) -> int:
-    """Return how many lines before the header are comments: they begin with `#` and are no row like the others."""
+    """Return how many lines before the header are comments: they begin with `#` and do not look like a header."""
     lines = body.split("\n", _ROWS)[:_ROWS]
     count = next((number for number, line in enumerate(lines) if not line.startswith("#")), len(lines))
     if not count or count == len(lines):
@@ -206,10 +206,10 @@ def _syntax(body: str, format_: str, source: Source, told: str | None, whole: bo
 
 
 def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -> str:
-    """Return what all rows have in equal number, the own one of the format first; that one if there is none."""
+    """Return a delimiter that splits all rows into equally many cells: `own` first, and if none does."""
 
     def columns(delimiter: str, *, but_first: bool = False) -> int:
-        """Return the number of cells of all rows; the first may be a title, or lack the column of row names."""
+        """Return the number of cells of each row, or 0 if rows differ; `but_first` lets the first row differ."""
         escape = find_escape(body, delimiter, said) if quote == '"' else None
         text = unescaped(body.encode(), escape).decode() if escape else body
         counts = [len(row) for row in _parsed(text, delimiter, quote, whole) if row]
@@ -229,7 +229,7 @@ def _delimiter(body: str, own: str, quote: str, said: str | None, whole: bool) -
 
 
 def _parsed(body: str, delimiter: str, quote: str | None, whole: bool) -> Rows:
-    """Return the first rows; of a file that goes on, the last may be cut, and is left out."""
+    """Return the first rows; unless the body is the `whole` file, its last row may be cut off and is left out."""
     lines = io.StringIO(body, newline="")
     options = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE, "quotechar": None}
     reader: Iterator[list[str]] = csv.reader(lines, delimiter=delimiter, **options)
@@ -247,7 +247,7 @@ def _parsed(body: str, delimiter: str, quote: str | None, whole: bool) -> Rows:
 
 
 def _named(rows: Rows, first: int, source: Source) -> tuple[list[str], bool, Rows]:
-    """Return the columns' names, whether these are made up or given, and the rows of data."""
+    """Return the columns' names, whether the file has no header (names come from the spec or a count), and the data."""
     if source.header is not None:
         return source.header, True, rows
     names = [cell.strip() or NAMELESS.format(number) for number, cell in enumerate(rows[first], 1)]
@@ -258,7 +258,7 @@ def _named(rows: Rows, first: int, source: Source) -> tuple[list[str], bool, Row
 
 
 def _refuse_same_but_blanks(names: list[str], file: str) -> None:
-    """Raise SourceError for names of a header that differ in blanks alone."""
+    """Raise SourceError if two names of a header differ only in the blanks around them."""
     first: dict[str, str] = {}
     for column in filter(str.strip, names):
         other = first.setdefault(column.strip(), column)
@@ -271,10 +271,10 @@ def _refuse_same_but_blanks(names: list[str], file: str) -> None:
 
 
 def looks_like_data(rows: Rows) -> bool:
-    """Whether the first row is one of data: numbers stand above numbers, and words are words of their column.
+    """Whether the first row is data: numbers stand above numbers, and words occur further down in their column.
 
-    Years and places counted from 0 or 1 are names that columns may have; without numbers, a word that stands in the
-    row twice is no name.
+    Years, and numbers that count from 0 or 1, may be names of columns. In a table without numbers, the first row is
+    data only if a word occurs in it twice.
     """
     head, rest = rows[0], rows[1:]
     if len(rest) < 2 or any(len(row) != len(head) for row in rest):
@@ -300,7 +300,7 @@ def looks_numeric(text: str) -> bool:
 
 
 def _counted(cells: Sequence[str]) -> bool:
-    """Whether the numbers among the cells are years, or count from 0 or 1."""
+    """Whether the numbers among the cells are consecutive, and are years or count from 0 or 1."""
     numbers = [int(cell) for cell in map(str.strip, cells) if cell.isdecimal()]
     if len(numbers) < 2 or any(_NUMBER.fullmatch(cell.strip()) and not cell.strip().isdecimal() for cell in cells):
         return False

@@ -1,7 +1,7 @@
-"""Quotation marks with a backslash before them, as Spark writes them, and quoting that shows itself late in a file.
+"""Handles quotation marks escaped by backslashes, as Spark writes them, and quoting that first occurs late in a file.
 
-RFC 4180 doubles the marks within a cell, and no backslash means anything. Which of both a file does is found out by
-what reads it without remainder.
+In RFC 4180 quotation marks within a cell are doubled, and backslashes mean nothing. A file is taken to use backslashes
+if its rows parse only that way.
 """
 
 import csv
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from schemas.errors import Advice, SourceError
 
 ESCAPED = "\ufffe"
-"""Stands for a quotation mark within a cell until the cells are apart; no text holds it, since it is no character."""
+"""Replaces a quotation mark within a cell until the cells are split; U+FFFE is no character, so no text holds it."""
 _ESCAPED = ESCAPED.encode()
 _BEFORE_QUOTE = re.compile(rb'(\\+)"')
 _EVERYWHERE = re.compile(rb'\\([\\"])')
@@ -20,10 +20,10 @@ _LATE = re.compile(rb'\\"[^",;|\t\r\n]')
 
 
 def unescaped(data: bytes, escape: str) -> bytes:
-    """Return the data with `ESCAPED` for marks that have a backslash before them.
+    """Return the data with `ESCAPED` in place of quotation marks that a backslash escapes.
 
-    With `all`, every backslash is doubled in the file, as Python's `csv` writes them; with `quotes`, only those are
-    that stand before a mark.
+    With `all`, the file doubles every backslash, as Python's `csv` writes them; with `quotes`, only those before a
+    quotation mark.
     """
     if escape == "all":
         return _EVERYWHERE.sub(lambda found: _ESCAPED if found[1] == b'"' else found[1], data)
@@ -36,7 +36,7 @@ def _one(found: re.Match[bytes]) -> bytes:
 
 
 def find_escape(body: str, delimiter: str, said: str | None) -> str | None:
-    """Return how marks are escaped in a file that begins so: `quotes`, `all`, or not at all."""
+    """Return how backslashes escape quotation marks in a file that begins with `body`: `quotes`, `all`, or None."""
     if said == "" or not (said or '\\"' in body):
         return None
     both = _EVERYWHERE.sub(b"", body.encode())
@@ -47,9 +47,9 @@ def find_escape(body: str, delimiter: str, said: str | None) -> str | None:
 
 
 def _fits(body: str, delimiter: str) -> bool:
-    """Whether all rows have equally many cells, and nothing but the end of a cell stands behind its closing mark.
+    """Whether all rows have the same number of cells, and each closing quotation mark ends its cell.
 
-    The first may lack the name of the first, as R writes it.
+    The first row may have one cell less, since R does not name the column of row names.
     """
     lines = body[: body.rfind("\n") + 1] or body
     try:
@@ -61,16 +61,16 @@ def _fits(body: str, delimiter: str) -> bool:
 
 
 def is_quoted(body: str, whole: bool, said: str | None = None) -> bool:
-    """Whether quotation marks of a TSV are syntax, where some may have a backslash before them, as Spark writes it."""
+    """Whether a TSV quotes cells, as `has_quotes` says, even if backslashes escape quotation marks (Spark)."""
     escape = find_escape(body, "\t", said)
     return has_quotes(body, whole) or bool(escape and has_quotes(unescaped(body.encode(), escape).decode(), whole))
 
 
 def has_quotes(body: str, whole: bool) -> bool:
-    """Whether quotation marks of a TSV are syntax, as pandas writes them, and not letters, as IANA has it.
+    """Whether a TSV's quotation marks enclose cells, as pandas writes them, instead of being characters, as for IANA.
 
-    They are if a cell needs them (it holds a tab, a line end, a doubled or an escaped mark) or the whole header has
-    them, and no cell that begins with one goes on behind the next.
+    They do if a cell needs them (it holds a tab, a line end, or a doubled or escaped quotation mark) or all names of
+    the header have them, and if in no cell that begins with one text follows the closing one.
     """
     if '"' not in body:
         return False
@@ -83,9 +83,9 @@ def has_quotes(body: str, whole: bool) -> bool:
 
 
 class Late:
-    """Looks, in the bytes of a file as they come, for signs of what its head did not show.
+    """Searches the bytes of a file, chunk by chunk, for escapes and quoting that its head did not show.
 
-    `escapes` and `quotes` say what to look for: backslashes before marks, and quoting in a file without.
+    `escapes` says to search for backslashes before quotation marks; `quotes`, if given, tests whether cells are quoted.
     """
 
     def __init__(self, *, escapes: bool, quotes: Callable[[str, bool], bool] | None) -> None:
@@ -93,7 +93,7 @@ class Late:
         self._tail = b""
 
     def look(self, data: bytes, marks: int) -> None:
-        """Raise SourceError where the data show it; `marks` quotation marks stand before them."""
+        """Raise SourceError if the data show escapes or quoting; `marks` is the number of quotation marks before."""
         if b'"' not in data:
             self._tail = b""
             return

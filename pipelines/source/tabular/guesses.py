@@ -1,4 +1,4 @@
-"""What is wrong with a file that is no delimited table, and what it is encoded in: guesses that messages make."""
+"""Guesses, for messages, what a file is that is no delimited table, and in which encoding a text is."""
 
 import re
 import unicodedata
@@ -16,7 +16,7 @@ _MAGIC = {
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|table|head|\?xml|script|meta)\b", re.IGNORECASE)
 _WORD = re.compile(rb"[A-Za-z\x80-\xff]+")
 _LOOKED_AT = 20_000
-"""Words that are looked at, at most."""
+"""The most words that are examined."""
 _ASCII = 127
 _WESTERN, _TURKISH = "éèàçüöäñóíáêßãõåøæâîôûëïùúìòÉÖÄÜ", "ışğçöüİŞĞÇÖÜâî"
 _CENTRAL, _BALTIC = "ąęłżśćńźóčšžřěýáíéůťďňőűöüäăţşâî", "āčēģīķļņšūžąęėįųõäöü"
@@ -27,16 +27,16 @@ _USUAL = {
     "cp1251": _CYRILLIC, "koi8_r": _CYRILLIC, "cp866": _CYRILLIC,
     "cp1253": _GREEK, "cp1255": _HEBREW, "cp1256": _ARABIC, "cp874": _THAI,
 }  # fmt: skip
-"""Encodings of a byte a letter, the more usual first, and the letters beyond ASCII that are frequent in them."""
+"""Single-byte encodings, the more usual first, and the letters beyond ASCII that are frequent in their texts."""
 _ASIAN = ("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr")
 _SURE = 1.2
-"""The score that texts in their own encoding have, at least."""
+"""The least score of texts read in their own encoding."""
 _SHOWN, _TRIED = 4, 200
-"""Encodings that are shown, and words of which the most telling one is shown."""
+"""The number of encodings shown, and of words among which an example is chosen."""
 
 
 def other_kind(head: bytes) -> str | None:
-    """Return what a file is that begins so, and what to do; nothing where it may be a table."""
+    """Return what kind of file begins with `head` and what to do about it, or None if it may be a table."""
     told = next((what for magic, what in _MAGIC.items() if head.startswith(magic)), None)
     if told is None and _MARKUP.match(head[:1000].decode(errors="replace").lstrip("\ufeff")):
         return "a page of HTML or XML, as servers send in the place of a file: fetch it again, or get the table as CSV"
@@ -44,7 +44,7 @@ def other_kind(head: bytes) -> str | None:
 
 
 def title(rows: Sequence[Sequence[str]]) -> str | None:
-    """Return the first line if it is one cell above a table of several columns."""
+    """Return the first line if it is a title: one cell above a table of several columns; else None."""
     rest = {len(row) for row in rows[1:] if row}
     if len(rows) > 3 and len(rows[0]) == 1 and len(rest) == 1 and min(rest) > 1:
         return rows[0][0]
@@ -52,9 +52,9 @@ def title(rows: Sequence[Sequence[str]]) -> str | None:
 
 
 def readings(data: bytes) -> list[tuple[str, str]]:
-    """Return encodings that a text which is no UTF-8 may be in, the likeliest first, each with how a word reads in it.
+    """Return pairs of a likely encoding of a text that is not UTF-8, and an example word read in it, likeliest first.
 
-    Of encodings by which the words are the same, one is named.
+    Of encodings that read the words alike, only one is returned.
     """
     words = _words(data)
     ranked = [guessed_encoding(data), *sorted(_USUAL, key=lambda one: -_score(words, one))]
@@ -69,7 +69,7 @@ def readings(data: bytes) -> list[tuple[str, str]]:
 
 
 def guessed_encoding(data: bytes) -> str:
-    """Return what a text that is no UTF-8 seems to be in: by which its words are words, of letters that are usual."""
+    """Return the likeliest encoding of a text that is not UTF-8: its words have usual letters of one script in it."""
     words = _words(data)
     best = max(_USUAL, key=lambda one: _score(words, one))
     if words and _score(words, best) < _SURE:
@@ -93,7 +93,7 @@ def _decoded(word: bytes, encoding: str) -> str:
 
 
 def _score(words: Sequence[bytes], encoding: str) -> float:
-    """Return the share of words that are some by this encoding, and of their letters beyond ASCII that are usual."""
+    """Return the share of plausible words in this encoding plus the share of usual letters beyond ASCII (0 to 2)."""
     if not words:
         return 0.0
     texts = [_decoded(word, encoding) for word in words]
@@ -104,7 +104,7 @@ def _score(words: Sequence[bytes], encoding: str) -> float:
 
 
 def _fits(text: str) -> bool:
-    """Whether a word is letters of one script, of Latin ones some without marks, and none is capital behind a small."""
+    """Whether a word is plausible: letters of one script, half of them ASCII if Latin, no capital after a small one."""
     if not all(unicodedata.category(letter)[0] in "LM" for letter in text):
         return False
     if any(one.islower() and other.isupper() for one, other in pairwise(text)):

@@ -1,7 +1,7 @@
-"""Streams JSON Lines files: one object (RFC 8259) a line, in UTF-8; or one array of objects, whatever its lines.
+"""Streams JSON Lines files in UTF-8: one object (RFC 8259) a line, or one array of objects over any lines.
 
-It parses with the standard library and not with `pyarrow.json`, which fails on a column of mixed types, turns text that
-looks like a time into times, and does not say in which line a fault lies.
+The standard library parses them, since `pyarrow.json` fails on columns of mixed types, turns text that looks like a
+time into times, and does not say which line is at fault.
 """
 
 import codecs
@@ -30,7 +30,7 @@ _CONSTANTS = {"NaN": None, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class _Long(float):
-    """A number with more digits than its double may hold, and how it is written."""
+    """A number of more digits than a double may hold, with its `text` as the file writes it."""
 
     text = ""
 
@@ -48,14 +48,14 @@ _DECODER = json.JSONDecoder(parse_constant=_CONSTANTS.__getitem__, parse_float=_
 
 
 def columns(_files: Files, _name: str, source: Source) -> None:
-    """Return nothing: which keys there are shows itself only in the lines."""
+    """Return None, since the keys are known only once all lines are read; raise SpecError for `source.header`."""
     if source.header is not None:
         advice = Advice(("source", "header"), None)
         raise SpecError(Fault(advice.path, f"JSON Lines name their own columns; {advice}", "own-names", advice))
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the file's rows as text with the types that the values have; a missing key is null."""
+    """Yield the file's rows in blocks of text cells, with the type of each column; a missing key is null."""
     file = files.shown(name)
     rows: list[dict[str, Any]] = []
     size = 0
@@ -70,7 +70,7 @@ def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -
 
 
 def _texts(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
-    """Yield the text of each object, with the number of its line or of itself."""
+    """Yield the text of each object, with its line's number, or its own number in an array, from 1."""
     if _is_array(files, name, source):
         return _records(files, name, source)
     whole = _one_object(files, name, source)
@@ -78,7 +78,7 @@ def _texts(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]
 
 
 def _one_object(files: Files, name: str, source: Source) -> str | None:
-    """Return the text of a .json file that is one object over several lines."""
+    """Return the text of a .json file that is one object over several lines, or None for other files."""
     if not re.search(r"\.json(?:\.[a-z0-9]+)?$", name.lower()):
         return None
     with _stream(files, name, source) as (stream, encoding):
@@ -100,7 +100,7 @@ def _is_object(text: str) -> bool:
 
 
 def _is_array(files: Files, name: str, source: Source) -> bool:
-    """Whether a file holds one array of records, and not one on each line."""
+    """Whether a file holds one array of records, and not one record a line."""
     with _stream(files, name, source) as (stream, encoding):
         head = bytes(stream.read(_PEEKED)).removeprefix(_BOM).decode(encoding, errors="ignore").lstrip()
     return head[:1] == "[" and (head[1:].lstrip()[:1] in ("{", "]", "") or name.lower().endswith(".json"))
@@ -108,7 +108,7 @@ def _is_array(files: Files, name: str, source: Source) -> bool:
 
 @contextmanager
 def _stream(files: Files, name: str, source: Source) -> Iterator[tuple[pa.NativeFile, str]]:
-    """Open a file, and say how its bytes are encoded; what has several bytes for a line end comes as UTF-8."""
+    """Open a file and yield its stream and encoding; UTF-16 and the like are transcoded to UTF-8."""
     with readable(files.shown(name)), files.open(name) as stream:
         encoding = source.encoding or ("utf-16" if _begins_as_utf16(files, name) else "utf-8")
         if "\n".encode(encoding) == b"\n":
@@ -127,7 +127,7 @@ def _begins_as_utf16(files: Files, name: str) -> bool:
 
 
 def _records(files: Files, name: str, source: Source) -> Iterator[tuple[int, str]]:
-    """Yield the texts of the objects in an array, with their numbers from 1."""
+    """Yield the text of each object of an array, with its number from 1."""
     file, held, number, begun = files.shown(name), "", 0, False
     with _stream(files, name, source) as (stream, encoding):
         decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)()
@@ -144,7 +144,7 @@ def _records(files: Files, name: str, source: Source) -> Iterator[tuple[int, str
                     _, stop = _DECODER.raw_decode(held, start)
                 except (ValueError, RecursionError) as error:
                     if chunk and len(held) - start < MAX_LINE_BYTES:
-                        break  # it goes on
+                        break  # the object continues in the next chunk
                     raise SourceError(
                         f"{file}: record {number + 1:,} is not JSON ({error}); mend or remove it"
                     ) from error
@@ -161,7 +161,7 @@ def _records(files: Files, name: str, source: Source) -> Iterator[tuple[int, str
 
 
 def _next(text: str, start: int) -> int:
-    """Return where the next value begins."""
+    """Return the position at which the next value begins."""
     while start < len(text) and text[start] in " \t\r\n,":
         start += 1
     return start
@@ -238,13 +238,13 @@ def _unquoted(values: list[Any]) -> int:
 
 
 def _carried(values: list[Any]) -> tuple[pa.Array, str]:
-    """Return values of any kind as text; what is nested as JSON."""
+    """Return values of any kind as text, nested ones as JSON, and the type `string`."""
     texts = [json.dumps(one, ensure_ascii=False) if isinstance(one, dict | list) else _text(one) for one in values]
     return pa.array(texts, pa.string()), "string"
 
 
 def _column(values: list[Any], name: str, file: str, line: int) -> tuple[pa.Array, str]:
-    """Return the values as text, and the type that holds them all."""
+    """Return the values as text, and the name of the type that holds all of them."""
     kinds = set(map(type, values)) - {type(None)}
     nested = kinds & {list, dict}
     if nested:

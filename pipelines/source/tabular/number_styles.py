@@ -1,8 +1,8 @@
-"""Finds out how the numbers of a delimited file are written: their decimal mark, and what stands between thousands.
+"""Finds out how the numbers of a delimited file are written: their decimal mark, and the mark between thousands.
 
-A cell like `1.234` can be read in two ways. What decides is, in this order: the spec, the other cells of its column,
-the other columns of the file, and the other files of the source. Where none does, a point is the decimal mark, since
-that keeps the cell as it is written; a comma is what the delimiter suggests.
+A cell like `1.234` can be read in two ways. These decide, in order: the spec, the other cells of its column, the other
+columns of the file, and the other files of the source. If none does, a point is the decimal mark, which keeps the
+cell as it is written; a comma is the decimal mark unless commas delimit the cells.
 """
 
 import re
@@ -17,20 +17,20 @@ from schemas.errors import SourceError
 from schemas.spec import Source
 
 _GROUPS = " \u00a0\u202f'\u2019"
-"""What may stand between thousands whatever the decimal mark is."""
+"""Marks that may stand between thousands, whatever the decimal mark is."""
 _POINT = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?\d+")
 _ADDRESS = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _NUMERIC = ("integer", "number")
 _LIST = re.compile(r"[1-9]\d\d(?:,[1-9]\d\d)*")
-"""Of thousands some would have other lengths, or a zero behind a comma."""
+"""Matches lists of three-digit numbers: were they groups of thousands, some would have other lengths or zeros."""
 _PHONE = re.compile(r"\+(?:\D*\d){8}")
 _TWO_GROUPS = re.compile(r"\d{3}[ \u00a0\u202f]\d{3}")
 _VERSION = re.compile(r"[1-9]\d{0,2}\.[1-9]\d\d\.[1-9]\d\d")
 
 
 class StyleError(Exception):
-    """A column's cell is not written as the spec says, and others are."""
+    """A cell of a column is not written as the spec says, although others are."""
 
     def __init__(self, column: str, cell: str) -> None:
         super().__init__(column, cell)
@@ -39,10 +39,10 @@ class StyleError(Exception):
 
 @dataclass(frozen=True)
 class Style:
-    """How numbers of one column are written: their decimal mark, and what stands between thousands, if anything.
+    """How the numbers of one column are written: their `decimal` mark, and the mark between `thousands`, if any.
 
-    `free` groups need not be there in numbers of four digits and more, and `zeros` may stand in front. A style is
-    `assumed` of a column whose first cells have no mark: words may come later.
+    `free` says that long numbers may lack the marks between thousands, `zeros` that zeros may stand in front. A style
+    is `assumed` if the column's first cells have no mark at all, so that words may follow later.
     """
 
     decimal: str
@@ -53,25 +53,25 @@ class Style:
 
     @property
     def pattern(self) -> str:
-        """The whole of a cell in this style: each group has three digits, and no zero stands in front of others."""
+        """The regular expression of a whole cell: groups have three digits, and only with `zeros` a leading zero."""
         group = re.escape(self.thousands)
         grouped = rf"[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+|" if group else ""
         least = "0|[1-9][0-9]{0,2}" if group and not self.free else "[0-9]+" if self.zeros else "0|[1-9][0-9]*"
         return rf"^[+-]?(?:{grouped}{least})(?:{re.escape(self.decimal)}[0-9]+)?(?:[eE][+-]?[0-9]{{1,3}})?$"
 
     def told(self) -> str:
-        """Return the style in words."""
+        """Describe the style in words."""
         between = f" and {self.thousands!r} between thousands" if self.thousands else ""
         return f"the decimal mark {self.decimal!r}{between}"
 
 
 @dataclass(frozen=True)
 class Styles:
-    """The styles of columns that are not written with a decimal point alone.
+    """The styles of columns whose numbers are not written with a decimal point alone.
 
-    `unsure` are columns that can be read in two ways, with a cell of each; `mark` is the one decimal mark of the file,
-    as far as that is certain; `commas` are columns that have decimal commas in truth. `codes` are columns of text that
-    might be numbers, and `against` such as are not written as the spec says, with a cell of each.
+    `unsure` are columns that can be read in two ways, `codes` columns of text that might be numbers, and `against`
+    columns of numbers that are not written as the spec says, each with an example cell. `mark` is the file's decimal
+    mark if it is certain. `commas` are columns in which decimal commas do occur.
     """
 
     columns: Mapping[str, Style]
@@ -82,7 +82,7 @@ class Styles:
     against: Mapping[str, str] = field(default_factory=dict)
 
     def told(self) -> list[str]:
-        """Return in words which columns are written otherwise, and where that was a choice."""
+        """Describe in words the columns of other styles, and where a style was chosen among several."""
         found = {name: style for name, style in self.columns.items() if not style.assumed}
         groups = [repr(name) for name, style in found.items() if style.thousands]
         told = [f"decimal commas in {', '.join(map(repr, self.commas[:5]))}"] if self.commas else []
@@ -107,7 +107,7 @@ class Styles:
 def find_styles(
     columns: Mapping[str, Sequence[str]], delimiter: str, source: Source, elsewhere: Callable[[], str | None]
 ) -> Styles:
-    """Return the styles of columns by their first cells; `elsewhere` tells the decimal mark of the other files."""
+    """Return the styles of columns by their first cells; `elsewhere` returns the decimal mark of the other files."""
     asked = {name: cells for name, cells in columns.items() if _may_be_number(name, source)}
     ways = {name: _readings(cells, source, source.types.get(name) in _NUMERIC) for name, cells in asked.items()}
     against = _against(asked, ways, source)
@@ -131,10 +131,10 @@ def find_styles(
 def _codes(
     asked: Mapping[str, Sequence[str]], ways: Mapping[str, Sequence[Style]], delimiter: str, source: Source
 ) -> dict[str, str]:
-    """Return the columns whose cells are no numbers, though they can be read as such, with a cell of each.
+    """Return the columns whose cells look like numbers but are codes, with an example cell of each.
 
-    They are lists of numbers in a file with commas between cells, versions (`1.100.200`) in one that does not use
-    decimal commas elsewhere, and codes of two groups of three digits. What the spec says of numbers goes before it.
+    These are lists of numbers in a file with commas between cells, versions (`1.100.200`) in a file without decimal
+    commas elsewhere, and codes of two groups of three digits. If the spec sets a mark for numbers, there are none.
     """
     if source.decimal or source.thousands:
         return {}
@@ -157,9 +157,9 @@ def _all(pattern: re.Pattern[str], cells: Sequence[str]) -> bool:
 
 
 def _against(asked: Mapping[str, Sequence[str]], ways: Mapping[str, Sequence[Style]], source: Source) -> dict[str, str]:
-    """Return the columns of numbers that are all written otherwise than the spec says, with a cell of each.
+    """Return the columns of numbers that are not written as the spec says, with an example cell of each.
 
-    Raises StyleError where some are.
+    Raises StyleError if some cells of a column are written as the spec says and others are not.
     """
     if not (source.decimal or source.thousands):
         return {}
@@ -187,7 +187,7 @@ def _asked_styles(source: Source, declared: bool) -> list[Style]:
 
 
 def _first(cells: Mapping[str, str]) -> str:
-    """Return the first columns in words, with the cell of the first."""
+    """Describe the columns in words: the first with its example cell, and the number of the others."""
     name, cell = next(iter(cells.items()))
     more = f" and {len(cells) - 1:,} more columns" if len(cells) > 1 else ""
     return f"cells in {name!r}{more} (such as {cell[:40]!r})"
@@ -198,14 +198,14 @@ def _may_be_number(name: str, source: Source) -> bool:
 
 
 def _mark(ways: Mapping[str, Sequence[Style]]) -> str | None:
-    """Return the decimal mark that columns have which can be read with one mark only, if they agree."""
+    """Return the decimal mark of the columns that can be read with one mark only, if they agree, else None."""
     marks = [{style.decimal for style in one} for one in ways.values()]
     certain = {next(iter(one)) for one in marks if len(one) == 1}
     return next(iter(certain)) if len(certain) == 1 else None
 
 
 def _differ(ways: Sequence[Style]) -> bool:
-    """Whether the readings of a column give different numbers: its mark is decimal in one, of thousands in another."""
+    """Whether a column's styles read different numbers: a mark is decimal in one and between thousands in another."""
     return len({style.decimal for style in ways}) > 1 and len({style.thousands for style in ways}) > 1
 
 
@@ -222,7 +222,7 @@ def _chosen(ways: Sequence[Style], mark: str | None, delimiter: str) -> Style:
 
 
 def _readings(cells: Sequence[str], source: Source, declared: bool) -> list[Style]:
-    """Return the styles in which all cells are numbers, of which one at least has a mark."""
+    """Return the styles in which all cells are numbers and at least one cell has a mark."""
     joined = "\n".join(cells)
     found = []
     for mark in [source.decimal] if source.decimal else [one for one in ".," if one != source.thousands]:
@@ -241,7 +241,7 @@ def _is_written(cells: Sequence[str], style: Style, declared: bool) -> bool:
 
 
 def _is_code(cells: Sequence[str], group: str) -> bool:
-    """Whether groups of digits are no number: telephone numbers, of one form or with a plus, or network addresses."""
+    """Whether grouped digits are a code: telephone numbers (of one form or with a plus) or network addresses."""
     if group and (all(cell.startswith("+") for cell in cells) or any(map(_PHONE.match, cells))):
         return True
     if group == ".":
@@ -253,9 +253,10 @@ def _is_code(cells: Sequence[str], group: str) -> bool:
 def plain_numbers(
     array: pa.Array, column: str, style: Style, source: Source, place: Callable[[int], str]
 ) -> tuple[pa.Array, bool]:
-    """Return numbers that are written in another style with a decimal point, and whether one was changed by that.
+    """Return the numbers of a style rewritten with a decimal point, and whether any cell changed.
 
-    Raises SourceError for a cell that is no number of that style; `place` names a row by its position in the block.
+    `place` names a row, by its position in the block, for messages. Raises SourceError for a cell that is no number
+    of the style.
     """
     known = pc.or_(pc.match_substring_regex(array, style.pattern), pc.is_in(array, value_set=texts(source.nulls)))
     if style.assumed:

@@ -1,8 +1,8 @@
-"""Streams Parquet files, with their types brought to the few that makeweight computes with.
+"""Streams Parquet files, with their types converted to the few that makeweight computes with.
 
-Integers, times of day and durations become int64, floats double, times microseconds, any text string; the file's own
-type is told beside them. Cells that lose a digit by that are handed on as they are: decimals, whole numbers beyond
-int64, nanoseconds.
+Integers, times of day and durations become int64, floats double, timestamps microseconds, and texts string; the
+file's own type is passed on too. Cells that would lose digits are not converted: decimals, whole numbers beyond int64
+and nanoseconds.
 """
 
 import json
@@ -38,7 +38,7 @@ def columns(files: Files, name: str, source: Source) -> dict[str, str]:
 
 
 def class_names(files: Files, name: str) -> dict[str, list[str]]:
-    """Return the names of numbered classes by column, where Hugging Face's `datasets` wrote them into the file."""
+    """Return the class names of each column of class numbers, if Hugging Face's `datasets` wrote them to the file."""
     with readable(files.shown(name)), pq.ParquetFile(files.open_random(name)) as opened:
         metadata = opened.schema_arrow.metadata or {}
     with suppress(ValueError, KeyError, AttributeError, TypeError):
@@ -49,7 +49,7 @@ def class_names(files: Files, name: str) -> dict[str, list[str]]:
 
 
 def all_class_names(files: Files) -> dict[str, list[str]]:
-    """Return the class names that the files agree on; raises SourceError where a number means two classes."""
+    """Return the class names of all files by column; raise SourceError if a number means two classes."""
     found: dict[str, list[str]] = {}
     by: dict[str, str] = {}
     for name in files.names:
@@ -71,7 +71,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _fields(files: Files, name: str) -> list[pa.Field]:
-    """Return the file's columns in order, with types whose names can be told."""
+    """Return the file's columns in order; raise SourceError if a name or time zone is not UTF-8."""
     file = files.shown(name)
     try:
         with readable(file), pq.ParquetFile(files.open_random(name)) as opened:
@@ -85,7 +85,7 @@ def _fields(files: Files, name: str) -> list[pa.Field]:
 
 
 def batches(files: Files, name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the file's rows with their types; `wanted` restricts the columns that are read at all."""
+    """Yield the file's rows in blocks, with the types of the columns; `wanted` restricts the columns that are read."""
     file = files.shown(name)
     fields = _fields(files, name)
     types = {field.name: _type(field, file, source) for field in fields if source.reads(field.name)}
@@ -113,12 +113,12 @@ def _cells(
 
 
 def _leaf(column: str, kind: str) -> str:
-    """Return the path of what may be written once and used by many rows: a few bytes can stand for gigabytes."""
+    """Return the path of a column's values to read as a dictionary: few bytes in the file may stand for gigabytes."""
     return f"{column}.bytes" if kind == "image" else column
 
 
 def _unpacked_in_parts(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Yield the rows, so few at a time that they take no more than a block once each has its own copy."""
+    """Yield the batch in parts that take at most `BLOCK_BYTES` once their dictionaries are decoded."""
     if batch.num_rows <= 1 or sum(map(_unpacked_bytes, batch.columns)) <= BLOCK_BYTES:
         yield batch
         return
@@ -143,7 +143,7 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
 
 
 def _type(field: pa.Field, file: str, source: Source) -> str:
-    """Return the name of the type that the column is computed with; a carried one that has none is text, and null."""
+    """Return the name of the type in which the column is computed with; a carried column is text."""
     kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
     found = next((name for test, name in _TYPES if test(kind)), None) or _image_type(kind)
     declared = source.types.get(field.name) in ("string", "category")
@@ -175,7 +175,7 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _is_whole(kind: pa.DataType) -> bool:
-    """Whether a type holds whole numbers that all are within int64."""
+    """Whether a decimal type holds only whole numbers within int64."""
     return bool(pa.types.is_decimal(kind) and kind.scale == 0 and kind.precision <= _INT64_DIGITS)
 
 
@@ -205,9 +205,9 @@ def _refuse_not_utf8(array: pa.Array, file: str, column: str) -> None:
 
 
 def _normal(array: pa.Array, name: str, file: str, column: str) -> tuple[pa.Array, str]:
-    """Return the array in makeweight's type, or as it is where that loses a digit, and the name of the type.
+    """Return the array in makeweight's type, or unchanged if that would lose digits, and the type's name.
 
-    Not-a-number is null, as pandas writes it for a missing value.
+    Not-a-number becomes null, since pandas writes missing values so.
     """
     _refuse_not_utf8(array, file, column)
     if pa.types.is_dictionary(array.type):
@@ -235,7 +235,7 @@ def _normal(array: pa.Array, name: str, file: str, column: str) -> tuple[pa.Arra
 
 
 def _text(array: pa.Array, file: str, column: str) -> pa.Array:
-    """Return bytes that a spec declares to be text as such."""
+    """Return the bytes of a column, which the spec declares to be text, as strings."""
     try:
         return array.cast(pa.string())
     except pa.ArrowInvalid as error:
@@ -245,15 +245,15 @@ def _text(array: pa.Array, file: str, column: str) -> pa.Array:
 
 
 def _is_wide(kind: pa.DataType) -> bool:
-    """Whether a type holds what the one that is computed with may not hold to the last digit."""
+    """Whether a type may hold more digits than makeweight's: uint64, decimals and nanoseconds."""
     nanoseconds = pa.types.is_timestamp(kind) and kind.unit == "ns"
     return bool(kind == pa.uint64() or pa.types.is_decimal(kind) or nanoseconds)
 
 
 def _narrowed(array: pa.Array, name: str) -> tuple[pa.Array, str]:
-    """Return whole numbers as int64 if they fit, and what does not as it is, to be computed with as doubles."""
+    """Return whole numbers as int64 if they fit, else the array unchanged, and the type to compute with."""
     if pa.types.is_decimal(array.type) and array.type.bit_width < _WIDE:
-        array = array.cast(pa.decimal128(array.type.precision, array.type.scale))  # kernels know no narrower ones
+        array = array.cast(pa.decimal128(array.type.precision, array.type.scale))  # kernels lack narrower decimals
     if pa.types.is_timestamp(array.type) or (pa.types.is_decimal(array.type) and array.type.scale > 0):
         return array, name
     try:

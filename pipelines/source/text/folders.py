@@ -1,4 +1,4 @@
-"""Streams a folder of class folders: one text file a row, the folder's name its class."""
+"""Streams texts in class folders: each text file is a row, its folder's name is its class."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ _BOM = b"\xef\xbb\xbf"
 
 
 def refuse_loose(files: Files, source: Source, kind: str, advice: str = "") -> None:
-    """Raise SourceError, with further advice, for a text or an image as `kind` says that lies in no class folder."""
+    """Raise SourceError for a file in no class folder; `kind` (text or image) and `advice` go into the message."""
     classes = ClassFolders(files.names, source.split)
     loose = next((name for name in files.names if classes.find(name) is None), None)
     if loose:
@@ -30,13 +30,13 @@ def refuse_loose(files: Files, source: Source, kind: str, advice: str = "") -> N
 
 
 def columns(files: Files, _name: str, source: Source) -> dict[str, str]:
-    """Return the two columns of every such folder: `text`, and the label under the name that the spec gives it."""
+    """Return the two columns and their types: `text`, and the label by its name in the spec."""
     refuse_loose(files, source, "text")
     return {TEXT: "string", source.label: "string"}
 
 
 def batches(files: Files, _name: str, source: Source, wanted: list[str] | None) -> Iterator[Cells]:
-    """Yield the texts of all files together, in order, many at a time."""
+    """Yield the texts of all files in order, in blocks."""
     classes = ClassFolders(files.names, source.split)
     words: list[str] = []
     labels: list[str] = []
@@ -71,7 +71,7 @@ def _read(files: Files, name: str, source: Source) -> str:
 
 
 def lost(files: Files, source: Source) -> list[str]:
-    """Say which files and whole class folders are not read."""
+    """Return sentences on files and whole class folders that are not read."""
     return [*unread_classes(files, source), *unread(files)]
 
 

@@ -1,4 +1,4 @@
-"""Texts as the content of rows: which column holds them, and what of them is no text."""
+"""Finds the column of texts of a source, and reads texts of blanks alone as null."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ from schemas.spec import Source
 
 @dataclass(frozen=True)
 class TextReader:
-    """Reads a column of texts: one of blanks alone is null. See `pipelines.source.content.Reader`."""
+    """Reads a column of texts; a text of blanks alone is null. See `pipelines.source.content.Reader`."""
 
     source: Source
     column: str
@@ -28,11 +28,11 @@ class TextReader:
         return self.source.missing_text == "drop"
 
     def observe(self, block: Block) -> Block:
-        """Return the block as it is read."""
+        """Return the block with nulls for blank texts, as `bring` does."""
         return self.bring(block)
 
     def bring(self, block: Block) -> Block:
-        """Return the block with null for each text of blanks alone, whatever the format."""
+        """Return the block with null for each text of blanks alone."""
         cells = block.cells
         if self.column not in cells.columns or not pa.types.is_string(cells.columns[self.column].type):
             return block
@@ -42,11 +42,11 @@ class TextReader:
         return replace(block, cells=replace(cells, columns=columns))
 
     def finish(self) -> ImageProfile | None:
-        """Return nothing: what there is to know of texts is in their column."""
+        """Return None, since the profile of texts is that of their column."""
         return None
 
     def refuse(self, path: str, states: Mapping[str, ColumnState], total: int) -> None:
-        """Raise SourceError where there is no text, or one that the spec does not leave out is empty."""
+        """Raise SourceError if all texts are empty, or if some are and the spec does not leave them out."""
         state, name = states[self.column], self.column
         if not state.rows:
             raise SourceError(f"{path}: all {total:,} texts of column {name!r} are empty; check source.text")
@@ -61,7 +61,7 @@ class TextReader:
 
 
 def profile_texts(source: Source, by: list[str]) -> SourceProfile:
-    """Return the profile of a source of texts, its text column marked; raises where none can be told."""
+    """Return the profile of a source of texts with its text column marked; raise SpecError if that is unclear."""
     if source.text is None:
         found = _text_column(profile_source(source, by), source)
         source = source.model_copy(update={"text": found})
@@ -72,7 +72,7 @@ def profile_texts(source: Source, by: list[str]) -> SourceProfile:
 
 
 def _text_column(profile: SourceProfile, source: Source) -> str:
-    """Return the only column of words beside the class, or raise with the candidates."""
+    """Return the only string column besides the class; raise SpecError with the candidates if there is not one."""
     others = [column for column in profile.columns if column.name not in (source.label, *profile.by)]
     texts = [column.name for column in others if column.type == "string" and column.role == "feature"]
     if len(texts) == 1:
