@@ -77,12 +77,12 @@ def arrow_type(name: str) -> pa.DataType:
 
 
 def source_schema(columns: list[Column]) -> pa.Schema:
-    """Return the schema of the source's own columns as they are computed with, all nullable."""
+    """Return the schema of the source's columns with the types that makeweight computes with, all nullable."""
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
 
 
 def published_schema(columns: list[Column]) -> pa.Schema:
-    """Return the schema of the source's own columns as the dataset has them, all nullable."""
+    """Return the schema of the source's columns with the types of the dataset, all nullable."""
     kinds = [type_named(column.stored) if column.stored else arrow_type(column.type) for column in columns]
     return pa.schema([pa.field(column.name, kind) for column, kind in zip(columns, kinds, strict=True)])
 
@@ -90,8 +90,8 @@ def published_schema(columns: list[Column]) -> pa.Schema:
 def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None = None) -> pa.Schema:
     """Return the schema of the published rows: the source's columns, then provenance.
 
-    Where there are images, or classes with names, its metadata tells Hugging Face's `datasets` which columns they are.
-    What the dataset `says` of itself is in the metadata too, as JSON under `makeweight`.
+    For images and for classes with names, its metadata describes the columns to Hugging Face's `datasets`. The facts
+    about the dataset in `says` are in the metadata too, as JSON under `makeweight`.
     """
     schema = pa.schema([*published_schema(columns), *PROVENANCE])
     metadata = {"makeweight": json.dumps(says, sort_keys=True)} if says else {}
@@ -104,7 +104,7 @@ def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None 
 
 
 def _feature(kind: pa.DataType) -> dict[str, object]:
-    """Return an Arrow type as `datasets.Features.from_dict` reads it."""
+    """Return an Arrow type in the form that `datasets.Features.from_dict` reads."""
     if kind == IMAGE:
         return {"_type": "Image"}
     if pa.types.is_dictionary(kind):
