@@ -71,7 +71,7 @@ class Detector(Noun):
 
 
 class Fidelity(Noun):
-    """The fidelity of one dataset; `origin` says whether made rows are synthetic or augmented, `notes` are sentences."""
+    """The fidelity of one dataset; `origin` is how made rows were made, as in `Manifest`; `notes` are sentences."""
 
     origin: str
     groups: list[FigureGroup]
