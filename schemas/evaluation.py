@@ -11,9 +11,9 @@ Remedy = Literal["raw", "class_weights", "threshold", "over_sampling", "smote", 
 Measure = Literal["balanced_accuracy", "f1", "average_precision", "roc_auc"]
 
 EVALUATION, EVALUATION_PAGE = "evaluation.json", "evaluation.html"
-"""What is written beside a published dataset once it is evaluated."""
+"""The files that an evaluation writes beside a published dataset."""
 BUILD, MADE_ALONE = "build", "made_alone"
-"""What is compared beside the remedies: this build, and its made rows without the real rows of their classes."""
+"""Compared with the remedies: this build, and its made rows without the real rows of their classes."""
 
 
 class Evaluate(Part):

@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import ModelPlace, Noun, Part
 
 Better = Literal["high", "low", "real"]
-"""Which way a figure is good: high, low, or near to what real rows reach."""
+"""The good values of a figure: high, low, or near to the value of real rows."""
 
 
 class FidelityChoice(Part):

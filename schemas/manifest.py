@@ -12,7 +12,7 @@ from schemas.versions import Base
 
 MANIFEST = "manifest.json"
 CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
-"""What else a dataset's folder holds; shards lie in the last."""
+"""The other contents of a dataset's folder; the last is the folder of shards."""
 FORMAT = 1
 ShardPath = Annotated[str, Field(pattern=rf"^{DATA}/[^/\\\x00-\x1f]+\.parquet$")]
 """The path of a shard: a Parquet file directly in the dataset's data folder, and nowhere else."""

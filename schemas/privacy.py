@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Noun, Part
 
 BUDGET = "budget.json"
-"""The file of a fitted model that says what its training spent of a privacy budget."""
+"""The file of a fitted model with the privacy budget that its training spent."""
 
 FigureName = Literal[
     "attack_auc", "attack_tpr", "closer", "copies", "singling_out", "k_anonymity", "l_diversity"

@@ -16,9 +16,9 @@ _NAME_AND_MORE = r"[^\s/@:]*+:(?!\s)%s[^@\n]*+(?:\n[^\s@]*+(?=@))?+@?"
 _HOST = r"(?:[^\s/?#@]*+@)*+"
 _TOKEN = re.compile(rf"://[^\s/?#@:]++@{_HOST}")
 _USER = re.compile(rf"(://(?:(?:(?<=[sS]3://)|(?<=[gG][sS]://)){_NAME_AND_MORE % ''}|{_NAME_AND_MORE % _PORT}){_HOST})")
-"""Before `@`: a token; or a name, a colon and a password, in which any sign may stand, the end of a line too, since not
-all write it as they should. It ends with the last `@` before the path. A host with a port is none, when a blank follows
-before the `@`; a bucket has no port. Where no `@` comes, all of the line is read, and nothing of it again."""
+"""Before `@`: a token; or a name, a colon and a password with any characters, even line ends, since some users do not
+escape them. The match ends with the last `@` before the path. A host with a port and a space before the `@` does not
+match; a bucket has no port. Without an `@`, the whole line is read, but only once."""
 _SCHEMELESS = re.compile(r"""@[^\s@:]*+(?<!//)(?::[^\s@:/'"(\[{<]*+)++(?!/)""")
 """In reversed text: `@`, a password, a colon, and a name that is no part of a path."""
 _MORE = re.compile(r"\*\*\*@(?:[^\s/?#@]*+@)++")

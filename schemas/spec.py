@@ -169,7 +169,7 @@ LATER = (
     "columns", "drop", "carry", "delimiter", "quote", "escape", "decimal", "thousands", "comment", "encoding",
     "marked_on", "split",
 )  # fmt: skip
-"""Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
+"""Newer settings of a source, which are left out of fingerprints if they have their default."""
 
 
 def as_before(source: dict[str, Any]) -> dict[str, Any]:

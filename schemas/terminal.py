@@ -7,7 +7,7 @@ are written as escapes (`\x1b`, `\u202e`) and not dropped, so different names st
 import re
 
 _OBEYED = re.compile("[\0-\t\v-\x1f\x7f-\x9f\xad\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters (C0 but for the end of a line, and C1), turns of the writing direction, half surrogate pairs."""
+"""Control characters (C0 without the line end, and C1), changes of writing direction, half surrogate pairs."""
 
 
 def escaped(text: str) -> str:

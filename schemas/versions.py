@@ -6,10 +6,10 @@ from schemas.base import Noun
 from schemas.machine import Machine
 
 LATEST, SITE = "latest.json", "index.html"
-"""What may lie beside the versions of a dataset: the name of the newest, and a page over all; then also a card."""
+"""Files that may lie beside the versions of a dataset: the newest one's name and a page over all; then also a card."""
 
 SITE_MARK = '<meta name="generator" content="makeweight site">'
-"""By this such a page is known for one of ours."""
+"""The mark of a page that makeweight wrote."""
 
 
 class Learnt(Noun):

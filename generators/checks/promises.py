@@ -29,7 +29,7 @@ HEAVY = (
     "torch", "sdv", "pandas", "imblearn", "sklearn", "transformers", "openai", "regex", "vllm", "diffusers",
     "albumentations", "cv2", "opacus",
 )  # fmt: skip
-"""Libraries that cost seconds to import: a class that names them imports them inside its methods."""
+"""Libraries that take seconds to import; a class must import them inside its methods."""
 _SAID = 300
 """The most characters that are shown of a class's exception."""
 
@@ -186,7 +186,7 @@ def _redirected(file: Any) -> Iterator[None]:
 
 
 def refusal_fault(call: Callable[[], object], kind: type[MakeweightError], told: str) -> str | None:
-    """Return what a call did instead of raising a `kind` error whose message contains `told`; None if it did so."""
+    """Return what a call did instead of raising a `kind` error whose message contains `told`, or None."""
     try:
         call()
     except kind as error:

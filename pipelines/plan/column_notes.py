@@ -14,7 +14,7 @@ from schemas.terminal import escaped
 SHOWN = 40
 """Columns that are listed one by one."""
 _FEW, _OWN = 20, 0.9
-"""Texts are taken to name a row from this many rows on, and from this share of distinct texts among them."""
+"""The fewest rows, and the smallest share of distinct texts among them, for which texts identify single rows."""
 _TIMED = re.compile(r"(time32|time64|duration)\[(s|ms|us|ns)\]")
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 OVERRIDE = "Wrong? source.types.COLUMN: integer | number | boolean | date | timestamp | string | category | id"

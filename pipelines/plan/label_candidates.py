@@ -20,15 +20,15 @@ from schemas.plan import Role
 from schemas.spec import Source, value_name
 
 FEW, VERY_FEW = 50, 10
-"""Distinct values that a class column has at most; that a whole number in the last column has, to be taken for one."""
+"""The most distinct values of a class column, and of a last column of whole numbers that is taken for the class."""
 EACH = 2
-"""Rows that a class has on average, at least."""
+"""The fewest rows of a class on average."""
 LOOKED = 1_000_000
-"""Rows that are looked at, at most."""
+"""The most rows that are read."""
 WORDS = 3
-"""Words that a text has on average, at least."""
+"""The fewest words of a text on average."""
 NAMES = ("label", "labels", "class", "target", "y", "category")
-"""Names that a class column goes by, the surest first."""
+"""Usual names of a class column, the most usual first."""
 
 
 @dataclass(frozen=True)

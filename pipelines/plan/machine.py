@@ -14,13 +14,13 @@ from schemas.machine import Machine
 from schemas.plan import Plan
 
 ADDRESS, AUTO, LOCAL = "RAY_ADDRESS", "auto", "local"
-"""The environment variable that names a Ray cluster, and what it says of one that Ray finds, or of none."""
+"""The environment variable that names a Ray cluster, and its values for a cluster that Ray finds, and for none."""
 SETTINGS = (
     "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA",
     "ONEDNN_DEFAULT_FPMATH_MODE", "ARROW_USER_SIMD_LEVEL", "OPENCV_CPU_DISABLE", "NVIDIA_TF32_OVERRIDE",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG",
 )  # fmt: skip
-"""Environment variables that choose among kernels and show in nothing else that is recorded."""
+"""Environment variables that choose among kernels and have no effect on the other recorded facts."""
 _LEVELS = {
     "AVX512": ("AVX512F", "AVX512CD", "AVX512VL", "AVX512BW", "AVX512DQ", "FMA3"),
     "AVX2": ("AVX2", "FMA3"),

@@ -37,7 +37,7 @@ _DONE = {
     "keys": "take a key from",
     "modules": "import",
 }
-"""What a worker does with what each list of the policy names."""
+"""The action of a worker on the things in each list of the policy."""
 _HUB_ID = re.compile(r"([\w.-]+/)?[\w.-]+", re.ASCII)
 
 

@@ -17,14 +17,14 @@ from schemas.plan import Plan, Step
 from schemas.rates import RATES_FORMAT, Rates
 
 SETTING, OFF = "MAKEWEIGHT_RATES", ("off", "0", "no", "false", "")
-"""The environment variable that names the file, and what it says where none is wanted."""
+"""The environment variable that names the file, and its values for no file."""
 FILE = "rates.jsonl"
 MOST = 1 << 20
-"""Bytes that the file has at most; beyond, the older half is forgotten."""
+"""The most bytes of the file; the older half of a larger one is dropped."""
 CLASSES = 50
-"""Classes whose rates are kept of a build, the first of them."""
+"""The most classes of a build whose rates are recorded (the first ones)."""
 PATIENCE = 5.0
-"""Seconds that a build waits for another one to have written."""
+"""Seconds that a build waits for another one to write."""
 
 
 def rates_file() -> Path | None:

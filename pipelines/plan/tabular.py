@@ -7,7 +7,7 @@ from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import Plan, SourceProfile
 
 _WORDS = 3
-"""Words that values have on average where they are texts."""
+"""The fewest words on average of values that are texts."""
 
 
 def row_width(profile: SourceProfile) -> int:
