@@ -1,4 +1,4 @@
-"""What the terminal shows: the plan, a live line for each class while it fills, the result. Knows no step's inside."""
+"""Shows the plan, a live line for each class while it fills, and the result on a terminal. Knows no step's inside."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -27,17 +27,17 @@ from schemas.rates import Estimate
 from schemas.terminal import escaped
 
 PLAIN_SECONDS = 5.0
-"""Without a terminal, a line for a class is written at most so often."""
+"""Seconds between two lines for a class, at least, if there is no terminal."""
 SHOWN = 40
-"""Classes that are listed one by one; the rest is counted."""
+"""Classes that are listed one by one; the others are only counted."""
 SPELLINGS = 3
-"""Classes that are written in several ways that are named, and ways of each."""
+"""The most classes with several spellings that are listed, and the most spellings of each."""
 RAY = "ray      {}"
-"""How the address of Ray's dashboard is told."""
+"""The line with the address of Ray's dashboard."""
 
 
 def plan_notes(plan: Plan) -> list[str]:
-    """Return what else there is to say of a plan, in sentences."""
+    """Return notes on a plan that its table does not show, in sentences."""
     notes = [*planned_succession(plan), *_one_class(plan)]
     notes += [f"The source is written with {plan.profile.written}."] if plan.profile.written else []
     notes += modality_notes(plan)
@@ -53,7 +53,7 @@ def plan_notes(plan: Plan) -> list[str]:
 
 
 def _one_class(plan: Plan) -> list[str]:
-    """Say which texts of the source are one class: whoever sees two in a file should not look for the other."""
+    """Return notes on texts of the source that are one class, so that nobody misses one of them in the table."""
     merged = plan.profile.merged
     if not merged:
         return []
@@ -66,7 +66,7 @@ def _one_class(plan: Plan) -> list[str]:
 
 
 def _held_out(plan: Plan) -> str:
-    """Say how many rows the model does not learn from."""
+    """Return a note on how many rows the model does not learn from."""
     classes = sum(holds_out(plan, stratum) for stratum in plan.strata)
     if not classes:
         return "privacy: no class has enough real rows to hold some out, so what made rows give away is not measured."
@@ -78,7 +78,7 @@ def _held_out(plan: Plan) -> str:
 
 
 def result_notes(manifest: Manifest) -> list[str]:
-    """Return what else there is to say of a built dataset, in sentences."""
+    """Return notes on a built dataset that its table does not show, in sentences."""
     return [*succession(manifest), *(summary(manifest.privacy) if manifest.privacy else [])]
 
 
@@ -92,7 +92,7 @@ def _counts(title: str, headings: Sequence[str]) -> Table:
 
 
 def _box_table(name: str, images: int, boxes: Mapping[str, BoxCounts], headings: Sequence[str]) -> Table:
-    """Return the boxes of each class; the headings are of those before, real, made, reached and asked for."""
+    """Return a table of the boxes of each class: before, real, made, reached and asked for, under `headings`."""
     table = _counts(f"{name}: {images:,} images, boxes by class", [*headings, "off"])
     for class_, one in list(boxes.items())[:SHOWN]:
         numbers = (one.before, one.real, one.made, one.reached, one.target)
@@ -107,9 +107,9 @@ def _off(reached: int, target: int) -> str:
 
 
 def plan_table(plan: Plan, estimate: Estimate | None = None) -> Table:
-    """Return the strata with the rows that each has, keeps, gets and ends with; of marked images, the boxes.
+    """Return a table of the rows that each stratum has, keeps, gets and ends with; for marked images, of boxes.
 
-    Where it is known how long that takes, and what it costs, of each stratum too.
+    With an `estimate`, the table has the time and the cost of each stratum too.
     """
     if plan.boxes:
         return _box_table(plan.name, plan.profile.rows, plan.boxes, ("real", "keep", "make", "planned", "target"))
@@ -132,7 +132,7 @@ def plan_table(plan: Plan, estimate: Estimate | None = None) -> Table:
 
 
 def result_table(manifest: Manifest) -> Table:
-    """Return the counts before and after, with the acceptance rate of each class; of marked images, the boxes."""
+    """Return a table of each class's rows before and after and its acceptance rate; for marked images, of boxes."""
     if manifest.boxes:
         return _box_table(manifest.name, manifest.rows, manifest.boxes, ("before", "real", "made", "reached", "target"))
     title = f"{manifest.name}: {manifest.rows:,} rows, exactly on target"
@@ -148,7 +148,7 @@ def result_table(manifest: Manifest) -> Table:
 
 
 def utility_table(name: str, utility: Utility) -> Table:
-    """Return what classifiers do after each remedy, the mean over them, each figure above its 95% interval."""
+    """Return a table of the mean scores of classifiers after each remedy, each score above its 95% interval."""
     rows = {side: sum(counts.values()) for side, counts in utility.rows.items()}
     table = Table(title=to_cell(f"{name}: on {rows['test']:,} real held-out rows"), title_justify="left")
     table.add_column("learned from")
@@ -165,14 +165,14 @@ def utility_table(name: str, utility: Utility) -> Table:
 
 
 def _figure(one: Interval, sign: str = "") -> str:
-    """Return a figure, and below it the ends of its interval, without zeros before the point to keep it narrow."""
+    """Return a figure and, below it, its interval, without zeros before the decimal point to keep it narrow."""
     ends = [] if one.low is None or one.high is None else [f"{end:{sign}.3f}" for end in (one.low, one.high)]
     short = " ".join(end.replace("0.", ".", 1) if abs(float(end)) < 1 else end for end in ends)
     return f"{one.mean:{sign}.3f}" + (f"\n[dim]{short}[/]" if short else "")
 
 
 def fidelity_table(name: str, fidelity: Fidelity) -> Table:
-    """Return the figures of all classes together, and how surely made rows of each class are told from real ones."""
+    """Return a table of the figures of all classes together, and of the detector's AUC for each class."""
     table = Table(
         title=to_cell(f"{name}: {fidelity.origin} rows beside real ones in their place"), title_justify="left"
     )
@@ -203,20 +203,20 @@ def _rate(rejected: Mapping[str, int], tried: int) -> float:
 
 
 def training_line(progress: TrainingProgress) -> str:
-    """Return how far a training is, in words."""
+    """Return a line on the progress of a training."""
     held_out = f", held out {progress.held_out:.4g}" if progress.held_out is not None else ""
     return f"step {progress.step:,} of {progress.steps:,}, loss {progress.loss:.4g}{held_out}"
 
 
 class _Rate(ProgressColumn):
-    """Share of candidates that were kept."""
+    """The share of candidates that were kept."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields.get("kept", ""), style="dim")
 
 
 class _Speed(ProgressColumn):
-    """Rows accepted in a second."""
+    """The number of rows accepted in a second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -255,17 +255,17 @@ class LiveDisplay(Listener):
             self._console.print(RAY.format(dashboard), markup=False, highlight=False, soft_wrap=True)
 
     def noted(self, note: str) -> None:
-        """Show the note above what moves."""
+        """Show the note above the live lines."""
         self._console.print(note, markup=False, highlight=False, soft_wrap=True)
 
     def step(self, name: str) -> None:
-        """Show which step is at work."""
+        """Show the name of the running step."""
         self._progress.stop()
         self._status.update(escaped(f"{name} …"))
         self._status.start()
 
     def trained(self, progress: TrainingProgress) -> None:
-        """Show how far the training is."""
+        """Show the progress of the training."""
         self._status.update(f"fit … {training_line(progress)}")
 
     def filling(self, plan: Plan, actors: int) -> None:
@@ -281,7 +281,7 @@ class LiveDisplay(Listener):
         self._progress.start()
 
     def filled(self, progress: StratumProgress) -> None:
-        """Move the line of one class."""
+        """Update the line of one class."""
         bar = self._bars.get(progress.name)
         if bar is not None:
             kept = f"{_rate(progress.rejected, progress.candidates):.0%} kept" if progress.candidates else ""
@@ -289,7 +289,7 @@ class LiveDisplay(Listener):
 
 
 class PlainDisplay(Listener):
-    """Plain lines, now and then, where there is no terminal."""
+    """Occasional plain lines if there is no terminal."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -302,31 +302,31 @@ class PlainDisplay(Listener):
         return None
 
     def joined(self, dashboard: str | None) -> None:
-        """Say where Ray's dashboard is."""
+        """Print the address of Ray's dashboard."""
         if dashboard:
             self._say(RAY.format(dashboard))
 
     def noted(self, note: str) -> None:
-        """Say it."""
+        """Print the note."""
         self._say(note)
 
     def step(self, name: str) -> None:
-        """Say which step is at work."""
+        """Print the name of the running step."""
         self._say(f"{name} …")
 
     def trained(self, progress: TrainingProgress) -> None:
-        """Say how far the training is, if nothing was said for a while."""
+        """Print the progress of the training if nothing was printed for a while."""
         now = time.monotonic()
         if now - self._last >= PLAIN_SECONDS:
             self._last = now
             self._say(f"fit: {training_line(progress)}")
 
     def filling(self, plan: Plan, actors: int) -> None:
-        """Say how many actors are at work."""
+        """Print the number of actors."""
         self._say(f"{actors} actor(s), generator {plan.generator.name}")
 
     def filled(self, progress: StratumProgress) -> None:
-        """Say how far a class is, if it is full or nothing was said for a while."""
+        """Print the progress of a class if it is full or nothing was printed for a while."""
         now = time.monotonic()
         if not progress.candidates or (progress.missing and now - self._last < PLAIN_SECONDS):
             return

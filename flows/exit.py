@@ -1,9 +1,9 @@
-"""Ends the process at once when all is done and said, before the interpreter is taken down. Knows no command.
+"""Ends the process after all work and output, without the interpreter's finalisation. Knows no command.
 
-A thread of pyarrow's pool may still let go of a buffer whose bytes are Python's, though its result was handed over long
-ago. In an interpreter that is being taken down such a thread is ended in the middle of C++, which ends the process by
-`terminate called without an active exception`: exit code 134 in one of ten runs of a `verify` that found all well.
-Nothing is left to take down, so nothing is.
+A thread of pyarrow's pool may still release a buffer that Python owns, long after its result was returned. If the
+interpreter is being finalised, it ends this thread in the middle of C++, and the process dies with `terminate called
+without an active exception`: one of ten successful runs of `verify` had exit code 134. Finalisation has nothing left to
+do, so it is skipped.
 """
 
 import atexit
@@ -12,35 +12,36 @@ import sys
 from contextlib import suppress
 
 UNKNOWN, UNWRITTEN = 1, 120
-"""Exit codes: of a process that ends by an error nobody caught, and where what was said could not be written, as
-Python's own."""
+"""Exit codes of a process that ends by an uncaught error, and of one whose output could not be written. Python uses the
+same codes."""
 _codes = [UNKNOWN]
 
 
 def open_closed_streams() -> None:
-    """Let what was closed before the start (`>&-`) lead nowhere.
+    """Open standard streams that were closed before the start (`>&-`) on the null device.
 
-    Else the next file or pipe that is opened takes its number, and gets what is printed, by servers as well.
+    Otherwise the next file or pipe that is opened gets the stream's number, and the output of this process and of
+    servers goes into it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            if os.open(os.devnull, os.O_RDWR) == number:  # the lowest that is free
+            if os.open(os.devnull, os.O_RDWR) == number:  # the lowest free number
                 os.set_inheritable(number, True)
                 setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def end_at_once() -> None:
-    """Let the process end when the last of what is registered with `atexit` is done; to be called before anything is.
+    """Make the process end right after its last `atexit` function; call this before any other is registered.
 
     By then all threads that are waited for have ended, and servers that were started are stopped.
     """
-    atexit.register(_end)  # what is registered first is called last
+    atexit.register(_end)  # the first registered function is called last
 
 
 def ends_with(code: int) -> int:
-    """Return the exit code that the process will end with."""
+    """Set the exit code that the process will end with, and return it."""
     _codes[0] = code
     return code
 
@@ -50,7 +51,7 @@ def _end() -> None:
 
 
 def _written() -> bool:
-    """Write out what was said; return whether that could be done."""
+    """Flush both output streams; return whether that succeeded."""
     written = True
     for stream in (sys.stdout, sys.stderr):
         try:

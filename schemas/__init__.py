@@ -1,1 +1,1 @@
-"""The nouns of makeweight: spec, plan, Arrow schemas, manifest, errors. Knows only pydantic and pyarrow."""
+"""The records of makeweight: spec, plan, Arrow schemas, manifest, errors. Knows only pydantic and pyarrow."""

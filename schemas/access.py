@@ -1,7 +1,7 @@
-"""What a field of a spec touches beyond the spec: marks for paths, models, addresses, and variables with keys.
+"""Marks the fields of a spec that name something outside it: paths, models, addresses, and variables with keys.
 
-Knows no policy and no file. Who checks specs walks the marks, so that a field which is marked is checked wherever it
-stands; a test holds that every field of text is either marked or known to be harmless.
+A check of a spec finds the marks, so a marked field is checked wherever it stands. A test requires that every field of
+text is marked or known to be harmless. Knows no policy and no file.
 """
 
 import os
@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 Kind = Literal["read", "write", "models", "hosts", "keys", "modules"]
-"""What is touched: a path that is read or written, a model's folder or hub id, an address, a variable with a key, code
-that is imported."""
+"""The kinds of things that a field touches: a path that is read or written, a model's folder or hub id, an address, a
+variable with a key, code that is imported."""
 Keys = tuple[str | int, ...]
 _NAMED: Mapping[tuple[str, ...], Kind] = {
     ("path", "file", "folder", "dir", "directory"): "read",
@@ -22,14 +22,14 @@ _NAMED: Mapping[tuple[str, ...], Kind] = {
     ("url", "uri", "host", "address"): "hosts",
     ("env",): "keys",
 }
-"""What the last word of a field's name makes one think that it touches."""
+"""What a field probably touches, by the last word of its name."""
 
 
 @dataclass(frozen=True)
 class Touch:
-    """The mark of a field: its text names a thing of this kind, unless it is one of `but`.
+    """The mark of a field whose text names a thing of this kind, unless the text is one of `but`.
 
-    Where the field holds more than one text, those at any depth below one of the keys `below` are meant.
+    If the field holds several texts, the mark applies to those at any depth below one of the keys `below`.
     """
 
     kind: Kind
@@ -38,7 +38,7 @@ class Touch:
 
 
 class Untouching:
-    """The mark of a field whose text names nothing here, whatever it is called: a model that is elsewhere, say."""
+    """The mark of a field whose text touches nothing here, in spite of its name (a model on a server, for example)."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Touched:
 
 
 def touched(record: BaseModel) -> Iterator[Touched]:
-    """Yield all that the record and the records in it touch, by the marks of their fields."""
+    """Yield everything that the record and the records in it touch, by the marks of their fields."""
     for key, field in type(record).model_fields.items():
         value, mark = getattr(record, key), mark_of(field)
         for keys, inner in _records(value, (key,)):
@@ -63,7 +63,7 @@ def touched(record: BaseModel) -> Iterator[Touched]:
 
 
 def _records(value: Any, keys: Keys) -> Iterator[tuple[Keys, BaseModel]]:
-    """Yield the records that a field's value is or holds, and the keys that lead to them."""
+    """Yield the records in a field's value, or the value if it is a record, each with the keys that lead to it."""
     if isinstance(value, BaseModel):
         yield keys, value
     for key, inner in _items(value):
@@ -78,7 +78,7 @@ def _items(value: Any) -> Iterator[tuple[str | int, Any]]:
 
 
 def replaced(holder: Any, keys: Keys, name: str) -> Any:
-    """Return a record, a mapping or a list with another name at the end of these keys; nothing to do for no keys."""
+    """Return a copy of a record, a mapping or a list with `name` at these keys; without keys, return it unchanged."""
     if not keys:
         return holder
     key, rest = keys[0], keys[1:]
@@ -92,9 +92,9 @@ def replaced(holder: Any, keys: Keys, name: str) -> Any:
 
 
 def unmarked(model: type[BaseModel]) -> Iterator[tuple[str, Kind]]:
-    """Yield the fields of text whose name says that they touch something, and that have no mark; and what they touch.
+    """Yield each unmarked field of text whose name suggests that it touches something, and the kind of that thing.
 
-    A name is no proof: nothing is decided by it but what an author is told.
+    A name is no proof, so this is used only for a hint to the class's author.
     """
     for name, field in model.model_fields.items():
         for inner in _models_in(field.annotation):
@@ -120,7 +120,7 @@ def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def mark_of(field: FieldInfo) -> Touch | None:
-    """Return the mark of a field, wherever it stands in the annotation."""
+    """Return the mark of a field from any depth of its annotation, or None."""
     return next((one for one in _marks(field) if isinstance(one, Touch)), None)
 
 
@@ -136,7 +136,7 @@ def _metadata(annotation: Any) -> Iterator[Any]:
 
 
 def _names(value: Any, keys: Keys, mark: Touch) -> Iterator[tuple[Keys, str]]:
-    """Yield the texts of a field's value that are meant, and the keys that lead to them."""
+    """Yield the texts of a field's value that the mark applies to, each after the keys that lead to it."""
     meant = not mark.below or any(key in mark.below for key in keys)
     if isinstance(value, str | os.PathLike) and meant:
         yield keys, os.fspath(value)

@@ -20,10 +20,10 @@ PARENT_ROW = "_parent_row"
 """Name of the column in which an augmenting generator says which row of its fitted table a row was made from."""
 
 PRIVATE = {"private": "true"}
-"""Metadata of a field, seen by generators alone, whose rare values no made row may show."""
+"""Metadata, seen only by generators, of a field whose rare values no made row may show."""
 
 SHARED = 10
-"""Rows that must hold a value of a private column before a made row shows it."""
+"""The fewest real rows with a value of a private column for which a made row may show it."""
 
 PROVENANCE = pa.schema(
     [
@@ -38,13 +38,13 @@ PROVENANCE = pa.schema(
 (the real row an augmented one was made from) are null where they do not apply."""
 
 CARRIED = ("_id", "_generator", "_seed")
-"""Provenance that a made row keeps from version to version, beside its parent."""
+"""Provenance columns, beside the parent, that a made row keeps from version to version."""
 
 IMAGE = pa.struct([pa.field("bytes", pa.binary()), pa.field("path", pa.string())])
 """An encoded image and the name of its file: the struct that Hugging Face's `datasets` decodes by itself.
 
-In the tables that generators are fitted on, the field's metadata says how made images are to be encoded: `format`
-(`png`, `jpeg` or `webp`; png where there is none) and `quality` (of jpeg and webp, 1 to 100)."""
+In the tables that generators are fitted on, the field's metadata gives the encoding of made images: `format` (`png`,
+`jpeg` or `webp`; the default is png) and `quality` (of jpeg and webp, 1 to 100)."""
 
 BBOX = pa.list_(pa.float32(), 4)
 """A box as COCO writes it: x and y of its upper left corner, width, height, in pixels."""
@@ -68,7 +68,7 @@ _DTYPES = {
     "timestamp[us, tz=UTC]": "timestamp[us, tz=UTC]",
 }
 NESTED: dict[str, pa.DataType] = {"image": IMAGE, "objects": OBJECTS, "masked objects": MASKED_OBJECTS}
-"""The types of images and of what is marked in them, by the names that a plan gives them."""
+"""The types of images and of the objects marked in them, by their names in a plan."""
 
 
 def arrow_type(name: str) -> pa.DataType:
@@ -77,12 +77,12 @@ def arrow_type(name: str) -> pa.DataType:
 
 
 def source_schema(columns: list[Column]) -> pa.Schema:
-    """Return the schema of the source's own columns as they are computed with, all nullable."""
+    """Return the schema of the source's columns with the types that makeweight computes with, all nullable."""
     return pa.schema([pa.field(column.name, arrow_type(column.type)) for column in columns])
 
 
 def published_schema(columns: list[Column]) -> pa.Schema:
-    """Return the schema of the source's own columns as the dataset has them, all nullable."""
+    """Return the schema of the source's columns with the types of the dataset, all nullable."""
     kinds = [type_named(column.stored) if column.stored else arrow_type(column.type) for column in columns]
     return pa.schema([pa.field(column.name, kind) for column, kind in zip(columns, kinds, strict=True)])
 
@@ -90,8 +90,8 @@ def published_schema(columns: list[Column]) -> pa.Schema:
 def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None = None) -> pa.Schema:
     """Return the schema of the published rows: the source's columns, then provenance.
 
-    Where there are images, or classes with names, its metadata tells Hugging Face's `datasets` which columns they are.
-    What the dataset `says` of itself is in the metadata too, as JSON under `makeweight`.
+    For images and for classes with names, its metadata describes the columns to Hugging Face's `datasets`. The facts
+    about the dataset in `says` are in the metadata too, as JSON under `makeweight`.
     """
     schema = pa.schema([*published_schema(columns), *PROVENANCE])
     metadata = {"makeweight": json.dumps(says, sort_keys=True)} if says else {}
@@ -104,7 +104,7 @@ def dataset_schema(columns: list[Column], says: Mapping[str, str | bool] | None 
 
 
 def _feature(kind: pa.DataType) -> dict[str, object]:
-    """Return an Arrow type as `datasets.Features.from_dict` reads it."""
+    """Return an Arrow type in the form that `datasets.Features.from_dict` reads."""
     if kind == IMAGE:
         return {"_type": "Image"}
     if pa.types.is_dictionary(kind):

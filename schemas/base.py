@@ -1,4 +1,4 @@
-"""The two kinds of record: what a user writes, and what is handed on and kept. Knows no field of either."""
+"""The two kinds of record: parts of the spec, which a user writes, and records that makeweight writes to disk."""
 
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from schemas.uri import refuse_unclear, refuse_unkept
 
 
 def _refuse_nul(path: str) -> str:
-    """Return the path; raises ValueError where it holds what no system takes in a name."""
+    """Return the path; raises ValueError if it holds NUL, which no system allows in a name."""
     if "\0" in path:
         raise ValueError(f"holds NUL, which no file's name may hold, got {path!r}")
     return path
@@ -24,15 +24,15 @@ Place = Annotated[
     AfterValidator(refuse_unclear),
     AfterValidator(refuse_unkept),
 ]
-"""A path or a URI; one whose credentials were taken out where it was written down is refused, or that is unclear."""
+"""A path or a URI; refused if it is unclear, or if it was stored without its credentials."""
 ReadPlace = Annotated[Place, Touch("read")]
-"""A place that is read."""
+"""A path or a URI that is read."""
 ModelPlace = Annotated[Place, Touch("models")]
 """The folder of a model, or its id on a hub."""
 
 
 class Part(BaseModel):
-    """A part of the spec: frozen, and with no key that it does not know."""
+    """A part of the spec: frozen, refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 

@@ -1,7 +1,7 @@
-"""The errors that a user may meet, each with the exit code that the command line ends with.
+"""The errors that a user may meet, each with its exit code for the command line.
 
-A message says what was wrong, what was got, and what to do next. Anything else that is raised is a fault of
-makeweight's own and shows its traceback.
+A message says what was wrong, what was got, and what to do next. Any other exception is a fault of makeweight and shows
+its traceback.
 """
 
 import json
@@ -15,15 +15,15 @@ from schemas.secrets import all_redacted, redacted, redacted_but
 from schemas.terminal import escaped
 
 _NO_TEXTS = ("true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan", "inf")
-"""Words that YAML takes for something else."""
+"""Words that YAML does not read as texts."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """A key of the spec that mends a refusal, by the keys that lead to it, and the value to give it.
+    """A key of the spec that mends a refusal (`path` leads to it), and its new value.
 
-    A message shows it as it is written in a spec, and `init` does it; so the two cannot differ. A value that is a tuple
-    is a list, and is added to the one that is there; None leaves the key out.
+    Messages show the advice as a spec writes it, and `init` applies it, so both always agree. A tuple is a list whose
+    values are added to the key's list; None leaves the key out.
 
     >>> str(Advice(("source", "missing_label"), "drop"))
     'source.missing_label: drop'
@@ -41,18 +41,18 @@ class Advice:
 
     @property
     def plain(self) -> Any:
-        """The value as YAML and JSON have it."""
+        """The value in the types of YAML and JSON."""
         return list(self.value) if isinstance(self.value, tuple) else self.value
 
     def __str__(self) -> str:
         return f"leave out {self.key}" if self.value is None else f"{self.key}: {_as_yaml(self.plain)}"
 
     def applied(self, draft: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a spec, as a mapping, in which it is done."""
+        """Return a copy of the spec `draft` (a mapping) in which the advice is applied."""
         return _with(draft, self.path, self.plain)
 
     def record(self) -> dict[str, Any]:
-        """Return it for machines, without credentials."""
+        """Return the advice as JSON, without credentials."""
         return {"key": redacted(self.key), "value": all_redacted(self.plain)}
 
 
@@ -67,7 +67,7 @@ def _with(draft: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[s
 
 
 def _as_yaml(value: Any) -> str:
-    """Return a value as one line of YAML: words as they are, others in quotes."""
+    """Return a value as one line of YAML: words without quotes, others in quotes."""
     if isinstance(value, list):
         return f"[{', '.join(map(_as_yaml, value))}]"
     plain = isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w-]*", value) and value.lower() not in _NO_TEXTS
@@ -75,26 +75,26 @@ def _as_yaml(value: Any) -> str:
 
 
 class MakeweightError(Exception):
-    """Any failure that is explained to the user in one plain message.
+    """A failure that is explained to the user in one plain message.
 
-    It never shows credentials, nor characters that a terminal would obey: a name from the source may hold them.
+    The message never shows credentials or control characters of a terminal, which a name from the source may hold.
 
-    `code` says for machines what failed; it stays what it is where the message is worded anew. Where a key of the spec
-    mends the failure, `advice` says which one, and the message shows that.
+    `code` identifies the failure for machines, and stays the same if the message is reworded. If a key of the spec
+    mends the failure, `advice` names it, and the message shows it.
     """
 
     exit_code = 1
     code = "failed"
     advice: Advice | None = None
     names: tuple[str, ...] = ()
-    """Classes of the source that the message quotes: they are no credentials, though they may look like some."""
+    """Classes of the source that the message quotes; they may look like credentials, but are shown."""
 
     def __init__(self, *said: object, code: str | None = None, advice: Advice | None = None) -> None:
         super().__init__(*said)
-        self.code, self.advice = code or self.code, advice  # kept in `__dict__`, which crosses to other processes
+        self.code, self.advice = code or self.code, advice  # pickled with the error, since they are in `__dict__`
 
     def record(self) -> dict[str, Any]:
-        """Return what a machine needs to know of it."""
+        """Return the error as JSON: its message, code, advice and exit code."""
         advice = self.advice.record() if self.advice else None
         return {"error": str(self), "code": self.code, "advice": advice, "exit_code": self.exit_code}
 
@@ -102,7 +102,7 @@ class MakeweightError(Exception):
         return escaped(redacted_but(super().__str__(), self.names))
 
     def naming(self, names: Iterable[str]) -> Self:
-        """Return this error, which quotes these classes as they are."""
+        """Return this error after setting the classes that its message quotes unchanged."""
         self.names = tuple(names)
         return self
 
@@ -115,7 +115,7 @@ Lines = Mapping[tuple[str | int, ...], int]
 class Fault:
     """One thing that is wrong with a spec, and the keys that lead to it from the top.
 
-    `code`, `advice` and `names` are what they are of a `MakeweightError`.
+    `code`, `advice` and `names` mean the same as in `MakeweightError`.
     """
 
     path: tuple[str | int, ...]
@@ -125,7 +125,7 @@ class Fault:
     names: tuple[str, ...] = ()
 
     def describe(self, file: str = "", lines: Lines | None = None) -> str:
-        """Return `file:line: generator.name: problem`, leaving out what is not known."""
+        """Return `file:line: generator.name: problem` without the parts that are unknown."""
         known = [self.path[:n] for n in range(len(self.path), 0, -1) if self.path[:n] in (lines or {})]
         line = str(lines[known[0]]) if lines and known else ""
         place = ":".join(part for part in (file, line) if part)
@@ -133,17 +133,17 @@ class Fault:
 
     @property
     def key(self) -> str:
-        """The keys as they are shown: `validate[0].name`."""
+        """The keys as messages show them: `validate[0].name`."""
         return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.path).lstrip(".")
 
     def record(self) -> dict[str, Any]:
-        """Return it for machines, without credentials."""
+        """Return the fault as JSON, without credentials."""
         advice = self.advice.record() if self.advice else None
         return {"key": redacted(self.key), "code": self.code, "problem": redacted(self.problem), "advice": advice}
 
 
 class SpecError(MakeweightError):
-    """The spec asks for something that cannot be; holds every fault that was found, and the advice of the first."""
+    """The spec asks for something impossible; holds every fault, and the advice of the first fault that has one."""
 
     exit_code = 2
     code = "spec"
@@ -156,11 +156,11 @@ class SpecError(MakeweightError):
         self.names = tuple(name for fault in faults for name in fault.names)
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by the faults, so that the error crosses to another process whole."""
+        """Pickle the faults, so that another process gets the whole error."""
         return (_spec_error, (self.faults, self.file, self.lines))
 
     def record(self) -> dict[str, Any]:
-        """Return what a machine needs to know of it, with each fault."""
+        """Return the error as JSON, with each fault."""
         return {**super().record(), "faults": [fault.record() for fault in self.faults]}
 
     def located(self, file: str, lines: Lines) -> "SpecError":
@@ -173,7 +173,7 @@ def _spec_error(faults: tuple[Fault, ...], file: str, lines: Lines) -> SpecError
 
 
 class SourceError(MakeweightError):
-    """The source cannot be read as the spec says; one line, whatever the names in it hold."""
+    """The source cannot be read as the spec says; the message is one line, even if names hold line ends."""
 
     exit_code = 2
     code = "source"
@@ -190,9 +190,10 @@ class OutputError(MakeweightError):
 
 
 class DamageError(MakeweightError):
-    """A file that a build keeps for itself is not what was written there, or is `gone`.
+    """An internal file of a build differs from what was written, or is `gone`.
 
-    `path` is the file's within its filesystem. A build makes it again by itself; this is told where that cannot be.
+    `path` is the path of the file within its filesystem. A build makes the file again by itself; the user sees this
+    error only if that is impossible.
     """
 
     code = "damage"
@@ -203,7 +204,7 @@ class DamageError(MakeweightError):
         super().__init__(f"{shown} {problem}; run the same command again, and it is made again")
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by the parts, so that the error crosses to another process whole."""
+        """Pickle the arguments, so that another process gets the whole error."""
         return (DamageError, (self.path, self.shown, self.gone))
 
 
@@ -215,26 +216,26 @@ class ShortfallError(MakeweightError):
 
 
 class BudgetError(MakeweightError):
-    """The tokens or the money that the spec allows are spent; what was bought is kept, and is not paid for again."""
+    """The tokens or the money that the spec allows are spent; answers that were paid for are kept and used again."""
 
     exit_code = 3
     code = "budget"
 
 
 class GeneratorError(MakeweightError):
-    """A generator failed on a request in a way that trying again does not mend."""
+    """A generator failed on a request, and a retry would not help."""
 
     code = "generator"
 
 
 class CheckError(MakeweightError):
-    """A generator or a validator breaks what its protocol promises; a line for each promise."""
+    """A generator or a validator breaks promises of its protocol; the message has a line for each promise."""
 
     code = "check"
 
 
 class PrivacyError(MakeweightError):
-    """Made rows give away more of the real ones than the spec allows; they are not published."""
+    """Made rows reveal more of the real ones than the spec allows; they are not published."""
 
     code = "privacy"
 

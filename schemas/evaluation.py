@@ -1,4 +1,4 @@
-"""Whether a dataset helps: what a user asks to be measured, and what was found."""
+"""The utility of a dataset: what a user asks to be measured, and the results."""
 
 from typing import Literal
 
@@ -11,9 +11,9 @@ Remedy = Literal["raw", "class_weights", "threshold", "over_sampling", "smote", 
 Measure = Literal["balanced_accuracy", "f1", "average_precision", "roc_auc"]
 
 EVALUATION, EVALUATION_PAGE = "evaluation.json", "evaluation.html"
-"""What is written beside a published dataset once it is evaluated."""
+"""The files that an evaluation writes beside a published dataset."""
 BUILD, MADE_ALONE = "build", "made_alone"
-"""What is compared beside the remedies: this build, and its made rows without the real rows of their classes."""
+"""Compared with the remedies: this build, and its made rows without the real rows of their classes."""
 
 
 class Evaluate(Part):
@@ -32,7 +32,7 @@ class Evaluate(Part):
 
 
 class Interval(Noun):
-    """A figure (the mean over the seeds) and its 95% interval; no ends where there were too few rows for one."""
+    """A figure (the mean over the seeds) and its 95% interval, whose ends are None if there were too few rows."""
 
     mean: float
     low: float | None = None
@@ -40,11 +40,11 @@ class Interval(Noun):
 
 
 class Figures(Noun):
-    """How well a classifier does on the held-out rows after one remedy; without a `classifier`, the mean over all.
+    """The scores of a classifier on the held-out rows after one remedy; without `classifier`, the mean over all.
 
-    `f1`, `average_precision` and `roc_auc` are the mean over the minority classes, each against all others; `recall` is
-    by class. `brier` (lower is better) and `calibration_error` (expected, of 15 bins) tell how far its probabilities
-    are to be trusted.
+    `f1`, `average_precision` and `roc_auc` are means over the minority classes, each against all others; `recall` is
+    by class. `brier` (lower is better) and `calibration_error` (expected, of 15 bins) measure how reliable its
+    probabilities are.
     """
 
     remedy: str
@@ -59,24 +59,24 @@ class Figures(Noun):
 
 
 class Difference(Noun):
-    """By how much this build's measure is above the remedy's, on the same held-out rows; the mean over classifiers."""
+    """The measure of this build minus that of a remedy on the same held-out rows, the mean over classifiers."""
 
     remedy: str
     gain: Interval
 
 
 class Verdict(Noun):
-    """Whether this dataset is worth using: `helps` is None where the held-out rows are too few to tell."""
+    """Whether this dataset is worth using: `helps` is None if there are too few held-out rows to decide."""
 
     helps: bool | None
     sentence: str
 
 
 class Utility(Noun):
-    """What classifiers of the raw data, of each cheaper remedy and of this build do on real held-out rows.
+    """The scores on real held-out rows of classifiers of the raw data, of each cheaper remedy and of this build.
 
-    `rows` counts those that were learned from and tested on, by class: `raw`, `build`, `made` (of those of the build)
-    and `test`. `minority` are the classes that the build made rows for.
+    `rows` counts the rows of each class: `raw` and `build` to learn from, `made` among those of `build`, and `test`.
+    `minority` are the classes that the build made rows for.
     """
 
     measure: Measure
@@ -95,9 +95,9 @@ class Utility(Noun):
 
 
 class Evaluation(Noun):
-    """What was measured of the dataset with this content; `key` is a hash of all that decides the figures.
+    """The measurements of the dataset with this content; `key` is a hash of all that decides the figures.
 
-    `page` is the SHA-256 of the page beside it, and `seal` that of all other fields (older ones lack both).
+    `page` is the SHA-256 of the page beside the file, `seal` that of all other fields (older files lack both).
     """
 
     key: str

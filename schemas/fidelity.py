@@ -1,4 +1,4 @@
-"""How like real rows made ones are, and how diverse: what a user may give for it, and what was found."""
+"""The fidelity and diversity of made rows: what a user may choose, and the results."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import ModelPlace, Noun, Part
 
 Better = Literal["high", "low", "real"]
-"""Which way a figure is good: high, low, or near to what real rows reach."""
+"""The good values of a figure: high, low, or near to the value of real rows."""
 
 
 class FidelityChoice(Part):
@@ -28,9 +28,9 @@ class FidelityChoice(Part):
 
 
 class Figure(Noun):
-    """One measure of made rows; `real` is the same measure with as many other real rows in their place.
+    """One measure of made rows; `real` is the same measure of as many other real rows.
 
-    Nothing stands where it is not defined. `stratum` is the class, or nothing for all classes together.
+    A value is None where the measure is not defined. `stratum` is the class, or None for all classes together.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Figure(Noun):
 
 
 class FigureGroup(Noun):
-    """Figures of one kind; `rows` is how many rows each side had, `basis` says in a sentence what they rest on."""
+    """Figures of one kind; `rows` is the number of rows on each side, `basis` describes their origin in a sentence."""
 
     kind: Literal["tables", "columns", "images", "texts", "pairs"]
     rows: int
@@ -57,7 +57,7 @@ class Detector(Noun):
     """How well a classifier tells made rows of one class from real ones: 0.5 not at all, 1 always.
 
     `auc` is cross-validated, `low` and `high` are the ends of its 95% interval, `rows` the rows on each side. `tells`
-    holds what gives made rows away (a column, a word), and how much of the AUC is lost without it, most first. Where
+    holds the features that distinguish made rows (a column, a word), with the AUC lost without each, most first. If
     there is no `auc`, `note` says why.
     """
 
@@ -71,7 +71,7 @@ class Detector(Noun):
 
 
 class Fidelity(Noun):
-    """What was found of one dataset; `origin` is what made rows are, `notes` are plain sentences."""
+    """The fidelity of one dataset; `origin` is how made rows were made, as in `Manifest`; `notes` are sentences."""
 
     origin: str
     groups: list[FigureGroup]
@@ -79,5 +79,5 @@ class Fidelity(Noun):
     notes: list[str] = Field([])
 
     def group(self, kind: str) -> FigureGroup | None:
-        """Return the figures of that kind, or nothing."""
+        """Return the figures of this kind, or None."""
         return next((group for group in self.groups if group.kind == kind), None)

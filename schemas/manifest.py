@@ -1,4 +1,4 @@
-"""The manifest: what a published dataset holds. It is written last, so that its existence means "complete"."""
+"""The manifest describes a published dataset. It is written last, so its existence means "complete"."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from schemas.versions import Base
 
 MANIFEST = "manifest.json"
 CARD, REPORT, CROISSANT, DATA = "README.md", "report.html", "croissant.json", "data"
-"""What else a dataset's folder holds; shards lie in the last."""
+"""The other contents of a dataset's folder; the last is the folder of shards."""
 FORMAT = 1
 ShardPath = Annotated[str, Field(pattern=rf"^{DATA}/[^/\\\x00-\x1f]+\.parquet$")]
 """The path of a shard: a Parquet file directly in the dataset's data folder, and nowhere else."""
@@ -39,15 +39,15 @@ class Shard(Noun):
 class Manifest(Noun):
     """What was built, from what, how, and how to check it.
 
-    `counts` is by the name of each class; `class_values` holds its values in the `by` columns, by which rows are told
-    apart (older manifests lack it). `content_hash` is of all rows in order, whatever the file format's details;
-    `rejections` and `attempts` count the candidates up to the last accepted one of each stratum, so that they do not
-    depend on who was fast. `outside` holds the hash of what decides rows beside spec, source and library `versions`,
-    and `machine` is the kind that made them (nothing if none were made, or it was not written down).
-    `origin` is what made rows are: `synthetic`, or `augmented` from a real row each.
-    `differential_privacy` is what the model's training spent; it covers made rows alone, since real ones are in the
-    dataset as they are. Rows that were kept of a `base` count as synthetic, but not as attempts. `files` holds the
-    SHA-256 of the card and the Croissant file, and `seal` that of all other fields (older manifests lack both).
+    `counts` is by the name of each class; `class_values` holds each class's values in the `by` columns, which identify
+    it (older manifests lack them). `content_hash` is of all rows in order and independent of the file format.
+    `rejections` and `attempts` count the candidates up to the last accepted one of each stratum, so they do not depend
+    on the speed of actors. `outside` holds the hashes of what decides rows beside spec, source and library `versions`.
+    `machine` is the kind that made the rows (None if none were made, or it was not recorded). `origin` says whether
+    made rows are `synthetic` or `augmented` from a real row each. `differential_privacy` is the budget that the model's
+    training spent; it covers only made rows, since real rows are in the dataset unchanged. Rows that were kept of a
+    `base` count as synthetic, but not as attempts. `files` holds the SHA-256 of the card and the Croissant file, and
+    `seal` that of all other fields (older manifests lack both).
     """
 
     format: int = FORMAT
@@ -84,5 +84,5 @@ class Manifest(Noun):
 
     @property
     def rows(self) -> int:
-        """Rows of the whole dataset."""
+        """The number of rows of the whole dataset."""
         return sum(shard.rows for shard in self.shards)

@@ -21,10 +21,10 @@ _SELDOM = ("stored", "changed", "names", "form", "grid")
 
 
 class IdForm(Noun):
-    """How the longest ids of a column of text look, so that made ones look alike.
+    """The form of the longest ids of a column of text, which made ids follow.
 
-    `places` holds what may stand in each place, in the order of characters, and `most` and `least` are the last and the
-    first of them in that order. `start` is where the digits begin that they end with, where that is so of all.
+    `places` holds the characters that may stand at each position, in the order of characters; `most` and `least` are
+    the last and the first id in that order. `start` is the position of the final digits, if all ids end with digits.
     """
 
     most: str
@@ -34,7 +34,7 @@ class IdForm(Noun):
 
 
 class Grid(Noun):
-    """What numbers too long for doubles have in common: `step` and `rest`, in units of the last decimal, as text."""
+    """The common `step` and `rest` of numbers too long for doubles, in units of the last decimal, as text."""
 
     step: str
     rest: str
@@ -43,15 +43,13 @@ class Grid(Noun):
 class Column(Noun):
     """One column of the source.
 
-    `type` is the Arrow type by its name (`int64`, `double`, `string`, `bool`, `date32[day]`, `timestamp[us]`, or one
-    of `schemas.arrow.NESTED`).
-    `minimum` and `maximum` are of the real rows: numbers and booleans as they are, dates and times as ISO 8601 text.
-    `categories` holds the distinct values of a text column that has few of them, else nothing. Of a `private` column
-    no made row shows a value that few real rows hold. `stored` is the Arrow type that the column has in the source and
-    in the dataset, where that is another one than it is computed with, by its name in `schemas.stored`; `changed` says
-    what of the source's cells is different in the dataset. `names` are those of classes that the source numbers, as
-    Hugging Face's ClassLabel does. `form` is how ids of text look, `grid` the step of numbers
-    that are longer than a double.
+    `type` is the name of the Arrow type (`int64`, `double`, `string`, `bool`, `date32[day]`, `timestamp[us]`, or one of
+    `schemas.arrow.NESTED`). `minimum` and `maximum` are of the real rows; dates and times are ISO 8601 text.
+    `categories` holds the distinct values of a text column if they are few, else None. If the column is `private`, no
+    made row shows a value that few real rows have. `stored` is the Arrow type of the column in the source and in the
+    dataset, by its name in `schemas.stored`, if it differs from `type`. `changed` describes how the cells of the
+    dataset differ from the source's. `names` are the names of classes that the source numbers, as Hugging Face's
+    ClassLabel does. `form` is the form of ids that are text, `grid` the step of numbers too long for a double.
     """
 
     name: str
@@ -71,27 +69,27 @@ class Column(Noun):
 
     @model_serializer(mode="wrap")
     def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:
-        """Leave out what most columns lack, so that they are written, and hashed, as they always were."""
+        """Leave out fields that most columns lack, so that the bytes and hashes of older plans stay the same."""
         return {name: value for name, value in plain(self).items() if value is not None or name not in _SELDOM}
 
     @property
     def constant(self) -> Value:
-        """The one value of a constant column; None where all are missing."""
+        """The only value of a constant column; None if all values are missing."""
         return self.categories[0] if self.categories else self.minimum
 
 
 class ImageProfile(Noun):
     """The images of a source, and what they become.
 
-    `modes`, `formats` and `sizes` (`width x height`, the most frequent ones) count images as they were found; `least`
-    and `most` are the extremes of width and height. `turned` by their EXIF data, `animated` and
-    `unreadable` count images; `examples` names some unreadable ones with the reason. `faulty_boxes` were mended,
-    `clipped` ones were cut by a pixel or less.
-    `mode` is what all images become, `size` (width, height) too, or nothing where each keeps its own; `changed` are
-    written anew for one reason or another, in `format`. `pixels` is the mean of an image as it was found. `levels` are
-    the values of grey images of more than 8 bits that become black and white. `lists` are splits that the source lists,
-    with their images, and that were not asked for: all images are taken. `wide` had 16 bits a colour. Of `unclear` ones
-    with marks no size tells whether these are drawn on the image as it is stored or as it is seen.
+    `modes`, `formats` and `sizes` (`width x height`, the most frequent ones) count the images of the source; `least`
+    and `most` are the extremes of width and height. `turned` (by their EXIF data), `animated` and `unreadable` count
+    images; `examples` names some unreadable ones with the reason. `faulty_boxes` counts boxes that were mended,
+    `clipped` boxes that were cut by a pixel or less.
+    All images get `mode` and `size` (width, height); if `size` is None, each keeps its own. `changed` images are
+    written again, in `format`. `pixels` is the mean number of pixels of a source image. `levels` are the values of grey
+    images of more than 8 bits that become black and white. `lists` counts the images of splits that the source lists
+    but the spec does not choose: all images are taken. `wide` counts images with 16 bits a colour, `unclear` marked
+    images whose size does not show whether boxes refer to the image as stored or as seen.
     """
 
     modes: dict[str, int]
@@ -117,23 +115,23 @@ class ImageProfile(Noun):
 
     @model_serializer(mode="wrap")
     def _as_ever(self, plain: SerializerFunctionWrapHandler) -> Any:
-        """Leave out what most images lack, so that they are written, and hashed, as they always were."""
+        """Leave out fields that most images lack, so that the bytes and hashes of older plans stay the same."""
         return {name: value for name, value in plain(self).items() if value or name != "clipped"}
 
     @property
     def uniform(self) -> bool:
-        """Whether all images end with one size."""
+        """Whether all images of the dataset have one size."""
         return self.size is not None or self.least == self.most
 
     @property
     def row_bytes(self) -> int:
-        """Bytes that a made image takes, roughly: a PNG half its pixels, others an eighth."""
+        """The approximate bytes of a made image: half of its pixels' bytes for PNG, an eighth for other formats."""
         pixels = self.size[0] * self.size[1] if self.size else self.pixels
         return pixels * (3 if self.mode == "RGB" else 1) // (2 if self.format == "png" else 8)
 
 
 class Merged(Noun):
-    """A class that several texts of a column stand for, as they are written in the source."""
+    """A class that the source writes in several ways, and these texts."""
 
     column: str
     value: Value
@@ -141,13 +139,13 @@ class Merged(Noun):
 
 
 class SourceProfile(Noun):
-    """What one streaming read of the source found.
+    """The result of one streaming read of the source.
 
     `counts` holds the rows of each combination of the `by` columns, as (values, rows) pairs in the order of first
-    sight; rows whose `by` values hold a null are counted in `dropped` alone. `merged` lists classes that are written in
-    several ways. `content` is a hash of the files' bytes alone, by which it is seen whether they are still the same.
-    `written` says in words how delimited files are written, where that was not what their name says. `lost` says, in
-    sentences, what of the files is in no row.
+    occurrence; rows with a null in a `by` column are counted only in `dropped`. `merged` lists classes that are written
+    in several ways. `content` is a hash of the files' bytes alone, which shows whether they have changed. `written`
+    describes the format of delimited files if it differs from what their names say. `lost` describes, in sentences,
+    what of the files is in no row.
     """
 
     path: str
@@ -168,22 +166,22 @@ class SourceProfile(Noun):
 
     @property
     def row_bytes(self) -> int:
-        """Bytes that a row takes, roughly, and not too few."""
+        """The approximate bytes of a row, rather too many than too few."""
         return max(1, self.bytes // max(1, self.rows), self.images.row_bytes if self.images else 0)
 
     @property
     def text(self) -> str | None:
-        """The column that holds the text, of a source of texts."""
+        """The column of texts, or None."""
         return self._first("text")
 
     @property
     def image(self) -> str | None:
-        """The column that holds the image, of a source of images."""
+        """The column of images, or None."""
         return self._first("image")
 
     @property
     def objects(self) -> str | None:
-        """The column that holds what is marked in the image, of a source of marked images."""
+        """The column of the objects that are marked in images, or None."""
         return self._first("objects")
 
     def _first(self, role: Role) -> str | None:
@@ -197,9 +195,8 @@ class SourceProfile(Noun):
 class Stratum(Noun):
     """One class, or one combination of the `by` columns, and the rows it is to have.
 
-    `key` holds the values of the `by` columns, in their order, which identify it; `name`, by which people call it, is
-    unique among the strata. The first `carried`
-    chunks of its stream hold rows that an earlier version has made.
+    `key` holds the values of the `by` columns, in their order, and identifies the stratum. `name` is unique among the
+    strata, and is what messages show. The first `carried` chunks of the stream hold rows of an earlier version.
     """
 
     name: str
@@ -211,17 +208,17 @@ class Stratum(Noun):
 
     @property
     def keep(self) -> int:
-        """Real rows that stay."""
+        """The number of real rows that stay."""
         return min(self.real, self.target)
 
     @property
     def make(self) -> int:
-        """Synthetic rows that are needed."""
+        """The number of synthetic rows that are needed."""
         return self.target - self.keep
 
 
 class BoxCounts(Noun):
-    """Boxes of one class: in the source, in the real images that are kept, in made ones, asked for, and reached."""
+    """The boxes of one class: in the source, in kept real images, in made images, asked for, and reached."""
 
     before: int
     real: int
@@ -240,12 +237,12 @@ class Step(Noun):
 class Plan(Noun):
     """Everything that decides which rows a build publishes.
 
-    `boxes` counts those of marked images, whose strata are what an image holds; `encoding` says how made images
-    are written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards.
-    `privacy` says which real rows the model does not learn from, and what made rows may give away. A `version` (a
-    number), which may be `complete` already, may continue a `base`, and use its `model` (a fingerprint) again; `recipe`
-    is a hash of how rows are made. `outside` holds the hash of what else decides them, a user's own code, model folders
-    and word lists, by where the spec names it. `machine` is what the rows are made on, once that is known.
+    `boxes` counts the boxes of marked images, whose strata are contents of images; `encoding` says how made images are
+    written (see `schemas.arrow.IMAGE`). `key_env` names the environment variable with the key of the shards. `privacy`
+    says which real rows the model does not learn from, and what made rows may reveal. `version` is the number of a
+    version, which may be `complete` already, may continue a `base`, and may use its `model` (a fingerprint) again.
+    `recipe` is a hash of how rows are made. `outside` holds hashes of what else decides rows (a user's own code, model
+    folders, word lists), by where the spec names each. `machine` is the kind that makes the rows, once it is known.
     """
 
     name: str
@@ -280,12 +277,12 @@ class Plan(Noun):
 
     @property
     def continues(self) -> Base | None:
-        """The version whose rows are kept; nothing if this one is a start."""
+        """The version whose rows are kept, or None."""
         return self.base if self.base and self.base.anew is None else None
 
     @property
     def class_values(self) -> dict[str, list[Value]]:
-        """The values of each stratum in the `by` columns, by its name."""
+        """The values of the `by` columns in each stratum, by the stratum's name."""
         return {stratum.name: stratum.key for stratum in self.strata}
 
     @property
@@ -299,18 +296,18 @@ class Plan(Noun):
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """The number of each stratum in `strata`, by its name."""
+        """The position of each stratum in `strata`, by its name."""
         return {stratum.name: number for number, stratum in enumerate(self.strata)}
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """Return a copy with these fields changed, which numbers its own strata."""
+        """Return a copy with these fields changed and with its own `numbers`."""
         copy = super().model_copy(update=update, deep=deep)
         copy.__dict__.pop("numbers", None)
         return copy
 
 
 class SampleRequest(Noun):
-    """Chunk `chunk` of the endless stream of candidates of one stratum: `rows` rows from `seed` alone."""
+    """A request for chunk `chunk` of the endless stream of a stratum's candidates: `rows` rows, decided by `seed`."""
 
     stratum: str
     chunk: int

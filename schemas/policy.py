@@ -1,7 +1,7 @@
-"""The policy: what a spec that comes from others may touch, as whoever runs a worker writes it down.
+"""The policy, in which the operator of a worker says what specs from others may touch.
 
-Knows no file system and no network: stores and addresses are compared as they are written, and only in one plain form,
-so that nothing can be read in two ways.
+Knows no file system and no network: stores and addresses are compared as text, and must be written in one plain form,
+so that no text has two meanings.
 """
 
 import os
@@ -22,7 +22,7 @@ _PORTS = {"https": 443, "http": 80}
 
 @dataclass(frozen=True)
 class Store:
-    """A place on an object store or another file system: `path` is decoded, and has neither `.` nor `..` in it."""
+    """A folder or file on an object store or another file system; `path` is decoded, without `.` and `..`."""
 
     scheme: str
     host: str
@@ -30,13 +30,13 @@ class Store:
     options: tuple[tuple[str, str], ...]
 
     def holds(self, other: "Store") -> bool:
-        """Whether the other place is this one or below it, on the same server, reached in the same way."""
+        """Whether `other` is this folder or lies below it, on the same server and by the same scheme."""
         same = (self.scheme, self.host, self.options) == (other.scheme, other.host, other.options)
         return same and (other.path == self.path or other.path.startswith(f"{self.path}/"))
 
 
 def read_store(uri: str) -> Store:
-    """Return what a URI names; raises ValueError for one that is not written plainly."""
+    """Return the store that a URI names; raises ValueError for a URI that is not in plain form."""
     if "@" in uri.partition("://")[2].partition("/")[0]:
         raise ValueError(NO_SECRETS)
     found = _STORE.fullmatch(uri)
@@ -58,7 +58,7 @@ def _decoded(path: str) -> str:
 
 
 def read_origin(address: str) -> str:
-    """Return scheme, host and port of an address; raises ValueError for one that is not written plainly."""
+    """Return scheme, host and port of an address; raises ValueError for an address that is not in plain form."""
     found = _ADDRESS.fullmatch(address)
     if not found:
         raise ValueError("is not written plainly, as in https://host:8000/v1")

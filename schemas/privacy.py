@@ -1,4 +1,4 @@
-"""What made rows may give away of the real rows: the limits that a user sets, and what was found."""
+"""The privacy of real rows: the limits that a user sets on what made rows reveal, and the results."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from pydantic import Field
 from schemas.base import Noun, Part
 
 BUDGET = "budget.json"
-"""The file of a fitted model that says what its training spent of a privacy budget."""
+"""The file of a fitted model with the privacy budget that its training spent."""
 
 FigureName = Literal[
     "attack_auc", "attack_tpr", "closer", "copies", "singling_out", "k_anonymity", "l_diversity"
@@ -74,10 +74,10 @@ class Privacy(Part):
 
 
 class Figure(Noun):
-    """One thing that was measured, and its limit.
+    """One measure of privacy, and its limit.
 
-    `low` and `high` are the ends of its 95% interval; the value itself where it is counted, not estimated. A limit is
-    broken when all of the interval lies beyond it, so that chance alone stops no build.
+    `low` and `high` are the ends of its 95% interval; both are the value if it is counted and not estimated. A limit is
+    broken if the whole interval lies beyond it, so that chance alone stops no build.
     """
 
     name: FigureName
@@ -88,19 +88,19 @@ class Figure(Noun):
 
     @property
     def counted(self) -> bool:
-        """Whether it is a number that may not be too small, rather than a share that may not be too large."""
+        """Whether the measure is a number with a lower limit, and not a share with an upper limit."""
         return self.name in ("k_anonymity", "l_diversity")
 
     @property
     def holds(self) -> bool:
-        """Whether it keeps to its limit."""
+        """Whether the measure keeps to its limit."""
         if self.limit is None:
             return True
         return self.value >= self.limit if self.counted else self.low <= self.limit
 
 
 class ClassPrivacy(Noun):
-    """One class: how many rows of each kind were compared, and what was found by each measure."""
+    """The privacy of one class: how many rows of each kind were compared, and the result of each measure."""
 
     learnt: int
     held_out: int
@@ -113,7 +113,7 @@ class ClassPrivacy(Noun):
 
 
 class Closeness(Noun):
-    """How far made rows are from the closest learnt and the closest held-out row, at some quantiles."""
+    """Quantiles of the distance from made rows to the closest learnt row and to the closest held-out row."""
 
     quantiles: list[float]
     learnt: list[float]
@@ -121,7 +121,7 @@ class Closeness(Noun):
 
 
 class Groups(Noun):
-    """Made rows by their quasi-identifiers: how many groups, and rows in groups that are smaller than the limits."""
+    """Made rows grouped by quasi-identifiers: the number of groups, and of rows in groups below the limits."""
 
     groups: int
     below_k: int
@@ -130,7 +130,7 @@ class Groups(Noun):
 
 
 class PrivacyFindings(Noun):
-    """What made rows give away, by the measures of `asked`; `notes` say what could not be measured."""
+    """What made rows reveal, by the measures of `asked`; `notes` say what could not be measured."""
 
     asked: Privacy
     figures: list[Figure] = Field([])
@@ -146,10 +146,10 @@ class PrivacyFindings(Noun):
 
 
 class PrivacyBudget(Noun):
-    """What a model that was trained with differential privacy spent: (`epsilon`, `delta`), by `accountant`.
+    """The budget (`epsilon`, `delta`) that a training with differential privacy spent, as `accountant` computes it.
 
-    `noise_multiplier` is the noise's deviation in multiples of `clip`, the greatest norm of a row's gradient; each row
-    was in each of `steps` batches with the chance `sample_rate`.
+    `noise_multiplier` is the standard deviation of the noise in multiples of `clip`, the largest norm of a row's
+    gradient. Each row was in each of `steps` batches with probability `sample_rate`.
     """
 
     epsilon: float

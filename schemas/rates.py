@@ -1,4 +1,4 @@
-"""How fast builds were here, and how long another one is likely to take."""
+"""How fast builds were on this machine, and how long another build is likely to take."""
 
 from pydantic import Field
 
@@ -8,12 +8,12 @@ RATES_FORMAT = 1
 
 
 class Rates(Noun):
-    """What one finished build took; times are in seconds, `at` in seconds since 1970.
+    """The times of one finished build in seconds; `at` is in seconds since 1970.
 
-    `params` is a hash of the generator's parameters. `width` is that of a row: columns that are modelled, of texts
-    bytes, of images pixels. `device` is `cpu` or the GPU's kind, of which each of the `actors` took `gpus`. `fit_rows`
-    were learnt from, nothing if no model was fitted. The actors were `warm` once the `first` candidates were there, of
-    all `candidates`; `kept` is the share of each class's that were kept.
+    `params` is a hash of the generator's parameters. `width` is the width of a row: modelled columns of a table, bytes
+    of a text, pixels of an image. `device` is `cpu` or the GPU's kind; each of the `actors` took `gpus` of it. The
+    model learnt from `fit_rows` rows (None if none was fitted). The `first` of all `candidates` were there after `warm`
+    seconds; `kept` is the share of each class's candidates that were kept.
     """
 
     format: int = RATES_FORMAT
@@ -37,7 +37,7 @@ class Rates(Noun):
 
 
 class StratumEstimate(Noun):
-    """What one class is likely to take: candidates, seconds, and money where a GPU's price is known."""
+    """What one class is likely to need: candidates, seconds, and money if a GPU's price is known."""
 
     candidates: int
     seconds: float
@@ -47,10 +47,10 @@ class StratumEstimate(Noun):
 class Estimate(Noun):
     """How long a build is likely to take, by step and by class, from `builds` of the same generator.
 
-    `least` and `most` are the least and the most seconds that one of these builds alone would let expect.
-    The seconds of `strata` are those of the step `fill`, but for its beginning. `same_params` and `same_size` say
-    whether those builds had this one's parameters, and rows within four times as many or few; `fitted` whether the
-    model is there already. `cost` is that of `gpu_hours` at the given price.
+    `least` and `most` are the shortest and the longest estimate, in seconds, from any of these builds alone. The
+    seconds of `strata` are those of the step `fill` without its start. `same_params` and `same_size` say whether the
+    builds had the same parameters, and any had between a quarter and four times the rows; `fitted` whether the model
+    exists already. `cost` is the cost of `gpu_hours` at the given price.
     """
 
     seconds: float

@@ -1,7 +1,7 @@
-"""The spec in full, as Markdown: `python -m schemas.reference` writes it into `schemas/README.md`.
+"""Writes the reference of the spec as Markdown: `python -m schemas.reference` updates `schemas/README.md`.
 
-A table for each part of the spec, and one for a worker's policy. All of it comes from the fields of the models: their
-types, bounds, defaults and descriptions. Text that stands outside the two marks of the file is kept.
+The reference has a table for each part of the spec, and one for a worker's policy. All of it comes from the fields of
+the models: their types, bounds, defaults and descriptions. Text outside the two marks of the file is kept.
 """
 
 import json
@@ -26,7 +26,7 @@ BOUNDS = {"ge": "{} or more", "gt": "more than {}", "le": "{} or less", "lt": "l
 
 
 def page(text: str) -> str:
-    """Return the text of the page with what stands between its two marks written anew."""
+    """Return the text of the page with a new reference between its two marks."""
     before, found, rest = text.partition(BEGIN)
     _, ended, after = rest.partition(END)
     if not (found and ended):
@@ -35,7 +35,7 @@ def page(text: str) -> str:
 
 
 def reference() -> str:
-    """Return the tables of the spec, each part after the one that holds it, and of the policy."""
+    """Return the tables of the spec and of the policy; each part follows the part that holds it."""
     parts = [_table(f"`{path}`" if path else "The whole", model, path) for path, model in _parts(Spec, "")]
     parts.append(_table("An entry of `validate`", ValidatorChoice, ""))
     parts.append(_table("A worker's policy", Policy, ""))
@@ -43,7 +43,7 @@ def reference() -> str:
 
 
 def _parts(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
-    """Yield the model and the parts below it, each with the keys that lead to it."""
+    """Yield the model and the parts below it, each after the keys that lead to it."""
     yield path, model
     for name, field in model.model_fields.items():
         if inner := part_of(field):
@@ -51,7 +51,7 @@ def _parts(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseMo
 
 
 def part_of(field: FieldInfo) -> type[BaseModel] | None:
-    """Return the model of a field that is a part of the spec, not a value or a list."""
+    """Return the model of a field if it is a part of the spec, or None for a value or a list."""
     found = (one for one in (field.annotation, *get_args(field.annotation)) if isinstance(one, type))
     return next((one for one in found if issubclass(one, BaseModel)), None)
 
@@ -89,7 +89,7 @@ def _default(field: FieldInfo) -> str:
 
 
 def _words(annotation: Any) -> str:
-    """Return in words what a type allows, with its bounds."""
+    """Describe in words what a type allows, with its bounds."""
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return " ".join(filter(None, [_words(inner[0]), _bounds(inner[1:])]))
@@ -111,13 +111,13 @@ def _entry(model: type[BaseModel]) -> str:
 
 
 def _number(value: float) -> str:
-    """Return a bound; 0 and 0.0 are one to pydantic, which keeps what it met first."""
+    """Return a bound as text; pydantic takes 0 and 0.0 for equal and keeps the first that it met."""
     value = int(value) if float(value).is_integer() else value
     return f"{value:,}" if value < 2**53 else f"2^{math.log2(value):g}"
 
 
 def _bounds(metadata: tuple[Any, ...]) -> str:
-    """Return the bounds among what a type is annotated with, as in `(1 or more, 100 or less)`."""
+    """Return the bounds in a type's annotations, as in `(1 or more, 100 or less)`."""
     flat = [one for item in metadata for one in (getattr(item, "metadata", None) or [item])]
     found = ((words, getattr(one, name, None)) for one in flat for name, words in BOUNDS.items())
     said = [words.format(_number(bound)) for words, bound in found if bound is not None]
@@ -127,7 +127,7 @@ def _bounds(metadata: tuple[Any, ...]) -> str:
 
 
 def main() -> None:
-    """Write the page anew."""
+    """Update the page."""
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

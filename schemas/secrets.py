@@ -1,8 +1,8 @@
-"""Credentials in paths, addresses and messages, and how they are kept out of whatever is shown or written down.
+"""Removes credentials from paths, addresses and messages before they are shown or stored.
 
-What is looked through may come from the data, and be of any size and form: so every step here takes time in proportion
-to the text, with no quantifier inside another one that could give back, and no start that reads on over the next one's
-text. What must stand before a sign, however long, is looked for in the text turned around.
+A text may come from the data and have any size and form, so every step takes time proportional to the text. Nested
+quantifiers in patterns never backtrack, and no match attempt reads on over the text of the next one. What must stand
+before a character, at any length, is searched in the reversed text.
 """
 
 import re
@@ -16,24 +16,24 @@ _NAME_AND_MORE = r"[^\s/@:]*+:(?!\s)%s[^@\n]*+(?:\n[^\s@]*+(?=@))?+@?"
 _HOST = r"(?:[^\s/?#@]*+@)*+"
 _TOKEN = re.compile(rf"://[^\s/?#@:]++@{_HOST}")
 _USER = re.compile(rf"(://(?:(?:(?<=[sS]3://)|(?<=[gG][sS]://)){_NAME_AND_MORE % ''}|{_NAME_AND_MORE % _PORT}){_HOST})")
-"""Before `@`: a token; or a name, a colon and a password, in which any sign may stand, the end of a line too, since not
-all write it as they should. It ends with the last `@` before the path. A host with a port is none, when a blank follows
-before the `@`; a bucket has no port. Where no `@` comes, all of the line is read, and nothing of it again."""
+"""Before `@`: a token; or a name, a colon and a password with any characters, even line ends, since some users do not
+escape them. The match ends with the last `@` before the path. A host with a port and a space before the `@` does not
+match; a bucket has no port. Without an `@`, the whole line is read, but only once."""
 _SCHEMELESS = re.compile(r"""@[^\s@:]*+(?<!//)(?::[^\s@:/'"(\[{<]*+)++(?!/)""")
-"""Turned around: `@`, a password, a colon, and a name that is no part of a path."""
+"""In reversed text: `@`, a password, a colon, and a name that is no part of a path."""
 _MORE = re.compile(r"\*\*\*@(?:[^\s/?#@]*+@)++")
-"""What is left of a password that holds an `@`, once what stands before the first one is hidden."""
+"""The rest of a password that contains an `@`, after the part before the first one is hidden."""
 
 _NAMES = ("apikey", "accesskey", "accountkey", "keyid", "secret", "token", "password", "passwd", "pwd", "sig", "auth",
           "signature", "credential", "authorization", "?key", "&key", ";key", "_key", "-key", "%5fkey",
           "%2dkey")  # fmt: skip
-"""What the names of secrets end with: a lone `key` is none, but `?key` and `api_key` are."""
+"""The ends of names of secrets: a lone `key` is none, but `?key` and `api_key` are."""
 _MARK, _SPARED = "\ufdd0", "\ufdd1"
-"""Stand for a moment where a secret begins, and around what is none. Unicode keeps both out of any text."""
+"""Temporary marks of the start of a secret, and around what is none. Unicode keeps both out of any text."""
 
 
 def _branches(words: Iterable[str]) -> str:
-    """Return what finds any of the words, in small letters or large ones, and looks at no sign twice."""
+    """Return a pattern that matches any of the words in either case and reads no character twice."""
     after: dict[str, list[str]] = {}
     for word in words:
         after.setdefault(word[:1], []).append(word[1:])
@@ -45,11 +45,11 @@ def _branches(words: Iterable[str]) -> str:
 _ENDS = "".join(sorted({end for name in _NAMES for end in (name[-1], name[-1].upper())}))
 _NAMED = rf"""(?=[ \t'"{_ENDS}])(?=[ \t]{{0,3}}(?:['"]\\?)?{_branches(name[::-1] for name in _NAMES)})"""
 _ASSIGNED = {"=": re.compile(f"={_NAMED}(?<!==)"), ":": re.compile(f":{_NAMED}(?<!//:)")}
-"""Turned around: what assigns, and then such a name, in quotes or not."""
+"""In reversed text: the sign that assigns, then the name of a secret, in quotes or not."""
 _PROSE = r"(?:[a-z]{1,30}[.,;:)]?|[0-9][0-9,.%]{0,20})[ \t]++\S|(?i:bearer|basic|token|digest|negotiate|aws4-\S{1,20}) "
 _WORDS = r"""(?:[^&\s'"\\](?:[^&\s'":]|:(?!\s|\Z))*+|\\?(?:'[^'\n]*+'|"[^"\n]*+"|['"]?[^&\s'"]++))"""
 _VALUE = re.compile(rf"{_MARK}(?!\*{{3}}(?!\w))(?:[ \t]{{1,3}}(?!{_PROSE}))?+{_WORDS}")
-"""A secret, and not what a sentence goes on with: `class 'token': 412 of 1,000 rows`."""
+"""A secret, but not the rest of a sentence: `class 'token': 412 of 1,000 rows`."""
 _SCHEMES = re.compile(
     r"""([aA](?i:uthorization)["']?[ \t]{0,3}[:=][ \t]{0,3}["']?)"""
     r"""(?:((?i:bearer|basic|token))[ \t]{1,3}[^\s"']++|((?i:digest|negotiate|aws4-hmac-sha256))[ \t][^\n"']*+)"""
@@ -61,7 +61,7 @@ _ISSUED = re.compile("(?:sk|pk|rk|hf|gh[opsu]|github_pat|glpat|xox[abp])_|AKIA|A
 
 
 def redacted_but(text: str, names: Iterable[str]) -> str:
-    """Return the text redacted, but for these names, which may look like credentials: `password=one` is a class."""
+    """Return the text redacted except for these names: a class `password=one` only looks like a credential."""
     spared = [name for name in dict.fromkeys(names) if name and name in text and redacted(name) != name]
     for number, name in enumerate(spared):
         text = text.replace(name, f"{_SPARED}{number}{_SPARED}")
@@ -72,11 +72,11 @@ def redacted_but(text: str, names: Iterable[str]) -> str:
 
 
 def redacted(text: str) -> str:
-    """Return a path, or a message that quotes one, with the credentials in it replaced by `***`.
+    """Return a path or a message with `***` in place of each credential.
 
-    They are what stands before `@` in a URI (`s3://key:secret@bucket`, `https://TOKEN@host`) and in an address without
-    a scheme (`user:secret@host`), what is assigned to a name that is called after a secret (`?token=…`, `password: …`,
-    `x-api-key: …`, `{'api_key': '…'}`), and what an `Authorization` header holds. Takes time in proportion to the text.
+    A credential is the part before `@` in a URI (`s3://key:secret@bucket`, `https://TOKEN@host`) and in an address
+    without a scheme (`user:secret@host`), the value of a name that suggests a secret (`?token=…`, `password: …`,
+    `x-api-key: …`, `{'api_key': '…'}`), and the value of an `Authorization` header. Time is linear in the text.
     """
     text = _without_users(text)
     if "@" in text and ":" in text:
@@ -86,7 +86,7 @@ def redacted(text: str) -> str:
 
 
 def _without_users(text: str) -> str:
-    """Return the text with `***` for the user, the key or the token before the `@` of each address with a scheme."""
+    """Replace the user, key or token before the `@` of each address with a scheme by `***`."""
     if "://" not in text or "@" not in text:
         return text
     parts = _USER.split(_TOKEN.sub(f"://{HIDDEN}@", text))
@@ -95,7 +95,7 @@ def _without_users(text: str) -> str:
 
 
 def _without_values(text: str, signs: str) -> str:
-    """Return the text with `***` for what these signs assign to names of secrets, and for what says who asks."""
+    """Replace values that `signs` assign to names of secrets, and those of `Authorization` headers, by `***`."""
     lowered = text.lower()
     if "authorization" in lowered:
         text = _SCHEMES.sub(lambda found: f"{found[1]}{found[2] or found[3]} {HIDDEN}", text)
@@ -108,10 +108,10 @@ def _without_values(text: str, signs: str) -> str:
 
 
 def all_redacted(data: Any) -> Any:
-    """Return data as JSON holds it, with every text in it redacted that holds a URI."""
+    """Return data of JSON types with every text that contains a URI redacted."""
     if isinstance(data, str):
         if "://" not in data:
-            return data  # a constraint or a prompt is not to be changed
+            return data  # a constraint or a prompt must not change
         return _without_values(_without_users(data), "=")
     if isinstance(data, dict):
         return {name: all_redacted(value) for name, value in data.items()}
@@ -121,7 +121,7 @@ def all_redacted(data: Any) -> Any:
 def variable_name(name: Any) -> Any:
     """Return the name of an environment variable that holds a key; raises ValueError for what may be the key itself.
 
-    Whoever mistook the one for the other finds the key in no message: nothing of it is quoted.
+    The message quotes nothing of the value, so a key that is given by mistake is never shown.
     """
     if name is None or (isinstance(name, str) and _VARIABLE.fullmatch(name) and not _is_like_a_key(name)):
         return name
@@ -132,18 +132,18 @@ def variable_name(name: Any) -> Any:
 
 
 def _is_like_a_key(name: str) -> bool:
-    """Return whether it is longer than words are and mixes digits in, or is of the forms that services give out."""
+    """Return whether a name is long and contains digits, or has the form of a key that a service issues."""
     mixed = name.lower() != name != name.upper() or "_" not in name
     return bool(_ISSUED.match(name) or (len(name) >= 16 and mixed and re.search("[0-9]", name)))
 
 
 def told_variable(name: str) -> str:
-    """Return how a message names a variable that is not as it should be: in full where it is written as usual."""
+    """Return the words for a variable in a message; its name is shown only if it has the usual form."""
     return f"the environment variable {name!r}" if _USUAL.fullmatch(name) else "the environment variable of that name"
 
 
 def refuse_redacted(path: str) -> str:
-    """Return the path; raises ValueError for a URI whose credentials were left out where it was written down."""
+    """Return the path; raises ValueError for a URI that was stored without its credentials."""
     if f"://{HIDDEN}@" in path:
         raise ValueError(
             f"the credentials were left out where this spec was kept, got {path!r}; take them out of the URI, and give"

@@ -1,6 +1,6 @@
-"""The spec: what a user asks for, as pydantic models. Knows nothing of files, data or libraries.
+"""The spec, in which a user asks for a dataset, as pydantic models. Knows nothing of files, data or libraries.
 
-Unknown keys are refused, with the nearest known key named. `parse_spec` says where in the YAML each fault lies.
+An unknown key is refused with the nearest known key. `parse_spec` adds the line of the YAML to each fault.
 """
 
 import codecs
@@ -46,7 +46,7 @@ def _encoding(name: str | None) -> str | None:
 
 
 def _size(size: Any) -> Any:
-    """Read one number as a square's side."""
+    """Read a single number as the side of a square."""
     return [size, size] if isinstance(size, int) and not isinstance(size, bool) else size
 
 
@@ -169,11 +169,11 @@ LATER = (
     "columns", "drop", "carry", "delimiter", "quote", "escape", "decimal", "thousands", "comment", "encoding",
     "marked_on", "split",
 )  # fmt: skip
-"""Settings of a source that came later: they are in no fingerprint where they are as they are when left out."""
+"""Newer settings of a source, which are left out of fingerprints if they have their default."""
 
 
 def as_before(source: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a source, dumped, without later ones that say nothing: its fingerprint is as ever."""
+    """Return dumped settings of a source without newer keys that are unset, so that old fingerprints stay valid."""
     unset = Source.model_construct(path="-").model_dump(mode="json", include=set(LATER))
     return {name: value for name, value in source.items() if name not in unset or value != unset[name]}
 
@@ -199,7 +199,7 @@ def _rows(rows: Any) -> bool:
 
 
 def _target(target: Any) -> Any:
-    """Say in one message what a target may be, instead of one for each branch of the union."""
+    """Check a target and describe all it may be in one message, not in one for each branch of the union."""
     if isinstance(target, Mapping):
         wrong = {name: rows for name, rows in target.items() if not _rows(rows)}
         if wrong:
@@ -211,7 +211,7 @@ def _target(target: Any) -> Any:
 
 
 def value_name(value: Any) -> str:
-    """Return how a class value is written wherever it is named: `true` and `false` as in YAML, times as in ISO 8601."""
+    """Return the name of a class value: booleans are `true` and `false` as in YAML, times are ISO 8601."""
     if isinstance(value, date):
         return value.isoformat()
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -315,13 +315,13 @@ class Spec(Part):
 
     @model_serializer(mode="wrap", when_used="json")
     def _without_credentials(self, plain: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-        """Leave out the credentials of URIs, as Prefect keeps a flow's parameters: read back, it refuses them."""
+        """Dump without the credentials of URIs, since Prefect stores a flow's parameters; reading them is refused."""
         return plain(self) if info.context is _WHOLE else all_redacted(plain(self))
 
     def whole(self, *, by_alias: bool = False, exclude_unset: bool = False) -> dict[str, Any]:
-        """Return all that the spec says, as JSON holds it; to be compared or hashed, and neither shown nor kept.
+        """Return the whole spec in JSON types with its credentials; for comparing and hashing, not to show or store.
 
-        Else a constraint or a prompt that quotes a URI would be the same as one that quotes another.
+        Without the credentials, constraints or prompts that quote different URIs would be equal.
         """
         return self.model_dump(mode="json", by_alias=by_alias, exclude_unset=exclude_unset, context=_WHOLE)
 
@@ -335,9 +335,9 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def parse(model: type[Model], data: Any, path: tuple[str | int, ...] = ()) -> Model:
-    """Check `data` against `model`; `path` leads to it from the top of the spec.
+    """Read `data` as a record of `model`; `path` holds the keys that lead to it from the top of the spec.
 
-    Raises SpecError with every fault; an unknown key comes with the nearest known one.
+    Raises SpecError with every fault; for an unknown key, with the nearest known one.
     """
     try:
         return model.model_validate(data)
@@ -360,7 +360,7 @@ def _fault(model: type[BaseModel], detail: Any, path: tuple[str | int, ...]) -> 
 
 
 def _known_part(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    """Drop the names that pydantic adds for the branches of a union (they hold a bracket or name a type)."""
+    """Drop the names that pydantic adds for the branches of a union (names with a bracket, or names of types)."""
     branches = {"int", "str", "float", "bool", "constrained-int"}
     return tuple(part for part in loc if isinstance(part, int) or not ("[" in part or part in branches))
 

@@ -1,6 +1,6 @@
-"""Names of the Arrow types that columns of a source may have, beyond those that makeweight computes with.
+"""Names the Arrow types that columns of a source may have, also those that makeweight does not compute with.
 
-A name is what `str` says of the type, as far as that can be read back; of any other it holds the type's own bytes.
+A name is `str(type)` if the type can be read from it; otherwise the name contains the bytes of the type.
 """
 
 import base64
@@ -31,7 +31,7 @@ _BYTES = "arrow:"
 
 
 def type_name(kind: pa.DataType) -> str:
-    """Return the name by which `type_named` knows the type."""
+    """Return the name of the type, which `type_named` reads."""
     name = str(kind)
     try:
         known = type_named(name) == kind
@@ -54,5 +54,5 @@ def type_named(name: str) -> pa.DataType:
 
 
 def shown_type(name: str) -> str:
-    """Return the name as messages show it."""
+    """Return the name of a type in the form that messages show."""
     return str(type_named(name)) if name.startswith(_BYTES) else name

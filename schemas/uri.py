@@ -1,7 +1,6 @@
-"""Which URIs of files are refused before anything is read or written: those that would be read as another place.
+"""Refuses URIs that would be read as another path, before anything is read or written. Knows no filesystem.
 
-Knows no filesystem. `#` ends the path of a URI, so that names which are put after it would count for nothing: a folder
-below such a place would be the place itself.
+A `#` ends the path of a URI, so names after it are ignored: a folder below a URI with `#` would be the same folder.
 """
 
 
@@ -11,7 +10,7 @@ def is_uri(path: str) -> bool:
 
 
 def refuse_unclear(path: str) -> str:
-    """Return the path; raises ValueError for a URI of which a part would be lost, or which names no folder or file."""
+    """Return the path; raises ValueError for a URI that would lose a part, or that names no folder or file."""
     if not is_uri(path):
         return path
     scheme, _, rest = path.partition("://")
@@ -25,7 +24,7 @@ def refuse_unclear(path: str) -> str:
 
 
 def refuse_unkept(path: str) -> str:
-    """Return the path; raises ValueError for one on pyarrow's filesystem for tests, which ends with its process."""
+    """Return the path; raises ValueError for pyarrow's filesystem for tests, which ends with the process."""
     if path.startswith("mock:"):
         problem = f"is no place that keeps files, got {path!r}"
         raise ValueError(f"{problem}; give a path, or a URI such as s3://bucket/folder")

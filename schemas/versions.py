@@ -1,4 +1,4 @@
-"""What versions of one dataset hand on to one another."""
+"""The records that versions of one dataset pass to later ones."""
 
 from pydantic import Field
 
@@ -6,17 +6,17 @@ from schemas.base import Noun
 from schemas.machine import Machine
 
 LATEST, SITE = "latest.json", "index.html"
-"""What may lie beside the versions of a dataset: the name of the newest, and a page over all; then also a card."""
+"""Files that may lie beside the versions of a dataset: the newest one's name and a page over all; then also a card."""
 
 SITE_MARK = '<meta name="generator" content="makeweight site">'
-"""By this such a page is known for one of ours."""
+"""The mark of a page that makeweight wrote."""
 
 
 class Learnt(Noun):
-    """A fitted model that a later version may use again: what it was fitted on decides whether it still may.
+    """A fitted model, and the facts that decide whether a later version may use it again.
 
-    `rows` of the source, the modelled `columns` as (name, type), the `classes` that it can make, and the library
-    `versions` and the `machine` it was fitted by.
+    These are the number of `rows` of the source, the modelled `columns` as (name, type), the `classes` that the model
+    can make, and the library `versions` and the `machine` that fitted it.
     """
 
     fingerprint: str
@@ -28,9 +28,9 @@ class Learnt(Noun):
 
 
 class Record(Noun):
-    """What is kept of a version beside its dataset.
+    """The facts that are stored of a version beside its dataset.
 
-    `recipe` is a hash of all that decides how rows are made; `next_row` is the number that the next new real row gets.
+    `recipe` is a hash of all that decides how rows are made; `next_row` is the number of the next new real row.
     """
 
     recipe: str
@@ -41,9 +41,9 @@ class Record(Noun):
 class Base(Noun):
     """The version that another one was built on.
 
-    `anew` says why nothing of it was kept, and `refitted` why the model was fitted anew; both are None where it went on
-    as it was. `carried` counts the made rows of each class that were kept, `dropped` those that do not pass the
-    validators any more, by class and reason.
+    `anew` says why nothing of it was kept, `refitted` why the model was fitted again; both are None if the rows and the
+    model were kept. `carried` counts the made rows of each class that were kept, `dropped` those that no longer pass
+    the validators, by class and reason.
     """
 
     version: str

@@ -1,1 +1,1 @@
-"""The commands, by what they are for; `console` holds what they share. `flows.cli` puts them together."""
+"""The commands, grouped by purpose; `console` holds the parts that they share. `flows.cli` joins them."""

@@ -1,6 +1,6 @@
-"""What all commands share: the application, its options, how a plan is shown, and how a failure is told.
+"""The parts that all commands share: the application, its options, the output of a plan and of a failure.
 
-Imports what a command needs when it runs, so that `plan` answers at once.
+It imports what a command needs only when the command runs, so that `plan` answers at once.
 """
 
 import json
@@ -42,24 +42,24 @@ GpuPrice = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document for machines.")]
 
 QUIET = {
-    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # it would break into the display; the server keeps the lines
+    "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL",  # logs would break the display; the server keeps them
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # its own server may start slowly on a busy machine
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",  # the server may start slowly on a busy machine
     "DO_NOT_TRACK": "1",
     "RAY_USAGE_STATS_ENABLED": "0",
     "NO_ALBUMENTATIONS_UPDATE": "1",
 }
-"""Nothing is reported to anyone about a user's builds, unless the user sets these otherwise."""
+"""Settings that keep libraries quiet and stop their reports about a user's builds, unless the user sets others."""
 
 
 def be_quiet() -> None:
-    """Set what keeps libraries quiet and to themselves, where the user has not set it."""
+    """Set each variable of `QUIET` that the user has not set."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
 
 
 def planned_spec(path: str, overrides: list[str]) -> "tuple[Spec, Plan]":
-    """Read the spec, and make its plan; a fault comes with the line of the file."""
+    """Read the spec and make its plan; an error names the line of the file."""
     from flows.spec_file import add_location, load_spec
     from pipelines.dataset.versions import plan_build
 
@@ -76,9 +76,9 @@ def show_plan(
     *,
     brief: bool = False,
 ) -> None:
-    """Print the plan; of a spec that this machine is to build, how long that takes too.
+    """Print the plan, and an estimate of its time if `to_run_here` is the spec that this machine will build.
 
-    With it goes what each column was taken for, or if `brief` only what changes in it.
+    The output describes each column, or if `brief` only the changes of each.
     """
     from flows.display import plan_notes, plan_table
     from flows.estimate import estimate_build, estimate_lines
@@ -93,7 +93,7 @@ def show_plan(
 
 @contextmanager
 def running(console: Console, asked: "Spec", made: "Plan") -> Iterator[None]:
-    """Run a flow by a plan that was just made of this spec, with its progress on the console."""
+    """Run a flow with the plan `made` of the spec `asked`, and show its progress on the console."""
     from flows.build import use_plan
     from flows.progress import listen
     from flows.server import explain_server_errors
@@ -118,7 +118,7 @@ def _display(console: Console) -> "LiveDisplay | PlainDisplay":
 
 
 def show(as_json: bool, data: Any, lines: list[str]) -> None:
-    """Print the data for machines, or the lines for people as they are."""
+    """Print `data` as JSON if `as_json`, else the lines unchanged."""
     if as_json:
         print_json(data)
     else:
@@ -132,7 +132,7 @@ def print_json(data: Any) -> None:
 
 @contextmanager
 def explained(as_json: bool) -> Iterator[None]:
-    """End with one plain message and the exit code where a failure was explained, or the user stopped it."""
+    """End with one plain message and an exit code after a MakeweightError, or if the user stops the command."""
     try:
         with _stopped_as_told():
             yield
@@ -149,7 +149,7 @@ def explained(as_json: bool) -> Iterator[None]:
 
 @contextmanager
 def _stopped_as_told() -> Iterator[None]:
-    """Take whatever ends a process that was told to stop as that: pyarrow makes an error of its own of a signal."""
+    """Turn any error after a request to stop into KeyboardInterrupt; pyarrow raises its own error on a signal."""
     try:
         yield
     except Exception as error:

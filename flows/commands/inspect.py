@@ -1,4 +1,4 @@
-"""Commands that look at what is there: a source, a dataset, its versions, all builds below a folder."""
+"""Commands that look at existing files: a source, a dataset, its versions, all builds below a folder."""
 
 import os
 from typing import Annotated

@@ -74,6 +74,6 @@ def alert(
 
 
 def shown_hook(url: str) -> str:
-    """Return where a message goes, as it is shown: of a webhook the path is the secret."""
+    """Return the address of a webhook in the form that is shown, without its path, which is secret."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/***"

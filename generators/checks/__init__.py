@@ -1,4 +1,4 @@
-"""Checks that a generator keeps what `generators.base.Generator` promises; run them on a class of your own.
+"""Checks that a class keeps the promises of `generators.base.Generator`; run them on a class of your own.
 
 They need no test runner, no Ray and no Prefect. `CHECKS` lists the promises.
 """
@@ -29,11 +29,11 @@ def check_generator(
     label: str = STRATUM,
     skip: Collection[str] = (),
 ) -> None:
-    """Raise CheckError, a sentence for each promise that a class of generators breaks.
+    """Raise CheckError with a sentence for each promise that a class of generators breaks.
 
-    `params` are its parameters: small ones, for it is fitted some six times. `table` is what it learns from, with each
-    row's class in the string column `label`; where none is given, a small one of each modality is made. Checks named in
-    `skip` are left out.
+    `params` are the generator's parameters; choose fast ones, since it is fitted some six times. It learns from
+    `table`, which has each row's class in the string column `label`, by default from a small made-up table of each
+    modality. Checks named in `skip` are left out.
 
     >>> from generators.tabular.smote import SMOTE
     >>> check_generator(SMOTE, {"k_neighbors": 3})
@@ -47,7 +47,7 @@ def check_generator(
 
 
 def _tables(generator: type[Generator], table: pa.Table | None) -> dict[str, pa.Table]:
-    """Return the tables to check with by modality: the one that is given, or one of each that the class names."""
+    """Return the tables of the checks by modality: the given one, or one for each modality of the class."""
     able = getattr(generator, "capabilities", None)
     if not isinstance(able, Capabilities):
         advice = 'write capabilities = Capabilities(modalities=("tabular",)), with Capabilities from generators.base'

@@ -1,4 +1,4 @@
-"""Promises of a generator as a model: its class, its seed, what it leaves alone, and what it saves."""
+"""The promises of a generator as a model: its class, its seed, its side effects, and its saved files."""
 
 import importlib
 import json
@@ -61,12 +61,12 @@ def _reload(subject: Subject) -> Iterator[str]:
 
 
 def _reload_elsewhere(subject: Subject) -> Iterator[str]:
-    if not known_here_alone(subject.generator):  # else `importable` says so
+    if not known_here_alone(subject.generator):  # else the check `importable` reports it
         yield from filter(None, rows_elsewhere(subject))
 
 
 def rows_elsewhere(*subjects: Subject) -> list[str]:
-    """Return what is wrong with the rows that each saved model gives in another process, the same one for all."""
+    """Return the faults of the rows that saved models give in another process; all share one process."""
     with tempfile.TemporaryDirectory() as scratch:
         models = [subject.saved(Path(scratch) / str(number)) for number, subject in enumerate(subjects)]
         expected = [subject.fitted.sample(subject.request()) for subject in subjects]
@@ -79,7 +79,7 @@ def rows_elsewhere(*subjects: Subject) -> list[str]:
 
 
 def _asked(subject: Subject, model: Path) -> list[Any]:
-    """Return what another process needs to know of a saved model."""
+    """Return the data from which another process loads and samples a saved model."""
     cls, request = subject.generator, subject.request()
     known = [cls.__module__, cls.__qualname__, TypeAdapter(Any).dump_python(subject.params, mode="json")]
     return [*known, str(model), request.model_dump(mode="json")]
@@ -91,7 +91,7 @@ def _other_rows(model: Path, expected: pa.Table) -> str:
 
 
 def sample_each(asked: str) -> None:
-    """Load saved models, and write the rows of each for a request into an Arrow file beside it."""
+    """Load saved models, and write each model's rows for a request into an Arrow file beside the model."""
     for module, name, params, model, request in json.loads(asked):
         cls = getattr(importlib.import_module(module), name)
         generator = cls(parse(cls.Params, params))

@@ -1,7 +1,7 @@
-"""What checks of any class share: how they are run and told, and what they look at. Knows no protocol.
+"""The shared parts of checks: how they run, how they report, and what they observe. Knows no protocol.
 
-`generators.checks` and `pipelines.validate.checks` list the promises of generators and validators. None needs a test
-runner.
+`generators.checks` and `pipelines.validate.checks` list the promises of generators and validators. No check needs a
+test runner.
 """
 
 import json
@@ -29,20 +29,20 @@ HEAVY = (
     "torch", "sdv", "pandas", "imblearn", "sklearn", "transformers", "openai", "regex", "vllm", "diffusers",
     "albumentations", "cv2", "opacus",
 )  # fmt: skip
-"""Libraries that cost seconds to import: a class that names them imports them inside its methods."""
+"""Libraries that take seconds to import; a class must import them inside its methods."""
 _SAID = 300
-"""Characters that are told of what a class raised."""
+"""The most characters that are shown of a class's exception."""
 
 
 @dataclass(frozen=True)
 class Promise(Generic[Subject]):
-    """What a class promises, in words, and how it is found broken: `faults` yields what is got instead."""
+    """A promise of a class in words, and its check: `faults` yields each observation that breaks the promise."""
 
     says: str
     faults: Callable[[Subject], Iterator[str]]
 
     def check(self, subject: Subject, name: str) -> None:
-        """Raise CheckError, in one sentence, if the promise is found broken; `name` is the class's."""
+        """Raise CheckError with one sentence if the promise is broken; `name` is the name of the class."""
         try:
             got = next(self.faults(subject), None)
         except Exception as error:  # noqa: BLE001 a class of a user's own may raise anything
@@ -54,7 +54,7 @@ class Promise(Generic[Subject]):
 def broken_promises(
     checks: Mapping[str, Promise[Subject]], subject: Subject, name: str, skip: Collection[str] = ()
 ) -> Iterator[str]:
-    """Yield a sentence for each check that finds a promise broken; raises CheckError if `skip` names no check."""
+    """Yield a sentence for each broken promise; raises CheckError if `skip` names an unknown check."""
     for skipped in skip:
         if skipped not in checks:
             raise CheckError(f"there is no check {skipped!r}{nearest(skipped, checks)}")
@@ -67,12 +67,12 @@ def broken_promises(
 
 
 def _told(error: Exception) -> str:
-    """Return what an exception says, in one line."""
+    """Return the type and the message of an exception in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:_SAID]}"
 
 
 def params_faults(cls: Any) -> Iterator[str]:
-    """Yield what is wrong with a class's `Params`: a model that refuses unknown keys and can be read from none."""
+    """Yield the faults of a class's `Params`, which must refuse unknown keys and be valid without any key."""
     params = getattr(cls, "Params", None)
     if not (isinstance(params, type) and issubclass(params, BaseModel)):
         yield f"{params!r}; write class Params(generators.base.Params)"
@@ -87,13 +87,13 @@ def params_faults(cls: Any) -> Iterator[str]:
 
 
 def touch_faults(cls: Any) -> Iterator[str]:
-    """Yield the parameters of a class whose names say that they touch something, and whose types do not."""
+    """Yield the parameters of a class whose names suggest that they touch something, but whose types have no mark."""
     for name, kind in unmarked(cls.Params):
         yield f'{name!r} without a mark; write {name}: Annotated[str, Touch("{kind}")], with Touch from schemas.access'
 
 
 def import_faults(*classes: type) -> Iterator[str]:
-    """Yield why another process cannot import classes as `module:Class`, or what heavy libraries that loads."""
+    """Yield why another process cannot import classes as `module:Class`, or which heavy libraries this loads."""
     alone = [said for said in map(known_here_alone, classes) if said]
     if alone:
         yield from alone
@@ -114,20 +114,20 @@ def import_faults(*classes: type) -> Iterator[str]:
 
 
 def known_here_alone(cls: type) -> str:
-    """Return why no other process can import a class; nothing where one might."""
+    """Return why no other process can import a class; empty if one might."""
     if cls.__module__ != "__main__" and "<" not in cls.__qualname__:
         return ""
     return f"{cls.__module__}:{cls.__qualname__}, which no other process can import; write it into a module"
 
 
 def in_another_process(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Return what Python made of some code in a process that finds the same modules as this one."""
+    """Run code in a new Python process that finds the same modules as this one, and return its result."""
     start = f"import sys; sys.path[:] = {json.dumps(sys.path)}; sys.argv = ['', *{json.dumps(list(arguments))}]\n"
     return subprocess.run([sys.executable, "-c", start + code], capture_output=True, text=True, check=False)  # noqa: S603
 
 
 def code_faults(save: Callable[[Path], object], load: Callable[[Path], object]) -> Iterator[str]:
-    """Yield each saved file that runs code when it was replaced by one that others wrote."""
+    """Yield the first saved file that can run code at loading if someone replaces it."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "saved"
         folder.mkdir()
@@ -141,7 +141,7 @@ def code_faults(save: Callable[[Path], object], load: Callable[[Path], object]) 
 
 
 def global_state() -> dict[str, Any]:
-    """Return the global random state of each library that is loaded."""
+    """Return the global random state of each loaded library."""
     name, keys, *rest = np.random.get_state()
     state: dict[str, Any] = {"random": random.getstate(), "numpy": (name, tuple(keys), *rest)}
     if "torch" in sys.modules:
@@ -150,7 +150,7 @@ def global_state() -> dict[str, Any]:
 
 
 class Unheard:
-    """Keeps what is written to the terminal while it is open, by Python or by what lies below; `text` holds it."""
+    """Captures all terminal output while it is open, from Python and from native libraries, in `text`."""
 
     text = ""
 
@@ -169,7 +169,7 @@ class Unheard:
 
 @contextmanager
 def _redirected(file: Any) -> Iterator[None]:
-    """Send both streams of this process into a file, and put them back."""
+    """Redirect both output streams of this process into a file, and restore them at the end."""
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [os.dup(1), os.dup(2)]
@@ -186,7 +186,7 @@ def _redirected(file: Any) -> Iterator[None]:
 
 
 def refusal_fault(call: Callable[[], object], kind: type[MakeweightError], told: str) -> str | None:
-    """Return what was got where a call is not refused by such an error, whose message holds `told`."""
+    """Return what a call did instead of raising a `kind` error whose message contains `told`, or None."""
     try:
         call()
     except kind as error:

@@ -1,4 +1,4 @@
-"""Promises of a generator about its rows: as asked, the same again, and like real ones."""
+"""The promises of a generator about its rows: they follow the request, are reproducible, and are like real ones."""
 
 from collections.abc import Iterator
 
@@ -97,7 +97,7 @@ def _few_columns(subject: Subject) -> Iterator[str]:
 
 
 def _selections(subject: Subject) -> Iterator[list[str]]:
-    """Yield columns to learn from: the class alone, and beside it a constant one, one of nulls, and others."""
+    """Yield selections of columns to learn from: only the class, or the class with a constant, nulls, or others."""
     features = [name for name in subject.table.column_names if name != subject.label]
     empty = [name for name in features if subject.table[name].null_count == len(subject.table)]
     constant = [name for name in features if len(pc.unique(subject.table[name])) == 1 and name not in empty]

@@ -1,4 +1,4 @@
-"""What is checked: a class of generators, its parameters, and a table that it learns from. Promises nothing itself."""
+"""The subject of the checks: a class of generators, its parameters, and a table that it learns from."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _REQUEST_SEED = 2**63 - 25
 
 @dataclass
 class Subject:
-    """A class of generators that is looked at, its parameters, and the table of one modality that it learns from."""
+    """A class of generators that is checked, its parameters, and the table of one modality that it learns from."""
 
     generator: type[Generator]
     params: Mapping[str, Any]
@@ -40,23 +40,23 @@ class Subject:
         return made
 
     def classes(self, counts: Mapping[str, int]) -> pa.Table:
-        """Return rows of the table as so many of each of these classes."""
+        """Return rows of the table, relabelled to have these counts of each class."""
         return with_classes(self.table, self.label, counts)
 
     @cached_property
     def strata(self) -> list[str]:
-        """The classes, the one with the fewest rows first."""
+        """The classes, the smallest first."""
         counts = pc.value_counts(self.table[self.label]).to_pylist()
         return [one["values"] for one in sorted(counts, key=lambda one: one["counts"])]
 
     @cached_property
     def fitted(self) -> Generator:
-        """One that was fitted on the whole table."""
+        """A generator that was fitted on the whole table."""
         return self.learn(self.table)
 
     @cached_property
     def observed(self) -> "Observed":
-        """What was seen of a second one, once the first had loaded all libraries."""
+        """What a second generator did, after the first had loaded all libraries."""
         self.fitted.sample(self.request())
         before, unheard = global_state(), Unheard()
         with unheard:
@@ -66,11 +66,11 @@ class Subject:
         return Observed(rows, changed, unheard.text)
 
     def request(self, stratum: str = "", chunk: int = 0, rows: int = 50) -> SampleRequest:
-        """Return a request, of the smallest class if none is named."""
+        """Return a request, by default for the smallest class."""
         return SampleRequest(stratum=stratum or self.strata[0], chunk=chunk, rows=rows, seed=_REQUEST_SEED + chunk)
 
     def saved(self, folder: Path) -> Path:
-        """Save the fitted one into a new folder."""
+        """Save the fitted generator into a new folder, and return the folder."""
         folder.mkdir()
         self.fitted.save(folder)
         return folder

@@ -1,4 +1,4 @@
-"""Small made-up tables that a generator is fitted on in its checks: every type, every oddity. Draws nothing twice."""
+"""Small made-up tables to fit generators on in checks, with every type and many odd values. The seeds are fixed."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping
@@ -17,11 +17,11 @@ WORDS = PHRASE.split()
 RANGED = ("whole", "gaps", "huge", "price", "born", "seen", "utc")
 """Columns of the table whose values have an order."""
 LISTED = ("colour", "digits", "many", "constant", "one or null", "nothing", "no day")
-"""Columns of the table of which no value is made that it does not hold."""
+"""Columns of the table whose made values must all be among the real ones."""
 
 
 def messy_table(counts: Mapping[str, int] = COUNTS) -> pa.Table:
-    """Return a table of all types, with nulls, a constant, extremes, and nothing at all in some columns."""
+    """Return a table of all types, with nulls, a constant, extremes, and columns of nulls alone."""
     rng = np.random.default_rng(3)
     classes = np.repeat(list(counts), list(counts.values()))
     rows = len(classes)
@@ -52,7 +52,7 @@ def messy_table(counts: Mapping[str, int] = COUNTS) -> pa.Table:
 
 
 def text_table(counts: Mapping[str, int] = COUNTS) -> pa.Table:
-    """Return texts of every sort, under a name that no code can guess."""
+    """Return a table of common and odd texts; no code can guess the name of their column."""
     rng = np.random.default_rng(4)
     odd = ["今天天气很好。", "!?", "x", "e\u0301te\u0301 https://a.org/b?c=1", " two  spaces ", "long " * 300]
     texts = [" ".join(rng.choice(WORDS, rng.integers(1, 12))) for _ in range(sum(counts.values()))]
@@ -61,7 +61,7 @@ def text_table(counts: Mapping[str, int] = COUNTS) -> pa.Table:
 
 
 def image_table(counts: Mapping[str, int] = COUNTS) -> pa.Table:
-    """Return small RGB images, each class of another colour, under a name that no code can guess."""
+    """Return a table of small RGB images, a colour for each class; no code can guess the name of their column."""
     rng = np.random.default_rng(5)
     encoding = Encoding("png")
     images = []
@@ -79,7 +79,7 @@ TABLES: dict[str, Callable[[], pa.Table]] = {"tabular": messy_table, "text": tex
 
 
 def with_classes(table: pa.Table, label: str, counts: Mapping[str, int]) -> pa.Table:
-    """Return the table's first rows, again and again if there are too few, as so many of each of these classes."""
+    """Return the table's first rows, repeated if needed, relabelled to have these counts of each class."""
     names = np.repeat(list(counts), list(counts.values())).tolist()
     rows = table.take(pa.array(np.arange(len(names)) % len(table)))
     number = table.schema.get_field_index(label)

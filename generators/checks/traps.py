@@ -1,6 +1,6 @@
-"""Files that run code when they are unpickled: each leaves a mark, so that a check can say whether it ever was.
+"""Writes files that run code when they are unpickled: the code creates a mark, which a check looks for.
 
-Nothing here is ever unpickled: the files are laid in the way of what loads a model.
+This module unpickles nothing. The files replace those of a saved model, and a check then loads the model.
 """
 
 import io
@@ -15,7 +15,7 @@ import numpy as np
 
 
 class Trap:
-    """What touches its mark when it is unpickled."""
+    """An object that creates its mark, a file, when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = str(mark)
@@ -25,12 +25,12 @@ class Trap:
 
 
 def as_pickle(mark: Path) -> bytes:
-    """Return a plain pickle, which joblib reads too: the opcodes of `os.makedirs(mark, 511, True)`."""
+    """Return a plain pickle, which joblib reads too, with the opcodes of `os.makedirs(mark, 511, True)`."""
     return b"cos\nmakedirs\n(V" + str(mark).encode("raw_unicode_escape") + b"\nI511\nI01\ntR."
 
 
 def as_torch(mark: Path) -> bytes:
-    """Return a zip, as torch.save writes it."""
+    """Return a trap in the zip format of torch.save."""
     import torch
 
     sink = io.BytesIO()
@@ -39,7 +39,7 @@ def as_torch(mark: Path) -> bytes:
 
 
 def as_old_torch(mark: Path) -> bytes:
-    """Return what torch.save wrote before there were zips."""
+    """Return a trap in the format that torch.save wrote before zip files."""
     import torch
 
     sink = io.BytesIO()
@@ -48,14 +48,14 @@ def as_old_torch(mark: Path) -> bytes:
 
 
 def as_numpy(mark: Path) -> bytes:
-    """Return an array of objects."""
+    """Return an array of objects in the format of np.save."""
     sink = io.BytesIO()
     np.save(sink, np.array([Trap(mark)], dtype=object), allow_pickle=True)
     return sink.getvalue()
 
 
 def as_numpy_zip(mark: Path, names: Sequence[str] = ("kept",)) -> bytes:
-    """Return arrays of objects under these names, as np.savez writes them."""
+    """Return arrays of objects under these names in the format of np.savez."""
     sink = io.BytesIO()
     with zipfile.ZipFile(sink, "w") as file:
         for name in names:
@@ -64,11 +64,11 @@ def as_numpy_zip(mark: Path, names: Sequence[str] = ("kept",)) -> bytes:
 
 
 TRAPS = {"pickle": as_pickle, "torch": as_torch, "old torch": as_old_torch, "numpy": as_numpy}
-"""Every kind of trap that may lie in the place of any file."""
+"""The kinds of traps that may replace any file."""
 
 
 def traps_for(file: Path, mark: Path) -> Iterator[bytes]:
-    """Yield the bytes of every trap that a reader of such a file might fall into."""
+    """Yield the bytes of every trap that a reader of this kind of file might load."""
     for make in TRAPS.values():
         yield make(mark)
     if file.suffix == ".npz":
@@ -78,7 +78,7 @@ def traps_for(file: Path, mark: Path) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Attacked:
-    """A copy of a folder in which the file `name` is a trap; `mark` is there once it sprang."""
+    """A copy of a folder in which the file `name` is a trap; `mark` exists once its code has run."""
 
     folder: Path
     name: str
@@ -86,7 +86,7 @@ class Attacked:
 
 
 def attacks(folder: Path, scratch: Path) -> Iterator[Attacked]:
-    """Yield copies of a folder, each with every trap in the place of every file in turn; the next replaces the last."""
+    """Yield copies of a folder, one for each file and each trap that replaces it; each overwrites the copy before."""
     mark, copy = scratch / "sprung", scratch / "attacked"
     for file in sorted(file for file in folder.rglob("*") if file.is_file()):
         name = file.relative_to(folder)

@@ -1,4 +1,4 @@
-"""From class counts and a strategy to the rows that each class shall have. Pure arithmetic; knows no data."""
+"""Computes how many rows each class shall have, from class counts and a strategy. Pure arithmetic; knows no data."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -12,9 +12,9 @@ Target = str | int | Mapping[str, int]
 def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | None = None) -> dict[str, int]:
     """Return the rows each class shall have, in the order of `counts`.
 
-    `largest` and `smallest` take the largest and smallest class's count, a number holds for every class, and of a
-    mapping the classes it leaves out keep their real count. `at_least`, in its place, leaves larger classes whole.
-    Raises SpecError for a class that the source lacks.
+    `largest` and `smallest` take the count of the largest and the smallest class. A number is the target of every
+    class. Classes that a mapping leaves out keep their real count. `at_least` replaces `target`; classes that are
+    larger keep their real count. Raises SpecError for a class that the source lacks.
     """
     if at_least is not None:
         return {name: max(real, at_least) for name, real in counts.items()}
@@ -32,7 +32,7 @@ def compute_targets(counts: Mapping[str, int], target: Target, at_least: int | N
 
 
 def _known(name: str, counts: Mapping[str, int]) -> str:
-    """Return the class that is meant: `+1` is the whole number 1 where there is no such text."""
+    """Return the class that a name means: `+1` means the class `1` unless a class is called `+1`."""
     unsigned = name.removeprefix("+")
     return unsigned if name not in counts and unsigned.isdecimal() and unsigned in counts else name
 
@@ -52,7 +52,7 @@ def _refuse_unknown(target: Mapping[str, int], counts: Mapping[str, int]) -> Non
 
 
 def _quoted(name: str, counts: Mapping[str, int]) -> str:
-    """Say what class is meant: one that has to be quoted, lest YAML takes it for something else, or the nearest."""
+    """Return a hint at the class that is meant: one that needs quotation marks in YAML, or the nearest name."""
     meant = next((known for known in counts if _unquoted(known) == name), None)
     if meant is None:
         return nearest(name, counts)
@@ -61,7 +61,7 @@ def _quoted(name: str, counts: Mapping[str, int]) -> str:
 
 
 def _unquoted(name: str) -> str | None:
-    """Return the class that YAML makes of a name without quotation marks; None where that is the name."""
+    """Return the class that YAML reads from a name without quotation marks; None where YAML reads a text."""
     import yaml
 
     try:

@@ -1,8 +1,8 @@
-"""Boxes by class: what an image holds in words, and how many images of each content a balanced dataset has.
+"""Computes how many images of each content a dataset needs for its boxes to be balanced by class.
 
-An image may hold objects of several classes, so that no class can be balanced by itself. Images that hold the same
-number of objects of each class are one stratum; the plan finds how many images of each stratum bring every class as
-near to its target as whole images allow. Knows counts alone, no pixels.
+An image may hold objects of several classes, so no class can be balanced by itself. Images that hold the same number
+of objects of each class have the same content and are one stratum. The plan finds how many images of each stratum bring
+every class as near to its target as whole images allow. Knows counts only, no pixels.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ _MOST_STEPS = 10_000
 
 
 def box_counts(images: Mapping[str, int]) -> dict[str, int]:
-    """Return the objects of each class in so many images of each content, the classes by name."""
+    """Return the number of objects of each class, sorted by class; `images` holds the images of each content."""
     counts: Counter[str] = Counter()
     for content, number in images.items():
         for name, objects in read_contents(content).items():
@@ -30,10 +30,11 @@ def plan_images(images: Mapping[str, int], targets: Mapping[str, int], max_copie
     """Return how many images of each content bring every class as near to its target as whole images allow.
 
     `images` holds the real images of each content, `targets` the objects that each class shall have. Real images stay,
-    unless they hold a class that has too many objects already; at most `max_copies` rows are made of one of them. What
-    is minimised is the largest deviation of a class from its target, then the sum of all, both relative to the target;
-    among equal plans, the one that copies single images least. It is a linear programme (HiGHS, Huangfu and Hall 2018,
-    by scipy), whose solution is rounded and then bettered by one image at a time: the same input, the same plan.
+    unless they hold a class that already has too many objects. At most `max_copies` rows are made of one real image.
+    The plan minimises the largest deviation of a class from its target, then the sum of all deviations, both relative
+    to the target; among equal plans it takes the one with the fewest copies of a single image. A linear programme
+    (HiGHS, Huangfu and Hall 2018, by scipy) is solved, rounded, and improved by one image at a time. The same input
+    gives the same plan.
     """
     names, holds, real = _as_arrays(images, targets)
     wanted = np.array([targets[name] for name in names], np.float64)
@@ -48,7 +49,7 @@ def plan_images(images: Mapping[str, int], targets: Mapping[str, int], max_copie
 def _as_arrays(
     images: Mapping[str, int], targets: Mapping[str, int]
 ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the classes, the objects of each (columns) that an image of each content (rows) holds, and the images."""
+    """Return the classes, the objects per image of each content (rows) and class (columns), and the real images."""
     names = list(targets)
     counted = [read_contents(content) for content in images]
     holds = np.array([[counts.get(name, 0) for name in names] for counts in counted], np.float64)
@@ -58,7 +59,7 @@ def _as_arrays(
 def _spread(
     holds: NDArray[np.float64], real: NDArray[np.float64], wanted: NDArray[np.float64], least: Any, most: Any
 ) -> NDArray[np.float64]:
-    """Return fractional images of each content: first as near to the targets as can be, then spread most evenly.
+    """Return fractional images of each content, as near to the targets as possible and then spread most evenly.
 
     The variables are the images of each content, the relative deviation of each class, the largest of these, and the
     most rows that any real image stands for.
@@ -81,7 +82,7 @@ def _spread(
     bounds += [(0, None)] * (classes + 2)
     nearness = np.concatenate([np.zeros(contents_), np.full(classes, 1 / classes), [10.0, 0.0]])
     first = linprog(nearness, limits, right, bounds=bounds)
-    # the second time the nearness may not grow by more than a thousandth
+    # the second solution may be less near to the targets by at most a thousandth
     fixed = bmat([[limits], [csr_array(nearness[None])]], format="csr")
     evenness = np.concatenate([np.full(contents_, 1 / max(1.0, real.sum())), np.zeros(classes + 1), [1.0]])
     second = linprog(evenness, fixed, np.append(right, first.fun + 1e-3), bounds=bounds)
@@ -92,7 +93,7 @@ def _spread(
 def _rounded(
     relaxed: NDArray[np.float64], holds: NDArray[np.float64], wanted: NDArray[np.float64], least: Any, most: Any
 ) -> NDArray[np.int64]:
-    """Return whole images: rounded, then one more or one less of some content for as long as that is nearer."""
+    """Round to whole images, then add or remove one image at a time while that brings the boxes nearer."""
     scale = np.maximum(wanted, 1)
     numbers = np.clip(np.rint(relaxed), least, most)
     for _ in range(_MOST_STEPS):
@@ -110,6 +111,6 @@ def _rounded(
 
 
 def _away(boxes: NDArray[np.float64], wanted: NDArray[np.float64], scale: NDArray[np.float64]) -> Any:
-    """Return how far boxes (last axis: classes) are from the targets, as `_spread` weighs it."""
+    """Return the distance of boxes (last axis: classes) from the targets, with the weights of `_spread`."""
     share = np.abs(boxes - wanted) / scale
     return 10 * share.max(axis=-1) + share.mean(axis=-1)

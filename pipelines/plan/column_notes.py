@@ -1,6 +1,6 @@
-"""What there is to say of each column of a source: its type and role, why, and what of it changes. In sentences.
+"""Describes each column of a source in words: its type, its role, the reason, and what of its cells changes.
 
-`plan` and `init` show them, so that nobody has to guess what was taken for what. Knows no files.
+`plan` and `init` show these lines, so that nobody has to guess how a column was read. Knows no files.
 """
 
 import re
@@ -14,14 +14,14 @@ from schemas.terminal import escaped
 SHOWN = 40
 """Columns that are listed one by one."""
 _FEW, _OWN = 20, 0.9
-"""Rows from which texts are looked at, and the share of them that have one of their own where texts name a row."""
+"""The fewest rows, and the smallest share of distinct texts among them, for which texts identify single rows."""
 _TIMED = re.compile(r"(time32|time64|duration)\[(s|ms|us|ns)\]")
 _UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 OVERRIDE = "Wrong? source.types.COLUMN: integer | number | boolean | date | timestamp | string | category | id"
 
 
 def column_lines(plan: Plan) -> list[str]:
-    """Return a line for each column, what changes in it first among the rest, and how to say otherwise."""
+    """Return a line for each of the first `SHOWN` columns and each changed one, and a line on corrections."""
     columns = plan.profile.columns
     shown = columns[:SHOWN] + [column for column in columns[SHOWN:] if column.changed]
     name_width = min(30, max(len(_name(column)) for column in shown))
@@ -38,7 +38,7 @@ def column_lines(plan: Plan) -> list[str]:
 
 
 def changes(profile: SourceProfile) -> list[str]:
-    """Return a line for each column of whose cells the dataset does not hold exactly what the source does."""
+    """Return a line for each column whose cells differ between the source and the dataset."""
     return [escaped(f"{_name(column)}: {column.changed}") for column in profile.columns if column.changed]
 
 
@@ -56,7 +56,7 @@ def _role(column: Column, plan: Plan) -> str:
 
 
 def _evidence(column: Column, plan: Plan) -> str:
-    """Say why the column has its role, in the words of what was seen."""
+    """Return what was seen in the column that gives it its role, in words."""
     told = [_why(column), _range(column), _own_values(column, plan)]
     told += [", ".join(f"{n} = {name}" for n, name in enumerate(column.names[:5]))] if column.names else []
     told += [f"{column.nulls:,} missing"] if column.nulls and column.role not in ("carried", "constant") else []
@@ -86,7 +86,7 @@ def _range(column: Column) -> str:
 
 
 def _shown(value: Value, stored: str | None) -> str:
-    """Return a value in words: of times of day and durations, which are computed with as numbers, as such."""
+    """Return a value as text; times of day and durations, which are computed as numbers, are written as times."""
     found = _TIMED.match(stored or "")
     if not found or not isinstance(value, int | float):
         return str(value)
@@ -97,7 +97,7 @@ def _shown(value: Value, stored: str | None) -> str:
 
 
 def _own_values(column: Column, plan: Plan) -> str:
-    """Say that made rows show what names a real row: nearly each has a text of its own."""
+    """Return a warning where made rows show texts that identify a real row: nearly every text occurs once."""
     feature = column.role == "feature" and column.type == "string" and column.name not in plan.by
     rows = plan.profile.rows - column.nulls
     if not feature or not plan.makes_rows or column.private or rows < _FEW:

@@ -1,8 +1,8 @@
-"""What decides rows and is in neither spec nor source: a user's own code, and the models and lists that a spec names.
+"""Hashes what decides rows beside spec and source: a user's own code, and the models and lists that a spec names.
 
-Each is known by a hash of its files. Of a module that is the file itself and, as far as import statements tell, all
-that it imports from beside it; of a package that was installed, from within that package. Of a model named by a hub id
-nothing is known but the id.
+Each of them is identified by a hash of its files. The files of a module are its own and those of the modules beside it
+that its import statements name; for an installed package, those within that package. A model named by a hub id is
+identified by the id alone.
 """
 
 import ast
@@ -27,23 +27,23 @@ _INSTALLED = {"site-packages", "dist-packages"}
 
 
 def outside(generator: Step, validators: Sequence[Step], modality: str) -> dict[str, str]:
-    """Return the hash of each such thing by where the spec names it; raises SpecError for code that is in no file.
+    """Return the hash of the code, models and lists that the steps use, by where the spec names each of them.
 
-    The validators are those of a modality.
+    The validators are those of `modality`. Raises SpecError for code that is in no file.
     """
     code = {name: _hash_code(module, tuple(name.split("."))) for name, module in _own_code(generator, validators)}
     return {**code, **_files(generator, validators, modality)}
 
 
 def _own_code(generator: Step, validators: Sequence[Step]) -> Iterator[tuple[str, str]]:
-    """Yield where the spec names code of the user's own, and its module; no registered name has a colon."""
+    """Yield each module of the user's own, after the place in the spec that names it (`module:Class`)."""
     for path, step in _steps(generator, validators):
         if ":" in step.name:
             yield ".".join(map(str, path)), step.name.partition(":")[0]
 
 
 def refuse_other_code(plan: Plan) -> None:
-    """Raise GeneratorError if this process has imported other code than the plan was made with."""
+    """Raise GeneratorError if this process has imported code that differs from the code of the plan."""
     modules = {name: module for name, module in _own_code(plan.generator, plan.validators) if module in sys.modules}
     other = sorted(name for name, module in modules.items() if plan.outside.get(name) != _hash_code(module, (name,)))
     if other:
@@ -70,9 +70,9 @@ def _files(generator: Step, validators: Sequence[Step], modality: str) -> dict[s
 
 
 def _named(path: tuple[str | int, ...], step: Step, modality: str) -> Iterator[tuple[str, str]]:
-    """Yield the files, folders and models that a step's parameters name; of a user's own, all that looks like a path.
+    """Yield the files, folders and models that a step's parameters name, each with its keys.
 
-    Whether a class of one's own marks its parameters, nobody has seen to.
+    A user's own class may have unmarked parameters, so each of its texts that looks like a path is yielded too.
     """
     if path[0] == "generator":
         found = touched_by_step(generator_class(step.name), step, ("generator", "params"))
@@ -107,7 +107,7 @@ def _hash_code(module: str, path: tuple[str | int, ...]) -> str:
 
 
 def _reachable(module: str, root: Path) -> dict[str, Path]:
-    """Return the module and what it imports from below `root`, directly or not, by name."""
+    """Return the files of the module and of all modules below `root` that it imports, directly or not, by name."""
     found: dict[str, Path] = {}
     waiting = [module]
     while waiting:
@@ -116,13 +116,13 @@ def _reachable(module: str, root: Path) -> dict[str, Path]:
         if file is None or (root.name in _INSTALLED and name.split(".")[0] != module.split(".")[0]):
             continue
         found[name] = file
-        waiting += name.rpartition(".")[:1]  # a package's own file is run before what is in it
+        waiting += name.rpartition(".")[:1]  # Python runs a package's own file before its modules
         waiting += _imported(file, name if file.name == "__init__.py" else name.rpartition(".")[0])
     return found
 
 
 def _file(name: str, root: Path) -> Path | None:
-    """Return the file of a module below `root`; nothing for makeweight's own, whose version is known."""
+    """Return the file of a module below `root`; None if there is none, or for makeweight's own modules."""
     if not name or (root == _OURS and name.split(".")[0] in _ROOMS):
         return None
     base = root.joinpath(*name.split("."))
@@ -133,7 +133,7 @@ def _imported(file: Path, package: str) -> Iterator[str]:
     """Yield the names of all modules that a file may import."""
     try:
         tree = ast.parse(file.read_bytes())
-    except (SyntaxError, ValueError):  # it is not run, or importing it says so
+    except (SyntaxError, ValueError):  # the file is not run, or its import raises the error
         return
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -1,9 +1,9 @@
-"""Estimates how long a build will take, from how long builds like it took here. Pure: knows no file and no clock.
+"""Estimates how long a build will take from how long similar builds took here. Pure: knows no file and no clock.
 
-Each step is taken to cost a fixed time and a time for each unit of its work (rows times their width, mostly). Both
-come from the builds by least squares where these differ enough in size. Where they do not, nobody knows how a step
-grows: some take as long whatever the rows, some go by them. The estimate then takes the square root between, and the
-range both ends.
+Each step is assumed to cost a fixed time and a time for each unit of its work (mostly rows times their width). Both are
+fitted to the builds by least squares if the builds differ enough in size. If they do not, the growth of a step is
+unknown: it may be constant, or proportional to the rows. The estimate then assumes the square root, and the range
+covers both extremes.
 """
 
 import math
@@ -16,23 +16,24 @@ from schemas.plan import Plan, Stratum
 from schemas.rates import Estimate, Rates, StratumEstimate
 
 NEAREST = 6
-"""Builds that an estimate goes by, at most."""
+"""The most builds that an estimate uses."""
 WIDER = 4.0
-"""A build whose rows are so many times wider or narrower says nothing."""
+"""Builds whose rows are wider or narrower by more than this factor are not used."""
 MIDDLE, ENDS = 0.5, (0.0, 1.0)
-"""To which power of its units a step may grow that was seen at one size alone."""
+"""The powers of its units that a step may grow with if it was seen at one size only."""
 APART = 2.0
-"""Sizes that differ by so much tell the fixed part of a step from the rest."""
+"""Sizes that differ by this factor show the fixed part of a step."""
 STARTS = {"ingest": 1.0, "fit": 4.0, "fill": 3.0, "write": 0.5}
-"""Seconds of a step that has nothing to do: processes start, libraries load (measured on two cores)."""
+"""Seconds of a step without work: processes start, libraries load (measured on two cores)."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Where the build will run: actors (None: as many as before), the GPU share of each (None: as before), its price.
+    """Where the build will run: its actors, the GPU share of each, and the price of a GPU.
 
-    `kept` is the share of candidates of a class that an earlier build of this very dataset kept; `fitted` says that the
-    model is there; `checks` are the steps privacy and evaluate, as far as they are asked for.
+    Actors and GPU shares that are None are those of earlier builds. `kept` is the share of each class's candidates that
+    an earlier build of the same dataset kept. `fitted` says that the model exists already. `checks` holds the steps
+    privacy and evaluate if they are asked for.
     """
 
     actors: int | None = None
@@ -44,7 +45,7 @@ class Setting:
 
 
 def estimate(plan: Plan, history: Sequence[Rates], setting: Setting) -> Estimate | None:
-    """Return how long the plan's build is likely to take, or nothing if no build like it was seen."""
+    """Return how long the plan's build is likely to take, or None if no similar build was seen."""
     near = _nearest(plan, history, setting)
     if not near:
         return None
@@ -59,7 +60,7 @@ def _tell_growth(sizes: Sequence[float]) -> bool:
 
 
 def _estimate(plan: Plan, near: Sequence[Rates], setting: Setting, growth: float = MIDDLE) -> Estimate:
-    """Return what these builds together let expect."""
+    """Return the estimate from all of these builds together."""
     actors = _actors(plan, near[0], setting)
     telling = [one for one in near if _tells_pace(one)] or near
     paces = [_pace(one) for one in telling]
@@ -87,7 +88,7 @@ def _estimate(plan: Plan, near: Sequence[Rates], setting: Setting, growth: float
 
 
 def _nearest(plan: Plan, history: Sequence[Rates], setting: Setting) -> list[Rates]:
-    """Return the builds most like this one, the best first: with its parameters if there are such, and like rows."""
+    """Return the builds most similar to this one, the most similar first; with its parameters if there are any."""
     width, rows, params = row_width(plan), _rows(plan), params_key(plan.generator)
     same = [one for one in history if (one.generator, one.modality) == (plan.generator.name, plan.modality)]
     same = [one for one in same if one.candidates or not plan.makes_rows]
@@ -101,7 +102,7 @@ def _nearest(plan: Plan, history: Sequence[Rates], setting: Setting) -> list[Rat
 
 
 def _apart(one: float, other: float) -> float:
-    """Return how many times the smaller goes into the larger."""
+    """Return the ratio of the larger to the smaller number, each at least 1."""
     return max(one, other, 1) / max(1, min(one, other))
 
 
@@ -115,12 +116,12 @@ def _actors(plan: Plan, like: Rates, setting: Setting) -> int:
 
 
 def _tells_pace(one: Rates) -> bool:
-    """Whether as many candidates came after the first ones, which came when the actors were up and had made them."""
+    """Whether at least half the candidates came after the first ones, whose time includes the actors' start."""
     return one.candidates >= 2 * one.first > 0
 
 
 def _pace(one: Rates) -> tuple[float, float]:
-    """Return the seconds until actors were at work, and those that one of them took for a candidate, by its width."""
+    """Return the seconds until the actors worked, and one actor's seconds for a candidate divided by its width."""
     fill, first = one.steps.get("fill", 0.0), one.first
     if _tells_pace(one):
         each = max(0.0, fill - one.warm) / (one.candidates - first)
@@ -132,7 +133,7 @@ def _pace(one: Rates) -> tuple[float, float]:
 
 
 def _kept(stratum: Stratum, near: Sequence[Rates], setting: Setting) -> float:
-    """Return the share of a class's candidates that is kept: as it was of this dataset, else as it was of others."""
+    """Return the share of a class's candidates that is kept, from this dataset's builds or else from others."""
     if setting.kept and stratum.name in setting.kept:
         return setting.kept[stratum.name]
     of_class = [one.kept[stratum.name] for one in near if stratum.name in one.kept]
@@ -147,7 +148,7 @@ def _stratum(stratum: Stratum, kept: float, pace: float) -> StratumEstimate:
 
 
 def _steps(plan: Plan, near: Sequence[Rates], setting: Setting, growth: float) -> dict[str, float]:
-    """Return the seconds of all steps but the fill."""
+    """Return the seconds of all steps except the fill."""
     learnt, width = min(plan.fit_rows, sum(s.real for s in plan.strata)), row_width(plan)
     steps = {"start": median(one.steps.get("start", 0.0) for one in near)}
     steps["ingest"] = _predict("ingest", near, lambda one: one.source_bytes, plan.profile.bytes, growth)
@@ -162,7 +163,7 @@ def _steps(plan: Plan, near: Sequence[Rates], setting: Setting, growth: float) -
 
 
 def _predict(step: str, near: Sequence[Rates], units: Callable[[Rates], float], wanted: float, growth: float) -> float:
-    """Return the seconds of a step with so many units of work."""
+    """Return the seconds of a step with `wanted` units of work."""
     points = [(max(1.0, units(one)), one.steps.get(step, 0.0)) for one in near]
     if _tell_growth([size for size, _ in points]):
         fixed, slope = _least_squares(points)
@@ -174,7 +175,7 @@ def _predict(step: str, near: Sequence[Rates], units: Callable[[Rates], float], 
 
 
 def _least_squares(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Fit a line; each point counts by its relative error, so that small builds are not lost beside large ones."""
+    """Fit a line to relative errors, so that small builds weigh as much as large ones."""
     weights = [1 / max(took, 0.1) ** 2 for _, took in points]
     total = sum(weights)
     x = sum(w * size for w, (size, _) in zip(weights, points, strict=True)) / total
@@ -185,7 +186,7 @@ def _least_squares(points: Sequence[tuple[float, float]]) -> tuple[float, float]
 
 
 def _priced(made: Estimate, cost: float) -> Estimate:
-    """Share the cost of the fill among the classes by their seconds."""
+    """Return the estimate with its cost; the cost of the fill is split among the classes by their seconds."""
     gpu_seconds = made.steps.get("fit", 0.0) + made.actors * made.steps.get("fill", 0.0)
     second = cost / gpu_seconds if gpu_seconds else 0.0
     strata = {

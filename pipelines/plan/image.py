@@ -1,4 +1,4 @@
-"""What a plan must know of images: how made ones are written, what becomes of real ones, what cannot be built."""
+"""Plans images: how made ones are written, how real ones change, and what cannot be built."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ _MODES = {"RGB": "in colour", "L": "grey"}
 
 
 def notes(profile: SourceProfile) -> list[str]:
-    """Return plain sentences on the images of a source and what becomes of them, the first about all of them."""
+    """Return sentences on the images of a source and how they change; the first is about all images."""
     if profile.images is None:
         return []
     unclear = profile.images.unclear if format_named(profile.format).declared else 0
@@ -39,7 +39,7 @@ def encoding(spec: Spec, profile: SourceProfile) -> dict[str, str] | None:
 
 
 def refuse_unfit(plan: Plan) -> None:
-    """Raise SpecError where the generator makes no boxes and there are some, or learns from one size alone."""
+    """Raise SpecError if the generator cannot make the source's boxes, or needs images of one size."""
     images, able = plan.profile.images, generator_class(plan.generator.name).capabilities
     if images is None:
         return
@@ -56,7 +56,7 @@ def refuse_unfit(plan: Plan) -> None:
 
 
 def image_notes(images: ImageProfile) -> list[str]:
-    """Return plain sentences, the first about all images."""
+    """Return sentences on images and how they change; the first is about all images."""
     size = f"{images.size[0]} x {images.size[1]}" if images.size else _extent(images)
     notes = [f"Images are {size} pixels, {_MODES[images.mode]}.", *_written_anew(images)]
     if images.size:
@@ -81,7 +81,7 @@ def image_notes(images: ImageProfile) -> list[str]:
 
 
 def _written_anew(images: ImageProfile) -> list[str]:
-    """Say what becomes of images in another mode, depth or format than those of the dataset."""
+    """Describe the change of images whose mode, depth or format differs from the dataset's."""
     notes = []
     if listed := _listed(images.modes, (images.mode,)):
         notes.append(f"Brought to {images.mode}: {listed}.")

@@ -1,6 +1,6 @@
-"""Looks through a table and says which of its columns may be the class, and which one probably is.
+"""Finds the columns of a table that may be the class, and the one that probably is.
 
-It reads like a profile, but before a class column is known. Knows neither specs nor plans.
+It reads the source as a profile does, but before a class column is known. Knows neither specs nor plans.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,20 +20,20 @@ from schemas.plan import Role
 from schemas.spec import Source, value_name
 
 FEW, VERY_FEW = 50, 10
-"""Distinct values that a class column has at most; that a whole number in the last column has, to be taken for one."""
+"""The most distinct values of a class column, and of a last column of whole numbers that is taken for the class."""
 EACH = 2
-"""Rows that a class has on average, at least."""
+"""The fewest rows of a class on average."""
 LOOKED = 1_000_000
-"""Rows that are looked at, at most."""
+"""The most rows that are read."""
 WORDS = 3
-"""Words that a text has on average, at least."""
+"""The fewest words of a text on average."""
 NAMES = ("label", "labels", "class", "target", "y", "category")
-"""Names that a class column goes by, the surest first."""
+"""Usual names of a class column, the most usual first."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What was seen of a column: its rows by value where these are few, else nothing; `words` is the mean of texts."""
+    """What was seen of a column: its rows by value (none if the values are many); `words` is the mean of its texts."""
 
     name: str
     type: str
@@ -55,7 +55,7 @@ class Seen:
 
 @dataclass
 class _Column:
-    """A column while it is looked at; values are counted until there are too many."""
+    """A column while it is read; its values are counted until they are too many."""
 
     state: ColumnState
     classes: Classes | None
@@ -95,7 +95,7 @@ def _balanceable(counts: Mapping[str, int], kind: str) -> bool:
 
 @dataclass
 class Looked:
-    """What was seen of a source: its columns but images, in order, in `rows` rows; `more` were not looked at."""
+    """What was seen of a source in `rows` rows: its columns in order, without images; `more` were not read."""
 
     columns: list[Seen] = field(default_factory=list)
     nested: bool = False
@@ -109,7 +109,7 @@ class Looked:
 
     @property
     def candidates(self) -> list[Seen]:
-        """The columns that may be the class, the likeliest first."""
+        """The columns that may be the class, the most likely first."""
         last = self.columns[-1:]
         found = [column for column in self.columns if column.candidate]
         return sorted(found, key=lambda one: (_named(one), one not in last, len(one.counts or {})))
@@ -120,9 +120,9 @@ class Looked:
 
 
 def look(files: Files, source: Source, label: str | None = None) -> Looked:
-    """Return what the first `LOOKED` rows tell of each column; of `label` all values are counted, however many.
+    """Return what the first `LOOKED` rows show of each column; all values of `label` are counted.
 
-    Columns that are only carried may hold anything, and are not looked at.
+    Columns that are only carried may hold anything, and are not read.
     """
     known = columns_of(files, source)
     plain = None if known is None else [n for n, kind in known.items() if kind not in NESTED and n not in source.carry]
@@ -144,7 +144,7 @@ def _begin(name: str, rows: int = 0) -> _Column:
 
 
 def _until(found: Iterator[Block], looked: Looked) -> Iterator[Block]:
-    """Yield blocks until enough rows were looked at."""
+    """Yield blocks until enough rows were read."""
     for block in found:
         if looked.rows >= LOOKED:
             looked.more = True
@@ -153,9 +153,9 @@ def _until(found: Iterator[Block], looked: Looked) -> Iterator[Block]:
 
 
 def choose(looked: Looked) -> Seen | None:
-    """Return the column that is the class, as far as can be told.
+    """Return the column that is most probably the class, or None.
 
-    It is one with a usual name, or the only candidate, or the last column: a text or boolean, or a few whole numbers.
+    It has a usual name, or is the only candidate, or is the last column: a text, a boolean, or a few whole numbers.
     """
     candidates = looked.candidates
     if not candidates:
@@ -169,13 +169,13 @@ def choose(looked: Looked) -> Seen | None:
 
 
 def _named(column: Seen) -> int:
-    """Return how usual the column's name is for a class, 0 for the surest."""
+    """Return how usual the column's name is for a class; 0 is the most usual."""
     name = column.name.strip().lower()
     return NAMES.index(name) if name in NAMES else len(NAMES)
 
 
 def content_keys(looked: Looked, label: str | None) -> dict[str, str]:
-    """Return the key of the source for a column that seems to hold a whole row, and the column; or nothing."""
+    """Return the spec's key for a column that seems to hold a whole row, and the column; empty if there is none."""
     for one in MODALITIES.values():
         if one.guess and one.key and (column := load_part(one.guess)(looked, label)):
             return {one.key: column}
@@ -183,9 +183,9 @@ def content_keys(looked: Looked, label: str | None) -> dict[str, str]:
 
 
 def guessed_header(looked: Looked, headless: bool = False) -> list[str] | None:
-    """Return names for the columns if the first row, read as a header, is a row of data; else nothing.
+    """Return names for the columns if the first row, which was read as a header, is a row of data; else None.
 
-    It is one if the name of a column is one of that column's own few values, or if it was seen to be `headless`.
+    The first row is data if a column's name is one of that column's few values, or if the file is `headless`.
     """
     candidates = [one for one in looked.columns if one.candidate]
     if not headless and not any(one.name in (one.counts or {}) for one in candidates):

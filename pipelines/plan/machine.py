@@ -1,6 +1,6 @@
-"""Says what kind of machine this process runs on, without importing more than numpy; of a GPU, torch says it.
+"""Identifies the kind of machine that this process runs on. Imports only numpy; for a GPU, torch too.
 
-Other instructions add in another order: of 20,000 rows of a sampled table, 28 differed between AVX2 and none.
+Different instructions add in a different order: 28 of 20,000 rows of a sampled table differed with and without AVX2.
 """
 
 import os
@@ -14,13 +14,13 @@ from schemas.machine import Machine
 from schemas.plan import Plan
 
 ADDRESS, AUTO, LOCAL = "RAY_ADDRESS", "auto", "local"
-"""The environment variable that names a Ray cluster, and what it says of one that Ray finds, or of none."""
+"""The environment variable that names a Ray cluster, and its values for a cluster that Ray finds, and for none."""
 SETTINGS = (
     "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "MKL_DEBUG_CPU_TYPE", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA",
     "ONEDNN_DEFAULT_FPMATH_MODE", "ARROW_USER_SIMD_LEVEL", "OPENCV_CPU_DISABLE", "NVIDIA_TF32_OVERRIDE",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "CUBLAS_WORKSPACE_CONFIG",
 )  # fmt: skip
-"""Environment variables that choose among kernels and show in nothing else that is recorded."""
+"""Environment variables that choose among kernels and have no effect on the other recorded facts."""
 _LEVELS = {
     "AVX512": ("AVX512F", "AVX512CD", "AVX512VL", "AVX512BW", "AVX512DQ", "FMA3"),
     "AVX2": ("AVX2", "FMA3"),
@@ -28,17 +28,17 @@ _LEVELS = {
 
 
 def cluster_address() -> str | None:
-    """Return the address of the cluster to join, `auto` included, or nothing where Ray is to run on this machine."""
+    """Return the address of the cluster to join (it may be `auto`), or None if Ray runs on this machine."""
     address = os.environ.get(ADDRESS, "").strip()
     return None if address in ("", LOCAL) else address
 
 
 class OtherMachineError(GeneratorError):
-    """The process runs on another kind of machine than the build's rows are made on."""
+    """The process runs on another kind of machine than the one that makes the build's rows."""
 
 
 def this_machine(*, gpu: bool = False) -> Machine:
-    """Return what this process runs on, with its GPU if that is asked for."""
+    """Return the machine that this process runs on, with its GPU if `gpu`."""
     features = _core().__cpu_features__
     return Machine(
         processor=f"{platform.machine()} {_maker()}".strip(),
@@ -64,14 +64,14 @@ def refuse_other_machine(plan: Plan) -> None:
 
 
 def _core() -> Any:
-    """Return the part of numpy that knows the processor, which has no name of the public's."""
+    """Return the private part of numpy that knows the processor."""
     import numpy
 
     return numpy._core._multiarray_umath  # type: ignore[attr-defined]
 
 
 def _level(features: Mapping[str, bool]) -> str:
-    """Return the level that torch picks, by the rules of its `get_cpu_capability`; asking it takes seconds."""
+    """Return the level that torch picks, by the rules of its `get_cpu_capability`; asking torch takes seconds."""
     asked = os.environ.get("ATEN_CPU_CAPABILITY", "").lower()
     if asked in ("default", *(level.lower() for level in _LEVELS)):
         return asked.upper()
@@ -80,7 +80,7 @@ def _level(features: Mapping[str, bool]) -> str:
 
 
 def _maker() -> str:
-    """Return who made the processor, by whom MKL picks its kernels; nothing where that cannot be told."""
+    """Return the processor's maker, by which MKL picks its kernels; empty if it is unknown."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -89,7 +89,7 @@ def _maker() -> str:
 
 
 def _blas() -> str:
-    """Return numpy's linear algebra: its name, version, and the kernel that it picked for this processor."""
+    """Return the name and version of numpy's linear algebra, and the kernel that it picked for this processor."""
     from threadpoolctl import threadpool_info
 
     for one in threadpool_info():

@@ -1,6 +1,6 @@
-"""What a generator sees of the source: no ids, no constants, and one `_stratum` column in place of the `by` columns.
+"""Converts rows to what a generator sees, and back: no ids or constants, and `_stratum` for the `by` columns.
 
-Since the stratum decides the `by` columns, they are put back exactly; so the class of a synthetic row is never wrong.
+The stratum decides the `by` columns, so they are restored exactly, and the class of a synthetic row is never wrong.
 """
 
 from typing import Any
@@ -21,14 +21,14 @@ from schemas.stored import type_named
 def modelled(profile: SourceProfile) -> list[Column]:
     """Return the columns that the generator learns and makes, in the source's order.
 
-    Of texts that is the text alone, of images the image and what is marked in it: see `Modality.learnt`.
+    A source of texts has only its text, a source of images the image and its boxes: see `Modality.learnt`.
     """
     roles = modality_of_columns(profile.columns).learnt
     return [column for column in profile.columns if column.role in roles and column.name not in profile.by]
 
 
 def to_model(table: pa.Table, plan: Plan) -> pa.Table:
-    """Return the rows as a generator is fitted on them; `table` has the source's columns and `_stratum`."""
+    """Return the rows that a generator is fitted on; `table` has the source's columns and `_stratum`."""
     view = table.select([column.name for column in modelled(plan.profile)])
     private = {column.name for column in plan.profile.columns if column.private}
     if plan.encoding or private:
@@ -37,17 +37,17 @@ def to_model(table: pa.Table, plan: Plan) -> pa.Table:
 
 
 def _told(field: pa.Field, plan: Plan, private: bool) -> pa.Field:
-    """Return the field with what the generator must know beside its type."""
+    """Return the field with metadata on what the generator must know beside the type."""
     if field.type == IMAGE and plan.encoding:
         return field.with_metadata(plan.encoding)
     return field.with_metadata(PRIVATE) if private else field
 
 
 def from_model(made: pa.Table, request: SampleRequest, plan: Plan) -> pa.Table:
-    """Return what a generator made as rows with the source's columns and types.
+    """Return the rows that a generator made with the source's columns and types.
 
-    What describes a real row beside its text (a date, a sender) is null in a made one.
-    Raises GeneratorError when the generator did not keep to the request.
+    Columns that describe a real row beside its text (a date, a sender) are null in made rows.
+    Raises GeneratorError if the generator did not keep to the request.
     """
     if made.num_rows != request.rows:
         problem = f"{made.num_rows} rows made of {request.rows} that were asked for"
@@ -98,19 +98,19 @@ def fresh_ids(column: Column, request: SampleRequest, plan: Plan) -> pa.Array:
         made = made_ids(column.form, number.tolist(), ids_needed(plan), salt) if column.form else None
         return pa.array(made or [f"synthetic-{request.seed:016x}-{row}" for row in range(request.rows)], pa.string())
     first = int(column.maximum or 0) + 1
-    if first + ids_needed(plan) >= 2**63:  # there is no room above them
+    if first + ids_needed(plan) >= 2**63:  # there is no room above the real ids
         return pa.array(int(column.minimum or 0) - 1 - number, pa.int64())
     return pa.array(first + number, pa.int64())
 
 
 def ids_needed(plan: Plan) -> int:
-    """Return a number that no count of candidates reaches, over all strata."""
+    """Return an upper bound for the number of candidates of all strata."""
     most = max((stratum.make + 2 * stratum.chunk_rows for stratum in plan.strata), default=0)
     return int((most * plan.attempts_per_row + 1) * len(plan.strata))
 
 
 def with_room_for_ids(plan: Plan) -> Plan:
-    """Return the plan with wider columns of ids where their own type has no room for those of made rows."""
+    """Return the plan with wider id columns where their type has no room for the ids of made rows."""
     columns = [_with_room(column, plan) for column in plan.profile.columns]
     return plan.model_copy(update={"profile": plan.profile.model_copy(update={"columns": columns})})
 

@@ -1,6 +1,6 @@
-"""What the parameters of a spec's generator and validators touch, by the marks of their types. Knows no policy.
+"""Finds what the parameters of a generator and of validators touch, by the marks of their types. Knows no policy.
 
-Their classes are imported for it: of those that a spec from elsewhere names, only once that is allowed.
+This imports their classes, so a class that a spec from elsewhere names must be allowed before.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +20,7 @@ from schemas.spec import Spec, parse
 
 @dataclass(frozen=True)
 class Place:
-    """Something that a spec touches: where the spec says so, and the keys that lead to it in the spec's own record."""
+    """Something that a spec touches: where the spec names it, and the keys that lead to it in the spec's record."""
 
     touched: Touched
     held: Keys
@@ -29,8 +29,8 @@ class Place:
 def touched_by_parameters(spec: Spec, *, strict: bool) -> Iterator[Place]:
     """Yield what the parameters touch; a default has no keys in the spec.
 
-    Which modality the spec is of is not known before the source is read, so every one is thought of. Raises SpecError,
-    if `strict`, for a generator that there is not, and for parameters that it does not take; else they touch nothing.
+    The modality is not known before the source is read, so the validators of every modality are considered. If
+    `strict`, raises SpecError for an unknown generator or parameters that it does not take; else these touch nothing.
     """
     generator, keys = spec.generator, ("generator", "params")
     names = [generator.name] if generator.name else [one.generator for one in MODALITIES.values()]
@@ -45,20 +45,20 @@ def touched_by_parameters(spec: Spec, *, strict: bool) -> Iterator[Place]:
 
 
 def touched_by_step(cls: Any, step: Step, keys: Keys) -> Iterator[Touched]:
-    """Yield what the parameters touch that a step gives to this class; raises SpecError for those it does not take."""
+    """Yield what a step's parameters for `cls` touch; raises SpecError for parameters that `cls` does not take."""
     found = parse(cls.Params, step.params, keys)
     yield from (one for one in touched(found) if one.keys[0] in step.params)
 
 
 def _modalities(validator: str) -> list[str]:
-    """Return the modalities that have a validator of this name; a user's own is the same for all."""
+    """Return the modalities that have a validator of this name; a user's own validator serves all alike."""
     if ":" in validator:
         return list(MODALITIES)[:1]
     return [one.name for one in MODALITIES.values() if validator in one.validators]
 
 
 def _read(load: Callable[[], Any], params: Mapping[str, Any], keys: Keys, *, strict: bool) -> BaseModel | None:
-    """Return the parameters as their own class reads them, or nothing where they are not of this class."""
+    """Return the parameters as a record of their class, or None if the class does not take them."""
     try:
         found: BaseModel = parse(load().Params, dict(params), keys)
     except SpecError:

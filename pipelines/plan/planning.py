@@ -30,16 +30,16 @@ from schemas.hashing import json_hash
 from schemas.plan import BoxCounts, Plan, SourceProfile, Step, Stratum, Value
 from schemas.spec import Spec, as_before
 
-_FEW = 8  # candidates that are made at least, where strata are many
+_FEW = 8  # the fewest candidates of a request if there are many strata
 SHARD_ROWS, SHARD_BYTES = 50_000, 256 << 20
 
 
 def make_plan(spec: Spec) -> Plan:
     """Return the plan of a build; raises SpecError or SourceError for whatever cannot be built.
 
-    Knows nothing of what is published already: `pipelines.dataset.versions.plan_build` does.
+    It ignores what is published already: `pipelines.dataset.versions.plan_build` considers that.
     """
-    read_key(spec.output.encryption_key_env)  # what cannot be written at the end is refused at once
+    read_key(spec.output.encryption_key_env)  # a missing key is refused now, not at the end
     refuse_nested(spec)
     modality = find_modality(spec)
     generator = _generator(spec, modality)
@@ -69,7 +69,7 @@ def make_plan(spec: Spec) -> Plan:
         privacy=spec.privacy,
         recipe=fingerprint_recipe(spec, beside) if spec.output.versions else None,
         outside=beside,
-        machine=None if cluster_address() else this_machine(),  # that of a cluster is asked for once it is joined
+        machine=None if cluster_address() else this_machine(),  # a cluster's machine is known once it is joined
     )
     plan = with_room_for_ids(plan)
     make_validators(plan)
@@ -79,7 +79,7 @@ def make_plan(spec: Spec) -> Plan:
 
 
 def _generator(spec: Spec, modality: Modality) -> Step:
-    """Return the generator; an unknown name or parameter is refused before the source is read."""
+    """Return the generator; raises SpecError for an unknown name or parameter before the source is read."""
     step = Step(name=spec.generator.name or modality.generator, params=spec.generator.params)
     able = generator_class(step.name).capabilities.modalities
     if (name := modality.name) not in able:
@@ -94,7 +94,7 @@ def _generator(spec: Spec, modality: Modality) -> Step:
 
 
 def _other_modality(made: tuple[str, ...], modality: Modality) -> Advice | None:
-    """Say how to take the source for what the generator makes, where its files do not tell what it is."""
+    """Return the advice to read the source as a modality that the generator makes, if its files leave that open."""
     known = (MODALITIES[name] for name in made if name in MODALITIES)
     other = next((one for one in known if not one.recognise), None)
     if modality.recognise or other is None:
@@ -103,12 +103,12 @@ def _other_modality(made: tuple[str, ...], modality: Modality) -> Advice | None:
 
 
 def _shard_rows(profile: SourceProfile) -> int:
-    """Return how many rows a shard holds where the spec does not say: fewer where each is large."""
+    """Return the default number of rows of a shard: fewer if rows are large."""
     return max(1, min(SHARD_ROWS, SHARD_BYTES // profile.row_bytes))
 
 
 def _validators(spec: Spec, profile: SourceProfile, modality: Modality, generator: type[Generator]) -> list[Step]:
-    """Return the checks in order."""
+    """Return the validators in order: the spec's, or the modality's defaults."""
     if spec.validators is None:
         known = modality.marked_checks if profile.objects else modality.checks
         return [Step(name=name, params={}) for name in known if name not in generator.capabilities.skips]
@@ -139,7 +139,7 @@ def _strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> l
 
 
 def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
-    """Refuse a joined name that several classes share: each of them has another one."""
+    """Raise SpecError for a name that several combinations of values share; each of them has a longer one."""
     for wanted in target if isinstance(target, Mapping) else ():
         meant = [name for key, name in named.items() if stratum_name(key) == wanted != name]
         if meant and wanted not in named.values():
@@ -148,12 +148,12 @@ def _refuse_unclear(target: Target, named: Mapping[Key, str]) -> None:
 
 
 def _also(profile: SourceProfile) -> str:
-    """Say what of the files is in no row, which may be the classes that are missed."""
+    """Return a note on what of the files is in no row, which may explain missing classes."""
     return f" ({' '.join(profile.lost)})" if profile.lost else ""
 
 
 def _by_number(target: Target, names: list[str]) -> Target:
-    """Return the target with classes by the numbers that the source gives them."""
+    """Return the target with class names replaced by the numbers that the source gives the classes."""
     if not isinstance(target, Mapping):
         return target
     return {str(names.index(name)) if name in names else name: rows for name, rows in target.items()}
@@ -167,7 +167,7 @@ def _stratum(
 
 
 def _marked_strata(spec: Spec, profile: SourceProfile, generator: type[Generator]) -> list[Stratum]:
-    """Return one stratum for all images of the same content; many are small, and so are their chunks."""
+    """Return one stratum for all images of the same content; many strata are small, so chunks are small too."""
     if spec.balance.by:
         advice = Advice(("balance", "by"), None)
         problem = f"marked images are balanced by the classes of their boxes; {advice}"
@@ -201,7 +201,7 @@ def _box_counts(spec: Spec, strata: list[Stratum]) -> dict[str, BoxCounts]:
 
 
 def _refuse_hopeless(plan: Plan) -> None:
-    """Refuse, before anything is trained, what the generator cannot do."""
+    """Raise an error, before anything is trained, for what the generator cannot do."""
     if not any(stratum.target for stratum in plan.strata):
         raise SpecError(Fault(("balance", "target"), "asks for no rows at all; give at least one class some"))
     if not plan.makes_rows:
@@ -227,14 +227,14 @@ def _refuse_hopeless(plan: Plan) -> None:
 
 
 def fingerprint_spec(spec: Spec) -> str:
-    """Return the SHA-256 of all in the spec that decides the rows: not where it reads and writes, nor on how much."""
+    """Return the SHA-256 of the keys of the spec that decide rows: no paths, limits, evaluation or hardware."""
     return json_hash(_deciding(spec))
 
 
 def fingerprint_recipe(spec: Spec, beside: Mapping[str, str]) -> str:
-    """Return the SHA-256 of all that decides how rows are made: not how many, nor how they are written.
+    """Return the SHA-256 of all that decides how rows are made, but not their number or how they are written.
 
-    `beside` is what does so and is not in the spec.
+    `beside` holds hashes of what decides this outside the spec.
     """
     data = _deciding(spec)
     del data["name"], data["output"]
@@ -248,7 +248,7 @@ def _deciding(spec: Spec) -> dict[str, Any]:
     data = spec.whole()
     data["source"] = as_before(data["source"])
     del data["source"]["path"], data["output"]["path"], data["budget"], data["evaluate"]
-    data["privacy"] = spec.privacy and spec.privacy.held_out  # its limits decide whether the rows are published
+    data["privacy"] = spec.privacy and spec.privacy.held_out  # limits do not decide rows, only their publication
     if data["output"].pop("encryption_key_env"):
         data["output"]["encrypted"] = True
     if versions := data["output"].pop("versions"):

@@ -1,8 +1,8 @@
 """Checks a spec against a policy, before anything that it names is read, sent, imported or written.
 
-The one place that decides. It imports a generator's class only once its module is allowed, looks at links on this
-machine, and never at what is in a file. Local paths come back as the real ones that were checked, so that a link which
-is changed later leads nowhere else.
+No other module decides this. It imports a generator's class only after its module is allowed. It resolves links on this
+machine, and never reads a file. It returns the real paths that were checked in place of local paths, so a link that is
+changed later leads nowhere else.
 """
 
 import os
@@ -37,12 +37,12 @@ _DONE = {
     "keys": "take a key from",
     "modules": "import",
 }
-"""What a worker does with what each list of the policy names."""
+"""The action of a worker on the things in each list of the policy."""
 _HUB_ID = re.compile(r"([\w.-]+/)?[\w.-]+", re.ASCII)
 
 
 class _RefusedError(Exception):
-    """A name that the policy does not let pass: the list of the policy that would, and what is odd about the name."""
+    """The policy forbids a name; `listed` is the policy's list that could allow it, `oddity` what is wrong with it."""
 
     def __init__(self, listed: str, oddity: str = "") -> None:
         self.listed, self.oddity = listed, oddity
@@ -50,15 +50,15 @@ class _RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Guard:
-    """A policy, and the file that it stands in; without a file nothing is allowed."""
+    """A policy and the file that it was read from; without a file nothing is allowed."""
 
     policy: Policy
     file: str | None = None
 
     def admitted(self, spec: Spec) -> Spec:
-        """Return the spec with real paths in the place of local ones.
+        """Return the spec with local paths replaced by real ones.
 
-        Raises SpecError with all that goes against the policy; modules first, since nothing of theirs may be imported.
+        Raises SpecError with every fault against the policy. Modules come first, so that no forbidden one is imported.
         """
         self.admit_modules(spec)
         for place, name in self._refuse(_places(spec)):
@@ -66,7 +66,7 @@ class Guard:
         return spec
 
     def admit_modules(self, spec: Spec) -> None:
-        """Raise SpecError for a module of one's own that may not be imported."""
+        """Raise SpecError for a user's own module that the policy does not allow."""
         self._refuse(_modules(spec))
 
     def admit_plan(self, plan: Plan) -> None:
@@ -82,7 +82,7 @@ class Guard:
         return name
 
     def _refuse(self, places: Iterable[Place]) -> list[tuple[Place, str]]:
-        """Return each place with the name to use; raises SpecError with those that are not allowed."""
+        """Return each thing that is touched with the name to use; raises SpecError with all that are not allowed."""
         passed, faults = [], []
         for place in places:
             try:
@@ -109,7 +109,7 @@ class Guard:
         )
 
     def _allowed(self, one: Touched) -> str:
-        """Return the name to use; raises _RefusedError for one that the policy does not let pass."""
+        """Return the name to use; raises _RefusedError for a name that the policy does not allow."""
         checks = {"modules": self._module, "keys": self._key, "hosts": self._host, "models": self._model}
         return checks[one.kind](one.name) if one.kind in checks else self._path(one.name, one.kind)
 
@@ -133,7 +133,7 @@ class Guard:
         return address
 
     def _model(self, name: str) -> str:
-        """Return a folder's real path, or the id of a model on the hub."""
+        """Return the real path of a model's folder, or the id of a model on the hub."""
         if os.path.isabs(name):
             return self._path(name, "models")
         if is_path(name) or os.path.exists(name) or not _HUB_ID.fullmatch(name) or ".." in name:
@@ -143,7 +143,7 @@ class Guard:
         return name
 
     def _path(self, path: str, kind: str) -> str:
-        """Return the real path of what is on this machine, or the URI; both must lie below what is allowed."""
+        """Return the real path of a local file or folder, or the URI; both must lie below an allowed one."""
         local = _local(path, kind)
         if local is None:
             return self._store(path, kind)
@@ -152,7 +152,7 @@ class Guard:
         roots = [os.path.realpath(root) for root in getattr(self.policy, kind) if not is_uri(root)]
         if not _below(local, roots):
             raise _RefusedError(kind)
-        if kind != "read":  # of a source's folder the reader itself refuses links
+        if kind != "read":  # the source's reader refuses links in its folder itself
             _refuse_links(local, kind, roots)
         return local
 
@@ -169,7 +169,7 @@ class Guard:
 
 
 def _local(path: str, kind: str) -> str | None:
-    """Return the real path of a place on this machine, nothing for one elsewhere; refuses what is no whole path."""
+    """Return the real path of a local file or folder, or None for a URI; refuses a path that is not absolute."""
     if is_uri(path) and path.partition("://")[0].lower() != "file":
         return None
     try:
@@ -186,7 +186,7 @@ def _below(path: str, roots: list[str]) -> bool:
 
 
 def _refuse_links(folder: str, kind: str, roots: list[str]) -> None:
-    """Refuse a folder in which a link leads out of what is allowed: who follows it would do more than the policy."""
+    """Refuse a folder with a link to a file or folder that is not allowed, since a reader may follow the link."""
     for above, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = os.path.join(above, name)
@@ -196,7 +196,7 @@ def _refuse_links(folder: str, kind: str, roots: list[str]) -> None:
 
 
 def _modules(spec: Spec) -> Iterator[Place]:
-    """Yield the modules of generators and validators of one's own."""
+    """Yield the modules of the user's own generators and validators."""
     named: list[tuple[Keys, str | None]] = [(("generator", "name"), spec.generator.name)]
     named += [(("validate", number), choice.name) for number, choice in enumerate(spec.validators or [])]
     for keys, name in named:
@@ -205,6 +205,6 @@ def _modules(spec: Spec) -> Iterator[Place]:
 
 
 def _places(spec: Spec) -> Iterator[Place]:
-    """Yield all else that the spec touches: by its own fields, and by the parameters of what it names."""
+    """Yield everything else that the spec touches, by its fields and by the parameters of its steps."""
     yield from (Place(one, one.keys) for one in touched(spec))
     yield from touched_by_parameters(spec, strict=True)

@@ -15,7 +15,7 @@ from schemas.privacy import Privacy
 
 
 def check_privacy(asked: Privacy | None, profile: SourceProfile) -> None:
-    """Raise SpecError, with every fault, where a declared column is none of the source's, or is not made from it."""
+    """Raise SpecError, with every fault, for declared columns that the source lacks or that no made row has."""
     if asked is None:
         return
     named = [("quasi_identifiers", asked.quasi_identifiers), ("sensitive", asked.sensitive)]
@@ -31,9 +31,9 @@ def check_privacy(asked: Privacy | None, profile: SourceProfile) -> None:
 
 
 def mark_private(profile: SourceProfile, names: list[str], generator: str) -> SourceProfile:
-    """Return the profile with these columns marked as private; raises SpecError where one is not made from real values.
+    """Return the profile with these columns marked as private.
 
-    That is so, too, with a generator that shows real values as they are.
+    Raises SpecError for a column that is not made from real values, and for a generator that copies real values.
     """
     if not names:
         return profile
@@ -73,7 +73,7 @@ def is_private(plan: Plan) -> bool:
 
 
 def check_private(plan: Plan) -> None:
-    """Raise SpecError, with every fault, for what would void the promise of a private generator, or what it refuses."""
+    """Raise SpecError, with every fault, for what a private generator refuses or what would void its promise."""
     if not is_private(plan) or not plan.makes_rows:
         return
     faults = [

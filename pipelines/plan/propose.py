@@ -1,6 +1,7 @@
-"""Proposes a spec for a source: looks at it, finds its class column, and tries the plan. Knows no model.
+"""Proposes a spec for a source: reads the source, finds its class column, and tries the plan. Knows no model.
 
-What the plan refuses and a key of the spec mends is mended and said; so what is proposed can be planned as it is.
+If the plan is refused and a key of the spec mends that, the key is set and a note says so. A proposed spec can
+therefore be planned as it is.
 """
 
 import math
@@ -37,9 +38,9 @@ _USUAL_NAME = re.compile(r"(?i)train|training|data|dataset|all|full|images|annot
 
 @dataclass(frozen=True)
 class Proposal:
-    """A spec that can be planned: its text, the plan that it gives, and what there is to say about it.
+    """A spec that can be planned: its text, its plan, and notes on it.
 
-    `candidates` are the other columns that may be the class `label`.
+    `candidates` are the columns other than `label` that may be the class.
     """
 
     text: str
@@ -51,7 +52,7 @@ class Proposal:
 
     @property
     def classes(self) -> dict[str, int]:
-        """Rows of each class in the source; of marked images, boxes."""
+        """The rows of each class in the source, or the boxes if images are marked."""
         return class_counts(self.plan)
 
 
@@ -60,11 +61,11 @@ def propose(
 ) -> Proposal:
     """Return a proposed spec for the source at `path`, to be written to the file `out`.
 
-    `given` are other keys of the source (its format, its split) that are not to be found out. Of a source with splits
-    the training rows are proposed.
+    `given` holds other keys of the source (its format, its split), which are taken as they are. If a source has splits,
+    its training rows are proposed.
 
-    Raises SpecError, with the candidates, where no class column can be told and no `label` says which it is, and
-    SourceError for a source that cannot be read or balanced.
+    Raises SpecError, with the candidates, if there is no `label` and no column is clearly the class, and SourceError
+    for a source that cannot be read or balanced.
     """
     place = _absolute(path)
     given, split = _with_split(place, dict(given or {}))
@@ -79,7 +80,7 @@ def propose(
 
 
 def _with_split(place: str, given: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Return the keys with the split of the training rows, if the source has one and none is given, and say so."""
+    """Return the keys with the split of the training rows if there is one and none is given, and a note on it."""
     try:
         find_files(parse(Source, {"path": place, "label": "label", **given}))
     except SeveralSplitsError as error:
@@ -90,13 +91,13 @@ def _with_split(place: str, given: dict[str, Any]) -> tuple[dict[str, Any], list
         others = ", ".join(name for name in error.splits.files if name != chosen)
         note = f"the source has splits, and {chosen} was chosen ({error.advice.key}); {others or 'the rest'} stays out"
         return {**given, "split": chosen}, [note]
-    except (SourceError, SpecError):  # it is met again, and mended if it can be, where the files are looked at
+    except (SourceError, SpecError):  # it is raised again, and mended if possible, when the files are read
         return given, []
     return given, []
 
 
 def write_proposal(proposal: Proposal) -> None:
-    """Write the proposed spec; raises OutputError if there is a file of that name already."""
+    """Write the proposed spec; raises OutputError if the file exists already."""
     try:
         with open(proposal.file, "x", encoding="utf-8") as file:
             file.write(proposal.text)
@@ -109,12 +110,12 @@ def write_proposal(proposal: Proposal) -> None:
 
 
 def taken(out: str) -> OutputError:
-    """Return the error for a file that is there already."""
+    """Return the error for a file that exists already."""
     return OutputError(f"{out} exists already and is not overwritten; give another --out, or remove it")
 
 
 def _absolute(path: str) -> str:
-    """Return the source's path, absolute unless it is a URI; a URI with credentials is refused."""
+    """Return the source's absolute path, or its URI; raises an error for a URI with credentials."""
     if not is_uri(path):
         return os.path.abspath(os.path.expanduser(path))
     if redacted(path) != path:
@@ -127,7 +128,7 @@ def _absolute(path: str) -> str:
 
 
 def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, Any], list[Seen], list[str]]:
-    """Return the keys of the source, the other candidates for its class, and what there is to say."""
+    """Return the keys of the source, the other candidates for its class, and notes."""
     if fixed := format_of(files).label(files, source):
         return {"label": label or fixed}, [], []
     looked = look(files, source, label)
@@ -153,7 +154,7 @@ def _source(files: Files, source: Source, label: str | None) -> tuple[dict[str, 
 
 
 def _undecided(files: Files, candidates: list[Seen], names: list[str]) -> SpecError:
-    """Return the error that lists what may be the class, or all columns where nothing seems to be."""
+    """Return the error that lists the columns that may be the class, or all columns if none may."""
     if candidates:
         lines = "\n".join(f"  {line}" for line in listed(candidates))
         return SpecError(Fault((), f"{files.path}: which column is the class? name it with --label:\n{lines}"))
@@ -163,7 +164,7 @@ def _undecided(files: Files, candidates: list[Seen], names: list[str]) -> SpecEr
 
 
 def mended(draft: dict[str, Any], attempt: Callable[[dict[str, Any]], T]) -> tuple[dict[str, Any], T, list[str]]:
-    """Return a spec, what an attempt made of it, and notes; does what a refusal advises, and says why."""
+    """Return a spec after all advised changes, the result of an attempt at it, and a note on each change."""
     done: list[Advice] = []
     notes: list[str] = []
     while True:
@@ -179,7 +180,7 @@ def mended(draft: dict[str, Any], attempt: Callable[[dict[str, Any]], T]) -> tup
 
 
 def _look(label: str | None, draft: dict[str, Any]) -> tuple[Files, dict[str, Any], list[Seen], list[str]]:
-    """Return the files of a source, and what `_source` finds in them."""
+    """Return the files of a source, and the results of `_source` for them."""
     asked = parse(Source, {"label": label or "label", **draft["source"]}, ("source",))
     files = find_files(asked)
     return files, *_source(files, asked, label)
@@ -190,7 +191,7 @@ def _plan(draft: dict[str, Any]) -> Plan:
 
 
 def class_counts(plan: Plan) -> dict[str, int]:
-    """Return the rows of each class, of marked images the boxes, the largest first."""
+    """Return the rows of each class (the boxes if images are marked), the largest class first."""
     found = {one.name: one.real for one in plan.strata}
     if plan.boxes:
         found = {name: boxes.before for name, boxes in plan.boxes.items()}
@@ -219,7 +220,7 @@ def _render(draft: Mapping[str, Any], plan: Plan, path: str, out: str, notes: li
 
 
 def _template() -> "Template":
-    """Return the form of a spec; what is filled in is YAML already."""
+    """Return the template of a spec; its variables are YAML already."""
     from jinja2 import Environment, StrictUndefined
 
     engine = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # noqa: S701 (no HTML)
@@ -227,20 +228,20 @@ def _template() -> "Template":
 
 
 def _serves(name: str, plan: Plan) -> bool:
-    """Whether a generator is another choice for the plan."""
+    """Whether a generator is an alternative for the plan."""
     cls = generator_class(name)
     return name != plan.generator.name and (not plan.profile.objects or cls.capabilities.makes_objects)
 
 
 def _from_spec(path: str, out: str) -> str:
-    """Return the path as it is written in the spec: one that is relative here is made relative to the spec's folder."""
+    """Return the path as the spec writes it; a relative path is made relative to the spec's folder."""
     if is_uri(path) or os.path.isabs(os.path.expanduser(path)):
         return path
     return os.path.relpath(path, os.path.dirname(out) or ".")
 
 
 def _test_split(path: str, out: str, source: Mapping[str, Any]) -> str | None:
-    """Return the folder of the test split, where one of the others was taken from the source."""
+    """Return the folder of the test split if another split was chosen, or None."""
     place = os.path.expanduser(path)
     if source.get("split") is None or is_uri(path) or not os.path.isdir(place):
         return None
@@ -250,7 +251,7 @@ def _test_split(path: str, out: str, source: Mapping[str, Any]) -> str | None:
 
 
 def _held_out(path: str, out: str) -> str:
-    """Return the file or folder of held-out rows beside the source, or what it might be called."""
+    """Return the file or folder of held-out rows beside the source, or a likely name for it."""
     folder, name = os.path.split(path.rstrip("/"))
     beside = os.path.join(folder, name.replace("train", "test"))
     found = beside != path.rstrip("/") and not is_uri(path) and os.path.exists(os.path.expanduser(beside))
@@ -258,7 +259,7 @@ def _held_out(path: str, out: str) -> str:
 
 
 def _stem(files: Files) -> str:
-    """Return what the source is called: its file or folder, or one above where that says no more than `train`."""
+    """Return the name of the source's file or folder, or of the folder above if the name is only `train`."""
     single = len(files.names) == 1 and not format_of(files).together
     parts = re.split(r"[/\\]+", f"{files.root}/{files.names[0]}" if single else files.root)
     for part in reversed(parts):

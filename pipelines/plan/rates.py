@@ -1,7 +1,7 @@
-"""Keeps how fast builds were on this machine: one line of JSON for each, in a file of the user's own.
+"""Records how fast builds were on this machine: one line of JSON for each build, in a file of the user's.
 
-Nothing of it is part of a build: it decides no row, and where it cannot be written, it is not. MAKEWEIGHT_RATES names
-another file, or is `off`.
+The file is no part of a build: it decides no row, and a build goes on if the file cannot be written. The environment
+variable MAKEWEIGHT_RATES names another file, or is `off`.
 """
 
 import os
@@ -17,18 +17,18 @@ from schemas.plan import Plan, Step
 from schemas.rates import RATES_FORMAT, Rates
 
 SETTING, OFF = "MAKEWEIGHT_RATES", ("off", "0", "no", "false", "")
-"""The environment variable that names the file, and what it says where none is wanted."""
+"""The environment variable that names the file, and its values for no file."""
 FILE = "rates.jsonl"
 MOST = 1 << 20
-"""Bytes that the file has at most; beyond, the older half is forgotten."""
+"""The most bytes of the file; the older half of a larger one is dropped."""
 CLASSES = 50
-"""Classes whose rates are kept of a build, the first of them."""
+"""The most classes of a build whose rates are recorded (the first ones)."""
 PATIENCE = 5.0
-"""Seconds that a build waits for another one to have written."""
+"""Seconds that a build waits for another one to write."""
 
 
 def rates_file() -> Path | None:
-    """Return where rates are kept, or nothing if they are not to be."""
+    """Return the file of the rates, or None if they are switched off."""
     said = os.environ.get(SETTING)
     if said is None:
         return user_state_path("makeweight", appauthor=False) / FILE
@@ -36,7 +36,7 @@ def rates_file() -> Path | None:
 
 
 def remember(rates: Rates) -> None:
-    """Add a build to the file; where that cannot be done, leave it."""
+    """Add a build to the file; do nothing if the file cannot be written."""
     file = rates_file()
     if file is None:
         return
@@ -47,7 +47,7 @@ def remember(rates: Rates) -> None:
 
 
 def _append(file: Path, line: bytes) -> None:
-    """Add a line with one write, after a line that was cut short too; forget the older half of a long file."""
+    """Add a line in one write, even after a line that was cut short; drop the older half of a long file."""
     with file.open("ab+") as stream:
         size = stream.tell()
         if size:
@@ -62,7 +62,7 @@ def _append(file: Path, line: bytes) -> None:
 
 
 def recall() -> list[Rates]:
-    """Return the builds that are remembered, the oldest first; lines that this version does not know are left out."""
+    """Return the recorded builds, the oldest first; lines that this version cannot read are left out."""
     file, found = rates_file(), []
     try:
         lines = file.read_bytes().splitlines() if file else []
@@ -81,11 +81,11 @@ def params_key(generator: Step) -> str:
 
 
 def row_width(plan: Plan) -> int:
-    """Return how wide a row is, as its modality counts it."""
+    """Return the width of a row in the unit of its modality."""
     width: int = load_part(modality_of(plan).width)(plan.profile)
     return width
 
 
 def first_classes(kept: dict[str, float]) -> dict[str, float]:
-    """Return the first classes, as many as are kept of a build."""
+    """Return the first classes, as many as are recorded of a build."""
     return dict(list(kept.items())[:CLASSES])

@@ -1,4 +1,4 @@
-"""Tells of which modality a source is, by what the spec names or by the files: the one decision before any plan."""
+"""Finds the modality of a source, from the spec or from the files. Every plan begins with this decision."""
 
 from pipelines.modality import MODALITIES, Modality, find_named_content, load_part
 from pipelines.plan.registry import generator_class
@@ -7,10 +7,10 @@ from schemas.spec import Spec
 
 
 def find_modality(spec: Spec) -> Modality:
-    """Return the source's modality: the spec's, or that of what it names (a column, a format, a generator).
+    """Return the modality that the spec names, or that of the column, format or generator that it names.
 
-    Else the files tell it: a format of one modality alone, as class folders of .txt files are text, or what is in them,
-    as Parquet with a column of images. Any other source is a table.
+    Otherwise the files decide: by a format that only one modality has (class folders of .txt files are texts), or by
+    their content (Parquet with a column of images). Any other source is a table.
     """
     if spec.source.modality:
         return MODALITIES[spec.source.modality]
@@ -31,7 +31,7 @@ def find_modality(spec: Spec) -> Modality:
 
 
 def _of_generator(spec: Spec) -> Modality | None:
-    """Return the only modality whose rows the generator makes, where files would not tell it."""
+    """Return the only modality of the generator's rows, if files cannot show this modality."""
     made = generator_class(spec.generator.name).capabilities.modalities if spec.generator.name else ()
     only = MODALITIES.get(made[0]) if len(made) == 1 else None
     return only if only and only.key and not only.recognise else None

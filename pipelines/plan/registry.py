@@ -1,4 +1,4 @@
-"""Looks generators and validators up by the names that a spec gives them. Imports no heavy library."""
+"""Finds generators and validators by the names in a spec. Imports no heavy library."""
 
 import importlib
 import sys
@@ -23,7 +23,7 @@ _CAPABILITIES = (
 def generator_class(name: str) -> type[Generator]:
     """Return the class of a generator: a registered name, or `module:Class` for a user's own.
 
-    Raises SpecError with the nearest known name, or what to write into a class that says no capabilities.
+    Raises SpecError with the nearest known name, or with what to add to a class without capabilities.
     """
     cls = _load(name, GENERATORS, ("generator", "name"), "generator")
     if not isinstance(getattr(cls, "capabilities", None), Capabilities):
@@ -37,7 +37,7 @@ def generators_for(modality: str) -> list[str]:
 
 
 def validator_class(name: str, modality: str, path: tuple[str | int, ...] = ("validate",)) -> type[Validator]:
-    """Return the class of a modality's validator, as `generator_class` does; `path` is where the spec names it."""
+    """Return the class of a modality's validator, found as in `generator_class`; `path` leads to it in the spec."""
     return cast(type[Validator], _load(name, MODALITIES[modality].validators, path, f"{modality} validator"))
 
 
@@ -61,7 +61,7 @@ def _load(name: str, known: Mapping[str, str], path: tuple[str | int, ...], kind
         raise SpecError(Fault(path, f"unknown {kind} {name!r}{nearest(name, known)}"))
     module, _, attribute = known.get(name, name).partition(":")
     if name not in known and str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))  # a user's own class lies beside where the command runs
+        sys.path.append(str(Path.cwd()))  # a user's own class may lie in the working folder
     try:
         return getattr(importlib.import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:

@@ -1,4 +1,4 @@
-"""Seeds and keys: every random choice of a build is a hash of the run's seed and of what it decides."""
+"""Derives seeds and keys: every random choice of a build is a hash of the run's seed and of what it decides."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""What a plan must know of tables, which any source is that is nothing else."""
+"""Plans tables, the modality of every source that is neither text nor images."""
 
 from pipelines.modality import modality_of
 from pipelines.plan.model_view import modelled
@@ -7,16 +7,16 @@ from schemas.errors import Advice, Fault, SpecError
 from schemas.plan import Plan, SourceProfile
 
 _WORDS = 3
-"""Words that values have on average where they are texts."""
+"""The fewest words on average of values that are texts."""
 
 
 def row_width(profile: SourceProfile) -> int:
-    """Return the columns that a generator learns."""
+    """Return the number of columns that a generator learns."""
     return max(1, len(modelled(profile)))
 
 
 def refuse_texts(plan: Plan) -> None:
-    """Raise SpecError for a source of texts: a generator of tables could but copy them."""
+    """Raise SpecError for a source of texts, since a generator of tables could only copy them."""
     columns, rows = modelled(plan.profile), plan.profile.rows
     if len(generator_class(plan.generator.name).capabilities.modalities) != 1 or len(columns) != 1:
         return
@@ -24,7 +24,7 @@ def refuse_texts(plan: Plan) -> None:
     words = sum(len(text.split()) for text in one.categories or []) / max(1, len(one.categories or []))
     different = one.distinct is None or one.distinct > rows / 2
     if one.type == "string" and different and (one.categories is None or words >= _WORDS):
-        named = plan.generator.name != modality_of(plan).generator  # else it may be one that nobody chose
+        named = plan.generator.name != modality_of(plan).generator  # the default may be nobody's choice
         taken = f"{plan.generator.name!r} makes rows of tables" if named else "the source is taken for a table"
         advice = Advice(("source", "modality"), "text")
         problem = (

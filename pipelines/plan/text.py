@@ -1,4 +1,4 @@
-"""What a plan must know of texts."""
+"""Plans texts."""
 
 from pipelines.plan.label_candidates import Looked
 from schemas.plan import SourceProfile
@@ -10,6 +10,6 @@ def row_width(profile: SourceProfile) -> int:
 
 
 def guess(looked: Looked, label: str | None) -> str | None:
-    """Return the column of running text, if there is nothing else beside the class."""
+    """Return the column of running text if it is the only one beside the class, or None."""
     others = [one for one in looked.columns if one.name != label and one.role == "feature"]
     return others[0].name if len(others) == 1 and others[0].is_text and not looked.nested else None

@@ -1,4 +1,4 @@
-"""Says in words what a version kept of the one before: in the terminal, on the card and in the report."""
+"""Describes what a version kept of the one before, for the terminal, the card and the report."""
 
 from pipelines.storage.workspace import version_name
 from schemas.manifest import Manifest
@@ -7,7 +7,7 @@ from schemas.versions import Base
 
 
 def planned_succession(plan: Plan) -> list[str]:
-    """Return what the version will do, as far as the plan can tell; nothing where there are no versions."""
+    """Return sentences on what the version will keep, as far as the plan knows; empty without versions."""
     if plan.version is None:
         return []
     here = version_name(plan.version)
@@ -24,7 +24,7 @@ def planned_succession(plan: Plan) -> list[str]:
 
 
 def succession(manifest: Manifest) -> list[str]:
-    """Return what the version did; nothing where it stands alone."""
+    """Return sentences on what the version kept; empty for a dataset without versions."""
     base = manifest.base
     if manifest.version is None or base is None:
         return []

@@ -87,7 +87,8 @@ def _detect_class(name: str, real: pa.Table, made: pa.Table, look: Look, seed: i
 def assign_folds(rows: pa.Table, rng: np.random.Generator) -> Indices:
     """Return the fold of each row; a real row and the rows that were made from it share one.
 
-    A classifier that has learnt a real row would take its copies for real. Each fold has its share of real rows.
+    Otherwise a classifier that has learnt a real row would take its copies for real. Folds have equal shares of real
+    rows.
     """
     family = pc.coalesce(rows[PARENT].combine_chunks(), rows[ID].combine_chunks()).dictionary_encode()
     codes = np.asarray(family.indices, dtype=np.int64)
@@ -132,7 +133,7 @@ def auc_of(scores: Floats, target: Indices) -> tuple[float, Floats]:
     """Return the area under the ROC curve and each row's influence on it (of mean zero; LeDell et al. 2015).
 
     The mean square of all folds' influences over the number of rows is the squared error of the folds' mean AUC. Where
-    nothing tells the rows apart it is a fifth too small, since the folds' models share rows.
+    nothing distinguishes the rows, it is a fifth too small, since the folds' models share rows.
 
     >>> auc, influences = auc_of(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]))
     >>> auc
@@ -141,7 +142,7 @@ def auc_of(scores: Floats, target: Indices) -> tuple[float, Floats]:
     above, below = np.sort(scores[target == 1]), np.sort(scores[target == 0])
 
     def share(of: Floats, values: Floats) -> Floats:
-        """Return the share of `of` below each value; what is equal counts half."""
+        """Return the share of `of` below each value; equal ones count half."""
         found = (np.searchsorted(of, values, "left") + np.searchsorted(of, values, "right")) / (2 * len(of))
         return np.asarray(found, np.float64)
 

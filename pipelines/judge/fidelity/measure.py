@@ -1,6 +1,6 @@
-"""The fidelity and diversity of a dataset's made rows: the same rows and seed give the same figures.
+"""Measures the fidelity and diversity of a dataset's made rows. The same rows and seed give the same figures.
 
-`measure_fidelity` is given the rows; `measure_published` reads those of the source and of a dataset in a folder.
+`measure_fidelity` takes the rows; `measure_published` reads those of the source and of a dataset in a folder.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,10 +27,10 @@ def measure_fidelity(
     published: Iterable[pa.Table],
     choice: FidelityChoice | None = None,
 ) -> Fidelity:
-    """Return how like real rows the made ones are, how diverse, and how surely a classifier tells them.
+    """Return how similar made rows are to real ones, how diverse, and how well a classifier distinguishes them.
 
-    `real` streams the source's rows with their `_row` (as `read_source` and `RealRows` yield them), `published` those
-    of the shards. Both are drawn from evenly. Raises MakeweightError where a model that is named cannot be had.
+    `real` streams the source's rows with their `_row` (as `read_source` and `RealRows` yield them), `published` the
+    rows of the shards. Rows are drawn evenly from both. Raises MakeweightError if a chosen model is not available.
     """
     choice = choice or FidelityChoice()
     seed = derive_seed(manifest.seed, "fidelity")
@@ -48,9 +48,9 @@ def measure_fidelity(
 def measure_published(
     source: Source, plan: Plan, choice: FidelityChoice, manifest: Manifest, dataset: Folder, key: Key | None
 ) -> Fidelity:
-    """Return the figures of the dataset in `dataset`, a shard in memory at a time; `key` opens its shards.
+    """Return the figures of the dataset in `dataset` with one shard in memory at a time; `key` decrypts shards.
 
-    Of encrypted texts the words that give made ones away are not told: they are what shall stay secret.
+    For encrypted texts, the words that distinguish made texts are left out, since they shall stay secret.
     """
     real = read_source(source, plan.profile)
     found = measure_fidelity(manifest, real, _shards(manifest, dataset, key), choice)

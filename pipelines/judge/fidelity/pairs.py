@@ -1,7 +1,7 @@
-"""Augmented rows beside the real rows that they were made from: how near they stayed.
+"""Pairs augmented rows with the real rows that they were made from, to measure how near they stayed.
 
-Near is not good in itself: a copy adds nothing, and what is far from its parent may be no more of its class. The same
-figures are therefore told of another real row of the class in the made row's place.
+Nearness alone is not good: a copy adds nothing, and a row far from its parent may no longer be of its class. The same
+figures are therefore given for another real row of the class instead of the made row.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Pairs:
 
 
 def pairs(drawn: Drawn, column: str, seed: int) -> Pairs | None:
-    """Return at most 500 made rows with parents of their own class; nothing where there are none."""
+    """Return at most 500 made rows with parents of their own class, or None if there are none."""
     rng = np.random.default_rng(seed)
     place = np.asarray(pc.index_in(drawn.made[PARENT], drawn.parents[ID].combine_chunks()).fill_null(-1))
     made = rng.permutation(np.flatnonzero(place >= 0))[:MOST_PAIRS]
@@ -47,6 +47,6 @@ def pairs(drawn: Drawn, column: str, seed: int) -> Pairs | None:
 
 
 def _other(members: NDArray[np.int64], one: int, rng: np.random.Generator) -> int:
-    """Return any of the members but `one`."""
+    """Return a random member other than `one`."""
     drawn = int(members[rng.integers(len(members) - 1)])
     return int(members[-1]) if drawn == one else drawn

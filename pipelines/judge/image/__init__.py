@@ -1,1 +1,1 @@
-"""How images are measured: the view of classifiers, features and similarity."""
+"""Measures images: the view of classifiers, features and similarity."""

@@ -1,4 +1,4 @@
-"""The fidelity and diversity of made images."""
+"""Measures the fidelity and diversity of made images."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,11 +19,11 @@ from schemas.fidelity import Fidelity, FidelityChoice, Figure, FigureGroup
 from schemas.manifest import Manifest
 
 IMAGE_BYTES = 1 << 27
-"""The most bytes of encoded images on each side; while they are drawn, some ten times as many are in memory."""
+"""The most bytes of encoded images on each side; drawing them takes some ten times this memory."""
 
 
 def rows_looked_at(manifest: Manifest, choice: FidelityChoice) -> int:
-    """Return how many images are drawn for each side: fewer where they are large."""
+    """Return the number of images to draw for each side: fewer if they are large."""
     bytes_per_row = sum(shard.bytes for shard in manifest.shards) / max(1, manifest.rows)
     return max(50, min(choice.images, int(IMAGE_BYTES / max(1.0, bytes_per_row))))
 
@@ -50,7 +50,7 @@ def fidelity(manifest: Manifest, drawn: Drawn, sides: Sides, choice: FidelityCho
 
 
 def of_images(rows: pa.Table, column: str, eye: Eye) -> Evidence:
-    """Return the features of images for logistic regression to look at; what one of them is worth says nothing."""
+    """Return the features of images for logistic regression, without the contribution of single features."""
     return Evidence(eye.see(rows, column).features, _linear, lambda *_: {})
 
 
@@ -64,9 +64,9 @@ def _linear() -> Model:
 
 
 def image_pairs(found: Pairs) -> FigureGroup | None:
-    """Return mean SSIM and PSNR of the pairs whose images have one size; nothing where none has.
+    """Return mean SSIM and PSNR of the pairs of images of equal size, or None if there is no such pair.
 
-    Images that are the same have no PSNR: they are counted instead.
+    Equal images have no PSNR, and are counted instead.
     """
     made = _similar(found.made, found.parents)
     if not len(made):
@@ -85,7 +85,7 @@ def image_pairs(found: Pairs) -> FigureGroup | None:
 
 
 def _similar(one: pa.ChunkedArray, other: pa.ChunkedArray) -> NDArray[np.float64]:
-    """Return SSIM, PSNR (NaN for the same images) and whether they are the same, for each pair of one size."""
+    """Return SSIM, PSNR (NaN for equal images) and whether the images are equal, for each pair of equal size."""
     from generators.image.figures import SMALLEST, psnr, quiet_metrics, ssim
 
     with quiet_metrics():

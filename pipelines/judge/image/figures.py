@@ -1,8 +1,7 @@
 """Compares sets of images: FID, KID, inception score, precision, recall, density and coverage.
 
-They are computed from the features of a given network, or of a small classifier that learns from the real images. The
-classifier never sees the half of real images that is measured in place of made ones, so that both are equally new to
-it.
+They are computed from the features of a given network, or of a small classifier that learns from real images. The
+classifier never sees the half of the real images whose figures stand beside those of made ones: both are new to it.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +36,7 @@ _SIDE, _SMALLEST, _STEPS, _AT_ONCE = 32, 16, 400, 128
 
 @dataclass(frozen=True)
 class Seen:
-    """The images of one side: their features, class probabilities if there are any, and the rows of each stratum."""
+    """The images of one side: their features, their class probabilities or None, and the rows of each stratum."""
 
     features: Floats
     probabilities: Floats | None
@@ -46,14 +45,14 @@ class Seen:
 
 @dataclass(frozen=True)
 class Eye:
-    """The network that gives features of images; `basis` describes it. `probabilities` is set for a classifier."""
+    """A network that gives features of images; `basis` describes it. A classifier also has `probabilities`."""
 
     features: Look
     probabilities: Look | None
     basis: str
 
     def see(self, table: pa.Table, column: str) -> Seen:
-        """Return features and probabilities of a table's images, a part at a time to save memory."""
+        """Return the features and probabilities of a table's images; images are read in parts to save memory."""
         features, chances = [], []
         for start in range(0, table.num_rows, _AT_ONCE):
             images = sound_pixels(table[column].slice(start, _AT_ONCE))
@@ -65,7 +64,7 @@ class Eye:
 
 
 def image_figures(eye: Eye, sides: Sides, column: str) -> FigureGroup:
-    """Return the figures of made images and of the real ones in their place; each side has at least two images."""
+    """Return the figures of made images and of as many real ones; each side has at least two images."""
     reference, real, made = (eye.see(table, column) for table in (sides.reference, sides.real, sides.made))
     sets = [_compare_sets(reference, made), _compare_sets(reference, real)]
     figures = [_make_figure(name, sets[0][name], sets[1][name]) for name in sets[0]]
@@ -103,7 +102,7 @@ def _compare_sets(reference: Seen, side: Seen) -> dict[str, float]:
 
 
 def open_eye(drawn: Drawn, sides: Sides, manifest: Manifest, column: str, network: str | None) -> Eye | None:
-    """Return the network that reads the images; None without a given network and without classes of whole images."""
+    """Return the network that reads the images, or None if none is given and images have no classes to learn."""
     view = _make_view(manifest, column)
     fitted = None if any(c.role == "objects" for c in manifest.columns) else _fit_classifier(drawn, sides, view)
 
@@ -137,7 +136,7 @@ def _make_view(manifest: Manifest, column: str) -> View:
 
 
 def _fit_classifier(drawn: Drawn, sides: Sides, view: View) -> "tuple[Classifier, int] | None":
-    """Return a classifier and the number of real images it learnt from, or None where there is only one class."""
+    """Return a classifier and the number of real images it learnt from, or None if there is only one class."""
     from generators.image.classifier import fit_classifier
 
     unseen = pc.invert(pc.is_in(drawn.real[ID], sides.real[ID].combine_chunks()))

@@ -16,7 +16,7 @@ def view(plan: Plan, _raw: pa.Table) -> View:
 
 
 def fit_network(lesson: Lesson) -> Predict:
-    """Fit a small ResNet."""
+    """Fit a small ResNet to the images of a lesson, and return its predictions as a function."""
     from generators.image.resnet import fit_resnet
 
     counts = np.bincount(lesson.target, minlength=lesson.classes)

@@ -1,6 +1,6 @@
-"""Whether points lie where others do, and everywhere that those are: a theory of points, whatever they are of.
+"""Measures whether two sets of points cover the same region, by the manifold of each set.
 
-Each set's manifold is the union of balls around its points that reach to the k-th nearest point of the same set
+A set's manifold is the union of balls around its points that reach to the k-th nearest point of the same set
 (Kynkäänniemi et al. 2019, arXiv:1904.06991: precision and recall; Naeem et al. 2020, arXiv:2002.09797: density and
 coverage, which bear outliers better).
 """
@@ -15,9 +15,9 @@ NEAREST = 5
 def manifold_figures(real: Floats, made: Floats, nearest: int = NEAREST) -> dict[str, float]:
     """Return precision, recall, density and coverage of points (rows, features); both sets have more than `nearest`.
 
-    All are 1 at best (density may be more): precision is the share of made points in the real manifold, recall the
-    share of real points in the made one, density in how many real balls a made point lies, over `nearest`, and
-    coverage the share of real balls that hold a made point.
+    The best value of all is 1 (density may be larger). Precision is the share of made points in the real manifold,
+    recall the share of real points in the made manifold, density the mean number of real balls around a made point
+    divided by `nearest`, and coverage the share of real balls with a made point inside.
     """
     from sklearn.metrics import pairwise_distances
 

@@ -12,9 +12,9 @@ _AT_ONCE = 64  # images decoded at a time
 
 
 def points(_real: pa.Table, plan: Plan, _seed: int) -> Encode:
-    """Return a function that makes points of images: small grey ones, which ignore noise and changes at the edges.
+    """Return a function that turns images into points: small grey images.
 
-    A crop still changes the point.
+    The points ignore noise and changes at the edges, but a crop changes them.
     """
     name = str(plan.profile.image)
 

@@ -1,1 +1,1 @@
-"""How texts are measured: the view of classifiers, similarity, and what is rare in a text."""
+"""Measures texts: the view of classifiers, similarity, and rare words."""

@@ -1,4 +1,4 @@
-"""What a detector looks at in texts, and by which classifier. Knows no classes."""
+"""The features of texts for a detector, and its classifier. Knows no classes."""
 
 from itertools import pairwise
 from typing import Any
@@ -17,16 +17,16 @@ _TRIED = 40
 
 
 def of_texts(rows: pa.Table, column: str) -> Evidence:
-    """Return the words and pairs of words of texts (TF-IDF) for logistic regression to look at.
+    """Return the words and pairs of words of texts (TF-IDF) as features for logistic regression.
 
-    A word is worth what the AUC loses when it is taken out of the texts; the weightiest words are tried.
+    The contribution of a word is the AUC lost without the word; only the words of largest weight are tried.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     counter = TfidfVectorizer(analyzer=_terms, sublinear_tf=True, min_df=2)
     try:
         matrix = counter.fit_transform(list_texts(rows[column]))
-    except ValueError:  # no word stands in two texts
+    except ValueError:  # no word occurs in two texts
         return Evidence(np.zeros((rows.num_rows, 0)), _linear, lambda *_: {})
     names = counter.get_feature_names_out()
 
@@ -42,7 +42,7 @@ def _terms(text: str) -> list[str]:
 
 
 def dropped_words(model: Any, texts: Any, target: Places) -> dict[int, float]:
-    """Return how much lower the AUC is without a column, for those that weigh most; `texts` is sparse."""
+    """Return the AUC lost without a column, for each of the columns of largest weight; `texts` is sparse."""
     weights = model.coef_[0]
     scores = np.asarray(texts @ weights)
     whole = auc_of(scores, target)[0]

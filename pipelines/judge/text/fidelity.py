@@ -1,4 +1,4 @@
-"""The fidelity and diversity of made texts."""
+"""Measures the fidelity and diversity of made texts."""
 
 from functools import partial
 

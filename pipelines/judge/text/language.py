@@ -1,4 +1,4 @@
-"""Figures of texts: shares of words, the words that distinguish two sides, diversity. Knows nothing of pages."""
+"""Computes figures of texts: shares of words, words that distinguish two sides, diversity. Knows no pages."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -72,7 +72,7 @@ def log_odds(one: Floats, other: Floats, background: Floats) -> Floats:
 
 
 def distinct_n(texts: Sequence[Sequence[str]], n: int) -> float | None:
-    """Return the share of distinct ones among all runs of n words (Li et al. 2016); None where there is no run.
+    """Return the share of distinct runs among all runs of n words (Li et al. 2016), or None without a run.
 
     >>> distinct_n([["a", "b", "a", "b"]], 2)
     0.6666666666666666
@@ -84,14 +84,14 @@ def distinct_n(texts: Sequence[Sequence[str]], n: int) -> float | None:
 def self_bleu(texts: Sequence[Sequence[str]]) -> float | None:
     """Return the mean BLEU (0 to 100) of each text against all others (Zhu et al. 2018, "Texygen").
 
-    A high value means that the texts are alike. None for fewer than two texts with words.
+    A high value means that the texts are alike. Returns None for fewer than two texts with words.
     """
     from sacrebleu.metrics.bleu import BLEU
 
     joined = [" ".join(words) for words in texts if words]
     if len(joined) < 2:
         return None
-    # The words are cut already, also of scripts without spaces; short texts count by the orders that they have.
+    # Texts are split into words already, also in scripts without spaces; short texts use the orders that they have.
     bleu = BLEU(tokenize="none", effective_order=True, max_ngram_order=_ORDER)
     scores = [bleu.sentence_score(text, joined[:k] + joined[k + 1 :]).score for k, text in enumerate(joined)]
     return float(np.mean(scores))

@@ -8,11 +8,11 @@ from pipelines.judge.fidelity.pairs import Pairs
 from pipelines.validate.text.words import list_texts, words_of
 from schemas.fidelity import Figure, FigureGroup
 
-_MOST_WORDS = 500  # of a text: METEOR's and ROUGE's work grows with their square
+_MOST_WORDS = 500  # of a text: the time of METEOR and ROUGE grows with their square
 
 
 class NoSynonyms:
-    """Replaces WordNet, which would be a download: it knows no word, so that METEOR matches words and stems alone."""
+    """Replaces WordNet, which would be a download, with no synonyms: METEOR then matches only words and stems."""
 
     def synsets(self, _word: str) -> list[object]:
         """Return no meaning."""
@@ -38,7 +38,7 @@ def _words(text: str) -> list[str]:
 
 
 def likeness(texts: Sequence[list[str]], parents: Sequence[list[str]]) -> dict[str, float]:
-    """Return the mean figures of texts against their parents, both as words (BLEU 0 to 100, the others 0 to 1)."""
+    """Return the mean BLEU (0 to 100), ROUGE and METEOR (0 to 1) of texts against their parents, all as words."""
     from nltk.stem.porter import PorterStemmer
     from nltk.translate.meteor_score import single_meteor_score
     from sacrebleu.metrics.bleu import BLEU
@@ -51,7 +51,7 @@ def likeness(texts: Sequence[list[str]], parents: Sequence[list[str]]) -> dict[s
         *joined,
         rouge_keys=("rouge1", "rouge2", "rougeL"),
         normalizer=str,
-        tokenizer=str.split,  # the words are cut already
+        tokenizer=str.split,  # texts are split into words already
     )
     stemmer, none = PorterStemmer(), NoSynonyms()
     meteor = [single_meteor_score(old, new, stemmer=stemmer, wordnet=none) for new, old in both]

@@ -16,7 +16,7 @@ _RUN = 3  # words in a run
 
 
 def points(real: pa.Table, plan: Plan, seed: int) -> Encode:
-    """Return a function that makes points of rows, learnt from real ones."""
+    """Return a function that turns rows into points, learnt from real rows."""
     return text_points(real, str(plan.profile.text), seed)
 
 
@@ -27,7 +27,7 @@ def items(plan: Plan) -> Callable[[pa.Table], Items]:
 
 
 def text_points(real: pa.Table, name: str, seed: int) -> Encode:
-    """Return a function that makes points of texts: TF-IDF of short runs of characters, scaled to length 1."""
+    """Return a function that turns texts into points: TF-IDF of short runs of characters, scaled to length 1."""
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
     counted = HashingVectorizer(analyzer="char_wb", ngram_range=_NGRAMS, n_features=1 << 18, alternate_sign=False)

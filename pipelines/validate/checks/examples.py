@@ -1,4 +1,4 @@
-"""Rows to check a validator with: a table like Adult, messages, real images of digits, and plans for them."""
+"""Example rows for the checks of validators: a table like Adult, messages, real images of digits, and their plans."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,13 +37,13 @@ def tables() -> Examples:
 
 
 def texts() -> Examples:
-    """Return messages."""
+    """Return messages like SMS."""
     real = sms_like(1500)
     return Examples(real, pa.concat_tables([sms_like(200, seed=1), real.slice(100, 30)]), "label", "text")
 
 
 def images() -> Examples:
-    """Return digits; the candidates are by other writers."""
+    """Return images of digits; the candidates are by other writers than the real rows."""
     return Examples(digits_of(0, 400), pa.concat_tables([digits_of(1000, 150), digits_of(100, 30)]), "label")
 
 
@@ -80,7 +80,7 @@ def _column(name: str, values: pa.ChunkedArray, role: Role | None) -> Column:
 
 
 def _image_profile(table: pa.Table) -> ImageProfile | None:
-    """Return the profile of images that all are like the first."""
+    """Return the profile of images that all have the mode and size of the first."""
     column = next((name for name in table.column_names if table.column(name).type == IMAGE), None)
     if column is None or not len(table):
         return None
@@ -93,7 +93,7 @@ def _image_profile(table: pa.Table) -> ImageProfile | None:
 
 
 def plan_of_table(table: pa.Table, label: str, steps: list[Step] | None = None, text: str | None = None) -> Plan:
-    """Return a plan: for texts if `text` names their column, for images if there are some, else for a table."""
+    """Return a plan for texts if `text` names their column, for images if the table has any, else for a table."""
     columns = [_column(name, table.column(name), "text" if name == text else None) for name in table.column_names]
     counts = [([pair["values"]], pair["counts"]) for pair in table.column(label).value_counts().to_pylist()]
     profile = SourceProfile(
@@ -116,7 +116,7 @@ def batch_of_table(table: pa.Table) -> Batch:
 
 
 def adult_like(rows: int, seed: int = 0) -> pa.Table:
-    """Return a table like Adult: numbers, texts, days and nulls, of two classes."""
+    """Return a table like Adult, with numbers, texts, dates and nulls, and two classes."""
     rng = np.random.default_rng(seed)
     rich = rng.random(rows) < 0.25
     age = np.where(rich, rng.normal(48, 8, rows), rng.normal(30, 8, rows)).round()
@@ -164,7 +164,7 @@ def digits_of(first: int, rows: int) -> pa.Table:
 
 
 def marked(table: pa.Table) -> pa.Table:
-    """Return digits with a box around each, as images that hold objects."""
+    """Return the table of digits with a box around each digit."""
     objects = [[{"bbox": [0.5, 0.0, 7.0, 8.0], "category": label}] for label in table.column("label").to_pylist()]
     column = pa.array(objects, OBJECTS)
     return pa.table({"image": table.column("image"), "objects": column, "boxes": contents(column)})

@@ -45,7 +45,7 @@ class Subject:
 
     @property
     def fresh(self) -> Batch:
-        """The candidates in one batch, a new one each time, so that no check spoils it for the next."""
+        """The candidates in a batch that is new each time, so that no check spoils it for the next one."""
         return batch_of_table(self.examples.fresh)
 
     @cached_property
