@@ -62,7 +62,6 @@ def _with_retries(filesystem: fs.FileSystem) -> fs.FileSystem:
     The environment variable AWS_MAX_ATTEMPTS, which AWS's own tools use too, sets the number of tries.
     """
     if filesystem.type_name != "s3":
-        return filesystem
         return told_as_os_errors(filesystem)
     _, (options,) = filesystem.__reduce__()  # the only way to get the options of the URI
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)

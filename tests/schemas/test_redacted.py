@@ -142,12 +142,12 @@ def test_what_a_message_goes_on_with_stays():
 
 def test_names_of_the_source_that_look_like_credentials_are_spared_and_those_around_them_are_not():
     fault = Fault(("balance", "target", "password=on"), "no class 'password=on'; did you mean 'password=one'?",
-                  ("password=on", "password=one", "sig=a"))  # fmt: skip
+                  names=("password=on", "password=one", "sig=a"))  # fmt: skip
     told = "balance.target.password=on: no class 'password=on'; did you mean 'password=one'?"
     assert str(SpecError(fault)) == told
     assert str(SpecError(fault).located("s.yaml", {})) == f"s.yaml: {told}"
     assert str(pickle.loads(pickle.dumps(SpecError(fault)))) == told  # noqa: S301 as a task hands it on
-    other = Fault((), "password=hush in s3://key:hush@bucket, of password=one", ("password=one",))
+    other = Fault((), "password=hush in s3://key:hush@bucket, of password=one", names=("password=one",))
     assert str(SpecError(other)) == "password=*** in s3://***@bucket, of password=one"
 
 
