@@ -222,6 +222,12 @@ class BudgetError(MakeweightError):
     code = "budget"
 
 
+class ValidatorError(MakeweightError):
+    """A validator of the user's own raised an exception."""
+
+    code = "validator"
+
+
 class GeneratorError(MakeweightError):
     """A generator failed on a request, and a retry would not help."""
 

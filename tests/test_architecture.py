@@ -207,7 +207,6 @@ PROVEN_ELSEWHERE = {
     "source/text/reading": "flows/test_text_build.py",
     "storage/over_http": "pipelines/storage/test_folder.py",
     "storage/filesystem": "faults/test_storage_faults.py",
-    "validate/base": "pipelines/validate/checks/test_promises.py",
     "validate/checks/examples": "pipelines/validate/test_validators_contract.py",
     "validate/checks/subject": "pipelines/validate/checks/test_promises.py",
 }

@@ -18,7 +18,7 @@ from pipelines.fill.loop import ChunkResult
 from pipelines.plan.model_view import fresh_ids, from_model
 from pipelines.source.ingest import fingerprint
 from pipelines.storage.folder import Folder
-from pipelines.validate.base import Batch, Sketching, Validator, reasons_of
+from pipelines.validate.base import Batch, Sketching, Validator, explain_validator_errors, reasons_of
 from schemas.arrow import CARRIED, PARENT_ROW, REASON, ROW, STRATUM
 from schemas.errors import DamageError
 from schemas.plan import Plan, SampleRequest
@@ -93,10 +93,11 @@ class ChunkMaker:
         alive = np.arange(batch.table.num_rows, dtype=np.int32)
         reasons: Counter[str] = Counter()
         shown: list[tuple[int, str]] = []
-        for validator in self.validators:
+        for step, validator in zip(self.plan.validators, self.validators, strict=True):
             if not len(alive):
                 break
-            verdict = validator.check(_select(batch, alive))
+            with explain_validator_errors(step.name, "check"):
+                verdict = validator.check(_select(batch, alive))
             lost = alive[~verdict.keep]
             reasons.update(reasons_of(validator.name, len(lost), verdict.details))
             shown.extend((int(row), validator.name) for row in lost[:SHOWN_ROWS])

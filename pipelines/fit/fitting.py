@@ -32,7 +32,7 @@ from pipelines.storage.arrays import read_array
 from pipelines.storage.folder import Folder
 from pipelines.storage.libraries import library_versions
 from pipelines.storage.workspace import Workspace
-from pipelines.validate.base import Batch, Learning, Validator
+from pipelines.validate.base import Batch, Learning, Validator, explain_validator_errors
 from schemas.arrow import ROW, STRATUM
 from schemas.errors import DamageError, MakeweightError
 from schemas.hashing import json_hash
@@ -173,7 +173,8 @@ def fit_validator(plan: Plan, number: int, real: RealRows, workspace: Workspace)
     folder = _validator_folder(plan, number, validator, workspace)
     if _is_fitted(folder, needed=plan.model is not None and _is_kept(plan, validator)):
         return
-    validator.fit(batches(plan, real))
+    with explain_validator_errors(plan.validators[number].name, "fit"):
+        validator.fit(batches(plan, real))
     with _record_saved(folder) as path:
         validator.save(path)
 

@@ -4,9 +4,12 @@ A validator that compares candidates with one another gives each a *sketch*, and
 sketches of one stratum in stream order. The driver sees sketches alone; rows never get there.
 """
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
@@ -14,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from generators.base import Params
+from schemas.errors import MakeweightError, ValidatorError
 from schemas.plan import Plan
 
 
@@ -80,6 +84,24 @@ def first_faults(rows: int, faults: Iterable[tuple[str, NDArray[np.bool_]]]) -> 
             details[detail] = count
             keep &= ~broken
     return Verdict(keep, details)
+
+
+@contextmanager
+def explain_validator_errors(name: str, step: str) -> Iterator[None]:
+    """Name the validator in an exception that a class of the user's own raises in `step` (`fit` or `check`).
+
+    Raises ValidatorError for it. Errors of the system stay as they are: a step that met one is tried again.
+    """
+    try:
+        yield
+    except (MakeweightError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        if ":" not in name:
+            raise
+        frame = extract_tb(error.__traceback__)[-1]
+        where = f"{os.path.basename(frame.filename)}, line {frame.lineno}, in {frame.name}"
+        raise ValidatorError(f"validator {name!r} failed in {step}: {error!r} ({where})") from error
 
 
 class Validator(Protocol):

@@ -116,11 +116,12 @@ def _compare_columns(files: Files, names: list[str], plan: Plan, notes: list[str
     others = [name for name in names if name not in {column.name for column in plan.profile.columns}]
     missing = [name for name in needed if name not in names]
     if missing:
-        listed = ", ".join(f"{name!r}{nearest(name, others or names[:50])}" for name in missing[:_MOST_NAMES])
+        listed = ", ".join(map(repr, missing[:_MOST_NAMES]))
         more = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
-        raise SourceError(
-            f"{files.path}: the held-out rows lack {len(missing)} of the source's columns: {listed}{more}"
-        )
+        meant = nearest(missing[0], others or names[:50]) if len(missing) == 1 else ""
+        there = "" if meant else f"; it has {', '.join(map(repr, names[:_MOST_NAMES]))}"
+        problem = f"the held-out rows lack {len(missing)} of the source's columns: {listed}{more}{meant}{there}"
+        raise SourceError(f"{files.path}: {problem}; give rows with the source's columns")
     if others:
         listed = ", ".join(map(repr, others[:_MOST_NAMES])) + (" …" if len(others) > _MOST_NAMES else "")
         notes.append(f"Columns of the held-out rows that the source lacks are not looked at: {listed}.")
