@@ -13,7 +13,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, cast
 
 import ray
@@ -62,9 +62,15 @@ class GeneratorActor:
     def __init__(self, workspace: Workspace, plan: str, device: str) -> None:
         """Set the workspace, the SHA-256 of the plan in it, and the device of the model."""
         self._workspace, self._plan_hash, self._device = workspace, plan, device
+        self._made: ChunkMaker | None = None
 
-    @cached_property
+    @property
     def _maker(self) -> ChunkMaker:
+        if self._made is None:  # no cached_property: its lock is one for all actors of a process in Python 3.11
+            self._made = self._load()
+        return self._made
+
+    def _load(self) -> ChunkMaker:
         # not in the constructor: an exception there would kill the actor, and its message with it
         plan = self._workspace.plan(self._plan_hash)
         refuse_other_machine(plan)
