@@ -2,6 +2,7 @@
 
 import subprocess
 from contextlib import contextmanager
+from urllib.request import urlopen
 
 import pytest
 
@@ -15,6 +16,7 @@ def s3_bucket(secret):
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()
+    urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()  # what servers before it held is one per process
     keys = {"aws_access_key_id": "key", "aws_secret_access_key": secret}
     client = boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1", **keys)
     client.create_bucket(Bucket="data")

@@ -46,7 +46,7 @@ def free_port():
 @pytest.fixture
 def quick(monkeypatch):
     """Let logs and metrics be brought up to date at each event."""
-    for place in ("log.SECONDS", "runlog.SECONDS", "publish.SECONDS"):
+    for place in ("json_log.SECONDS", "prefect_log.SECONDS", "exporters.SECONDS"):
         monkeypatch.setattr(f"flows.watching.{place}", 0.0)
 
 
