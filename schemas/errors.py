@@ -254,3 +254,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"; did you mean {lowered[close[0]]!r}?"
     return f"; known are {', '.join(known)}" if known else ""
+
+
+def join_first(names: Iterable[str], most: int = 3) -> str:
+    """Return the first names, joined by commas, and the number of the others.
+
+    >>> join_first(["a.csv", "b.csv", "c.csv", "d.csv"])
+    'a.csv, b.csv, c.csv and 1 more'
+    """
+    names = list(names)
+    return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from generators.tabular.codes import Codes, storage_type, to_numbers
 from generators.tabular.dp_params import Declared
-from schemas.errors import GeneratorError, nearest
+from schemas.errors import GeneratorError, join_first, nearest
 
 _LISTED = 20
 
@@ -99,14 +99,13 @@ def declared_columns(
 
 def _describe_undeclared(fields: list[pa.Field], spare: Collection[str]) -> str:
     """Return the message that names the columns, with a close name among `spare` for the first."""
-    names = ", ".join(f"{field.name!r} ({field.type})" for field in fields[:_LISTED])
-    more = f" and {len(fields) - _LISTED} more" if len(fields) > _LISTED else ""
+    names = join_first((f"{field.name!r} ({field.type})" for field in fields), _LISTED)
     first = fields[0]
     example = "{categories: [a, b]}" if pa.types.is_string(first.type) else "{bounds: [0, 100]}"
     meant = nearest(first.name, spare)
     return (
         f"what these columns may hold is not declared, and reading it off the real rows would give some of it away:"
-        f" {names}{more}; say for each, as in columns: {{{first.name!r}: {example}}}"
+        f" {names}; say for each, as in columns: {{{first.name!r}: {example}}}"
         f"{meant if 'did you mean' in meant else ''}"
     )
 

@@ -15,15 +15,13 @@ from pipelines.dataset.publish import describe_difference, is_build_of, read_man
 from pipelines.dataset.versions import newest_version, read_latest
 from pipelines.storage.folder import Folder
 from pipelines.storage.workspace import HIDDEN, VERSION, Workspace, make_version_workspace
-from schemas.errors import OutputError
+from schemas.errors import OutputError, join_first
 from schemas.manifest import CARD, DATA, Manifest
 from schemas.plan import Plan
 from schemas.versions import LATEST, SITE, SITE_MARK
 
 OWNER = "owner.json"
 """The file that holds the name an output belongs to, before anything is published there."""
-SHOWN = 3
-"""How many names a message lists."""
 Replace = bool | str
 """Whether a build may replace another one: True for one of the same name, or the name of another dataset."""
 
@@ -129,8 +127,8 @@ def _refuse_foreign(workspace: Workspace, manifest: Manifest | None) -> None:
     foreign = find_foreign_data(workspace.output, shard_paths(manifest) | read_ledger_shards(workspace))
     if foreign:
         raise OutputError(
-            f"{workspace.output.shown} holds {_join_names(foreign)}, which no build of makeweight wrote there; "
-            "move it elsewhere, or give another output.path"
+            f"{workspace.output.shown} holds {join_first(map(repr, foreign))}, which no build of makeweight wrote"
+            " there; move it elsewhere, or give another output.path"
         )
     if manifest is None:
         begun = {HIDDEN, DATA, *(ALL_COMPANIONS if has_ledger(workspace) else ())}
@@ -149,8 +147,8 @@ def refuse_foreign_companions(
     foreign = find_foreign_companions(workspace, manifest, names)
     if foreign:
         raise OutputError(
-            f"{workspace.output.shown} holds {_join_names(foreign)}, which is not what makeweight wrote there; "
-            "move it elsewhere, or give another output.path"
+            f"{workspace.output.shown} holds {join_first(map(repr, foreign))}, which is not what makeweight wrote"
+            " there; move it elsewhere, or give another output.path"
         )
 
 
@@ -170,7 +168,7 @@ def _is_site(series: Folder) -> bool:
 def _refuse_foreign_entries(folder: Folder, ours: Callable[[str], bool]) -> None:
     foreign = [info.base_name for info in folder.entries() if not ours(info.base_name)]
     if foreign:
-        held = f"{folder.shown} is not empty (it holds {_join_names(foreign)})"
+        held = f"{folder.shown} is not empty (it holds {join_first(map(repr, foreign))})"
         raise OutputError(f"{held}; move that elsewhere, or give an empty or new output.path")
 
 
@@ -202,8 +200,3 @@ def _is_version(series: Folder, info: fs.FileInfo, newest: int) -> bool:
     if manifest:
         return manifest.version == int(name[1:])
     return info.type == fs.FileType.Directory and not version.output.names()
-
-
-def _join_names(names: list[str]) -> str:
-    more = f" and {len(names) - SHOWN:,} more" if len(names) > SHOWN else ""
-    return f"{', '.join(map(repr, names[:SHOWN]))}{more}"

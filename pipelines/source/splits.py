@@ -8,13 +8,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipelines.source.split_words import TRAIN, deployed, exact_kind, kind_of, parsed, title, words_of
-from schemas.errors import Advice, Fault, SpecError, nearest
+from schemas.errors import Advice, Fault, SpecError, join_first, nearest
 
 __all__ = ["ALL", "NONE", "TRAIN", "ClassFolders", "SeveralSplitsError", "Splits", "choose", "find_splits", "kind_of"]
 Told = Callable[[str], bool]
 ALL, NONE = "all", "none"
 """Values of `source.split` that read every file: `all` whatever its split, `none` since there are no splits."""
-_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -125,12 +124,8 @@ def doubts(names: Sequence[str], titled: Told) -> list[str]:
     rest = [name for name in names if titled(name) and name not in train]
     advice = "are read with all others (source.split: train leaves them out, none says that this is right)."
     if held and len(held) < len(names):
-        return [f"Files that may be held-out rows by their names, {_listed(held)}, {advice}"]
-    return [f"Files beside those that are called training rows, {_listed(rest)}, {advice}"] if train and rest else []
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
+        return [f"Files that may be held-out rows by their names, {join_first(held)}, {advice}"]
+    return [f"Files beside those that are called training rows, {join_first(rest)}, {advice}"] if train and rest else []
 
 
 def _splits_among(names: Iterable[str]) -> set[str]:

@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
 
 from pipelines.source.files import EXTENSIONS, Files
 from pipelines.source.splits import ClassFolders
+from schemas.errors import join_first
 from schemas.spec import Source
 
 NAMED = 3
@@ -32,11 +32,4 @@ def unread_classes(files: Files, source: Source) -> list[str]:
         return []
     known = [ending for ending, found in EXTENSIONS.items() if found == files.format]
     advice = f"convert its files to {' or '.join(known[:NAMED])}" if len(missing) == 1 else "convert their files"
-    return [f"Folders of which nothing is read, so that they are no class: {listed(map(str, missing))}; {advice}."]
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return the first names joined by commas, and the number of the others."""
-    names = list(names)
-    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+    return [f"Folders of which nothing is read, so that they are no class: {join_first(map(str, missing))}; {advice}."]

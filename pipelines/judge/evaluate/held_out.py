@@ -16,7 +16,7 @@ from pipelines.source.infer import convert, misfits
 from pipelines.source.splits import SeveralSplitsError
 from pipelines.storage.folder import is_uri
 from schemas.arrow import ROW, arrow_type
-from schemas.errors import Advice, Fault, SourceError, SpecError, nearest
+from schemas.errors import Advice, Fault, SourceError, SpecError, join_first, nearest
 from schemas.evaluation import Evaluate
 from schemas.plan import Column, Plan
 from schemas.spec import Source
@@ -116,11 +116,10 @@ def _compare_columns(files: Files, names: list[str], plan: Plan, notes: list[str
     others = [name for name in names if name not in {column.name for column in plan.profile.columns}]
     missing = [name for name in needed if name not in names]
     if missing:
-        listed = ", ".join(map(repr, missing[:_MOST_NAMES]))
-        more = f" and {len(missing) - _MOST_NAMES} more" if len(missing) > _MOST_NAMES else ""
+        listed = join_first(map(repr, missing), _MOST_NAMES)
         meant = nearest(missing[0], others or names[:50]) if len(missing) == 1 else ""
         there = "" if meant else f"; it has {', '.join(map(repr, names[:_MOST_NAMES]))}"
-        problem = f"the held-out rows lack {len(missing)} of the source's columns: {listed}{more}{meant}{there}"
+        problem = f"the held-out rows lack {len(missing)} of the source's columns: {listed}{meant}{there}"
         raise SourceError(f"{files.path}: {problem}; give rows with the source's columns")
     if others:
         listed = ", ".join(map(repr, others[:_MOST_NAMES])) + (" …" if len(others) > _MOST_NAMES else "")

@@ -16,7 +16,7 @@ from pipelines.judge.privacy.wording import MEANING, TITLES, format_interval, fo
 from pipelines.plan.model_view import modelled
 from pipelines.plan.registry import generator_class
 from pipelines.storage.workspace import Workspace
-from schemas.errors import PrivacyError
+from schemas.errors import PrivacyError, join_first
 from schemas.plan import Plan
 from schemas.privacy import ClassPrivacy, Closeness, Figure, FigureName, Privacy, PrivacyFindings
 
@@ -110,9 +110,7 @@ def _make_notes(plan: Plan, estimates: Mapping[FigureName, Estimate]) -> list[st
         notes.append("Fewer than 99 rows were held out: too few to tell what the attack hits at 1% false alarms.")
     if not small:
         return notes
-    listed = ", ".join(map(repr, small[:_MOST_NAMES])) + (
-        f" and {len(small) - _MOST_NAMES:,} more" if small[_MOST_NAMES:] else ""
-    )
+    listed = join_first(map(repr, small), _MOST_NAMES)
     return [*notes, f"Not measured, since fewer than {LEAST} of their real rows could be held out: {listed}."]
 
 

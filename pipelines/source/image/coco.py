@@ -18,8 +18,8 @@ from pipelines.source.image import annotated
 from pipelines.source.image.annotated import Marked
 from pipelines.source.image.masks import given
 from pipelines.source.kinds import HEAD, begins_as_coco, is_coco
-from pipelines.source.unread_files import listed, unread
-from schemas.errors import Fault, SourceError, SpecError, nearest
+from pipelines.source.unread_files import unread
+from schemas.errors import Fault, SourceError, SpecError, join_first, nearest
 from schemas.spec import Source
 
 BOXES, MASKED = "objects", "masked objects"
@@ -197,7 +197,7 @@ def lost(files: Files, source: Source) -> list[str]:
     names, looked = _annotations(files, source), _looked(files, source)
     said = [f"Regions that hold a crowd (iscrowd), which are left out: {looked.crowds:,}."] if looked.crowds else []
     said += [f"Objects with keypoints, which are not read: {looked.keypoints:,}."] if looked.keypoints else []
-    alike = listed(sorted(looked.alike))
+    alike = join_first(sorted(looked.alike))
     said += [f"Categories of one name and several ids, which are one class: {alike}."] if looked.alike else []
     others = [name for name in files.names if format_of(name) == "coco" and name not in names]
     said += [f"JSON files that are not read: {len(others):,}, such as {others[0]}."] if others else []

@@ -16,9 +16,9 @@ from pipelines.source.files import TABLES, Files, format_of
 from pipelines.source.formats import Format, blocks
 from pipelines.source.image.annotated import INDEX, Index, untaken
 from pipelines.source.image.class_folders import NAME, read_images
-from pipelines.source.unread_files import listed, unread
+from pipelines.source.unread_files import unread
 from schemas.arrow import IMAGE
-from schemas.errors import Fault, SourceError, SpecError, nearest
+from schemas.errors import Fault, SourceError, SpecError, join_first, nearest
 from schemas.spec import Source
 
 _TRIED, _MOST = 20, 0.5
@@ -156,9 +156,9 @@ def lost(files: Files, source: Source) -> list[str]:
     lists = _chosen(files, source)
     names = {one.files.names[0] for one in lists}
     others = list(dict.fromkeys(name for one in lists for name in one.others if name != source.label))
-    said = [f"Columns beside file and class that are not read: {listed(others)}."] if others else []
+    said = [f"Columns beside file and class that are not read: {join_first(others)}."] if others else []
     tables = [name for name in files.names if format_of(name) in TABLES and name not in names]
-    said += [f"Tables that name no image with a class, which are not read: {listed(tables)}."] if tables else []
+    said += [f"Tables that name no image with a class, which are not read: {join_first(tables)}."] if tables else []
     return [*said, *untaken(files), *unread(files)]
 
 

@@ -8,21 +8,8 @@ from pipelines.plan.machine import this_machine
 from pipelines.plan.planning import make_plan
 from pipelines.storage.workspace import make_workspace
 from schemas.machine import Machine
-from schemas.spec import Spec, parse
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-@pytest.fixture
-def spec(tmp_path):
-    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{n % 17 / 7},{'ab'[n % 4 == 0]}\n" for n in range(60)))
-    data = {
-        "name": "t",
-        "source": {"path": str(tmp_path / "t.csv"), "label": "y"},
-        "generator": {"name": "resample", "actors": 2},
-        "output": {"path": str(tmp_path / "out")},
-    }
-    return parse(Spec, data)
 
 
 def of_another_kind(plan):

@@ -8,22 +8,9 @@ from pipelines.plan.planning import make_plan
 from pipelines.plan.stream import chunk_request
 from pipelines.storage.workspace import make_workspace, plan_hash
 from schemas.errors import GeneratorError
-from schemas.spec import Spec, parse
 from tests.pipelines.engine.test_machines import of_another_kind
 
 pytestmark = pytest.mark.usefixtures("engine")
-
-
-@pytest.fixture
-def spec(tmp_path):
-    (tmp_path / "t.csv").write_text("x,y\n" + "".join(f"{n % 17 / 7},{'ab'[n % 4 == 0]}\n" for n in range(60)))
-    data = {
-        "name": "t",
-        "source": {"path": str(tmp_path / "t.csv"), "label": "y"},
-        "generator": {"name": "resample", "actors": 2},
-        "output": {"path": str(tmp_path / "out")},
-    }
-    return parse(Spec, data)
 
 
 def test_actors_on_another_kind_get_no_work_and_say_so_themselves(spec):

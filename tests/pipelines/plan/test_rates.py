@@ -6,10 +6,8 @@ import sys
 
 import pytest
 
-from pipelines.plan.planning import make_plan
-from pipelines.plan.rates import MOST, params_key, rates_file, recall, remember, row_width
+from pipelines.plan.rates import MOST, params_key, rates_file, recall, remember
 from schemas.rates import Rates
-from schemas.spec import Spec, parse
 from tests.conftest import ROOT
 
 WIDTH = 2
@@ -21,20 +19,6 @@ def file(tmp_path, monkeypatch):
     file = tmp_path / "state" / "rates.jsonl"
     monkeypatch.setenv("MAKEWEIGHT_RATES", str(file))
     return file
-
-
-@pytest.fixture(scope="module")
-def plan(tmp_path_factory):
-    """2,000 rows: 1,600 of `x`, and 400 of `z`, for which 1,200 are to be made."""
-    place = tmp_path_factory.mktemp("source")
-    rows = "".join(f"{n % 97},{n % 7},{'x' if n % 5 else 'z'}\n" for n in range(2000))
-    (place / "t.csv").write_text(f"a,b,y\n{rows}")
-    source = {"path": str(place / "t.csv"), "label": "y"}
-    generator = {"name": "tvae", "params": {"epochs": 3}, "chunk_rows": 100}
-    spec = {"name": "t", "source": source, "generator": generator, "output": {"path": str(place / "out")}}
-    made = make_plan(parse(Spec, spec))
-    assert row_width(made) == WIDTH
-    return made
 
 
 def took(plan, scale=1.0, **changes):

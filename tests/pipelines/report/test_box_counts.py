@@ -1,13 +1,11 @@
 """Boxes by class: what there was, what was asked for, what came of it."""
 
-import pytest
-
 from pipelines.report import ReportData, render_report
 from pipelines.report.box_counts import box_rows, box_summary
 from pipelines.report.overview import class_section
 from pipelines.report.wording import NOTHING
 from schemas.plan import BoxCounts
-from tests.pipelines.report.image.test_section import boxed_data, images_table, make_data, squares
+from tests.pipelines.report.image.test_section import boxed_data
 from tests.pipelines.report.test_report import Page
 
 
@@ -15,29 +13,6 @@ def without_images(data: ReportData) -> ReportData:
     """What depends on the manifest alone, which is quick to render."""
     none = data.real.slice(0, 0)
     return ReportData(data.manifest, none, none, data.rejected.slice(0, 0), {}, [])
-
-
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    real = images_table(squares(40, 1) + squares(20, 2), ["many"] * 40 + ["few"] * 20)
-    same = [squares(1, 3)[0]] * 30
-    made = images_table(same, ["few"] * 30)
-    return make_data(real, made, ["label_agreement", "near_duplicates: a copy", "label_agreement"])
-
-
-@pytest.fixture(scope="module")
-def boxed() -> ReportData:
-    return boxed_data()
-
-
-@pytest.fixture(scope="module")
-def boxed_html(boxed: ReportData) -> str:
-    return render_report(boxed)
-
-
-@pytest.fixture(scope="module")
-def boxed_page(boxed_html: str) -> Page:
-    return Page(boxed_html)
 
 
 def test_counts_of_boxes(boxed: ReportData, boxed_page: Page) -> None:

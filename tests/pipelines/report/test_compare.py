@@ -5,14 +5,8 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from pipelines.report import ReportData
 from pipelines.report.compare import gap, mix, pair, wasserstein
 from tests.pipelines.report.test_report import make_data
-
-
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    return make_data()
 
 
 def test_the_same_class_mix_on_both_sides() -> None:

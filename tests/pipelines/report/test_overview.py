@@ -1,29 +1,12 @@
 """The headline, the table of classes and the rejections say what the manifest says."""
 
-import pytest
-
 from flows.display import result_table
 from pipelines.report import ReportData, render_report
 from pipelines.report.overview import class_rows, class_section, rejection_section
 from pipelines.report.tabular.distributions import distribution_section
 from pipelines.report.wording import NOTHING
 from schemas.manifest import ClassCounts
-from tests.pipelines.report.test_report import Page, make_data
-
-
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    return make_data()
-
-
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
-
-
-@pytest.fixture(scope="module")
-def page(html: str) -> Page:
-    return Page(html)
+from tests.pipelines.report.test_report import Page
 
 
 def test_numbers_of_the_headline_and_class_table(page: Page) -> None:

@@ -2,25 +2,7 @@
 
 import re
 
-import pytest
-
-from pipelines.report import ReportData, render_report
-from tests.pipelines.report.test_report import Page, make_data
-
-
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    return make_data()
-
-
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
-
-
-@pytest.fixture(scope="module")
-def page(html: str) -> Page:
-    return Page(html)
+from tests.pipelines.report.test_report import Page
 
 
 def test_the_page_is_well_formed_and_readable_by_machines(page: Page) -> None:

@@ -1,19 +1,6 @@
 """Plots do not depend on the settings of a user's matplotlib."""
 
-import pytest
-
 from pipelines.report import ReportData, render_report
-from tests.pipelines.report.test_report import make_data
-
-
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    return make_data()
-
-
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
 
 
 def test_a_users_matplotlib_settings_change_nothing(html: str, data: ReportData) -> None:

@@ -6,7 +6,6 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from pipelines.report import ReportData, render_report
 from schemas.manifest import ClassCounts, Manifest, Shard
@@ -121,21 +120,6 @@ def make_data(sizes: dict[str, int] | None = None, made: dict[str, int] | None =
         timings={"plan": 0.5, "ingest": 1.0, "fit": 75.0, "fill": 9.0, "write": 0.1},
         notes=["A plain remark."],
     )
-
-
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    return make_data()
-
-
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
-
-
-@pytest.fixture(scope="module")
-def page(html: str) -> Page:
-    return Page(html)
 
 
 def test_all_sections_are_there_and_linked(page: Page) -> None:

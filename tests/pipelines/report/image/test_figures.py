@@ -1,9 +1,8 @@
 """Figures of images: right on known ones, and marked where one image is made over and over."""
 
 import numpy as np
-import pytest
 
-from pipelines.report import ReportData, render_report
+from pipelines.report import ReportData
 from pipelines.report.image.figures import image_figure_section
 from pipelines.report.image.pixels import measure
 from pipelines.report.image.section import (
@@ -11,19 +10,6 @@ from pipelines.report.image.section import (
     image_section,
 )
 from tests.pipelines.report.image.test_section import images_table, make_data, squares
-
-
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    real = images_table(squares(40, 1) + squares(20, 2), ["many"] * 40 + ["few"] * 20)
-    same = [squares(1, 3)[0]] * 30
-    made = images_table(same, ["few"] * 30)
-    return make_data(real, made, ["label_agreement", "near_duplicates: a copy", "label_agreement"])
-
-
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
 
 
 def test_figures_of_the_section(data: ReportData, html: str) -> None:

@@ -3,7 +3,6 @@
 import re
 
 import numpy as np
-import pytest
 from pycocotools import mask as coco
 
 from pipelines.report import ReportData, render_report
@@ -12,23 +11,8 @@ from pipelines.report.image.section import (
     MARKED_IMAGES,
     image_section,
 )
-from tests.pipelines.report.image.test_section import Object, boxed_data, images_table, make_data
+from tests.pipelines.report.image.test_section import Object, images_table, make_data
 from tests.pipelines.report.test_report import Page
-
-
-@pytest.fixture(scope="module")
-def boxed() -> ReportData:
-    return boxed_data()
-
-
-@pytest.fixture(scope="module")
-def boxed_html(boxed: ReportData) -> str:
-    return render_report(boxed)
-
-
-@pytest.fixture(scope="module")
-def boxed_page(boxed_html: str) -> Page:
-    return Page(boxed_html)
 
 
 def test_boxes_are_drawn_inside_the_image(boxed: ReportData, boxed_page: Page) -> None:

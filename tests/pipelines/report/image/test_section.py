@@ -108,34 +108,6 @@ def boxed_data(**changes: Any) -> ReportData:
     return make_data(table(20, 1), table(15, 2), rejected, **{"boxes": boxes, "origin": "augmented", **changes})
 
 
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    real = images_table(squares(40, 1) + squares(20, 2), ["many"] * 40 + ["few"] * 20)
-    same = [squares(1, 3)[0]] * 30
-    made = images_table(same, ["few"] * 30)
-    return make_data(real, made, ["label_agreement", "near_duplicates: a copy", "label_agreement"])
-
-
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
-
-
-@pytest.fixture(scope="module")
-def boxed() -> ReportData:
-    return boxed_data()
-
-
-@pytest.fixture(scope="module")
-def boxed_html(boxed: ReportData) -> str:
-    return render_report(boxed)
-
-
-@pytest.fixture(scope="module")
-def boxed_page(boxed_html: str) -> Page:
-    return Page(boxed_html)
-
-
 def test_sections_of_images_take_the_place_of_those_of_tables(html: str) -> None:
     anchors = [value for tag, name, value in Page(html).attributes if tag == "section" and name == "id"]
     assert anchors == ["classes", "rejections", "images", "figures", "rejected", "provenance"]

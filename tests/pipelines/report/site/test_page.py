@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from pipelines.dataset.builds import find_builds
 from pipelines.report.site import write_site
-from pipelines.report.site.page import picture, render_site
+from pipelines.report.site.page import link, picture, render_site
 from pipelines.report.site.rows import Counts, make_groups
 from pipelines.storage.workspace import HIDDEN
 from schemas.evaluation import Evaluation, Utility, Verdict
@@ -112,3 +114,24 @@ def test_nothing_in_a_name_gets_to_act(tmp_path):
     assert title_of(tmp_path / "trap.html", page.replace("</body>", HOSTILE[1] + "</body>")) == "it ran", (
         "it would tell"
     )
+
+
+@pytest.mark.parametrize(
+    ("build", "out", "leads_to"),
+    [
+        ("/out/a b/c#?", "/out", "a%20b/c%23%3F/report.html"),
+        ("/out/javascript:alert(1)", "/out", "javascript%3Aalert%281%29/report.html"),
+        ("/out", "/out", "report.html"),
+        ("/other/a", "/out", "file:///other/a/report.html"),
+        ("/outer/a", "/out", "file:///outer/a/report.html"),
+        ("s3://b/data/a?region=x", "s3://b/data?region=x", "a/report.html"),
+        ("s3://b/data/a", "s3://b/pages/site", "../../data/a/report.html"),
+        ("s3://***@b/data/a?region=x", "/out", "s3://***@b/data/a/report.html"),
+        ("s3://b/data/a", "s3://c/data", "s3://b/data/a/report.html"),
+        ("/out/a", "s3://b/data", "file:///out/a/report.html"),
+        ("s3://b/data/a%20%23", "s3://c/data", "s3://b/data/a%20%23/report.html"),
+        ("s3://b/data/a%20%23", "s3://b/data", "a%20%23/report.html"),
+    ],
+)
+def test_links(build, out, leads_to):
+    assert link(build, "report.html", out) == leads_to

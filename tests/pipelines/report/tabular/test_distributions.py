@@ -10,16 +10,6 @@ from pipelines.report.wording import cell
 from tests.pipelines.report.test_report import Page, make_data, make_manifest, with_reason
 
 
-@pytest.fixture(scope="module")
-def data() -> ReportData:
-    return make_data()
-
-
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
-
-
 def test_nulls_and_empty_texts_are_told_from_words() -> None:
     assert cell(None).text == "null"
     assert cell(None).look == cell(float("nan")).look == "none"

@@ -76,11 +76,6 @@ def data() -> ReportData:
     return make_data(real, list(zip(made, texts_of(made, 2, also=("bonus",)), strict=True)))
 
 
-@pytest.fixture(scope="module")
-def html(data: ReportData) -> str:
-    return render_report(data)
-
-
 def test_sections_of_texts_take_the_place_of_those_of_tables(html: str) -> None:
     for anchor in ("texts", "samples", "rejected"):
         assert f'<section id="{anchor}"' in html

@@ -7,16 +7,6 @@ from schemas.errors import MakeweightError
 from tests.pipelines.source.image.test_pixels import picture, plan_of, rows_of
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """Eight red and three blue images, in class folders."""
-    for label, count in (("red", 8), ("blue", 3)):
-        (tmp_path / "images" / label).mkdir(parents=True)
-        for number in range(count):
-            picture(label, number).save(tmp_path / "images" / label / f"{number}.png")
-    return tmp_path / "images"
-
-
 def test_class_folders_give_images_as_they_are_with_the_folder_as_class(folder):
     plan = plan_of(folder)
     assert (plan.modality, plan.profile.image, plan.profile.rows) == ("image", "image", 11)

@@ -1,10 +1,14 @@
-"""Tiny pretrained models, made and saved by the tests."""
+"""What tests of texts share: verdicts of a validator, and tiny pretrained models that they make and save."""
 
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
+
+from pipelines.validate.text.pii import Pii, PiiParams
+from pipelines.validate.text.quality import TextParams, TextQuality
+from tests.pipelines.validate.text.test_quality import table_of
 
 
 def _tokenizer(texts: list[str]) -> Any:
@@ -44,3 +48,24 @@ def classifier_folder(sms: pa.Table, tmp_path_factory: pytest.TempPathFactory) -
     return _save(
         folder, texts, "BertForSequenceClassification", id2label={0: "fine", 1: "rude"}, label2id={"fine": 0, "rude": 1}
     )
+
+
+@pytest.fixture
+def verdict_on(plan_of, batch_of, sms):
+    def check(*texts: str | None, real: pa.Table = sms, **params):
+        validator = TextQuality(TextParams(**params), plan_of(real, "label", text="text"))
+        validator.fit([batch_of(real.slice(0, 700)), batch_of(real.slice(0, 0)), batch_of(real.slice(700))])
+        return validator.check(batch_of(table_of(list(texts))))
+
+    return check
+
+
+@pytest.fixture
+def kind_of(plan_of, batch_of):
+    def find(text: str | None, **params) -> str | None:
+        table = pa.table({"label": ["a"], "text": pa.array([text], pa.string())})
+        verdict = Pii(PiiParams(**params), plan_of(table, "label", text="text")).check(batch_of(table))
+        assert verdict.keep.tolist() == [not verdict.details]
+        return next(iter(verdict.details), None)
+
+    return find

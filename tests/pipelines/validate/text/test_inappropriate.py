@@ -85,3 +85,30 @@ def test_files_that_are_not_there(verdict_on, tmp_path) -> None:
 def test_nothing_to_look_for_is_refused_when_the_spec_is_read(params, message) -> None:
     with pytest.raises(SpecError, match=message):
         parse(InappropriateParams, params, ())
+
+
+def test_words_are_found_whole_in_any_case_and_disguise(verdict_on) -> None:
+    found = [
+        "DAMN it",
+        "d\u0430y damn!",
+        "d4mn",
+        "d@mn.",
+        "\uff44\uff41\uff4d\uff4e",
+        "da\u200bmn",
+        "oh  bad\nword",
+        "\u6211\u6b7b\u4e86",
+    ]
+    fine = ["damnation", "adamn", "bad words", None, "", "d4mnation"]
+    verdict = verdict_on(*found, *fine, words=["damn", "Bad Word", "\u6b7b"])
+    assert verdict.keep.tolist() == [False] * len(found) + [True] * len(fine)
+    assert verdict.details == {"listed word": len(found)}
+
+
+def test_disguise_can_be_left_out(verdict_on) -> None:
+    assert verdict_on("d4mn", "damn", words=["damn"], disguised=False).keep.tolist() == [True, False]
+
+
+def test_a_word_list_in_a_file(verdict_on, tmp_path) -> None:
+    (tmp_path / "words.txt").write_text("# mild\ndamn\n\n  heck \n", encoding="utf-8")
+    verdict = verdict_on("what the heck", "# mild", file=str(tmp_path / "words.txt"))
+    assert verdict.keep.tolist() == [False, True]

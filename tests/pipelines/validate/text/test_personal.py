@@ -1,20 +1,6 @@
 """What is personal in a text, and what only looks so."""
 
-import pyarrow as pa
 import pytest
-
-from pipelines.validate.text.pii import Pii, PiiParams
-
-
-@pytest.fixture
-def kind_of(plan_of, batch_of):
-    def find(text: str | None, **params) -> str | None:
-        table = pa.table({"label": ["a"], "text": pa.array([text], pa.string())})
-        verdict = Pii(PiiParams(**params), plan_of(table, "label", text="text")).check(batch_of(table))
-        assert verdict.keep.tolist() == [not verdict.details]
-        return next(iter(verdict.details), None)
-
-    return find
 
 
 @pytest.mark.parametrize(

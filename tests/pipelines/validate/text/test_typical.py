@@ -1,20 +1,6 @@
 """What is usual is learnt of real texts; what is declared goes before it."""
 
-import pyarrow as pa
-import pytest
-
-from pipelines.validate.text.quality import TextParams, TextQuality
 from tests.pipelines.validate.text.test_quality import table_of
-
-
-@pytest.fixture
-def verdict_on(plan_of, batch_of, sms):
-    def check(*texts: str | None, real: pa.Table = sms, **params):
-        validator = TextQuality(TextParams(**params), plan_of(real, "label", text="text"))
-        validator.fit([batch_of(real.slice(0, 700)), batch_of(real.slice(0, 0)), batch_of(real.slice(700))])
-        return validator.check(batch_of(table_of(list(texts))))
-
-    return check
 
 
 def test_scripts_that_real_texts_have_are_fine(verdict_on) -> None:
