@@ -21,11 +21,7 @@ _CAPABILITIES = (
     'write into the class: capabilities = Capabilities(modalities=("tabular",)), with Capabilities from generators.base'
     " and the modalities that it makes"
 )
-
-
 _PARAMS = "generators.base.Params"
-_PROTOCOLS = {"a generator": "generators/base.py", "a validator": "pipelines/validate/base.py"}
-"""Where the protocols of a user's own classes are described."""
 
 
 def generator_class(name: str) -> type[Generator]:
@@ -54,7 +50,7 @@ def make_generator(step: Step) -> Generator:
     """Return the generator with its parameters, not yet fitted."""
     cls, path = generator_class(step.name), ("generator", "name")
     params = parse(cls.Params, step.params, ("generator", "params"))
-    with _explain_misfit(step.name, path, "a generator"):
+    with _explain_misfit(step.name, path, "a generator is: {}; see generators/base.py"):
         return cls(params)
 
 
@@ -65,7 +61,7 @@ def make_validators(plan: Plan) -> list[Validator]:
         path = ("validate", number)
         cls = validator_class(step.name, plan.modality, path)
         params = parse(cls.Params, step.params, (*path, step.name))
-        with _explain_misfit(step.name, path, "a validator"):
+        with _explain_misfit(step.name, path, "a validator is: {}; see pipelines/validate/base.py"):
             made.append(cls(params, plan))
     return made
 
@@ -79,16 +75,14 @@ def _with_params(cls: Any, name: str, path: tuple[str | int, ...]) -> Any:
 
 
 @contextmanager
-def _explain_misfit(name: str, path: tuple[str | int, ...], kind: str) -> Iterator[None]:
-    """Raise SpecError if a class of the user's own cannot be made as a generator or validator is."""
+def _explain_misfit(name: str, path: tuple[str | int, ...], problem: str) -> Iterator[None]:
+    """Raise SpecError if a class of the user's own cannot be made; `problem` has room for the exception."""
     try:
         yield
     except TypeError as error:
         if ":" not in name:
             raise
-        raise SpecError(
-            Fault(path, f"{name!r} cannot be made as {kind} is: {error}; see {_PROTOCOLS[kind]}")
-        ) from error
+        raise SpecError(Fault(path, f"{name!r} cannot be made as {problem.format(error)}")) from error
 
 
 def _load(name: str, known: Mapping[str, str], path: tuple[str | int, ...], kind: str) -> Any:

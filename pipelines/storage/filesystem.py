@@ -19,7 +19,7 @@ import pyarrow as pa
 from pyarrow import fs
 
 from pipelines.storage.disk import make_folder, sync_below, sync_file, sync_folder
-from pipelines.storage.over_http import told_as_os_errors
+from pipelines.storage.over_http import raise_os_errors
 from pipelines.storage.sealed_file import map_file
 from schemas.uri import is_uri, refuse_unclear
 
@@ -62,7 +62,7 @@ def _with_retries(filesystem: fs.FileSystem) -> fs.FileSystem:
     The environment variable AWS_MAX_ATTEMPTS, which AWS's own tools use too, sets the number of tries.
     """
     if filesystem.type_name != "s3":
-        return told_as_os_errors(filesystem)
+        return raise_os_errors(filesystem)
     _, (options,) = filesystem.__reduce__()  # the only way to get the options of the URI
     attempts = int(os.environ.get("AWS_MAX_ATTEMPTS") or ATTEMPTS)
     retries = fs.AwsStandardS3RetryStrategy(max_attempts=attempts)

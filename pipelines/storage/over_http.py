@@ -17,15 +17,15 @@ _KINDS = {"TransportError", "HTTPError", "RequestException"}
 """How httpx, its successors and requests call what they raise where a server does not answer."""
 
 
-def told_as_os_errors(filesystem: fs.FileSystem) -> fs.FileSystem:
+def raise_os_errors(filesystem: fs.FileSystem) -> fs.FileSystem:
     """Return the filesystem, or one like it whose look-ups raise OSError where the network fails."""
     handler = getattr(filesystem, "handler", None)
     return fs.PyFileSystem(_Handler(handler.fs)) if isinstance(handler, fs.FSSpecHandler) else filesystem
 
 
-def _told(call: Callable[..., Any]) -> Callable[..., Any]:
+def _convert_errors(call: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(call)
-    def asked(*arguments: Any) -> Any:
+    def called(*arguments: Any) -> Any:
         try:
             return call(*arguments)
         except OSError:
@@ -35,12 +35,12 @@ def _told(call: Callable[..., Any]) -> Callable[..., Any]:
                 raise
             raise OSError(f"NETWORK_CONNECTION: {error}") from error
 
-    return asked
+    return called
 
 
 class _Handler(fs.FSSpecHandler):  # type: ignore[misc]
-    """As pyarrow's own."""
+    """pyarrow's handler for fsspec, each of whose calls raises OSError if the network fails."""
 
 
 for _name in _CALLS:
-    setattr(_Handler, _name, _told(getattr(fs.FSSpecHandler, _name)))
+    setattr(_Handler, _name, _convert_errors(getattr(fs.FSSpecHandler, _name)))
